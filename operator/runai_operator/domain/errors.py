@@ -1,0 +1,134 @@
+"""What can go wrong, in our own words; adapters map every foreign exception to one of these.
+
+    BridgeError
+    ├── InvalidWorkload     our user's content is refused, by us or by Run:ai; only a change of it helps
+    │   └── NameTaken       the name in Run:ai belongs to something that is not ours
+    ├── Busy                Run:ai is still applying or deleting; soon again
+    ├── AccessDenied        credentials or permissions; an admin must act
+    ├── Throttled           Run:ai asks the whole connection to wait
+    ├── Unavailable         not reachable, and surely nothing was done
+    ├── OutcomeUnknown      a write was sent and no usable answer came back: it may have happened
+    ├── UnexpectedReply     an answer outside the contract; nothing is written on its strength
+    ├── StaleObject         Kubernetes: somebody wrote in between; read again
+    ├── Vanished            Kubernetes: the object is gone
+    └── TooHeavy            work that must not hold up others; it is done later, apart
+
+Messages are for the person who applied the resource: what, where, and what to do. They are clipped, and never hold
+tokens, manifests or answer bodies beyond the API's own message.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+MESSAGE_LIMIT = 1024
+"""Longest error message we keep, in characters."""
+
+
+class Scope(StrEnum):
+    """Whose trouble it is: one workload's, or that of everything behind the same connection."""
+
+    OBJECT = "object"
+    CONNECTION = "connection"
+
+
+class BridgeError(Exception):
+    """Base of everything the adapters raise."""
+
+    reason: ClassVar[str] = "InternalError"
+    """Default condition reason, CamelCase."""
+    scope: Scope = Scope.OBJECT
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        self.message = clip(message, MESSAGE_LIMIT)
+        self.condition_reason = reason or self.reason
+        super().__init__(self.message)
+
+
+class InvalidWorkload(BridgeError):
+    """Local checks, or Run:ai's 400 and 422."""
+
+    reason = "InvalidSpec"
+
+
+class NameTaken(InvalidWorkload):
+    """409 on create, and the holder is not ours."""
+
+    reason = "NameTaken"
+
+
+class Busy(BridgeError):
+    """409 on update or delete."""
+
+    reason = "RunaiBusy"
+
+
+class AccessDenied(BridgeError):
+    """401 after one refresh of the token (the connection's trouble) or 403 (the object's)."""
+
+    reason = "AccessDenied"
+
+    def __init__(self, message: str, *, reason: str | None = None, scope: Scope = Scope.OBJECT) -> None:
+        super().__init__(message, reason=reason)
+        self.scope = scope
+
+
+class Throttled(BridgeError):
+    """429; `after` is the server's hint in seconds, if it gave one."""
+
+    reason = "RunaiThrottled"
+    scope = Scope.CONNECTION
+
+    def __init__(self, message: str, *, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Unavailable(BridgeError):
+    """Not connected, or a 5xx on a read."""
+
+    reason = "RunaiUnavailable"
+    scope = Scope.CONNECTION
+
+
+class OutcomeUnknown(BridgeError):
+    """A POST, PUT or DELETE went out and no usable answer came back (timeout, reset, 5xx, garbage)."""
+
+    reason = "OutcomeUnknown"
+    scope = Scope.CONNECTION
+
+
+class UnexpectedReply(BridgeError):
+    """An answer that does not fit the contract."""
+
+    reason = "UnexpectedReply"
+
+
+class StaleObject(BridgeError):
+    """Kubernetes refused a guarded write."""
+
+    reason = "StaleObject"
+
+
+class Vanished(BridgeError):
+    """The custom resource is gone."""
+
+    reason = "Vanished"
+
+
+class KubernetesUnavailable(BridgeError):
+    """The Kubernetes API did not answer as it should; said in logs and metrics, since no status can be written."""
+
+    reason = "KubernetesUnavailable"
+
+
+class TooHeavy(BridgeError):
+    """Reading or encoding this workload would hold up others."""
+
+    reason = "TooHeavy"
+
+
+def clip(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters, with an ellipsis where something was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,232 @@
+"""The nouns: a workload as Kubernetes holds it, and the same workload as Run:ai shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+GROUP = "bridge.run.ai"
+VERSION = "v1alpha1"
+PLURAL = "runaiworkloads"
+KIND = "RunaiWorkload"
+
+FINALIZER = f"{GROUP}/workload"
+PAUSED_ANNOTATION = f"{GROUP}/paused"
+RECONCILE_ANNOTATION = f"{GROUP}/reconcile-requested-at"
+
+NOT_SUBMITTED = "NotSubmitted"
+"""`status.submission` while it is proven that nothing exists in Run:ai and nothing is in doubt."""
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+
+class DeletionPolicy(StrEnum):
+    DELETE = "Delete"
+    ORPHAN = "Orphan"
+
+
+class ManagementPolicy(StrEnum):
+    MANAGE = "Manage"
+    OBSERVE = "Observe"
+
+
+class RecreatePolicy(StrEnum):
+    NEVER = "Never"
+    ON_IMMUTABLE_CHANGE = "OnImmutableChange"
+
+
+class RerunPolicy(StrEnum):
+    NEVER = "Never"
+    ON_SPEC_CHANGE = "OnSpecChange"
+
+
+class ExternalDeletionPolicy(StrEnum):
+    REPORT = "Report"
+    RECREATE = "Recreate"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Which custom resource: the UID tells it from an earlier one of the same name."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gvk:
+    """Group (empty for the core group), version and kind."""
+
+    group: str
+    version: str
+    kind: str
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @classmethod
+    def parse(cls, api_version: str, kind: str) -> Gvk:
+        group, _, version = api_version.rpartition("/")
+        return cls(group, version, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerMark:
+    """Who submitted a workload; travels in the submitted manifest's annotations."""
+
+    install: str
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """Where `manifestFrom` points: a key of a ConfigMap or Secret in the workload's own namespace."""
+
+    kind: str
+    """`ConfigMap` or `Secret`."""
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """The text behind a `SourceRef` and the resourceVersion it was read at."""
+
+    text: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """`RunaiWorkload.spec`, read; exactly one of the three manifest fields is set unless only observing."""
+
+    manifest: Json | None = field(default=None, repr=False)
+    manifest_yaml: str | None = field(default=None, repr=False)
+    manifest_from: SourceRef | None = None
+    project_name: str | None = None
+    project_id: str | None = None
+    cluster_id: str | None = None
+    name: str | None = None
+    name_prefix: str | None = None
+    priority: str | None = None
+    category: str | None = None
+    preemptibility: str | None = None
+    mnnvl: str | None = None
+    workload_id: str | None = None
+    deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
+    management_policy: ManagementPolicy = ManagementPolicy.MANAGE
+    recreate_policy: RecreatePolicy = RecreatePolicy.NEVER
+    rerun_policy: RerunPolicy = RerunPolicy.NEVER
+    external_deletion_policy: ExternalDeletionPolicy = ExternalDeletionPolicy.REPORT
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One RunaiWorkload, freshly read."""
+
+    ref: Ref
+    resource_version: str
+    generation: int
+    deleting: bool
+    finalizers: tuple[str, ...]
+    paused: bool
+    reconcile_token: str | None
+    spec: Spec
+    status: Mapping[str, Any]
+    """As stored, raw. Empty or without `conditions` when nobody has looked yet."""
+    defect: str | None = None
+    """Why `spec` could not be read (then it holds defaults), for the person who applied it."""
+
+    @property
+    def has_finalizer(self) -> bool:
+        return FINALIZER in self.finalizers
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """One workload as the V2 API shows it. Enums stay the words Run:ai used."""
+
+    id: str
+    name: str
+    project_id: str
+    project_name: str | None = None
+    cluster_id: str | None = None
+    department_name: str | None = None
+    gvk: Gvk | None = None
+    priority: str | None = None
+    category: str | None = None
+    preemptibility: str | None = None
+    desired_phase: str | None = None
+    created_at: str | None = None
+    deleted_at: str | None = None
+    sync_status: str | None = None
+    """From `syncInfo`; only a GET carries it."""
+    sync_message: str | None = None
+    mark: OwnerMark | None = None
+    mark_readable: bool = True
+    """False where the answer shows no manifest metadata at all, so that a missing mark proves nothing."""
+
+    @property
+    def gone(self) -> bool:
+        """It no longer exists: a deleted record may still be readable (undocumented, so both are understood)."""
+        return self.sync_status == "Deleted" or (self.deleted_at is not None and self.sync_status is None)
+
+    @property
+    def being_deleted(self) -> bool:
+        return not self.gone and (self.desired_phase == "Deleted" or self.sync_status == "Deleting")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One workload as the v1 list shows it: what the pods do. Never holds environment, command or arguments."""
+
+    id: str
+    name: str
+    project_id: str
+    project_name: str | None = None
+    cluster_id: str | None = None
+    department_name: str | None = None
+    phase: str | None = None
+    phase_message: str | None = None
+    phase_updated_at: str | None = None
+    running_pods: int | None = None
+    requested_pods: int | None = None
+    allocated_gpus: str | None = None
+    """A decimal string."""
+    priority: str | None = None
+    category: str | None = None
+    created_at: str | None = None
+    completed_at: str | None = None
+    deleted_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    id: str
+    name: str
+    cluster_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a create sends; `manifest` is marked and complete."""
+
+    name: str
+    project_id: str
+    manifest: Json = field(repr=False)
+    priority: str | None = None
+    category: str | None = None
+    preemptibility: str | None = None
+    mnnvl: str | None = None
+    encoded: bool = False
+    """Send the manifest as `manifestBase64Encoded` instead of as an object."""

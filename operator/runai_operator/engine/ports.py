@@ -1,0 +1,111 @@
+"""What the engine needs from the outside, as promises. Adapters keep them; `main` joins the two.
+
+All methods raise only classes of `domain.errors`. Reads are idempotent and never change anything outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from runai_operator.domain.model import Project, Ref, Remote, Row, SourceRef, SourceText, Submission, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class RowQuery:
+    """A page of the v1 workload list, 500 rows at most."""
+
+    deleted: bool = False
+    changed_since: datetime | None = None
+    """Only rows with `phaseUpdatedAt` (`deletedAt` for deleted ones) at or after this, in the server's clock."""
+    name: str | None = None
+    project_id: str | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowPage:
+    rows: tuple[Row, ...]
+    next_offset: int | None
+    """None on the last page."""
+    server_time: datetime | None
+    """The `Date` of the answer, UTC."""
+
+
+class Runai(Protocol):
+    """The Run:ai control plane behind one connection."""
+
+    async def create(self, submission: Submission) -> Remote:
+        """POST. Raises `NameTaken` on 409, `InvalidWorkload` on 400 and 422, `AccessDenied`, `Throttled`,
+        `Unavailable` when surely nothing was sent, `OutcomeUnknown` otherwise."""
+
+    async def get(self, workload_id: str) -> Remote | None:
+        """V2 GET; None on 404."""
+
+    async def update(self, workload_id: str, submission: Submission) -> Remote | None:
+        """PUT of manifest, priority and category, all three always sent; None on 404; `Busy` on 409."""
+
+    async def delete(self, workload_id: str) -> bool:
+        """DELETE; False on 404; `Busy` on 409."""
+
+    async def rows(self, query: RowQuery) -> RowPage:
+        """One page of the v1 list."""
+
+    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
+        """Why a pending workload waits (v1 GET of one); empty when there is nothing or it is unknown there."""
+
+    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
+        """Projects with exactly this name that the credentials may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a metadata-only watch or a `Table` list shows of one RunaiWorkload: no body."""
+
+    ref: Ref
+    resource_version: str
+    generation: int
+    deleting: bool
+    has_finalizer: bool
+    paused: bool
+    reconcile_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A `Head` with the printer-column cells of the status, by column name."""
+
+    head: Head
+    cells: Mapping[str, Any]
+
+
+class Kube(Protocol):
+    """The Kubernetes API, as far as workloads need it."""
+
+    async def read(self, ref: Ref, *, heavy: bool) -> Workload | None:
+        """The whole object; None when it is gone or has another UID.
+
+        With `heavy` false, raises `TooHeavy` for a body that is large or nested deeply. With `heavy` true such a body
+        is parsed off the event loop, and one that cannot be read at all comes back with `defect` set and the few
+        status fields that a `Table` shows.
+        """
+
+    async def write_finalizers(self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str) -> str:
+        """Replaces the finalizers if nobody wrote since `resource_version`; returns the new one.
+
+        Raises `StaleObject` on a conflict, `Vanished`, `InvalidWorkload` when the API server refuses the object.
+        """
+
+    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
+        """Merge patch of `status` (None removes a field), guarded when a version is given; returns the new version."""
+
+    def list_all(self) -> AsyncIterator[Listed]:
+        """Every RunaiWorkload in scope, in pages, without building bodies."""
+
+    async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
+        """The text of a `manifestFrom`. Raises `InvalidWorkload` when it, its key or the right to it is missing."""
+
+    async def source_version(self, namespace: str, source: SourceRef) -> str | None:
+        """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
