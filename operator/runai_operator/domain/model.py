@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -208,6 +209,27 @@ class Row:
     created_at: str | None = None
     completed_at: str | None = None
     deleted_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowQuery:
+    """A page of the v1 workload list, 500 rows at most."""
+
+    deleted: bool = False
+    changed_since: datetime | None = None
+    """Only rows with `phaseUpdatedAt` (`deletedAt` for deleted ones) at or after this, in the server's clock."""
+    name: str | None = None
+    project_id: str | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowPage:
+    rows: tuple[Row, ...]
+    next_offset: int | None
+    """None on the last page."""
+    server_time: datetime | None
+    """The `Date` of the answer, UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,31 +7,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
-from runai_operator.domain.model import Project, Ref, Remote, Row, SourceRef, SourceText, Submission, Workload
-
-
-@dataclass(frozen=True, slots=True)
-class RowQuery:
-    """A page of the v1 workload list, 500 rows at most."""
-
-    deleted: bool = False
-    changed_since: datetime | None = None
-    """Only rows with `phaseUpdatedAt` (`deletedAt` for deleted ones) at or after this, in the server's clock."""
-    name: str | None = None
-    project_id: str | None = None
-    offset: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RowPage:
-    rows: tuple[Row, ...]
-    next_offset: int | None
-    """None on the last page."""
-    server_time: datetime | None
-    """The `Date` of the answer, UTC."""
+from runai_operator.domain.model import (
+    Project,
+    Ref,
+    Remote,
+    RowPage,
+    RowQuery,
+    SourceRef,
+    SourceText,
+    Submission,
+    Workload,
+)
 
 
 class Runai(Protocol):
