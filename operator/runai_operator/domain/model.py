@@ -154,6 +154,27 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """What a metadata-only watch or a `Table` list shows of one RunaiWorkload: no body."""
+
+    ref: Ref
+    resource_version: str
+    generation: int
+    deleting: bool
+    has_finalizer: bool
+    paused: bool
+    reconcile_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A `Head` with the printer-column cells of the status, by column name."""
+
+    head: Head
+    cells: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Remote:
     """One workload as the V2 API shows it. Enums stay the words Run:ai used."""
 

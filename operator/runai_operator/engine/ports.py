@@ -6,10 +6,10 @@ All methods raise only classes of `domain.errors`. Reads are idempotent and neve
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from runai_operator.domain.model import (
+    Listed,
     Project,
     Ref,
     Remote,
@@ -46,27 +46,6 @@ class Runai(Protocol):
 
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         """Projects with exactly this name that the credentials may see."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What a metadata-only watch or a `Table` list shows of one RunaiWorkload: no body."""
-
-    ref: Ref
-    resource_version: str
-    generation: int
-    deleting: bool
-    has_finalizer: bool
-    paused: bool
-    reconcile_token: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A `Head` with the printer-column cells of the status, by column name."""
-
-    head: Head
-    cells: Mapping[str, Any]
 
 
 class Kube(Protocol):
