@@ -1,0 +1,72 @@
+"""Reading JSON that other people wrote: what cannot be read is an answer, never a crash."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+MAX_DEPTH = 500
+"""Deepest nesting we take. Python itself gives up near 1,000, and everything we do with a value recurses through it."""
+
+
+class Unreadable(ValueError):
+    """The text is not JSON as we take it; the message says why in a few words and never quotes it."""
+
+
+def decode_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+    """The value of a JSON text in UTF-8; raises only `Unreadable`.
+
+    Stricter than `json.loads`: no nesting beyond `max_depth`, no NaN or infinite numbers, no UTF-16. Escaped halves of
+    surrogate pairs, which JSON allows and UTF-8 cannot hold, become question marks.
+    """
+    try:
+        value = json.loads(data.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"not JSON: {error.msg} at character {error.pos}") from None
+    except Unreadable:
+        raise
+    except ValueError:
+        raise Unreadable("a number has too many digits") from None
+    if data.count(b"[") + data.count(b"{") > max_depth and _is_deeper(value, max_depth):
+        raise _too_deep(max_depth)
+    return _without_lone_surrogates(value) if b"\\ud" in data or b"\\uD" in data else value
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Whether containers are nested beyond `limit`; goes level by level, since recursion is what we guard against."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(limit):
+        children = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [child for siblings in children for child in siblings if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return bool(level)
+
+
+def _without_lone_surrogates(value: Any) -> Any:
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode(errors="replace"))
+    return value
+
+
+def _too_deep(max_depth: int) -> Unreadable:
+    return Unreadable(f"nested deeper than {max_depth} levels")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Unreadable(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise Unreadable("a number is too large")
+    return number

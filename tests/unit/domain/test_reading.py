@@ -1,0 +1,56 @@
+"""`decode_json` takes ordinary JSON and answers everything else with `Unreadable`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from runai_operator.domain.reading import MAX_DEPTH, Unreadable, decode_json
+
+
+def nested(levels: int) -> bytes:
+    return b'{"a":' * (levels - 1) + b"{}" + b"}" * (levels - 1)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 1, -1.5, "text", "ünïcödé 😀", [], {}, {"a": [1, {"b": None}]}, {str(i): [] for i in range(2000)}],
+    ids=lambda value: f"{type(value).__name__} {str(value)[:20]}",
+)
+def test_what_json_writes_is_read(value):
+    assert decode_json(json.dumps(value).encode()) == value
+    assert decode_json(json.dumps(value, ensure_ascii=False).encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        pytest.param(nested(MAX_DEPTH + 1), "nested deeper than 500 levels", id="one level too deep"),
+        pytest.param(nested(50_000), "nested deeper than 500 levels", id="deeper than Python's own parser goes"),
+        pytest.param(b"[" * 600 + b"]" * 600, "nested deeper than 500 levels", id="lists too deep"),
+        pytest.param(b"[" * 50_000, "nested deeper than 500 levels", id="deep and never closed"),
+        pytest.param(b"", "not JSON: Expecting value at character 0", id="nothing"),
+        pytest.param(b"<html>secret</html>", "not JSON: Expecting value at character 0", id="a proxy's page"),
+        pytest.param(b'{"a": 1', "not JSON: Expecting ',' delimiter at character 7", id="cut off"),
+        pytest.param(b'"\xff"', "not UTF-8 at byte 1", id="not UTF-8"),
+        pytest.param('{"a": 1}'.encode("utf-16"), "not UTF-8 at byte 0", id="UTF-16"),
+        pytest.param(b'{"a": NaN}', "NaN is not a JSON number", id="NaN"),
+        pytest.param(b"[-Infinity]", "-Infinity is not a JSON number", id="minus infinity"),
+        pytest.param(b"1e999", "a number is too large", id="a number that would become infinite"),
+        pytest.param(b"1" * 5000, "a number has too many digits", id="an integer beyond Python's limit"),
+    ],
+)
+def test_the_rest_is_unreadable_for_a_stated_reason(data, why):
+    with pytest.raises(Unreadable) as caught:
+        decode_json(data)
+
+    assert str(caught.value) == why
+
+
+def test_the_deepest_allowed_nesting_is_read():
+    assert json.dumps(decode_json(nested(MAX_DEPTH)), separators=(",", ":")).encode() == nested(MAX_DEPTH)
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark_and_a_whole_one_a_character():
+    assert decode_json(rb'{"half": "a\ud83db", "whole": "\ud83d\ude00"}') == {"half": "a?b", "whole": "😀"}
