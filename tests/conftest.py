@@ -1,0 +1,55 @@
+"""Fixtures for every test: a real control plane per session, and a namespace of its own per test.
+
+Where the control plane's programs are missing, the tests that need one fail with the sentence that says how to get them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from controlplane import ApiError, ControlPlane
+
+if TYPE_CHECKING:
+    from controlplane import Client
+
+API = "/apis/bridge.run.ai/v1alpha1"
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """A running etcd and kube-apiserver with our CRDs installed, shared by the whole session."""
+    with ControlPlane() as running:
+        running.install_crds()
+        yield running
+
+
+@pytest.fixture
+def fresh_control_plane() -> Iterator[Callable[[], ControlPlane]]:
+    """A function that starts a control plane of the test's own, without CRDs; it is stopped after the test."""
+    with contextlib.ExitStack() as started:
+        yield lambda: started.enter_context(ControlPlane())
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane) -> Iterator[str]:
+    """The name of a new namespace; our custom resources in it are removed afterwards, finalizers and all."""
+    client = control_plane.client
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    served = (client.find(API) or {}).get("resources", [])
+    for plural in [entry["name"] for entry in served if entry["namespaced"] and "/" not in entry["name"]]:
+        remove_all(client, f"{API}/namespaces/{name}/{plural}")
+
+
+def remove_all(client: Client, collection: str) -> None:
+    """Delete every object of a collection at once, whatever its finalizers wait for."""
+    for item in client.list_all(collection):
+        path = f"{collection}/{item['metadata']['name']}"
+        with contextlib.suppress(ApiError):  # gone in between
+            client.merge_patch(path, {"metadata": {"finalizers": None}})
+            client.delete(path)
