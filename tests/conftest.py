@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+
 from controlplane import ApiError, ControlPlane
 
 if TYPE_CHECKING:

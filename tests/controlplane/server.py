@@ -325,5 +325,5 @@ def _is_ok(http: httpx.Client, url: str) -> bool:
 
 
 def _established(crd: Object | None) -> bool:
-    conditions = (crd or {}).get("status", {}).get("conditions", [])
+    conditions = (crd or {}).get("status", {}).get("conditions") or []  # null in a new one
     return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
