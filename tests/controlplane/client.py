@@ -11,20 +11,20 @@ import json
 import ssl
 import tempfile
 import time
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeAlias
 
 import httpx
 import yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 Object: TypeAlias = dict[str, Any]
 
 PAGE = 500
 FIELD_MANAGER = "controlplane-client"
 POLL_SECONDS = 0.1
+THROTTLED_TRIES = 10
+"""As client-go does."""
 
 
 class ApiError(Exception):
@@ -79,7 +79,11 @@ class Client:
         """Send one request; return the decoded answer. Raises `ApiError` for 4xx and 5xx, httpx errors otherwise."""
         content = None if body is None else json.dumps(body).encode()
         headers = {} if content is None else {"Content-Type": content_type}
-        response = self._http.request(method, path, params=params, content=content, headers=headers)
+        for _ in range(THROTTLED_TRIES):
+            response = self._http.request(method, path, params=params, content=content, headers=headers)
+            if response.status_code != 429:  # "storage is (re)initializing", just after a CRD has come
+                break
+            time.sleep(float(response.headers.get("Retry-After", 1)))
         if response.is_error:
             raise ApiError(response)
         answer: Object = response.json()
