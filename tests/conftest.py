@@ -8,14 +8,10 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
-from controlplane import ApiError, ControlPlane
-
-if TYPE_CHECKING:
-    from controlplane import Client
+from controlplane import ApiError, Client, ControlPlane
 
 API = "/apis/bridge.run.ai/v1alpha1"
 

@@ -14,16 +14,13 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from controlplane import download, gobuild
 from controlplane.errors import BinaryMissing, Unreachable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 KUBERNETES_SERIES = gobuild.PROGRAMS["kube-apiserver"].version.removeprefix("v").rpartition(".")[0]
 """Major and minor of the pinned Kubernetes, such as `1.37`."""

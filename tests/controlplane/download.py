@@ -11,16 +11,14 @@ import re
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import yaml
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from controlplane.errors import ChecksumMismatch, Unreachable
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 INDEX_URL = "https://raw.githubusercontent.com/kubernetes-sigs/controller-tools/HEAD/envtest-releases.yaml"
 PROGRAMS = ("etcd", "kube-apiserver", "kubectl")

@@ -15,12 +15,10 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from controlplane.errors import BuildFailed
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 MODULES = Path(__file__).parent / "modules"
 LOG_TAIL = 3000
@@ -55,8 +53,9 @@ class Program:
         """Flags that state the version: without them a kube-apiserver calls itself v0.0.0 and Helm refuses it."""
         if self.module == "kubernetes":
             major, minor, _ = self.version.removeprefix("v").split(".")
-            variables = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
-            return "".join(f" -X k8s.io/component-base/version.{name}={value}" for name, value in variables.items())
+            values = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
+            packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+            return "".join(f" -X {package}.{name}={values[name]}" for package in packages for name in values)
         return f" -X helm.sh/helm/v4/internal/version.version={self.version}" if self.module == "helm" else ""
 
     @property

@@ -16,8 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import httpx
 import yaml
@@ -26,9 +27,6 @@ from controlplane import binaries, supervisor
 from controlplane.certificates import Authority, new_key, private_pem, public_pem, write_secret
 from controlplane.client import Client, Object
 from controlplane.errors import KubectlFailed, StartFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CRDS = REPOSITORY / "crds"
