@@ -1,0 +1,68 @@
+# Everything a fresh machine needs is set up by the targets themselves; a second run starts at once.
+# `make` alone lists them.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+TOOLS := .tools
+UV := $(or $(shell command -v uv 2>/dev/null),$(TOOLS)/bin/uv)
+UV_VERSION := 0.13.9
+HAVE_PROGRAMS = $(PYTHON) -m controlplane prepare
+
+PYTEST_ARGS ?=
+COMPILE := --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" --quiet $(UPGRADE)
+
+export PYTHONPATH := tests
+
+.PHONY: help
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+.PHONY: demo
+demo: $(INSTALLED) ## Show the whole life of workloads on a real API server (KEEP=1 leaves it running)
+	@$(HAVE_PROGRAMS) etcd kube-apiserver
+	@KEEP=$(KEEP) $(PYTHON) -m demo
+
+.PHONY: test
+test: $(INSTALLED) binaries ## Run the tests (PYTEST_ARGS="-k name" to choose)
+	@echo "==> Tests: at most 15 minutes on two cores"
+	@$(VENV)/bin/pytest -m "not slow" $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check style, types, layers and the Dockerfile
+	@echo "==> Lint: about a minute"
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(if $(wildcard Dockerfile),$(VENV)/bin/hadolint Dockerfile)
+
+.PHONY: binaries
+binaries: $(INSTALLED) ## Fetch or build etcd and the Kubernetes programs that the tests use
+	@echo "==> Control-plane programs: at once if cached; else a download, or a Go build of about 10 minutes"
+	@$(HAVE_PROGRAMS) etcd kube-apiserver kubectl kube-controller-manager
+
+.PHONY: lock
+lock: $(UV) ## Lock the dependencies of pyproject.toml (UPGRADE=--upgrade for the newest versions)
+	@echo "==> Locking: under a minute"
+	@$(UV) pip compile $(COMPILE) pyproject.toml -o requirements.txt
+	@$(UV) pip compile $(COMPILE) pyproject.toml --extra simulator --group dev -c requirements.txt -o requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove what the targets made here; downloads and builds in the user's cache stay
+	rm -rf $(VENV) $(TOOLS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements-dev.txt pyproject.toml | $(UV)
+	@echo "==> Python environment in $(VENV): about a minute, only when dependencies change"
+	@test -x $(PYTHON) || $(UV) venv --quiet --python '>=3.11' $(VENV)
+	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements-dev.txt
+	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TOOLS)/bin/uv:
+	@echo "==> uv, the package installer, into $(TOOLS): seconds"
+	@command -v python3 >/dev/null || { echo "There is no python3 here: install Python 3.11 or newer, or uv." >&2; exit 1; }
+	@python3 -m pip --version >/dev/null 2>&1 || { echo "python3 has no pip: install python3-pip, or uv." >&2; exit 1; }
+	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) uv==$(UV_VERSION)

@@ -1,0 +1,114 @@
+"""Guards on the repository itself: what lies at its top, what its files may name, and that the locks are in step."""
+
+import operator
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+TOP_LEVEL = {
+    "Dockerfile",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "crds",
+    "deploy",
+    "docs",
+    "operator",
+    "pyproject.toml",
+    "requirements-dev.txt",
+    "requirements.txt",
+    "tests",
+}
+FORBIDDEN = {
+    "a package registry's host": r"pypi\.org|pythonhosted\.org|proxy\.golang\.org|registry\.npmjs\.org|deb\.debian\.org",
+    "a path of one machine": r"/work/(?:main|shared)|/Users/\w|/root/(?:go|\.pyenv)",
+}
+
+
+def committed() -> list[Path]:
+    """Every file that git knows, apart from this one, which has to name what it forbids."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    files = [REPOSITORY / name for name in listed.stdout.split("\0") if name]
+    return [file for file in files if file.is_file() and file != Path(__file__)]
+
+
+def test_the_folder_operator_does_not_shadow_the_standard_library():
+    """With an `operator/__init__.py`, a Python started in the repository could not even start."""
+    assert not (REPOSITORY / "operator" / "__init__.py").exists()
+    shown = subprocess.run(
+        [sys.executable, "-c", "import operator; print(operator.__file__)"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.strip() == operator.__file__
+
+
+def test_the_top_level_holds_only_what_belongs_there():
+    top = {file.relative_to(REPOSITORY).parts[0] for file in committed()}
+    assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
+
+
+@pytest.mark.parametrize("pattern", FORBIDDEN.values(), ids=[f"no file names {what}" for what in FORBIDDEN])
+def test_committed_files_name_nothing_of_one_workplace(pattern):
+    found = [
+        f"{file.relative_to(REPOSITORY)}:{number}: {line.strip()[:120]}"
+        for file in committed()
+        for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1)
+        if re.search(pattern, line)
+    ]
+    assert found == []
+
+
+def read_lock(name: str) -> dict[str, str]:
+    """Map each locked package to its version, having checked that every entry is pinned and hashed."""
+    text = (REPOSITORY / name).read_text()
+    lines = [line for line in text.replace("\\\n", " ").splitlines() if line and not line.startswith("#")]
+    entries = [re.fullmatch(r"(\S+)==(\S+)( ;.*?)?((?: +--hash=sha256:[0-9a-f]{64})+) *", line) for line in lines]
+    unlocked = [line[:80] for line, entry in zip(lines, entries, strict=True) if entry is None]
+    assert unlocked == [], f"{name}: neither pinned nor hashed"
+    return {canonicalize_name(entry[1]): entry[2] for entry in entries if entry is not None}
+
+
+def wanted(*, dev: bool) -> list[Requirement]:
+    """Return the direct dependencies that pyproject.toml declares, of the runtime or of everything."""
+    texts = list(PYPROJECT["project"]["dependencies"])
+    if dev:
+        extras = PYPROJECT["project"]["optional-dependencies"].values()
+        groups = PYPROJECT["dependency-groups"].values()
+        declared = [entry for entries in (*extras, *groups) for entry in entries if isinstance(entry, str)]
+        texts += declared + PYPROJECT["build-system"]["requires"]
+    return [Requirement(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("lock", "dev"), [("requirements.txt", False), ("requirements-dev.txt", True)], ids=["runtime", "everything"]
+)
+def test_the_lock_is_in_step_with_pyproject(lock, dev):
+    """A dependency added or raised in pyproject.toml must be locked: run `make lock`."""
+    locked = read_lock(lock)
+    missing = [
+        str(requirement)
+        for requirement in wanted(dev=dev)
+        if not requirement.specifier.contains(locked.get(canonicalize_name(requirement.name), "0"))
+    ]
+    assert missing == [], f"run make lock: {lock} does not satisfy"
+
+
+def test_the_runtime_lock_is_part_of_the_lock_of_everything():
+    """What the tests run with is what the image is built from."""
+    assert read_lock("requirements.txt").items() <= read_lock("requirements-dev.txt").items()
+
+
+def test_the_image_is_built_without_the_simulator_and_the_test_bench():
+    assert read_lock("requirements.txt").keys().isdisjoint({"starlette", "uvicorn", "pytest", "mypy", "hatchling"})
