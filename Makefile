@@ -65,4 +65,4 @@ $(TOOLS)/bin/uv:
 	@echo "==> uv, the package installer, into $(TOOLS): seconds"
 	@command -v python3 >/dev/null || { echo "There is no python3 here: install Python 3.11 or newer, or uv." >&2; exit 1; }
 	@python3 -m pip --version >/dev/null 2>&1 || { echo "python3 has no pip: install python3-pip, or uv." >&2; exit 1; }
-	@python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) uv==$(UV_VERSION)
+	@python3 -m pip install --quiet --root-user-action=ignore --disable-pip-version-check --target $(TOOLS) uv==$(UV_VERSION)
