@@ -76,3 +76,28 @@ class Kube(Protocol):
 
     async def source_version(self, namespace: str, source: SourceRef) -> str | None:
         """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
+
+
+class Observer(Protocol):
+    """What telemetry hears of the engine. Labels are from small fixed sets, never names of objects."""
+
+    def pass_done(self, action: str, outcome: str, seconds: float) -> None:
+        """One pass: the last thing it did to the world (`none` when it only looked) and how it ended."""
+
+    def queue_waited(self, lane: str, seconds: float) -> None: ...
+
+    def queue_depth(self, lane: str, depth: int) -> None: ...
+
+    def kube_write(self, kind: str, outcome: str) -> None:
+        """`kind`: `status` or `finalizer`; `outcome`: `ok` or the reason of the error."""
+
+    def status_age(self, seconds: float) -> None:
+        """How old what the lists say is."""
+
+    def workloads(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """How many, by phase and by the status of Ready."""
+
+    def connection(self, up: bool) -> None: ...
+
+    def bug(self) -> None:
+        """An exception nobody expected."""

@@ -1,0 +1,534 @@
+"""What a pass does next. Every transition of a workload is in this file.
+
+Theory of operation
+-------------------
+A pass starts from a fresh reading of the custom resource and knows nothing else. `decide` is called again after each
+action, with what that action brought, until it answers `Settle`. It is total and pure; the rules are tried in order.
+
+The one promise is *exactly one workload in Run:ai for each custom resource*:
+
+- The finalizer is the intent. Without it (and without an id) nothing was created; with it and no id, an attempt is
+  *in doubt* and is looked up by name before anything else. It is added only when all is ready to send.
+- `submission: NotSubmitted` is the proof of the contrary, written with a refusal and removed before the next attempt.
+- A look-up that finds nothing proves nothing until lists have been watched for longer than they lag
+  (`absence_proven`). A POST may be repeated all the same, since names are unique; a release may not.
+- Not being able to tell (an error in place of a reading) never leads to a write to Run:ai.
+- Only a workload that carries our mark is changed or deleted; where no mark can be read, the id from our own status
+  together with equal name, project and kind will do. A different mark never does.
+- What has completed never runs again unless the user said so (`rerunPolicy`).
+"""
+
+from __future__ import annotations
+
+from runai_operator.domain.actions import (
+    Action,
+    Adopt,
+    Claim,
+    Create,
+    Delete,
+    FindRemote,
+    Open,
+    Prepare,
+    ReadRemote,
+    Release,
+    Renew,
+    Settle,
+    Update,
+    Verdict,
+)
+from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, InvalidWorkload, NameTaken, Unavailable
+from runai_operator.domain.manifest import same_content
+from runai_operator.domain.model import (
+    DeletionPolicy,
+    ExternalDeletionPolicy,
+    ManagementPolicy,
+    OwnerMark,
+    RecreatePolicy,
+    Remote,
+    RerunPolicy,
+    Row,
+)
+from runai_operator.domain.naming import external_name
+from runai_operator.domain.situation import (
+    COMPLETED,
+    FAILED,
+    Candidate,
+    Missing,
+    Situation,
+    Wanted,
+    is_ours,
+    is_predecessor,
+)
+
+
+LOST_REASONS = frozenset({"DeletedExternally", "RecreateGivenUp", "ManagedByOther"})
+"""Reasons of Ready that only a fresh reading of Run:ai may clear."""
+
+
+def decide(s: Situation) -> Action:
+    """The next action for this situation."""
+    workload = s.workload
+    if workload.deleting:
+        return _let_go(s)
+    if workload.defect is not None:
+        return _refuse(s, InvalidWorkload(workload.defect))
+    if workload.spec.management_policy is ManagementPolicy.OBSERVE:
+        return _observe(s)
+    action = _submit(s) if s.workload_id is None else _maintain(s)
+    return _hold(action) if workload.paused else action
+
+
+def _hold(action: Action) -> Action:
+    """Paused: looking goes on, and what would be written waits."""
+    match action:
+        case Prepare() | ReadRemote() | FindRemote():
+            return action
+        case Settle(verdict=Verdict.MIRROR):
+            return Settle(Verdict.PAUSED)
+        case Settle():
+            return action
+    return Settle(Verdict.PAUSED, outstanding=True)
+
+
+# --- deletion
+
+
+def _let_go(s: Situation) -> Action:
+    workload = s.workload
+    if not workload.has_finalizer:
+        return Settle(Verdict.IGNORED)
+    if workload.spec.deletion_policy is DeletionPolicy.ORPHAN:
+        return Release("the workload stays in Run:ai, as deletionPolicy: Orphan asks")
+    if workload.spec.management_policy is ManagementPolicy.OBSERVE:
+        return Release("the workload was only observed")
+    if s.workload_id is None and s.recorded.not_submitted:
+        return Release("nothing was ever submitted")
+    if workload.paused:
+        return _deleting("paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is gone")
+    if s.failed is not None:
+        return Settle(Verdict.DELETING, s.failed)
+    if s.workload_id is not None:
+        return _delete(s, s.workload_id)
+    if workload.defect is not None:
+        return _deleting(f"{workload.defect}; what was submitted cannot be told until that is mended")
+    return _let_go_in_doubt(s)
+
+
+def _let_go_in_doubt(s: Situation) -> Action:
+    """An earlier attempt may have made a workload whose id was never learnt."""
+    try:
+        name = wanted_name(s)
+    except InvalidWorkload:
+        return Release("its name could never be submitted")
+    if s.found is None:
+        project_id = s.wanted.submission.project_id if isinstance(s.wanted, Wanted) else s.workload.spec.project_id
+        return FindRemote(name, project_id)
+    if isinstance(s.found, BridgeError):
+        return Settle(Verdict.DELETING, s.found)
+    for candidate in s.found:
+        if candidate.remote is not None and is_ours(candidate.remote.mark, s.mark) and not candidate.remote.gone:
+            return _delete_present(s, candidate.remote)
+    if any(_unreadable(candidate) for candidate in s.found):
+        return _deleting(
+            f"a workload named {name} exists in Run:ai, and whether it is ours cannot be read there;"
+            " delete it in Run:ai if it is, or set deletionPolicy: Orphan to let go of it"
+        )
+    if s.absence_proven:
+        return Release("no workload of ours is in Run:ai")
+    return _deleting("looking for a workload that an interrupted submission may have made")
+
+
+def _delete(s: Situation, workload_id: str) -> Action:
+    match s.remote:
+        case None:
+            return ReadRemote(workload_id)
+        case Missing():
+            return Release("the workload is gone from Run:ai")
+        case BridgeError() as error:
+            return Settle(Verdict.DELETING, error)
+        case Remote() as remote:
+            return _delete_present(s, remote)
+
+
+def _delete_present(s: Situation, remote: Remote) -> Action:
+    if remote.gone:
+        return Release("the workload is gone from Run:ai")
+    if remote.being_deleted or s.deleted_now:
+        return _deleting("waiting until Run:ai has deleted the workload")
+    if not _may_delete(s, remote):
+        return Release("the workload in Run:ai carries the mark of another owner and is left alone")
+    return Delete(remote.id)
+
+
+def _deleting(message: str) -> Settle:
+    return Settle(Verdict.DELETING, Busy(message, reason="Deleting"))
+
+
+def _may_delete(s: Situation, remote: Remote) -> bool:
+    if remote.mark is not None:
+        return is_ours(remote.mark, s.mark)
+    recorded = s.recorded
+    if s.workload.spec.workload_id == remote.id:
+        return True
+    return (
+        remote.id == s.workload_id
+        and recorded.name in (None, remote.name)
+        and recorded.project_id in (None, remote.project_id)
+        and (recorded.gvk is None or remote.gvk is None or recorded.gvk.kind == remote.gvk.kind)
+    )
+
+
+# --- observe only
+
+
+def _observe(s: Situation) -> Action:
+    workload_id = s.workload.spec.workload_id
+    if s.workload.has_finalizer:
+        return Release("the workload is only observed from now on")
+    if workload_id is None:
+        return _refuse(s, InvalidWorkload("managementPolicy: Observe needs workloadId: set it to the id in Run:ai"))
+    match s.remote:
+        case None:
+            return ReadRemote(workload_id, with_row=True)
+        case BridgeError() as error:
+            return Settle(Verdict.TROUBLE, error, outstanding=s.recorded.workload_id is None)
+        case Remote(gone=False):
+            return Settle(Verdict.MIRROR)
+        case Missing() | Remote():
+            return Settle(Verdict.REFUSED, _gone_error(workload_id))
+
+
+# --- nothing submitted yet, as far as we know
+
+
+def _submit(s: Situation) -> Action:
+    wanted = s.wanted
+    match wanted:
+        case None:
+            return Prepare()
+        case InvalidWorkload():
+            return _refuse(s, wanted)
+        case BridgeError():
+            return Settle(Verdict.TROUBLE, wanted, outstanding=True, not_submitted=not s.in_doubt)
+    if s.failed is not None:
+        return _after_failed_attempt(s, s.failed)
+    if s.workload.spec.workload_id is not None:
+        return _adopt_by_id(s, s.workload.spec.workload_id, wanted)
+    if (s.in_doubt or s.conflict) and s.found is None:
+        return FindRemote(wanted.submission.name, wanted.submission.project_id)
+    if isinstance(s.found, BridgeError):
+        return Settle(Verdict.TROUBLE, s.found, outstanding=True)
+    if s.found and (action := _resolve(s, s.found, wanted)):
+        return action
+    if s.conflict:
+        return _name_is_held(s, wanted)
+    return _claim_first(s) or Create(wanted.submission)
+
+
+def _claim_first(s: Situation) -> Action | None:
+    """The two guarded writes that must stand before anything is sent."""
+    if s.recorded.not_submitted:
+        return Open()
+    if not s.workload.has_finalizer:
+        return Claim()
+    return None
+
+
+def _after_failed_attempt(s: Situation, error: BridgeError) -> Action:
+    proven = not s.in_doubt and not s.conflict and isinstance(error, (InvalidWorkload, AccessDenied, Unavailable))
+    if isinstance(error, InvalidWorkload):
+        return Settle(Verdict.REFUSED, error, outstanding=True, not_submitted=proven)
+    return Settle(Verdict.TROUBLE, error, outstanding=True, not_submitted=proven)
+
+
+def _resolve(s: Situation, found: tuple[Candidate, ...], wanted: Wanted) -> Action | None:
+    """What holds the name: ours, an earlier life of ours, or somebody else's. None when it holds it no longer."""
+    for candidate in found:
+        remote = candidate.remote
+        if remote is None or remote.gone:
+            continue
+        if is_ours(remote.mark, s.mark):
+            return _claim_first(s) or Adopt(remote, candidate.row, finished=_completed(candidate.row))
+        if remote.being_deleted:
+            return Settle(Verdict.PROGRESS, _freeing(wanted), outstanding=True)
+        if is_predecessor(remote.mark, s.mark):
+            return _claim_first(s) or _take_over(s, remote, candidate.row, wanted)
+        # Another's mark, or a first attempt that was refused, proves that no attempt of ours made it.
+        proven = remote.mark is not None or remote.mark_readable or s.claimed_now or s.opened_now
+        return Settle(Verdict.REFUSED, _holder_error(remote, wanted, s.mark), outstanding=True, not_submitted=proven)
+    return None
+
+
+def _take_over(s: Situation, remote: Remote, row: Row | None, wanted: Wanted) -> Action:
+    """Renew the mark first and record the id after: a crash in between leads to a workload that is simply ours."""
+    if _completed(row) or s.delivered_now:
+        return Adopt(remote, row, finished=_completed(row))
+    return Update(remote.id, wanted.submission)
+
+
+def _adopt_by_id(s: Situation, workload_id: str, wanted: Wanted) -> Action:
+    match s.remote:
+        case None:
+            return ReadRemote(workload_id, with_row=True)
+        case BridgeError() as error:
+            return Settle(Verdict.TROUBLE, error, outstanding=True, not_submitted=True)
+        case Missing() | Remote(gone=True):
+            missing = InvalidWorkload(
+                f"Run:ai has no workload with id {workload_id}: correct spec.workloadId, or remove it to create one",
+                reason="WorkloadNotFound",
+            )
+            return _refuse(s, missing)
+        case Remote() as remote:
+            if obstacle := _adoption_obstacle(s, remote, wanted):
+                return _refuse(s, obstacle)
+            if s.adopted_now or s.delivered_now or is_ours(remote.mark, s.mark):
+                return _claim_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
+            return _claim_first(s) or _take_over(s, remote, s.row, wanted)
+
+
+def _adoption_obstacle(s: Situation, remote: Remote, wanted: Wanted) -> InvalidWorkload | None:
+    if remote.mark is not None and not (is_ours(remote.mark, s.mark) or is_predecessor(remote.mark, s.mark)):
+        return _managed_by_other(remote.mark)
+    if remote.project_id != wanted.submission.project_id:
+        return InvalidWorkload(
+            f"workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"
+            " the spec names: correct projectName or projectId"
+        )
+    if remote.gvk is not None and remote.gvk.kind != wanted.gvk.kind:
+        return InvalidWorkload(
+            f"workload {remote.id} is a {remote.gvk.kind}, the manifest a {wanted.gvk.kind}: their kinds must be equal"
+        )
+    return None
+
+
+def _name_is_held(s: Situation, wanted: Wanted) -> Action:
+    """POST answered 409, and no list leads to the holder."""
+    if not s.absence_proven:
+        return Settle(Verdict.PROGRESS, _freeing(wanted), outstanding=True)
+    if isinstance(s.found, tuple) and any(map(_unreadable, s.found)):
+        unreadable = Busy(
+            f"Run:ai lists a workload named {wanted.submission.name} in the project but does not show it by its id, so"
+            " whether it is ours cannot be told: remove it in Run:ai, or set spec.workloadId to its id",
+            reason="HolderUnreadable",
+        )
+        return Settle(Verdict.TROUBLE, unreadable, outstanding=True)
+    error = NameTaken(
+        f"the name {wanted.submission.name} is taken in the project, and what holds it is not visible to the operator:"
+        " set spec.name to another name, or remove the holder in Run:ai"
+    )
+    return Settle(Verdict.REFUSED, error, outstanding=True, not_submitted=True)
+
+
+def _freeing(wanted: Wanted) -> Busy:
+    return Busy(
+        f"waiting until the name {wanted.submission.name} is free or its holder is visible in Run:ai",
+        reason="WaitingForName",
+    )
+
+
+def _holder_error(remote: Remote, wanted: Wanted, own: OwnerMark) -> NameTaken:
+    name = wanted.submission.name
+    if remote.mark is None:
+        return NameTaken(
+            f"the name {name} is taken in the project by a workload that this operator did not submit ({remote.id}):"
+            " set spec.name to another name, or adopt it by spec.workloadId"
+        )
+    holder = f"{remote.mark.namespace}/{remote.mark.name}"
+    if remote.mark.install == own.install:
+        return NameTaken(
+            f"the name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name"
+        )
+    error = _managed_by_other(remote.mark)
+    return NameTaken(error.message, reason=error.condition_reason)
+
+
+def _managed_by_other(mark: OwnerMark) -> InvalidWorkload:
+    return InvalidWorkload(
+        f"the workload in Run:ai is managed by RunaiWorkload {mark.namespace}/{mark.name} (uid {mark.uid}) of install"
+        f" {mark.install}: remove one of the two, or set another spec.name",
+        reason="ManagedByOther",
+    )
+
+
+def _refuse(s: Situation, error: InvalidWorkload) -> Settle:
+    proven = s.workload_id is None and not s.in_doubt
+    return Settle(Verdict.REFUSED, error, outstanding=True, not_submitted=proven)
+
+
+# --- a workload of ours exists, or did
+
+
+def _maintain(s: Situation) -> Action:
+    if s.delivered_now:
+        return Settle(Verdict.DELIVERED)
+    if s.failed is not None:
+        return _after_failed_update(s, s.failed)
+    if not s.workload.has_finalizer:
+        return Claim()
+    if s.wanted is None and _may_be_outstanding(s):
+        return Prepare()
+    match s.wanted:
+        case None:
+            return _look_after(s)
+        case InvalidWorkload() as error:
+            return Settle(Verdict.REFUSED, error, outstanding=True)
+        case BridgeError() as error:
+            return Settle(Verdict.TROUBLE, error, outstanding=True)
+        case Wanted() as wanted:
+            return _follow_edit(s, wanted)
+
+
+def _may_be_outstanding(s: Situation) -> bool:
+    recorded = s.recorded
+    edited = s.workload.generation != recorded.observed_generation
+    return edited or s.check_content or not recorded.delivered
+
+
+def _look_after(s: Situation) -> Action:
+    """Nothing to send: see how it goes, when somebody asked for it."""
+    if s.recorded.completed:
+        return Settle(Verdict.MIRROR)
+    if s.remote is None:
+        look = s.look or s.recorded.reason in LOST_REASONS
+        return ReadRemote(str(s.workload_id)) if look else Settle(Verdict.MIRROR)
+    return _unless_lost(s) or Settle(Verdict.MIRROR)
+
+
+def _follow_edit(s: Situation, wanted: Wanted) -> Action:
+    recorded = s.recorded
+    same = same_content(recorded.content, wanted.content) if recorded.content else False
+    same_identity = recorded.identity in (None, wanted.identity)
+    if same is None:
+        # Hashed by another version, which alone is no reason for a PUT; an edit of the spec is.
+        same = s.workload.generation == recorded.observed_generation
+    # Two edits since the last look: the one between may have been sent, and its answer lost in a crash.
+    may_have_sent_another = s.workload.generation > recorded.observed_generation + 1
+    if same and same_identity and (recorded.completed or not may_have_sent_another):
+        return _look_after(s)
+    if recorded.completed:
+        return _follow_edit_of_finished(s, wanted)
+    if not same_identity:
+        return _follow_change_of_identity(s)
+    if s.remote is None:
+        return ReadRemote(str(s.workload_id))
+    return _unless_lost(s) or Update(str(s.workload_id), wanted.submission)
+
+
+def _follow_edit_of_finished(s: Situation, wanted: Wanted) -> Action:
+    edited = s.workload.generation != s.recorded.observed_generation or not s.recorded.delivered
+    if wanted.from_source and not edited:
+        return _look_after(s)
+    if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
+        return _replace(s)
+    return Settle(Verdict.REFUSED, _finished_error(s.recorded.phase or COMPLETED), outstanding=True)
+
+
+def _follow_change_of_identity(s: Situation) -> Action:
+    if s.workload.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE:
+        return _replace(s)
+    error = InvalidWorkload(
+        "name, project, preemptibility, mnnvl and the manifest's apiVersion and kind cannot be changed in Run:ai: undo"
+        " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again",
+        reason="ImmutableFieldChanged",
+    )
+    return Settle(Verdict.REFUSED, error, outstanding=True)
+
+
+def _replace(s: Situation) -> Action:
+    """Delete, wait until gone, forget; the next step then creates."""
+    match s.remote:
+        case None:
+            return ReadRemote(str(s.workload_id))
+        case BridgeError() as error:
+            return Settle(Verdict.TROUBLE, error, outstanding=True)
+        case Missing() | Remote(gone=True):
+            return Renew()
+        case Remote() as remote:
+            if remote.being_deleted or s.deleted_now:
+                error = Busy("waiting until Run:ai has deleted the workload, to create it anew", reason="Recreating")
+                return Settle(Verdict.PROGRESS, error, outstanding=True)
+            if not _may_delete(s, remote):
+                return _yield(remote)
+            return Delete(remote.id)
+
+
+def _unless_lost(s: Situation) -> Action | None:
+    """What a reading says against going on as usual; None when it says nothing."""
+    match s.remote:
+        case BridgeError() as error:
+            return Settle(Verdict.TROUBLE, error, outstanding=_edit_waits(s))
+        case Missing() | Remote(gone=True):
+            return _lost(s)
+        case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
+            return _yield(remote)
+        case Remote(being_deleted=True):
+            return Settle(Verdict.MIRROR, outstanding=_edit_waits(s))
+    return None
+
+
+def _yield(remote: Remote) -> Settle:
+    """Somebody else's mark is on what was ours: two operators would fight for ever, so we stop."""
+    error = _managed_by_other(remote.mark) if remote.mark else NameTaken("the workload in Run:ai is not ours")
+    return Settle(Verdict.REFUSED, error, outstanding=True)
+
+
+def _lost(s: Situation) -> Action:
+    recorded = s.recorded
+    if recorded.failed:
+        if not _edit_waits(s):
+            return Settle(Verdict.MIRROR)
+        if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
+            return Renew()
+        return Settle(Verdict.REFUSED, _finished_error(FAILED), outstanding=True)
+    if s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE:
+        if s.may_recreate:
+            return Renew()
+        error = InvalidWorkload(
+            "the workload was deleted in Run:ai again and again, so it is not created any more: find out who deletes"
+            " it, then change bridge.run.ai/reconcile-requested-at to try again",
+            reason="RecreateGivenUp",
+        )
+        return Settle(Verdict.REFUSED, error)
+    return Settle(Verdict.REFUSED, _gone_error(str(s.workload_id)))
+
+
+def _edit_waits(s: Situation) -> bool:
+    """We were on the way to send something."""
+    return isinstance(s.wanted, Wanted) and not same_content(s.recorded.content or "", s.wanted.content)
+
+
+def _after_failed_update(s: Situation, error: BridgeError) -> Action:
+    if isinstance(error, InvalidWorkload):
+        return Settle(Verdict.REFUSED, error, outstanding=True)
+    return Settle(Verdict.TROUBLE, error, outstanding=True)
+
+
+def _finished_error(phase: str) -> InvalidWorkload:
+    return InvalidWorkload(
+        f"the workload has finished ({phase}) and finished work does not run again by itself: undo the change, or set"
+        " rerunPolicy: OnSpecChange to run it again, or create a new RunaiWorkload",
+        reason="FinishedNotRerun",
+    )
+
+
+def _gone_error(workload_id: str) -> InvalidWorkload:
+    return InvalidWorkload(
+        f"workload {workload_id} was deleted in Run:ai by somebody else: delete this object, or set"
+        " externalDeletionPolicy: Recreate to have it created again",
+        reason="DeletedExternally",
+    )
+
+
+def _completed(row: Row | None) -> bool:
+    return row is not None and row.phase == COMPLETED
+
+
+def _unreadable(candidate: Candidate) -> bool:
+    remote = candidate.remote
+    return remote is None or (remote.mark is None and not remote.mark_readable and not remote.gone)
+
+
+def wanted_name(s: Situation) -> str:
+    """The name an attempt in doubt used; the identity is frozen while there may have been one."""
+    ref = s.workload.ref
+    return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)

@@ -1,0 +1,56 @@
+"""When to look again, in seconds. Chance comes in as an argument: a number from 0 to 1."""
+
+from __future__ import annotations
+
+from runai_operator.domain.actions import Settle, Verdict
+from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, OutcomeUnknown, Throttled
+
+BACKOFF_CEILING = 300.0
+WAITING_CEILING = 15.0
+SLOW_PROBE = 1800.0
+"""How often what was refused is tried again although nothing changed here: the other side may have."""
+PROJECT_PROBE = 300.0
+
+
+def backoff(failures: int, chance: float, *, ceiling: float = BACKOFF_CEILING) -> float:
+    """Full jitter over an exponential ceiling, but not less than a second."""
+    return max(1.0, chance * min(ceiling, 2.0 ** min(failures, 16)))
+
+
+def next_look(looks: int) -> float:
+    """Between readings of a sync in flight: 1 s at first, 15 s at most."""
+    return min(15.0, 1.5 ** min(looks, 16))
+
+
+def again_after(end: Settle, failures: int, chance: float) -> float | None:
+    """When the pass that ended so wants the next one; None when an event or a poll will bring it."""
+    match end.verdict:
+        case Verdict.MIRROR | Verdict.DELIVERED | Verdict.PAUSED | Verdict.IGNORED:
+            return None
+        case Verdict.DELETING:
+            return _after_waiting(end.error, failures, chance)
+        case Verdict.PROGRESS:
+            return min(WAITING_CEILING, 1.5 ** min(failures, 16)) * (0.75 + chance / 4)
+        case Verdict.REFUSED:
+            probe = PROJECT_PROBE if _names_project(end.error) else SLOW_PROBE
+            return probe * (0.75 + chance / 2)
+        case Verdict.TROUBLE:
+            return _after_trouble(end.error, failures, chance)
+
+
+def _after_waiting(error: BridgeError | None, failures: int, chance: float) -> float:
+    if error is None or isinstance(error, Busy):
+        return min(WAITING_CEILING, 1.5 ** min(failures, 16)) * (0.75 + chance / 4)
+    return _after_trouble(error, failures, chance)
+
+
+def _after_trouble(error: BridgeError | None, failures: int, chance: float) -> float:
+    if isinstance(error, Throttled) and error.after is not None:
+        return error.after + chance
+    if isinstance(error, (Busy, OutcomeUnknown)):
+        return backoff(failures, chance, ceiling=30.0)
+    return backoff(failures, chance)
+
+
+def _names_project(error: BridgeError | None) -> bool:
+    return isinstance(error, InvalidWorkload) and error.condition_reason in ("ProjectNotFound", "ProjectAmbiguous")

@@ -1,0 +1,272 @@
+"""The story that status tells: conditions are settled here, in one place, once per pass.
+
+`Ready`, `Reconciling` and `Stalled` follow the kstatus conventions, so that Helm, Flux, Argo CD and `kubectl wait`
+agree: at most one of Reconciling and Stalled is there, and neither beside Ready=True.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from runai_operator.domain.actions import Settle, Verdict
+from runai_operator.domain.errors import BridgeError, OutcomeUnknown, clip
+from runai_operator.domain.model import NOT_SUBMITTED, Json, Remote, Row
+from runai_operator.domain.situation import COMPLETED, FAILED, NOT_DELIVERED, Situation, Wanted, condition
+
+MESSAGE_LIMIT = 2048
+"""Bound of every message in the schema, in characters."""
+
+BOUNDS: Mapping[str, int] = {
+    "workloadId": 64,
+    "workloadName": 253,
+    "projectId": 64,
+    "projectName": 253,
+    "clusterId": 64,
+    "departmentName": 253,
+    "priority": 63,
+    "category": 63,
+    "preemptibility": 63,
+    "desiredPhase": 63,
+    "syncStatus": 63,
+    "syncMessage": MESSAGE_LIMIT,
+    "phase": 63,
+    "phaseMessage": MESSAGE_LIMIT,
+    "allocatedGpus": 32,
+    "ownerUid": 64,
+    "submission": 32,
+    "submittedHash": 128,
+    "lastHandledReconcileAt": 256,
+}
+"""Longest value of each string in the schema, in characters: one over its bound would refuse the whole write."""
+
+RUN_FIELDS = (
+    "workloadId", "workloadName", "projectId", "projectName", "clusterId", "departmentName", "gvk", "priority",
+    "category", "preemptibility", "desiredPhase", "syncStatus", "syncMessage", "phase", "phaseMessage", "runningPods",
+    "requestedPods", "allocatedGpus", "createdAt", "completedAt", "submittedHash",
+)  # fmt: skip
+"""What belongs to one workload in Run:ai and goes with it."""
+
+RUNNING_PHASES = frozenset({"Running"})
+PROGRESSING_PHASES: Mapping[str, str] = {
+    "Creating": "Creating",
+    "Pending": "Pending",
+    "Initializing": "Initializing",
+    "Updating": "Updating",
+    "Resuming": "Resuming",
+    "Stopping": "Stopping",
+    "Deleting": "RunaiDeleting",
+    "Terminating": "RunaiDeleting",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What Ready says, and which of the two abnormal conditions stands beside it."""
+
+    ready: str
+    reason: str
+    message: str
+    reconciling: bool = False
+    stalled: bool = False
+
+
+def settle(s: Situation, end: Settle, *, now: datetime, stalled: bool = False) -> Json:
+    """The whole status after this pass.
+
+    `now` stamps transitions (UTC). `stalled` says that the trouble has lasted too long to be called progress.
+    """
+    status = mirrored(s)
+    _record_delivery(status, s, end)
+    status["observedGeneration"] = s.workload.generation
+    status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
+    if s.workload.reconcile_token is not None:
+        status["lastHandledReconcileAt"] = s.workload.reconcile_token
+    completed = status.get("phase") == COMPLETED or (bool(s.workload_id) and s.recorded.completed)
+    if completed:
+        status["phase"] = COMPLETED
+    story = tell(status, end, stalled=stalled)
+    status["conditions"] = _conditions(s, story, _synced(status, end), completed=completed, now=now)
+    return {key: _bounded(key, value) for key, value in status.items() if value is not None}
+
+
+def patch_between(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
+    """Merge patch that makes `stored` say `wanted`; empty when it does. Fields of a newer version are left alone."""
+    known = {*RUN_FIELDS, *BOUNDS, "observedGeneration", "conditions"}
+    patch: Json = {key: value for key, value in wanted.items() if stored.get(key) != value}
+    patch.update({key: None for key in stored if key not in wanted and key in known})
+    return patch
+
+
+def forget_run() -> Json:
+    """Merge patch that forgets a workload which is proven gone, before the next one is created."""
+    return dict.fromkeys(RUN_FIELDS)
+
+
+def mirrored(s: Situation) -> Json:
+    """Status fields as Run:ai shows them now, over what was stored."""
+    status: Json = dict(s.workload.status)
+    if isinstance(s.remote, Remote) and not s.remote.gone and s.remote.id == (s.workload_id or s.remote.id):
+        status.update(_from_remote(s.remote))
+    if s.row is not None:
+        status.update(_from_row(s.row))
+    if status.get("workloadId"):
+        status["ownerUid"] = s.workload.ref.uid
+    return status
+
+
+def _from_remote(remote: Remote) -> Json:
+    gvk = remote.gvk
+    return _known(
+        {
+            "workloadId": remote.id,
+            "workloadName": remote.name,
+            "projectId": remote.project_id,
+            "projectName": remote.project_name,
+            "clusterId": remote.cluster_id,
+            "departmentName": remote.department_name,
+            "gvk": {"group": gvk.group, "version": gvk.version, "kind": gvk.kind} if gvk else None,
+            "priority": remote.priority,
+            "category": remote.category,
+            "preemptibility": remote.preemptibility,
+            "desiredPhase": remote.desired_phase,
+            "createdAt": remote.created_at,
+        }
+    ) | {"syncStatus": remote.sync_status, "syncMessage": remote.sync_message}
+
+
+def _from_row(row: Row) -> Json:
+    return _known({"projectName": row.project_name, "departmentName": row.department_name}) | {
+        "phase": row.phase,
+        "phaseMessage": row.phase_message or None,
+        "runningPods": row.running_pods,
+        "requestedPods": row.requested_pods,
+        "allocatedGpus": row.allocated_gpus,
+        "completedAt": row.completed_at,
+    }
+
+
+def _known(values: Json) -> Json:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _record_delivery(status: Json, s: Situation, end: Settle) -> None:
+    if end.verdict is Verdict.DELIVERED and isinstance(s.wanted, Wanted):
+        status["submittedHash"] = s.wanted.fingerprint
+    elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error:
+        # What Run:ai holds now is not known, so the next comparison must not find it equal.
+        status["submittedHash"] = None
+
+
+def tell(status: Mapping[str, Any], end: Settle, *, stalled: bool) -> Story:
+    """What Ready says, first match wins: deleting, refused, trouble, paused, then what Run:ai shows."""
+    error = end.error
+    match end.verdict:
+        case Verdict.DELETING:
+            return Story("False", "Deleting", error.message if error else "being deleted", reconciling=True)
+        case Verdict.REFUSED:
+            return _failing(error, stalled=True)
+        case Verdict.PROGRESS:
+            return _failing(error, stalled=False)
+        case Verdict.TROUBLE if end.outstanding:
+            return _failing(error, stalled=stalled)
+        case Verdict.PAUSED if end.outstanding:
+            return Story(
+                "False",
+                "Paused",
+                "paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to go on",
+                stalled=True,
+            )
+    shown = _as_shown(status)
+    if end.verdict is Verdict.PAUSED and shown.ready == "True":
+        return Story(
+            "True", "Paused", "paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is gone"
+        )
+    return shown
+
+
+def _failing(error: BridgeError | None, *, stalled: bool) -> Story:
+    reason, message = (error.condition_reason, error.message) if error else ("Unknown", "no reason was given")
+    return Story("False", reason, message, stalled=stalled, reconciling=not stalled)
+
+
+def _as_shown(status: Mapping[str, Any]) -> Story:
+    phase, sync = status.get("phase"), status.get("syncStatus")
+    detail = status.get("phaseMessage") or ""
+    if phase == COMPLETED:
+        return Story("True", COMPLETED, "the workload has completed")
+    if status.get("desiredPhase") == "Deleted" or sync in ("Deleting", "Deleted"):
+        return Story("False", "RunaiDeleting", "Run:ai is deleting the workload", reconciling=True)
+    if sync == "Failed":
+        message = status.get("syncMessage") or "Run:ai could not bring the workload to its cluster and gave no reason"
+        return Story("False", "SyncFailed", message, stalled=True)
+    if sync != "Synced":
+        message = f"Run:ai accepted the workload and is bringing it to its cluster ({sync})" if sync else "submitted"
+        return Story("False", "Syncing", message, reconciling=True)
+    if phase in RUNNING_PHASES:
+        return Story("True", "Running", "the workload is running")
+    if phase == "Stopped":
+        return Story("True", "Stopped", detail or "the workload is stopped in Run:ai")
+    if phase == FAILED:
+        return Story("False", FAILED, detail or "the workload has failed", stalled=True)
+    if phase == "Degraded":
+        return Story("False", "Degraded", detail or "the workload runs with a problem", reconciling=True)
+    if phase is None:
+        return Story("False", "Creating", "the workload is on its cluster and has no phase yet", reconciling=True)
+    reason = PROGRESSING_PHASES.get(phase, "UnknownPhase")
+    return Story("False", reason, detail or f"phase in Run:ai: {phase}", reconciling=True)
+
+
+def _synced(status: Mapping[str, Any], end: Settle) -> tuple[str, str, str]:
+    """Status, reason and message of Synced: has our last word reached the cluster?"""
+    sync, error = status.get("syncStatus"), end.error
+    if end.verdict is Verdict.DELETING:
+        return "False", "Deleting", "being deleted"
+    if end.outstanding:
+        return "False", NOT_DELIVERED, error.message if error else "the last change has not been sent to Run:ai"
+    if end.verdict is Verdict.TROUBLE and error:
+        return "Unknown", error.condition_reason, error.message
+    if end.verdict is Verdict.REFUSED and error:
+        return "False", error.condition_reason, error.message
+    if sync == "Synced":
+        return "True", "Synced", "what was submitted has reached the cluster"
+    if sync == "Failed":
+        return "False", "SyncFailed", status.get("syncMessage") or "Run:ai gave no reason"
+    return "False", "Syncing", f"Run:ai says {sync}" if sync else "submitted"
+
+
+def _conditions(
+    s: Situation, story: Story, synced: tuple[str, str, str], *, completed: bool, now: datetime
+) -> list[Json]:
+    told = [("Ready", story.ready, story.reason, story.message)]
+    if story.reconciling:
+        told.append(("Reconciling", "True", story.reason, story.message))
+    if story.stalled:
+        told.append(("Stalled", "True", story.reason, story.message))
+    told.append(("Synced", *synced))
+    if completed:
+        told.append((COMPLETED, "True", COMPLETED, "the workload has completed"))
+    return [
+        {
+            "type": kind,
+            "status": status,
+            "reason": clip(reason, 256),
+            "message": clip(message, MESSAGE_LIMIT),
+            "observedGeneration": s.workload.generation,
+            "lastTransitionTime": _transition_time(s, kind, status, now),
+        }
+        for kind, status, reason, message in told
+    ]
+
+
+def _transition_time(s: Situation, kind: str, status: str, now: datetime) -> str:
+    before = condition(s.workload.status, kind)
+    if before is not None and before.get("status") == status and before.get("lastTransitionTime"):
+        return str(before["lastTransitionTime"])
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _bounded(key: str, value: Any) -> Any:
+    return clip(value, BOUNDS[key]) if key in BOUNDS and isinstance(value, str) else value

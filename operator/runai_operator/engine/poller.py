@@ -1,0 +1,138 @@
+"""Status from lists: a few calls for any number of workloads.
+
+A *delta* asks every few seconds for rows whose phase changed since a watermark, and for those deleted since; a *sweep*
+reads all rows every few minutes, as the net. The watermark is the server's own clock at the first page of the last
+complete delta, less an overlap that exceeds the listing lag: taken from the rows it would stand still after a burst and
+bring the burst back with every poll.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from random import Random
+
+from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.model import Row, RowPage, RowQuery
+from runai_operator.engine.connection import Connection
+from runai_operator.engine.ports import Observer, Runai
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS_PER_PAGE = 6.0
+"""At most ten sweep calls a minute, however many workloads there are."""
+
+
+class Poller:
+    """Turns lists into news about rows."""
+
+    def __init__(
+        self,
+        *,
+        runai: Runai,
+        connection: Connection,
+        observer: Observer,
+        seen: Callable[[Row], None],
+        deleted: Callable[[Row], None],
+        swept: Callable[[set[str], float], None],
+        delta_interval: float,
+        sweep_interval: float,
+        overlap: float,
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        """`seen` and `deleted` get every row as it comes; `swept` the ids of a complete sweep and when it began.
+
+        Intervals and `overlap` in seconds, `clock` in loop seconds.
+        """
+        self._runai, self._connection, self._observer = runai, connection, observer
+        self._seen, self._deleted, self._swept = seen, deleted, swept
+        self._delta_interval, self._sweep_interval = delta_interval, sweep_interval
+        self._overlap = timedelta(seconds=overlap)
+        self._clock, self._random = clock, random
+        self._watermark: datetime | None = None
+        self._watermark_set_at = clock()
+        self.fresh_at: float | None = None
+        """Loop seconds when the last complete delta or sweep began; None before the first."""
+
+    async def run(self) -> None:
+        """Poll for ever. Errors end one poll, never the poller."""
+        next_sweep = self._clock()
+        while True:
+            began = self._clock()
+            try:
+                if began >= next_sweep or self._watermark is None:
+                    pages = await self._sweep()
+                    next_sweep = began + max(self._sweep_interval, pages * SWEEP_SECONDS_PER_PAGE)
+                else:
+                    await self._delta()
+                self.fresh_at = began
+            except BridgeError as error:
+                log.debug("poll ended early: %s", error.message)
+            if self.fresh_at is not None:
+                self._observer.status_age(self._clock() - self.fresh_at)
+            await asyncio.sleep(self._delta_interval * self._random.uniform(0.9, 1.1))
+
+    async def probe(self) -> None:
+        """One cheap call, to learn whether the connection works."""
+        await self._runai.rows(RowQuery(changed_since=self._watermark, offset=0))
+
+    async def _delta(self) -> None:
+        since = self._watermark - self._overlap if self._watermark else None
+        first = await self._pages(RowQuery(changed_since=since), self._seen)
+        await self._pages(RowQuery(changed_since=since, deleted=True), self._deleted)
+        self._advance(first)
+
+    async def _sweep(self) -> int:
+        began = self._clock()
+        ids: set[str] = set()
+
+        def collect(row: Row) -> None:
+            ids.add(row.id)
+            self._seen(row)
+
+        pages = 0
+        first: RowPage | None = None
+        offset: int | None = 0
+        while offset is not None:
+            page = await self._page(RowQuery(offset=offset))
+            first = first or page
+            pages += 1
+            for row in page.rows:
+                collect(row)
+            offset = page.next_offset
+        if first is not None:
+            self._advance(first)
+        self._swept(ids, began)
+        return pages
+
+    async def _pages(self, query: RowQuery, tell: Callable[[Row], None]) -> RowPage:
+        first = page = await self._page(query)
+        while True:
+            for row in page.rows:
+                tell(row)
+            if page.next_offset is None:
+                return first
+            page = await self._page(
+                RowQuery(deleted=query.deleted, changed_since=query.changed_since, offset=page.next_offset)
+            )
+
+    async def _page(self, query: RowQuery) -> RowPage:
+        return await self._connection.call(lambda: self._runai.rows(query))
+
+    def _advance(self, first: RowPage) -> None:
+        now = self._clock()
+        if first.server_time is not None:
+            self._watermark = first.server_time
+        elif self._watermark is not None:
+            self._watermark += timedelta(seconds=now - self._watermark_set_at)
+        else:
+            stamps = [stamp for row in first.rows if (stamp := _moment(row.phase_updated_at))]
+            self._watermark = max(stamps, default=None)
+        self._watermark_set_at = now
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

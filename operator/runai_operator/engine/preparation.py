@@ -1,0 +1,124 @@
+"""From spec to what would be sent: read the manifest, resolve the project, mark and hash."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from runai_operator.domain import manifest as manifests
+from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.model import Json, OwnerMark, Project, SourceRef, Spec, Submission, Workload
+from runai_operator.domain.naming import external_name
+from runai_operator.domain.situation import Wanted
+from runai_operator.domain.yaml_reader import FULL_NODES, QUICK_NODES, read_yaml
+from runai_operator.engine.ports import Kube
+
+PROJECT_MEMORY = 300.0
+"""Seconds for which a resolved project is believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    wanted: Wanted
+    source: tuple[SourceRef, str | None] | None
+    """Where the manifest was read and at which version."""
+
+
+class Projects:
+    """Project names to ids, remembered for a while; names that were not found are asked for again each time."""
+
+    def __init__(
+        self,
+        find: Callable[[str, str | None], Awaitable[tuple[Project, ...]]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._find, self._clock = find, clock
+        self._known: dict[tuple[str, str | None], tuple[str, float]] = {}
+        self._asking: dict[tuple[str, str | None], asyncio.Lock] = {}
+
+    async def resolve(self, name: str, cluster_id: str | None) -> str:
+        """The id of the project. Raises `InvalidWorkload` when there is none or more than one."""
+        key = (name, cluster_id)
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            known = self._known.get(key)
+            if known is None or self._clock() - known[1] > PROJECT_MEMORY:
+                known = self._known[key] = (_only(await self._find(name, cluster_id), name, cluster_id), self._clock())
+        return known[0]
+
+
+def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
+    where = f" on cluster {cluster_id}" if cluster_id else ""
+    if not found:
+        raise InvalidWorkload(
+            f"project {name}{where} is not in Run:ai, or the operator's credentials may not see it: correct"
+            " spec.projectName, or ask a Run:ai administrator for access",
+            reason="ProjectNotFound",
+        )
+    if len(found) > 1:
+        raise InvalidWorkload(
+            f"{len(found)} projects are named {name}{where}: set spec.clusterId, or spec.projectId instead of projectName",
+            reason="ProjectAmbiguous",
+        )
+    return found[0].id
+
+
+class Preparation:
+    """Makes a `Wanted` of a spec."""
+
+    def __init__(self, kube: Kube, projects: Projects, install: str) -> None:
+        self._kube, self._projects, self._install = kube, projects, install
+
+    async def __call__(self, workload: Workload, *, heavy: bool) -> Prepared:
+        """What would be sent for this workload.
+
+        Raises `InvalidWorkload`, the errors of the look-ups, and, unless `heavy`, `TooHeavy` for a manifest that takes
+        long to read.
+        """
+        spec, ref = workload.spec, workload.ref
+        manifest, source = await self._manifest(spec, ref.namespace, heavy=heavy)
+        gvk = manifests.check(manifest)
+        name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
+        if spec.project_id is not None:
+            project_id = spec.project_id
+        elif spec.project_name is not None:
+            project_id = await self._projects.resolve(spec.project_name, spec.cluster_id)
+        else:
+            raise InvalidWorkload("no project is given: set spec.projectName or spec.projectId")
+        mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
+        secret = source is not None and source[0].kind == "Secret"
+        content = manifests.content_hash(
+            manifest, priority=spec.priority, category=spec.category, key=self._install if secret else None
+        )
+        submission = Submission(
+            name=name,
+            project_id=project_id,
+            manifest=manifests.with_mark(manifest, name=name, mark=mark),
+            priority=spec.priority,
+            category=spec.category,
+            preemptibility=spec.preemptibility,
+            mnnvl=spec.mnnvl,
+            encoded=spec.manifest is None,
+        )
+        wanted = Wanted(submission, gvk, content, from_source=source is not None, adopts=spec.workload_id is not None)
+        return Prepared(wanted, source)
+
+    async def _manifest(
+        self, spec: Spec, namespace: str, *, heavy: bool
+    ) -> tuple[Json, tuple[SourceRef, str | None] | None]:
+        if spec.manifest is not None:
+            return spec.manifest, None
+        if spec.manifest_yaml is not None:
+            return await _read(spec.manifest_yaml, heavy=heavy), None
+        if spec.manifest_from is not None:
+            text = await self._kube.read_source(namespace, spec.manifest_from)
+            return await _read(text.text, heavy=heavy), (spec.manifest_from, text.version)
+        raise InvalidWorkload("no manifest is given: set one of spec.manifest, spec.manifestYaml, spec.manifestFrom")
+
+
+async def _read(text: str, *, heavy: bool) -> Json:
+    if heavy:
+        read: Json = await asyncio.to_thread(read_yaml, text, max_nodes=FULL_NODES)
+    else:
+        read = read_yaml(text, max_nodes=QUICK_NODES)
+    return read

@@ -1,0 +1,191 @@
+"""The work queue: keyed, deduplicating, in lanes, fair between shares. It knows when and in what order, never what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """Who waits for whom: a lane is served only while those above it are empty."""
+
+    USER = "user"
+    """Edits and deletes by people."""
+    PERIODIC = "periodic"
+    """What polling found, retries."""
+    HEAVY = "heavy"
+    """What would hold up others: one at a time, and only while nobody is served in the user lane."""
+
+
+HEAVY_PATIENCE = 30.0
+"""Seconds after which heavy work is served although the user lane is never empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    key: str
+    lane: Lane
+    waited: float
+    """Seconds from being ready to being taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    lane: Lane
+    share: str
+    since: float
+
+
+class _FairLane:
+    """Round robin over shares; first come, first served within one."""
+
+    def __init__(self) -> None:
+        self._shares: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def put(self, key: str, share: str, since: float) -> None:
+        self._shares.setdefault(share, OrderedDict())[key] = since
+        self._size += 1
+
+    def take(self) -> tuple[str, float]:
+        share, keys = self._shares.popitem(last=False)
+        key, since = keys.popitem(last=False)
+        if keys:
+            self._shares[share] = keys
+        self._size -= 1
+        return key, since
+
+    def oldest(self) -> float:
+        return min(next(iter(keys.values())) for keys in self._shares.values())
+
+    def remove(self, key: str, share: str) -> None:
+        keys = self._shares[share]
+        del keys[key]
+        if not keys:
+            del self._shares[share]
+        self._size -= 1
+
+
+class WorkQueue:
+    """A key is in one place at most and worked on by one worker at a time; adding it again moves it up, never down."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock`: seconds of the running event loop."""
+        self._clock = clock
+        self._lanes = {lane: _FairLane() for lane in Lane}
+        self._ready: dict[str, _Place] = {}
+        self._delayed: dict[str, tuple[float, Lane, str, asyncio.TimerHandle]] = {}
+        self._active: dict[str, Lane] = {}
+        self._again: dict[str, tuple[float, Lane, str]] = {}
+        self._wake = asyncio.Event()
+
+    def add(self, key: str, lane: Lane, *, share: str = "", delay: float = 0.0) -> None:
+        """Have `key` worked on in `lane` after `delay` seconds, or earlier if it is due earlier already."""
+        due = self._clock() + delay
+        if key in self._active:
+            planned = self._again.get(key)
+            if planned is not None:
+                due, lane = min(due, planned[0]), _upper(lane, planned[1])
+            self._again[key] = (due, lane, share)
+            return
+        if key in self._ready:
+            self._move_up(key, lane, share)
+            return
+        self._schedule(key, due, lane, share)
+
+    def _move_up(self, key: str, lane: Lane, share: str) -> None:
+        place = self._ready[key]
+        upper = _upper(lane, place.lane)
+        if upper is not place.lane:
+            self._lanes[place.lane].remove(key, place.share)
+            self._put(key, upper, share, place.since)
+
+    def _schedule(self, key: str, due: float, lane: Lane, share: str) -> None:
+        if (planned := self._delayed.pop(key, None)) is not None:
+            planned[3].cancel()
+            if planned[0] <= due:
+                due, lane = planned[0], _upper(lane, planned[1])
+        delay = due - self._clock()
+        if delay <= 0:
+            self._put(key, lane, share, self._clock())
+        else:
+            timer = asyncio.get_running_loop().call_later(delay, self._ripen, key)
+            self._delayed[key] = (due, lane, share, timer)
+
+    def _ripen(self, key: str) -> None:
+        _, lane, share, _ = self._delayed.pop(key)
+        self._put(key, lane, share, self._clock())
+
+    def _put(self, key: str, lane: Lane, share: str, since: float) -> None:
+        self._lanes[lane].put(key, share, since)
+        self._ready[key] = _Place(lane, share, since)
+        self._wake.set()
+
+    async def get(self) -> Work:
+        """The next piece of work; `done` must be called for its key."""
+        while (work := self._take()) is None:
+            self._wake.clear()
+            await self._wake.wait()
+        return work
+
+    def _take(self) -> Work | None:
+        now = self._clock()
+        for lane in (Lane.USER, Lane.PERIODIC):
+            if self._lanes[lane]:
+                if lane is Lane.PERIODIC and self._heavy_is_overdue(now):
+                    break
+                return self._start(lane, now)
+        if self._lanes[Lane.HEAVY] and self._heavy_may_start(now):
+            return self._start(Lane.HEAVY, now)
+        return None
+
+    def _start(self, lane: Lane, now: float) -> Work:
+        key, since = self._lanes[lane].take()
+        del self._ready[key]
+        self._active[key] = lane
+        return Work(key, lane, now - since)
+
+    def _heavy_is_overdue(self, now: float) -> bool:
+        heavy = self._lanes[Lane.HEAVY]
+        idle = Lane.HEAVY not in self._active.values()
+        return idle and len(heavy) > 0 and now - heavy.oldest() > HEAVY_PATIENCE
+
+    def _heavy_may_start(self, now: float) -> bool:
+        active = self._active.values()
+        if Lane.HEAVY in active:
+            return False
+        return Lane.USER not in active or self._heavy_is_overdue(now)
+
+    def done(self, key: str) -> None:
+        """The worker has finished with `key`; what was added meanwhile is due now."""
+        self._active.pop(key, None)
+        if (planned := self._again.pop(key, None)) is not None:
+            self._schedule(key, *planned)
+        self._wake.set()
+
+    def forget(self, key: str) -> None:
+        """Drop what is planned for `key`; work under way goes on."""
+        self._again.pop(key, None)
+        if (planned := self._delayed.pop(key, None)) is not None:
+            planned[3].cancel()
+        if (place := self._ready.pop(key, None)) is not None:
+            self._lanes[place.lane].remove(key, place.share)
+
+    def depth(self) -> dict[Lane, int]:
+        """Ready pieces of work by lane."""
+        return {lane: len(keys) for lane, keys in self._lanes.items()}
+
+    def idle(self) -> bool:
+        """Nothing is ready and nobody works; delayed work may be planned."""
+        return not self._ready and not self._active
+
+
+def _upper(first: Lane, second: Lane) -> Lane:
+    order = list(Lane)
+    return min(first, second, key=order.index)

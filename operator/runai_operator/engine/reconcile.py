@@ -1,0 +1,378 @@
+"""One pass: read the workload, let `decide` say what to do, do it, settle status. No decision is taken here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from runai_operator.domain.actions import (
+    Action,
+    Adopt,
+    Claim,
+    Create,
+    Delete,
+    FindRemote,
+    Open,
+    Prepare,
+    ReadRemote,
+    Release,
+    Renew,
+    Settle,
+    Update,
+    Verdict,
+)
+from runai_operator.domain.decide import decide
+from runai_operator.domain.errors import BridgeError, Busy, NameTaken, TooHeavy
+from runai_operator.domain.model import FINALIZER, Json, Ref, Remote, Row, RowQuery, Submission, Workload
+from runai_operator.domain.situation import (
+    COMPLETED,
+    Candidate,
+    Missing,
+    Situation,
+    Wanted,
+    condition,
+    has_foreign_status,
+    is_ours,
+)
+from runai_operator.domain.status import forget_run, patch_between, settle
+from runai_operator.engine.connection import Connection
+from runai_operator.engine.ports import Kube, Observer, Runai
+from runai_operator.engine.preparation import Preparation
+from runai_operator.engine.records import Record, Records, Shown
+
+log = logging.getLogger(__name__)
+
+MAX_STEPS = 20
+"""More actions than any pass needs; a guard against a rule that makes no progress."""
+MAX_CANDIDATES = 5
+"""Workloads of one name that are read to find ours; a project has one live one at most."""
+MAX_RENEWALS = 5
+"""How often `externalDeletionPolicy: Recreate` creates again before it gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a pass ended."""
+
+    action: str
+    """The last thing done to the world, `none` when it only looked."""
+    end: Settle | None
+    """None when the custom resource is gone or was released."""
+
+
+class Reconciler:
+    """Performs what `decide` asks for."""
+
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        runai: Runai,
+        connection: Connection,
+        preparation: Preparation,
+        records: Records,
+        observer: Observer,
+        install: str,
+        grace: float,
+        stalled_after: float,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+    ) -> None:
+        """`grace` and `stalled_after` in seconds; `clock` in loop seconds, `now` in UTC."""
+        self._kube, self._runai, self._connection = kube, runai, connection
+        self._prepare, self._records, self._observer = preparation, records, observer
+        self._install, self._grace, self._stalled_after = install, grace, stalled_after
+        self._clock, self._now = clock, now
+
+    async def reconcile(self, record: Record, *, heavy: bool) -> Outcome:
+        """One pass. Raises `TooHeavy` (nothing was done yet), `StaleObject`, and errors of the Kubernetes API."""
+        workload = await self._kube.read(record.head.ref, heavy=heavy)
+        if workload is None:
+            return Outcome("none", None)
+        record.saw(workload)
+        s = self._situation(record, workload)
+        did = "none"
+        for _ in range(MAX_STEPS):
+            action = decide(s)
+            if isinstance(action, Settle):
+                await self._settle(record, s, action)
+                return Outcome(did, action)
+            if not isinstance(action, (Prepare, ReadRemote, FindRemote)):
+                did = type(action).__name__.lower()
+            s = await self._perform(record, s, action, heavy=heavy)
+            if isinstance(action, Release) and s.workload.deleting:
+                log.info("released: %s", action.why, extra=_about(s.workload.ref))
+                return Outcome(did, None)
+        raise RuntimeError(f"no end after {MAX_STEPS} actions, the last being {did}")
+
+    def _situation(self, record: Record, workload: Workload) -> Situation:
+        asked = workload.reconcile_token not in (None, workload.status.get("lastHandledReconcileAt"))
+        if asked:
+            record.renewals = 0
+        return Situation(
+            replace(workload, status=_own_status(record, workload)),
+            self._install,
+            row=record.row,
+            look=record.look or asked,
+            check_content=record.check_content or asked,
+            may_recreate=record.renewals < MAX_RENEWALS,
+        )
+
+    # --- performing
+
+    async def _perform(  # noqa: C901 (one line for each verb)
+        self, record: Record, s: Situation, action: Action, *, heavy: bool
+    ) -> Situation:
+        match action:
+            case Prepare():
+                return await self._do_prepare(record, s, heavy=heavy)
+            case ReadRemote():
+                return await self._do_read(s, action)
+            case FindRemote():
+                return await self._do_find(record, s, action)
+            case Open():
+                return await self._do_open(s)
+            case Claim():
+                return replace(
+                    await self._write_finalizers(record, s, (*s.workload.finalizers, FINALIZER)), claimed_now=True
+                )
+            case Create(submission):
+                return await self._do_create(record, s, submission)
+            case Adopt():
+                return await self._do_adopt(record, s, action)
+            case Update(workload_id, submission):
+                return await self._do_update(s, workload_id, submission)
+            case Delete(workload_id):
+                return await self._do_delete(s, workload_id)
+            case Renew():
+                return await self._do_renew(record, s)
+            case Release():
+                kept = tuple(entry for entry in s.workload.finalizers if entry != FINALIZER)
+                return await self._write_finalizers(record, s, kept)
+            case Settle():
+                return s
+
+    async def _do_prepare(self, record: Record, s: Situation, *, heavy: bool) -> Situation:
+        try:
+            prepared = await self._prepare(s.workload, heavy=heavy)
+        except TooHeavy:
+            raise
+        except BridgeError as error:
+            return replace(s, wanted=error)
+        record.source = prepared.source
+        return replace(s, wanted=prepared.wanted)
+
+    async def _do_read(self, s: Situation, action: ReadRemote) -> Situation:
+        try:
+            remote = await self._connection.call(lambda: self._runai.get(action.workload_id))
+            if remote is None:
+                return replace(s, remote=Missing())
+            row = await self._row_of(remote) if action.with_row and s.row is None else s.row
+        except BridgeError as error:
+            return replace(s, remote=error)
+        return replace(s, remote=remote, row=row)
+
+    async def _row_of(self, remote: Remote) -> Row | None:
+        rows = await self._rows(remote.name, remote.project_id)
+        return next((row for row in rows if row.id == remote.id), rows[0] if len(rows) == 1 else None)
+
+    async def _rows(self, name: str, project_id: str | None) -> tuple[Row, ...]:
+        query = RowQuery(name=name, project_id=project_id)
+        page = await self._connection.call(lambda: self._runai.rows(query))
+        return page.rows
+
+    async def _do_find(self, record: Record, s: Situation, action: FindRemote) -> Situation:
+        project_name = s.workload.spec.project_name if action.project_id is None else None
+        try:
+            rows = await self._rows(action.name, action.project_id)
+            inside = [row for row in rows if project_name in (None, row.project_name)]
+            candidates = tuple([await self._candidate(row) for row in inside[:MAX_CANDIDATES]])
+        except BridgeError as error:
+            return replace(s, found=error)
+        if record.first_lookup is None:
+            record.first_lookup = self._clock()
+        ours = any(c.remote is not None and is_ours(c.remote.mark, s.mark) for c in candidates)
+        waited = self._clock() - record.first_lookup >= self._grace
+        return replace(s, found=candidates, absence_proven=waited and not ours)
+
+    async def _candidate(self, row: Row) -> Candidate:
+        return Candidate(row, await self._connection.call(lambda: self._runai.get(row.id)))
+
+    async def _do_open(self, s: Situation) -> Situation:
+        workload = s.workload
+        version = await self._write_status(workload.ref, {"submission": None}, guard=workload.resource_version)
+        status = {key: value for key, value in workload.status.items() if key != "submission"}
+        return replace(s, workload=replace(workload, resource_version=version, status=status), opened_now=True)
+
+    async def _do_create(self, record: Record, s: Situation, submission: Submission) -> Situation:
+        try:
+            remote = await self._connection.call(lambda: self._runai.create(submission))
+        except NameTaken:
+            return replace(s, conflict=True)
+        except BridgeError as error:
+            return replace(s, failed=error)
+        return replace(self._learn_id(record, s, remote, delivered=True), row=None)
+
+    def _learn_id(self, record: Record, s: Situation, remote: Remote, *, delivered: bool) -> Situation:
+        """From here on the id is owed to status, whatever happens to the next write."""
+        learnt: Json = {
+            "workloadId": remote.id,
+            "workloadName": remote.name,
+            "projectId": remote.project_id,
+            "ownerUid": s.workload.ref.uid,
+            "submission": None,
+        }
+        if delivered and isinstance(s.wanted, Wanted):
+            learnt["submittedHash"] = s.wanted.fingerprint
+        record.unwritten.update(learnt)
+        record.first_lookup, record.row = None, None
+        record.shown = replace(record.shown, workload_id=remote.id, name=remote.name, project_id=remote.project_id)
+        self._records.index(record)
+        workload = replace(s.workload, status=_overlay(s.workload.status, learnt))
+        return replace(s, workload=workload, remote=remote, delivered_now=delivered)
+
+    async def _do_adopt(self, record: Record, s: Situation, action: Adopt) -> Situation:
+        delivered = s.delivered_now or action.finished
+        s = replace(self._learn_id(record, s, action.remote, delivered=delivered), row=action.row, adopted_now=True)
+        record.row = action.row
+        if not delivered:
+            # A PUT follows: the id is on record before it.
+            await self._write_status(s.workload.ref, dict(record.unwritten), guard=None)
+            record.unwritten = {}
+        return s
+
+    async def _do_update(self, s: Situation, workload_id: str, submission: Submission) -> Situation:
+        try:
+            remote = await self._connection.call(lambda: self._runai.update(workload_id, submission))
+        except BridgeError as error:
+            return replace(s, failed=error)
+        if remote is None:
+            if s.workload_id is None:
+                return replace(s, failed=Busy("the workload vanished from Run:ai while it was being adopted"))
+            return replace(s, remote=Missing())
+        return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True)
+
+    async def _do_delete(self, s: Situation, workload_id: str) -> Situation:
+        try:
+            existed = await self._connection.call(lambda: self._runai.delete(workload_id))
+        except BridgeError as error:
+            return replace(s, failed=error)
+        return replace(s, deleted_now=True) if existed else replace(s, remote=Missing())
+
+    async def _do_renew(self, record: Record, s: Situation) -> Situation:
+        workload = s.workload
+        kept = [entry for entry in workload.status.get("conditions") or () if entry.get("type") != COMPLETED]
+        patch = {**forget_run(), "conditions": kept}
+        version = await self._write_status(workload.ref, patch, guard=workload.resource_version)
+        status = _overlay(workload.status, patch)
+        self._records.unindex(record)
+        record.unwritten, record.row, record.look, record.first_lookup = {}, None, False, None
+        record.renewals += 1
+        record.shown = Shown.of_status(status, has_source=record.shown.has_source)
+        return replace(
+            s,
+            workload=replace(workload, resource_version=version, status=status),
+            remote=None, row=None, found=None, deleted_now=False, conflict=False,
+        )  # fmt: skip
+
+    async def _write_finalizers(self, record: Record, s: Situation, finalizers: tuple[str, ...]) -> Situation:
+        workload = s.workload
+        try:
+            version = await self._kube.write_finalizers(
+                workload.ref, finalizers, resource_version=workload.resource_version
+            )
+        except BridgeError as error:
+            self._observer.kube_write("finalizer", error.condition_reason)
+            raise
+        self._observer.kube_write("finalizer", "ok")
+        workload = replace(workload, finalizers=finalizers, resource_version=version)
+        record.saw(workload)
+        return replace(s, workload=workload)
+
+    async def _write_status(self, ref: Ref, patch: dict[str, object], *, guard: str | None) -> str:
+        try:
+            version = await self._kube.write_status(ref, patch, resource_version=guard)
+        except BridgeError as error:
+            self._observer.kube_write("status", error.condition_reason)
+            raise
+        self._observer.kube_write("status", "ok")
+        return version
+
+    # --- settling
+
+    async def _settle(self, record: Record, s: Situation, end: Settle) -> None:
+        if end.verdict is Verdict.IGNORED:
+            return
+        s = await self._with_pending_reason(record, s)
+        status = settle(s, end, now=self._now(), stalled=self._has_stalled(record, s, end))
+        patch = patch_between(s.workload.status, status) | {key: status.get(key) for key in record.unwritten}
+        version = s.workload.resource_version
+        if patch:
+            version = await self._write_status(s.workload.ref, patch, guard=None)
+            record.last_write = self._clock()
+        self._remember(record, s, end, status)
+        if end.not_submitted and s.workload.has_finalizer and s.workload_id is None:
+            kept = tuple(entry for entry in s.workload.finalizers if entry != FINALIZER)
+            await self._write_finalizers(
+                record, replace(s, workload=replace(s.workload, resource_version=version)), kept
+            )
+
+    def _remember(self, record: Record, s: Situation, end: Settle, status: dict[str, object]) -> None:
+        before = record.shown
+        self._records.unindex(record)
+        record.shown = Shown.of_status(status, has_source=s.workload.spec.manifest_from is not None)
+        record.unwritten = {}
+        self._records.index(record)
+        troubled = end.verdict in (Verdict.TROUBLE, Verdict.PROGRESS, Verdict.DELETING)
+        record.failures = record.failures + 1 if troubled else 0
+        if end.verdict is not Verdict.TROUBLE:
+            record.look = record.check_content = False
+        record.looks = record.looks + 1 if record.in_flight and before.sync == record.shown.sync else 0
+        if before.reason != record.shown.reason:
+            extra = {**_about(s.workload.ref), "reason": record.shown.reason, "workload_id": record.workload_id}
+            log.info("%s", record.shown.reason, extra=extra)
+
+    def _has_stalled(self, record: Record, s: Situation, end: Settle) -> bool:
+        if end.verdict is not Verdict.TROUBLE or not end.outstanding:
+            record.trouble_since = None
+            return False
+        if record.trouble_since is None:
+            record.trouble_since = self._clock()
+        before = condition(s.workload.status, "Stalled")
+        # After a restart the clock starts anew; what was called stalled stays so until it is mended.
+        was = before is not None and end.error is not None and before.get("reason") == end.error.condition_reason
+        return was or self._clock() - record.trouble_since >= self._stalled_after
+
+    async def _with_pending_reason(self, record: Record, s: Situation) -> Situation:
+        """A pending workload that says nothing of itself: ask once why the scheduler lets it wait."""
+        row = s.row
+        if row is None or row.phase != "Pending" or row.phase_message or s.workload.deleting:
+            return s
+        if record.pending is None or record.pending[0] != row.phase_updated_at:
+            try:
+                messages = await self._connection.call(lambda: self._runai.scheduling_messages(row.id))
+            except BridgeError:
+                return s
+            record.pending = (row.phase_updated_at, "; ".join(messages))
+        return replace(s, row=replace(row, phase_message=record.pending[1] or None))
+
+
+def _own_status(record: Record, workload: Workload) -> Json:
+    """Status as it is meant to be: what is stored about this UID, and what a failed write still owes."""
+    stored = workload.status
+    if has_foreign_status(workload):
+        record.unwritten = {**dict.fromkeys(stored), **record.unwritten}
+        return _overlay({}, record.unwritten)
+    record.unwritten = {key: value for key, value in record.unwritten.items() if stored.get(key) != value}
+    return _overlay(stored, record.unwritten)
+
+
+def _overlay(status: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
+    return {key: value for key, value in {**status, **patch}.items() if value is not None}
+
+
+def _about(ref: Ref) -> dict[str, str]:
+    return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}

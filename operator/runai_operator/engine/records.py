@@ -1,0 +1,219 @@
+"""What the engine remembers of each RunaiWorkload: facts for scheduling and look-up, never a body.
+
+All of it can be rebuilt from one `Table` list; what only this process knows (attempts, timers) is safe to lose.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from runai_operator.domain.model import Head, Listed, Row, SourceRef, Workload
+from runai_operator.domain.situation import COMPLETED, FAILED, condition
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The part of status that scheduling looks at."""
+
+    observed_generation: int = -1
+    workload_id: str | None = None
+    name: str | None = None
+    project_id: str | None = None
+    phase: str | None = None
+    sync: str | None = None
+    ready: str | None = None
+    reason: str | None = None
+    pods: int | None = None
+    gpus: str | None = None
+    detail: str | None = None
+    handled_token: str | None = None
+    has_source: bool = False
+
+    @classmethod
+    def of_cells(cls, listed: Listed) -> Shown:
+        """From the printer columns of the custom resource."""
+        cells = listed.cells
+        if cells.get("Owner") not in (None, "", listed.head.ref.uid):
+            return cls()
+        observed = cells.get("Observed")
+        return cls(
+            observed_generation=observed if isinstance(observed, int) else -1,
+            workload_id=cells.get("Workload ID") or None,
+            name=cells.get("Workload Name") or None,
+            project_id=cells.get("Project ID") or None,
+            phase=cells.get("Phase") or None,
+            sync=cells.get("Sync") or None,
+            ready=cells.get("Ready") or None,
+            reason=cells.get("Reason") or None,
+            pods=cells.get("Pods"),
+            gpus=cells.get("GPUs") or None,
+            detail=cells.get("Detail") or None,
+            handled_token=cells.get("Handled") or None,
+            has_source=bool(cells.get("Source")),
+        )
+
+    @classmethod
+    def of_status(cls, status: dict[str, Any], *, has_source: bool) -> Shown:
+        """From the status we have just written or found right."""
+        ready = condition(status, "Ready") or {}
+        return cls(
+            observed_generation=status.get("observedGeneration", -1),
+            workload_id=status.get("workloadId"),
+            name=status.get("workloadName"),
+            project_id=status.get("projectId"),
+            phase=status.get("phase"),
+            sync=status.get("syncStatus"),
+            ready=ready.get("status"),
+            reason=ready.get("reason"),
+            pods=status.get("runningPods"),
+            gpus=status.get("allocatedGpus"),
+            detail=status.get("phaseMessage"),
+            handled_token=status.get("lastHandledReconcileAt"),
+            has_source=has_source,
+        )
+
+    def agrees_with(self, row: Row) -> bool:
+        """Nothing in the row is news, as far as the cells tell."""
+        shown = (self.phase, self.pods, self.gpus, self.detail)
+        return shown == (row.phase, row.running_pods, row.allocated_gpus, row.phase_message or None)
+
+
+@dataclass(slots=True)
+class Record:
+    """One RunaiWorkload."""
+
+    head: Head
+    shown: Shown
+    row: Row | None = None
+    unwritten: dict[str, Any] = field(default_factory=dict)
+    """Status fields that a failed write still owes: the id of a workload made just now, above all."""
+    look: bool = False
+    check_content: bool = False
+    heavy: bool = False
+    first_lookup: float | None = None
+    """When this process first looked for what an attempt in doubt may have made (loop seconds)."""
+    failures: int = 0
+    """Passes in a row that ended in trouble or waiting."""
+    looks: int = 0
+    """Readings in a row that found the sync in flight."""
+    renewals: int = 0
+    trouble_since: float | None = None
+    last_write: float = float("-inf")
+    source: tuple[SourceRef, str | None] | None = None
+    """The manifest's source and the version last read."""
+    pending: tuple[str | None, str] | None = None
+    """When the phase became Pending, and why it waits."""
+
+    @property
+    def uid(self) -> str:
+        return self.head.ref.uid
+
+    @property
+    def share(self) -> str:
+        """Whose turn it takes: the project once it is known, the namespace before."""
+        return self.shown.project_id or self.head.ref.namespace
+
+    @property
+    def workload_id(self) -> str | None:
+        return self.shown.workload_id
+
+    @property
+    def finished(self) -> bool:
+        return self.shown.phase in (COMPLETED, FAILED)
+
+    @property
+    def in_flight(self) -> bool:
+        """Submitted, and the cluster has not got it yet."""
+        return self.workload_id is not None and self.shown.sync not in ("Synced", "Failed") and not self.finished
+
+    def needs_pass(self) -> bool:
+        """At start-up: is there anything that waiting for events and rows would not bring about?"""
+        head, shown = self.head, self.shown
+        if head.deleting:
+            return head.has_finalizer
+        settled = shown.ready == "True" or (shown.workload_id is not None and shown.sync == "Synced")
+        return (
+            head.generation != shown.observed_generation
+            or head.reconcile_token not in (None, shown.handled_token)
+            or head.paused != (shown.reason == "Paused")
+            or shown.has_source
+            or not (settled or shown.phase == FAILED)
+            or not (head.has_finalizer or shown.workload_id is None)
+        )
+
+    def saw(self, workload: Workload) -> None:
+        """A fresh reading, before anything is done."""
+        self.head = replace(
+            self.head,
+            resource_version=workload.resource_version,
+            generation=workload.generation,
+            deleting=workload.deleting,
+            has_finalizer=workload.has_finalizer,
+            paused=workload.paused,
+            reconcile_token=workload.reconcile_token,
+        )
+
+
+class Records:
+    """All records, by UID, by workload id, and by project and name (where lists know a workload by another id)."""
+
+    def __init__(self) -> None:
+        self._by_uid: dict[str, Record] = {}
+        self._by_ref: dict[tuple[str, str], str] = {}
+        self._by_workload_id: dict[str, str] = {}
+        self._by_name: dict[tuple[str, str], str] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_uid)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._by_uid.values())
+
+    def get(self, uid: str) -> Record | None:
+        return self._by_uid.get(uid)
+
+    def add(self, record: Record) -> None:
+        self._by_uid[record.uid] = record
+        self._by_ref[record.head.ref.namespace, record.head.ref.name] = record.uid
+        self.index(record)
+
+    def namesake(self, namespace: str, name: str) -> Record | None:
+        """The record of that custom resource name, whatever its UID."""
+        uid = self._by_ref.get((namespace, name))
+        return self._by_uid.get(uid) if uid else None
+
+    def index(self, record: Record) -> None:
+        """Call after the record's id, name or project changed."""
+        if record.workload_id is not None:
+            self._by_workload_id[record.workload_id] = record.uid
+            if record.shown.project_id and record.shown.name:
+                self._by_name[record.shown.project_id, record.shown.name] = record.uid
+
+    def forget(self, uid: str) -> Record | None:
+        record = self._by_uid.pop(uid, None)
+        if record is not None:
+            self.unindex(record)
+            place = (record.head.ref.namespace, record.head.ref.name)
+            if self._by_ref.get(place) == uid:
+                del self._by_ref[place]
+        return record
+
+    def unindex(self, record: Record) -> None:
+        """Call before the record's id is forgotten."""
+        if record.workload_id is not None and self._by_workload_id.get(record.workload_id) == record.uid:
+            del self._by_workload_id[record.workload_id]
+        place = (record.shown.project_id or "", record.shown.name or "")
+        if self._by_name.get(place) == record.uid:
+            del self._by_name[place]
+
+    def of_row(self, row: Row) -> Record | None:
+        """Whose workload the row shows: by id, else by project and name."""
+        uid = self._by_workload_id.get(row.id) or self._by_name.get((row.project_id, row.name))
+        return self._by_uid.get(uid) if uid else None
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """How many, by phase and by the status of Ready."""
+        return Counter((record.shown.phase or "None", record.shown.ready or "Unknown") for record in self)
