@@ -60,7 +60,6 @@ from runai_operator.domain.situation import (
     is_predecessor,
 )
 
-
 LOST_REASONS = frozenset({"DeletedExternally", "RecreateGivenUp", "ManagedByOther"})
 """Reasons of Ready that only a fresh reading of Run:ai may clear."""
 
@@ -362,7 +361,7 @@ def _maintain(s: Situation) -> Action:
     if s.delivered_now:
         return Settle(Verdict.DELIVERED)
     if s.failed is not None:
-        return _after_failed_update(s, s.failed)
+        return _after_failed_update(s.failed)
     if not s.workload.has_finalizer:
         return Claim()
     if s.wanted is None and _may_be_outstanding(s):
@@ -497,7 +496,7 @@ def _edit_waits(s: Situation) -> bool:
     return isinstance(s.wanted, Wanted) and not same_content(s.recorded.content or "", s.wanted.content)
 
 
-def _after_failed_update(s: Situation, error: BridgeError) -> Action:
+def _after_failed_update(error: BridgeError) -> Action:
     if isinstance(error, InvalidWorkload):
         return Settle(Verdict.REFUSED, error, outstanding=True)
     return Settle(Verdict.TROUBLE, error, outstanding=True)

@@ -42,6 +42,8 @@ BOUNDS: Mapping[str, int] = {
 }
 """Longest value of each string in the schema, in characters: one over its bound would refuse the whole write."""
 
+GVK_BOUNDS: Mapping[str, int] = {"group": 253, "version": 63, "kind": 63}
+
 RUN_FIELDS = (
     "workloadId", "workloadName", "projectId", "projectName", "clusterId", "departmentName", "gvk", "priority",
     "category", "preemptibility", "desiredPhase", "syncStatus", "syncMessage", "phase", "phaseMessage", "runningPods",
@@ -269,4 +271,6 @@ def _transition_time(s: Situation, kind: str, status: str, now: datetime) -> str
 
 
 def _bounded(key: str, value: Any) -> Any:
-    return clip(value, BOUNDS[key]) if key in BOUNDS and isinstance(value, str) else value
+    if key == "gvk":
+        return {part: clip(text, GVK_BOUNDS[part]) for part, text in value.items()}
+    return clip(value, BOUNDS[key]) if key in BOUNDS else value
