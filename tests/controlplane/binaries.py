@@ -31,11 +31,6 @@ ON_PATH = {
 }
 """Which programs of the user's own will do, how they tell their version and how that must begin."""
 
-WHAT_TO_DO = (
-    "Install Go 1.26 or newer (https://go.dev/dl), or allow access to github.com, "
-    "or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl"
-)
-
 
 def cache() -> Path:
     """Return the folder that downloads and builds for this machine go to."""
@@ -74,7 +69,7 @@ def prepare(
     `index_url` names the list of releases to download from; the default is ENVTEST_INDEX_URL or the official one.
     Raises `BinaryMissing`.
     """
-    console = console or Console(stderr=True)
+    console = console or Console(stderr=True, soft_wrap=True, highlight=False)
     index_url = index_url or os.environ.get("ENVTEST_INDEX_URL") or download.INDEX_URL
     if any(locate(name) is None for name in names):
         with _alone(console):
@@ -83,16 +78,20 @@ def prepare(
 
 
 def _fetch(missing: list[str], index_url: str, console: Console) -> None:
-    obstacle = ""
+    tried = ""
     if not set(missing).isdisjoint(download.PROGRAMS):
         try:
             download.fetch(cache(), KUBERNETES_SERIES, this_machine(), index_url, console)
         except Unreachable as error:
-            obstacle = f"{error}. "
-            console.print(f"No download: {error}")
+            tried = f"downloaded ({error}) nor "
+            console.print(f"Not downloaded: {error}")
     for program in (gobuild.PROGRAMS[name] for name in missing if locate(name) is None):
         if shutil.which("go") is None:
-            raise BinaryMissing(f"{program.name} cannot be had: {obstacle}There is no Go on the PATH. {WHAT_TO_DO}.")
+            raise BinaryMissing(
+                f"{program.name} can {'neither' if tried else 'not'} be {tried}built (there is no Go on the PATH): "
+                "install Go 1.26 or newer from https://go.dev/dl, or allow access to github.com, "
+                f"or set KUBEBUILDER_ASSETS to a folder that holds {program.name}"
+            )
         gobuild.build(program, cache() / program.folder / program.name, console)
 
 

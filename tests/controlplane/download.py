@@ -26,7 +26,6 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 """A short one to connect: a machine without a way out goes on to the next source in seconds."""
 ATTEMPTS = 5
 """How often a cut download is taken up again where it ended."""
-CHUNK = 1 << 20
 
 
 def fetch(root: Path, series: str, target: tuple[str, str], index_url: str, console: Console) -> Path:
@@ -42,7 +41,7 @@ def fetch(root: Path, series: str, target: tuple[str, str], index_url: str, cons
             partial = root / f"envtest-{version}.tar.gz.partial"
             _download(http, archive["selfLink"], partial, console)
         except httpx.HTTPError as error:
-            raise Unreachable(f"{index_url} or what it lists could not be downloaded ({error})") from error
+            raise Unreachable(f"{index_url}, or what it lists: {error}") from error
     _verify(partial, archive)
     folder = root / f"envtest-{version}"
     _unpack(partial, folder)
@@ -87,7 +86,7 @@ def _continue(http: httpx.Client, url: str, partial: Path, progress: Progress) -
         size = int(response.headers.get("Content-Length", 0))
         task = progress.add_task("envtest", total=have + size, completed=have)
         with partial.open("ab" if have else "wb") as file:
-            for chunk in response.iter_raw(CHUNK):
+            for chunk in response.iter_raw():
                 file.write(chunk)
                 progress.advance(task, len(chunk))
 
