@@ -14,7 +14,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -62,7 +62,7 @@ def require(name: str) -> Path:
 
 
 def prepare(
-    names: Iterable[str] = gobuild.PROGRAMS, *, index_url: str | None = None, console: Console | None = None
+    names: Collection[str] = gobuild.PROGRAMS, *, index_url: str | None = None, console: Console | None = None
 ) -> dict[str, Path]:
     """Fetch the programs that are missing, showing progress; return where each is. Safe to run side by side.
 

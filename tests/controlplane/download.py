@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
@@ -37,7 +38,7 @@ def fetch(root: Path, series: str, target: tuple[str, str], index_url: str, cons
     with httpx.Client(follow_redirects=True, timeout=TIMEOUT) as http:
         try:
             index = http.get(index_url).raise_for_status()
-            version, archive = choose(yaml.safe_load(index.text), series, target)
+            version, archive = choose(read_index(index.text), series, target)
             partial = root / f"envtest-{version}.tar.gz.partial"
             _download(http, archive["selfLink"], partial, console)
         except httpx.HTTPError as error:
@@ -47,6 +48,17 @@ def fetch(root: Path, series: str, target: tuple[str, str], index_url: str, cons
     _unpack(partial, folder)
     partial.unlink()
     return folder
+
+
+def read_index(text: str) -> dict[str, Any]:
+    """Return the index. Raises `Unreachable` for anything else, such as the page of a proxy that wants a login."""
+    try:
+        index = yaml.safe_load(text)
+    except yaml.YAMLError:
+        index = None
+    if not isinstance(index, dict) or not isinstance(index.get("releases"), dict):
+        raise Unreachable("what the release host answers is no list of releases")
+    return index
 
 
 def choose(index: dict[str, Any], series: str, target: tuple[str, str]) -> tuple[str, dict[str, str]]:
@@ -77,7 +89,8 @@ def _download(http: httpx.Client, url: str, partial: Path, console: Console) -> 
 
 def _continue(http: httpx.Client, url: str, partial: Path, progress: Progress) -> None:
     have = partial.stat().st_size if partial.exists() else 0
-    with http.stream("GET", url, headers={"Range": f"bytes={have}-"} if have else {}) as response:
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
+    with http.stream("GET", url, headers=headers) as response:
         if response.status_code == 416:  # nothing is left to send; the checksum tells whether that is right
             return
         response.raise_for_status()
@@ -112,4 +125,5 @@ def _unpack(archive: Path, folder: Path) -> None:
             if content is not None:
                 (unfinished / name).write_bytes(content.read())
                 (unfinished / name).chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)  # somebody removed a part of it
         unfinished.rename(folder)

@@ -185,6 +185,15 @@ class TestDownload:
         }
         assert download.choose(index, "1.37", ("linux", "arm64"))[0] == "v1.37.10"
 
+    @pytest.mark.parametrize("answer", ["<html>Please log in</html>", "releases: [", "{}"])
+    def test_an_index_that_is_none_counts_as_no_network(self, answer):
+        with pytest.raises(Unreachable, match="no list of releases"):
+            download.read_index(answer)
+
+    def test_a_bundle_that_lost_a_program_is_downloaded_again(self, bare_machine, releases, screen):
+        binaries.prepare(["etcd"], index_url=releases.index_url, console=screen)["etcd"].unlink()
+        assert binaries.prepare(["etcd"], index_url=releases.index_url, console=screen)["etcd"].is_file()
+
     def test_a_platform_without_a_release_is_named(self, releases):
         with pytest.raises(Unreachable, match=f"no release of Kubernetes {SERIES} for plan9/mips is listed"):
             download.choose(releases.index, SERIES, ("plan9", "mips"))
