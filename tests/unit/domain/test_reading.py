@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from runai_operator.domain.reading import MAX_DEPTH, Unreadable, decode_json
+from runai_operator.domain.reading import MAX_DEPTH, TooDeep, Unreadable, cut, decode_json
 
 
 def nested(levels: int) -> bytes:
@@ -54,3 +54,42 @@ def test_the_deepest_allowed_nesting_is_read():
 
 def test_half_a_surrogate_pair_becomes_a_question_mark_and_a_whole_one_a_character():
     assert decode_json(rb'{"half": "a\ud83db", "whole": "\ud83d\ude00"}') == {"half": "a?b", "whole": "😀"}
+
+
+DEEP = b"[" * 50_000 + b"]" * 50_000
+
+
+@pytest.mark.parametrize(
+    ("data", "paths", "left"),
+    [
+        pytest.param(b'{"a": %b, "b": 1}', ["a"], {"a": None, "b": 1}, id="at the top"),
+        pytest.param(b'{"s": {"m": {"x": %b}, "n": 2}}', ["s.m"], {"s": {"m": None, "n": 2}}, id="a level below"),
+        pytest.param(
+            b'{"items": [{"f": %b, "g": 1}, {"g": 2}, {"f": [%b]}]}',
+            ["items.*.f"],
+            {"items": [{"f": None, "g": 1}, {"g": 2}, {"f": None}]},
+            id="in every item of a list",
+        ),
+        pytest.param(
+            rb'{"t": "\"a\": [{", "\"a": "}", "a" : %b, "z": "]"}',
+            ["a"],
+            {"t": '"a": [{', '"a': "}", "a": None, "z": "]"},
+            id="strings with quotes and brackets confuse nothing",
+        ),
+        pytest.param(
+            b'{"a": %b, "b": {"a": [3]}}', ["a"], {"a": None, "b": {"a": [3]}}, id="not the same key elsewhere"
+        ),
+        pytest.param(b'{"a": %b, "b": %b, "c": 4}', ["b", "a"], {"a": None, "b": None, "c": 4}, id="several paths"),
+    ],
+)
+def test_cut_takes_out_what_cannot_be_read_and_nothing_else(data, paths, left):
+    with pytest.raises(TooDeep):
+        decode_json(data.replace(b"%b", DEEP))
+
+    assert decode_json(cut(data.replace(b"%b", DEEP), *paths)) == left
+
+
+@pytest.mark.parametrize("data", [b"", b"]]}}", b'{"a": [', b'{"a": "', b"<html>[{</html>", b'{"a"'])
+def test_cut_makes_no_json_of_what_is_none(data):
+    with pytest.raises(Unreadable):
+        decode_json(cut(data, "a"))
