@@ -136,12 +136,12 @@ class WorkQueue:
 
     def _take(self) -> Work | None:
         now = self._clock()
+        if self._heavy_is_overdue(now):
+            return self._start(Lane.HEAVY, now)
         for lane in (Lane.USER, Lane.PERIODIC):
             if self._lanes[lane]:
-                if lane is Lane.PERIODIC and self._heavy_is_overdue(now):
-                    break
                 return self._start(lane, now)
-        if self._lanes[Lane.HEAVY] and self._heavy_may_start(now):
+        if self._lanes[Lane.HEAVY] and not {Lane.USER, Lane.HEAVY} & set(self._active.values()):
             return self._start(Lane.HEAVY, now)
         return None
 
@@ -153,14 +153,7 @@ class WorkQueue:
 
     def _heavy_is_overdue(self, now: float) -> bool:
         heavy = self._lanes[Lane.HEAVY]
-        idle = Lane.HEAVY not in self._active.values()
-        return idle and len(heavy) > 0 and now - heavy.oldest() > HEAVY_PATIENCE
-
-    def _heavy_may_start(self, now: float) -> bool:
-        active = self._active.values()
-        if Lane.HEAVY in active:
-            return False
-        return Lane.USER not in active or self._heavy_is_overdue(now)
+        return len(heavy) > 0 and Lane.HEAVY not in self._active.values() and now - heavy.oldest() > HEAVY_PATIENCE
 
     def done(self, key: str) -> None:
         """The worker has finished with `key`; what was added meanwhile is due now."""

@@ -1,0 +1,148 @@
+"""The queue's promises: one place for a key, lanes in order, fair shares, heavy work out of the way."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from runai_operator.engine.queue import HEAVY_PATIENCE, Lane, WorkQueue
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.fixture
+async def queue():
+    return WorkQueue(asyncio.get_running_loop().time)
+
+
+async def take_all(queue: WorkQueue) -> list[str]:
+    keys = []
+    while any(queue.depth().values()):
+        work = await queue.get()
+        keys.append(work.key)
+        queue.done(work.key)
+    return keys
+
+
+async def test_a_key_added_twice_is_worked_on_once(queue):
+    queue.add("a", Lane.USER)
+    queue.add("a", Lane.USER)
+
+    assert await take_all(queue) == ["a"]
+
+
+async def test_what_is_added_while_it_is_worked_on_comes_again_afterwards(queue):
+    queue.add("a", Lane.USER)
+    work = await queue.get()
+    queue.add("a", Lane.USER)
+
+    assert queue.depth()[Lane.USER] == 0, "two workers would have the same key"
+
+    queue.done(work.key)
+
+    assert await take_all(queue) == ["a"]
+
+
+async def test_people_come_before_polling(queue):
+    queue.add("polled", Lane.PERIODIC)
+    queue.add("edited", Lane.USER)
+
+    assert await take_all(queue) == ["edited", "polled"]
+
+
+async def test_an_edit_moves_a_polled_key_up_and_polling_moves_nothing_down(queue):
+    queue.add("a", Lane.PERIODIC)
+    queue.add("b", Lane.USER)
+    queue.add("a", Lane.USER)
+    queue.add("a", Lane.PERIODIC)
+
+    assert (await queue.get()).lane is Lane.USER
+    assert (await queue.get()).lane is Lane.USER
+
+
+async def test_one_project_with_many_workloads_does_not_hold_up_another_with_one(queue):
+    for n in range(100):
+        queue.add(f"big-{n}", Lane.USER, share="big")
+    queue.add("small", Lane.USER, share="small")
+
+    first_two = [(await queue.get()).key, (await queue.get()).key]
+
+    assert "small" in first_two
+
+
+async def test_a_delay_is_kept_and_an_earlier_wish_wins(queue):
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    queue.add("a", Lane.PERIODIC, delay=300)
+    queue.add("a", Lane.PERIODIC, delay=5)
+    queue.add("a", Lane.PERIODIC, delay=60)
+
+    await queue.get()
+
+    assert clock() - began == pytest.approx(5, abs=0.1)
+
+
+async def test_a_retry_planned_during_work_keeps_its_delay(queue):
+    clock = asyncio.get_running_loop().time
+    queue.add("a", Lane.USER)
+    work = await queue.get()
+    queue.add("a", Lane.USER, delay=7)
+    queue.done(work.key)
+    began = clock()
+
+    await queue.get()
+
+    assert clock() - began == pytest.approx(7, abs=0.1)
+
+
+async def test_heavy_work_waits_until_nobody_is_served(queue):
+    queue.add("heavy", Lane.HEAVY)
+    queue.add("edited", Lane.USER)
+    edited = await queue.get()
+    waiting = asyncio.ensure_future(queue.get())
+    await asyncio.sleep(1)
+
+    assert not waiting.done(), "heavy work started beside an edit"
+
+    queue.done(edited.key)
+
+    assert (await waiting).key == "heavy"
+
+
+async def test_heavy_work_is_done_one_at_a_time(queue):
+    queue.add("heavy-1", Lane.HEAVY)
+    queue.add("heavy-2", Lane.HEAVY)
+    first = await queue.get()
+    waiting = asyncio.ensure_future(queue.get())
+    await asyncio.sleep(1)
+
+    assert not waiting.done()
+
+    queue.done(first.key)
+
+    assert (await waiting).key == "heavy-2"
+
+
+async def test_heavy_work_is_not_starved_by_edits_that_never_end(queue):
+    queue.add("heavy", Lane.HEAVY)
+    for n in range(100):
+        queue.add(f"edit-{n}", Lane.USER)
+    taken = []
+    for _ in range(int(HEAVY_PATIENCE) + 5):
+        work = await queue.get()
+        taken.append(work.key)
+        await asyncio.sleep(1)
+        queue.done(work.key)
+
+    assert "heavy" in taken
+    assert taken.index("heavy") >= HEAVY_PATIENCE, "it did not wait for others"
+
+
+async def test_a_forgotten_key_is_never_handed_out(queue):
+    queue.add("now", Lane.USER)
+    queue.add("later", Lane.USER, delay=5)
+    queue.forget("now")
+    queue.forget("later")
+    queue.add("other", Lane.USER, delay=60)
+
+    assert (await queue.get()).key == "other"
