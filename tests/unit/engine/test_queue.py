@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from runai_operator.engine.queue import HEAVY_PATIENCE, Lane, WorkQueue
 
 pytestmark = pytest.mark.looptime
