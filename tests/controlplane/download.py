@@ -75,7 +75,8 @@ def _download(http: httpx.Client, url: str, partial: Path, console: Console) -> 
     partial.parent.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console.print(f"Downloading {url}: some 100 MB, only once ...")
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+    disable = not console.is_terminal
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=disable) as progress:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 _continue(http, url, partial, progress)

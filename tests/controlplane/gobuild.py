@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from controlplane.errors import BuildFailed
 
@@ -87,12 +88,19 @@ def build(program: Program, target: Path, console: Console) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as work:
         unfinished, log = Path(work, program.name), Path(work, "log")
         command = [go, "build", "-trimpath", "-ldflags", f"-s -w{program.link_flags}", "-o", str(unfinished)]
-        with log.open("wb") as output, console.status(title):
+        with log.open("wb") as output, _clock(title, program.minutes, console):
             code = _run([*command, program.package], MODULES / program.module, output.fileno(), title, console)
         if code != 0:
             raise BuildFailed(f"{program.name} cannot be built: {log.read_text(errors='replace')[-LOG_TAIL:]}")
         unfinished.replace(target)
     console.print(f"Built {program.name} in {time.monotonic() - started:.0f} s")
+
+
+def _clock(title: str, minutes: float, console: Console) -> Progress:
+    columns = (SpinnerColumn(), TextColumn(title), TimeElapsedColumn(), TextColumn(f"of about {minutes:g} min"))
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    progress.add_task(title, total=None)
+    return progress
 
 
 def _run(command: list[str], directory: Path, output: int, title: str, console: Console) -> int:
