@@ -134,6 +134,21 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "spec.manifestFrom.configMapKeyRef.key: Required",
         "",
     ),
+    "a ConfigMap whose name is a path": (
+        workload(manifest=None, manifestFrom={"configMapKeyRef": KEY | {"name": "../secrets/jobs"}}),
+        "spec.manifestFrom.configMapKeyRef.name: Invalid",
+        "the name of a ConfigMap has lower case letters",
+    ),
+    "a Secret whose name is a path": (
+        workload(manifest=None, manifestFrom={"secretKeyRef": KEY | {"name": "../configmaps/jobs"}}),
+        "spec.manifestFrom.secretKeyRef.name: Invalid",
+        "the name of a Secret has lower case letters",
+    ),
+    "a key that no ConfigMap can have": (
+        workload(manifest=None, manifestFrom={"configMapKeyRef": KEY | {"key": "jobs/job.yaml"}}),
+        "spec.manifestFrom.configMapKeyRef.key: Invalid",
+        "a key has letters, digits, '-', '_' and '.'",
+    ),
     "no project": (workload(projectName=None), "spec: Invalid", ONE_PROJECT),
     "two projects": (workload(projectId="17"), "spec: Invalid", ONE_PROJECT),
     "two projects under Observe": (observed(projectName="team-a", projectId="17"), "spec: Invalid", ONE_PROJECT),
@@ -234,6 +249,17 @@ def test_a_refusal_never_repeats_the_manifest(control_plane: ControlPlane):
         with pytest.raises(ApiError) as refusal:
             control_plane.client.create(workload(manifest=job(password=text), manifestYaml=text), dry_run=True)
         assert "hunter2" not in json.dumps(refusal.value.body)
+
+
+def test_kubectl_shows_a_refusal_as_field_and_sentence(control_plane: ControlPlane, namespace: str):
+    given = json.dumps(workload(clusterId="prod") | {"metadata": {"name": "train-a", "namespace": namespace}})
+    for dry_run in ("none", "server"):
+        told = control_plane.kubectl("apply", f"--dry-run={dry_run}", "-f", "-", input=given, check=False)
+        assert told.returncode == 1
+        assert 'The RunaiWorkload "train-a" is invalid: spec.clusterId: Invalid value: ' in told.stderr
+        assert told.stderr.strip().endswith(
+            "a cluster id is a UUID in lower case: copy it from the Clusters page of Run:ai"
+        )
 
 
 # --- what is accepted
