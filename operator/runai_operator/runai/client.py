@@ -1,0 +1,155 @@
+"""The Run:ai control plane behind one connection: one method per thing the operator asks for.
+
+Admitted here: which request answers which question, and what counts as success. Bodies are `wire`'s, errors are
+`failures`', tokens `auth`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from runai_operator.runai import wire
+from runai_operator.runai.auth import Credentials, RunaiAuth
+from runai_operator.runai.failures import Operation, failure
+from runai_operator.runai.transport import Observer, Request, Timeouts, Transport, ignore, open_client, read_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import httpx
+
+    from runai_operator.domain.model import Json, Project, Remote, RowPage, RowQuery, Submission
+    from runai_operator.runai.wire import Answer
+
+__all__ = ["Credentials", "Observer", "RunaiClient", "Timeouts"]
+
+_WORKLOADS_V2 = "/api/v2/workloads"
+_WORKLOADS_V1 = "/api/v1/workloads"
+_PROJECTS = "/api/v1/org-unit/projects"
+
+_MIB = 1024 * 1024
+_SINGLE_LIMIT = 6 * _MIB
+"""Two manifests of 1.5 MiB, escaped, and the rest."""
+_PAGE_LIMIT = 8 * _MIB
+_MOST_PROJECT_PAGES = 100
+
+_ACCEPTED = (200, 201, 202)
+"""Writes are documented to answer 202; early releases said 201."""
+
+_T = TypeVar("_T")
+
+
+class RunaiClient:
+    """Keeps the promises of `engine.ports.Runai`; every method raises only classes of `domain.errors`.
+
+    Raises `ValueError` when the base URL or the CA file cannot be used. `transport` replaces the network in tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        credentials: Credentials,
+        ca_file: Path | None = None,
+        allow_http: bool = False,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        on_call: Observer = ignore,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        http = open_client(base_url, ca_file=ca_file, allow_http=allow_http, timeouts=timeouts, transport=transport)
+        self._http = http
+        self._transport = Transport(http, timeouts, on_call)
+        self._auth = RunaiAuth(credentials, self._exchange_token, clock=clock, wall=wall)
+
+    async def aclose(self) -> None:
+        """Closes the connections; may be called twice."""
+        await self._http.aclose()
+
+    async def create(self, submission: Submission) -> Remote:
+        """POST of a new workload. 409 is `NameTaken`: the holder may still be our own earlier attempt."""
+        content = await asyncio.to_thread(wire.create_body, submission)
+        answer = await self._send(Operation.CREATE, "POST", _WORKLOADS_V2, content)
+        return await self._read(Operation.CREATE, answer, wire.read_remote)
+
+    async def dry_run(self, submission: Submission) -> None:
+        """POST with `dryRun`: returns if Run:ai would take the workload, raises as `create` does if not.
+
+        Only for releases known to have the flag (2.25): an older one ignores it and creates the workload.
+        """
+        content = await asyncio.to_thread(wire.create_body, submission)
+        answer = await self._send(Operation.DRY_RUN, "POST", f"{_WORKLOADS_V2}?dryRun=true", content)
+        if answer.status not in (*_ACCEPTED, 204):
+            raise failure(Operation.DRY_RUN, answer)
+
+    async def get(self, workload_id: str) -> Remote | None:
+        """V2 GET; None when Run:ai itself says that there is no such workload."""
+        answer = await self._get(Operation.GET, f"{_WORKLOADS_V2}/{wire.safe_id(workload_id)}")
+        if wire.is_absent(answer):
+            return None
+        return await self._read(Operation.GET, answer, wire.read_remote_of(workload_id))
+
+    async def update(self, workload_id: str, submission: Submission) -> Remote | None:
+        """PUT of manifest, priority and category; None when there is no such workload; `Busy` on 409."""
+        path = f"{_WORKLOADS_V2}/{wire.safe_id(workload_id)}"
+        content = await asyncio.to_thread(wire.update_body, submission)
+        answer = await self._send(Operation.UPDATE, "PUT", path, content)
+        if wire.is_absent(answer):
+            return None
+        return await self._read(Operation.UPDATE, answer, wire.read_remote_of(workload_id))
+
+    async def delete(self, workload_id: str) -> bool:
+        """DELETE; False when there is no such workload; `Busy` on 409. It takes time: read until gone."""
+        answer = await self._send(Operation.DELETE, "DELETE", f"{_WORKLOADS_V2}/{wire.safe_id(workload_id)}")
+        if wire.is_absent(answer):
+            return False
+        if answer.status in (202, 204) and answer.body == b"":
+            return True
+        return await self._read(Operation.DELETE, answer, lambda _: True)
+
+    async def rows(self, query: RowQuery) -> RowPage:
+        """One page of the v1 list, oldest first: by the time of change if `changed_since` is set, else of creation."""
+        answer = await self._list(Operation.LIST, _WORKLOADS_V1, wire.list_params(query))
+        return await self._read(Operation.LIST, answer, wire.read_page(query, answer.date))
+
+    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
+        """Why a pending workload waits, from the v1 GET; empty also when v1 does not know it (yet)."""
+        answer = await self._get(Operation.DETAIL, f"{_WORKLOADS_V1}/{wire.safe_id(workload_id)}")
+        if wire.is_absent(answer):
+            return ()
+        return await self._read(Operation.DETAIL, answer, wire.read_scheduling_messages)
+
+    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
+        """Projects of exactly this name, on this cluster if one is given, that the credentials may see."""
+        found: list[Project] = []
+        offset: int | None = 0
+        for _ in range(_MOST_PROJECT_PAGES):
+            if offset is None:
+                break
+            params = wire.project_params(name, cluster_id, offset)
+            answer = await self._list(Operation.PROJECTS, _PROJECTS, params)
+            page, offset = await self._read(Operation.PROJECTS, answer, wire.read_projects_from(offset))
+            found += page
+        return tuple(p for p in found if p.name == name and cluster_id in (None, p.cluster_id))
+
+    async def _get(self, operation: Operation, path: str) -> Answer:
+        return await self._transport.call(Request(operation, "GET", path, limit=_SINGLE_LIMIT), self._auth)
+
+    async def _list(self, operation: Operation, path: str, params: Mapping[str, str | int]) -> Answer:
+        return await self._transport.call(Request(operation, "GET", path, params, limit=_PAGE_LIMIT), self._auth)
+
+    async def _send(self, operation: Operation, method: str, path: str, content: bytes | None = None) -> Answer:
+        request = Request(operation, method, path, content=content, limit=_SINGLE_LIMIT)
+        return await self._transport.call(request, self._auth)
+
+    async def _read(self, operation: Operation, answer: Answer, read: Callable[[Json], _T]) -> _T:
+        if answer.status not in _ACCEPTED:
+            raise failure(operation, answer)
+        return await read_answer(operation, answer, read)
+
+    async def _exchange_token(self, path: str, content: bytes, content_type: str) -> Answer:
+        return await self._transport.call(Request(Operation.TOKEN, "POST", path, None, content, content_type))

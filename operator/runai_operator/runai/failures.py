@@ -1,0 +1,235 @@
+"""What went wrong at Run:ai, in the domain's words: one function, `failure`, for answers and exceptions alike.
+
+Admitted here: the meaning of status codes and of httpx's exceptions. The question behind every line: may a write have
+happened? An exception that proves nothing was sent is `Unavailable`; after that only a clear answer is believed, and
+everything else is `OutcomeUnknown`. Reads have no such doubt.
+
+Nothing of a request and nothing of an answer but the API's own error message gets into an error.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+import httpx
+
+from runai_operator.domain.errors import (
+    AccessDenied,
+    BridgeError,
+    Busy,
+    InvalidWorkload,
+    NameTaken,
+    OutcomeUnknown,
+    Scope,
+    Throttled,
+    Unavailable,
+    UnexpectedReply,
+    clip,
+)
+from runai_operator.domain.reading import Unreadable
+from runai_operator.runai.wire import Answer, number, read_date, read_error, read_oauth_error
+
+FOREIGN = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError, OSError)
+"""Everything that sending a request can raise; `OSError` holds the TLS errors and timeouts that httpx lets through."""
+
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+_NO_ANSWER = (httpx.TransportError, OSError)
+_DETAIL_LIMIT = 512
+_LONGEST_WAIT = timedelta(hours=1).total_seconds()
+
+
+class Operation(StrEnum):
+    """What was asked of Run:ai; the word is a metric label."""
+
+    CREATE = "create"
+    DRY_RUN = "dry_run"
+    GET = "get"
+    UPDATE = "update"
+    DELETE = "delete"
+    LIST = "list"
+    DETAIL = "detail"
+    PROJECTS = "projects"
+    TOKEN = "token"  # noqa: S105 - the name of an operation
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something; a release without `dryRun` ignores the flag and creates."""
+        return self.submits or self is Operation.DELETE
+
+    @property
+    def creates(self) -> bool:
+        """Whether it needs a name that is free."""
+        return self in (Operation.CREATE, Operation.DRY_RUN)
+
+    @property
+    def submits(self) -> bool:
+        """Whether a manifest travels with it, which Run:ai may refuse."""
+        return self.creates or self is Operation.UPDATE
+
+    @property
+    def purpose(self) -> str:
+        return _PURPOSE[self]
+
+
+_PURPOSE = {
+    Operation.CREATE: "create the workload",
+    Operation.DRY_RUN: "check the workload",
+    Operation.GET: "read the workload",
+    Operation.UPDATE: "update the workload",
+    Operation.DELETE: "delete the workload",
+    Operation.LIST: "list workloads",
+    Operation.DETAIL: "read why the workload waits",
+    Operation.PROJECTS: "list projects",
+    Operation.TOKEN: "get an access token",
+}
+
+
+def failure(operation: Operation, cause: Answer | Exception) -> BridgeError:
+    """The domain's error for an answer that is no success, one that cannot be read, or an exception of httpx."""
+    if isinstance(cause, Answer):
+        return _of_token_answer(cause) if operation is Operation.TOKEN else _of_answer(operation, cause)
+    if isinstance(cause, Unreadable):
+        return _doubtful(operation, f"its answer cannot be used ({cause})")
+    return _of_exception(operation, cause)
+
+
+def outcome_word(error: Exception) -> str:
+    """The metric label for a call that got no answer."""
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return "timeout"
+    return "unreachable" if isinstance(error, _NOT_SENT) else "reset"
+
+
+def _of_exception(operation: Operation, error: Exception) -> BridgeError:
+    if isinstance(error, _NOT_SENT):
+        return Unavailable(f"Run:ai cannot be reached to {operation.purpose}: {_cause(error)}.")
+    if operation.writes:
+        return _doubtful(operation, "no answer came back")
+    if isinstance(error, _NO_ANSWER):
+        return Unavailable(f"Run:ai did not answer the request to {operation.purpose}.")
+    return _doubtful(operation, f"its answer cannot be used ({type(error).__name__})")
+
+
+def _of_answer(operation: Operation, answer: Answer) -> BridgeError:
+    status = answer.status
+    if status >= 500 or status in (408, 499):
+        return _server_trouble(operation, answer)
+    if status >= 400:
+        return _refusal(operation, answer)
+    if status >= 300:
+        return _unexpected(operation, "it redirects to another address; check RUNAI_BASE_URL", scope=Scope.CONNECTION)
+    return _doubtful(operation, f"it answered HTTP {status}, which the API does not document")
+
+
+def _refusal(operation: Operation, answer: Answer) -> BridgeError:
+    said = _said(answer)
+    match answer.status:
+        case 400 | 422 if operation.submits and read_error(answer):
+            if operation.creates and "already exists" in said.lower():
+                return _name_taken(said)
+            return InvalidWorkload(f"Run:ai refused the workload{said}")
+        case 401 | 403 | 407:
+            return _denial(operation, answer.status, said)
+        case 409 if operation.creates:
+            return _name_taken(said)
+        case 409 if operation.writes:
+            return Busy(f"Run:ai cannot {operation.purpose} now{said}")
+        case 413 if operation.submits:
+            return InvalidWorkload("The workload is too large for Run:ai or a proxy in front of it.")
+        case 429:
+            return Throttled("Run:ai asks to send fewer requests.", after=_retry_after(answer))
+        case 404 | 405:
+            return _unexpected(
+                operation,
+                f"this address does not know the request (HTTP {answer.status}){said} "
+                "Check RUNAI_BASE_URL and that Run:ai has the Workloads V2 API (2.24 or later)",
+            )
+        case status:
+            return _unexpected(operation, f"it answered HTTP {status}{said}")
+
+
+def _denial(operation: Operation, status: int, said: str) -> BridgeError:
+    if status == 407:
+        return Unavailable(f"The proxy on the way to Run:ai refuses the request to {operation.purpose}.")
+    if status == 401:
+        return AccessDenied(
+            f"Run:ai does not accept the access token{said} Check RUNAI_CLIENT_ID and RUNAI_CLIENT_SECRET.",
+            scope=Scope.CONNECTION,
+        )
+    return AccessDenied(
+        f"Run:ai denies the permission to {operation.purpose}{said} "
+        "Give the operator's service account a role in this project that allows it."
+    )
+
+
+def _of_token_answer(answer: Answer) -> BridgeError:
+    """The token endpoint. Its error texts are left out: they may quote what was sent."""
+    oauth = read_oauth_error(answer)
+    if answer.status == 429:
+        return Throttled("Run:ai asks to send fewer requests for access tokens.", after=_retry_after(answer))
+    if answer.status >= 500 or answer.status == 408 or oauth in ("server_error", "temporarily_unavailable"):
+        return Unavailable(f"Run:ai cannot give out an access token now (HTTP {answer.status}).")
+    if answer.status in (400, 401, 403):
+        reason = f" ({oauth})" if oauth else ""
+        return AccessDenied(
+            f"Run:ai refuses the operator's credentials{reason}. Check RUNAI_CLIENT_ID and RUNAI_CLIENT_SECRET.",
+            scope=Scope.CONNECTION,
+        )
+    return _unexpected(Operation.TOKEN, f"the token endpoint answered HTTP {answer.status}; check RUNAI_BASE_URL")
+
+
+def _server_trouble(operation: Operation, answer: Answer) -> BridgeError:
+    if operation.writes:
+        return _doubtful(operation, f"it answered HTTP {answer.status}{_said(answer)}")
+    return Unavailable(f"Run:ai failed to {operation.purpose} (HTTP {answer.status}){_said(answer)}")
+
+
+def _doubtful(operation: Operation, what: str) -> BridgeError:
+    """No usable answer: a write may have happened, a read is outside the contract."""
+    if operation.writes:
+        return OutcomeUnknown(f"It is not known whether Run:ai did {operation.purpose}: {what.rstrip('.')}.")
+    return _unexpected(operation, what)
+
+
+def _unexpected(operation: Operation, what: str, *, scope: Scope = Scope.OBJECT) -> UnexpectedReply:
+    error = UnexpectedReply(f"Run:ai was asked to {operation.purpose}, but {what.rstrip('.')}.")
+    error.scope = Scope.CONNECTION if operation in (Operation.TOKEN, Operation.LIST) else scope
+    return error
+
+
+def _name_taken(said: str) -> NameTaken:
+    return NameTaken(f"A workload of this name already exists in the project{said}")
+
+
+def _said(answer: Answer) -> str:
+    """The end of a sentence: what the API says about it, or only a full stop."""
+    error = read_error(answer)
+    if error is None or not error.message:
+        return "."
+    text = f"{error.message} ({error.details})" if error.details else error.message
+    return f": {clip(text, _DETAIL_LIMIT).rstrip('.')}."
+
+
+def _cause(error: Exception) -> str:
+    """Why no connection came about. Only these messages are shown: they name addresses and certificates, no content."""
+    if not isinstance(error, httpx.ConnectError | httpx.ProxyError):
+        return "waited too long" if isinstance(error, httpx.TimeoutException) else "the address is not usable"
+    text = clip(" ".join(str(error).split()), _DETAIL_LIMIT).rstrip(".") or "no connection"
+    return f"{text}; set RUNAI_CA_FILE to the certificate authority" if "CERTIFICATE_VERIFY_FAILED" in text else text
+
+
+def _retry_after(answer: Answer) -> float | None:
+    """`Retry-After` in seconds: given so, or as a date that the server's own clock is subtracted from."""
+    seconds = number(answer.retry_after)
+    until = read_date(answer.retry_after)
+    if seconds is None and until and answer.date:
+        seconds = (until - answer.date).total_seconds()
+    return None if seconds is None else min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -1,0 +1,212 @@
+"""One request to Run:ai and its answer, bounded in size and in time.
+
+Admitted here: the httpx client and its settings, counting of calls, and where bodies are read. Nothing of Run:ai's API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import httpx
+
+from runai_operator import __version__
+from runai_operator.domain.errors import BridgeError, Unavailable
+from runai_operator.domain.reading import Unreadable
+from runai_operator.runai.failures import FOREIGN, Operation, failure, outcome_word
+from runai_operator.runai.wire import Answer, parse, read_date
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from runai_operator.domain.model import Json
+
+ERROR_LIMIT = 64 * 1024
+"""Most bytes read of an answer that is not a success."""
+_INLINE_LIMIT = 256 * 1024
+"""A larger body is parsed off the event loop; up to here it takes less than 5 ms."""
+
+_LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=30.0)
+"""Few connections carry a burst (16 at 20 ms are 800 calls a second), and 30 s is below the 60 s after which common
+load balancers cut an idle connection, so that a POST seldom meets a dead one."""
+
+_T = TypeVar("_T")
+
+
+class Observer(Protocol):
+    """Told about every call: `code` is the HTTP status, or `timeout`, `unreachable` or `reset`."""
+
+    def __call__(self, operation: str, code: str, seconds: float) -> None: ...
+
+
+def ignore(operation: str, code: str, seconds: float) -> None:
+    """The observer for those who do not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. Each bounds one kind of waiting, `total` the whole call: a server may drip forever."""
+
+    connect: float = 5.0
+    read: float = 30.0
+    write: float = 30.0
+    pool: float = 10.0
+    total: float = 60.0
+    token: float = 20.0
+    """As `total`, for fetching an access token on behalf of a call."""
+
+
+def open_client(
+    base_url: str,
+    *,
+    ca_file: Path | None,
+    allow_http: bool,
+    timeouts: Timeouts,
+    transport: httpx.AsyncBaseTransport | None,
+) -> httpx.AsyncClient:
+    """A client without redirects and cookies, that honours the usual proxy variables.
+
+    Answers are asked for uncompressed, so that the bound on their size is one on memory. Raises `ValueError` for a base
+    URL or CA file that cannot be used.
+    """
+    return httpx.AsyncClient(
+        base_url=_checked(base_url, allow_http=allow_http),
+        verify=_trust(ca_file) if ca_file else True,
+        timeout=httpx.Timeout(connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool),
+        limits=_LIMITS,
+        headers={
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"runai-operator/{__version__}",
+        },
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        follow_redirects=False,
+        trust_env=True,
+        transport=transport,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send, and how many bytes of a successful answer to read."""
+
+    operation: Operation
+    method: str
+    path: str
+    params: Mapping[str, str | int] | None = None
+    content: bytes | None = field(default=None, repr=False)
+    content_type: str = "application/json"
+    limit: int = ERROR_LIMIT
+
+
+class Transport:
+    """Sends requests over one shared `httpx.AsyncClient` and counts them."""
+
+    def __init__(self, http: httpx.AsyncClient, timeouts: Timeouts, observe: Observer) -> None:
+        self._http = http
+        self._timeouts = timeouts
+        self._observe = observe
+
+    async def call(self, request: Request, auth: httpx.Auth | None = None) -> Answer:
+        """The answer, whatever its status.
+
+        Raises what `failures.failure` makes of an exception, and the errors of `auth`.
+        """
+        if self._http.is_closed:
+            raise Unavailable("The connection to Run:ai is closed: the operator is stopping.")
+        is_token = request.operation is Operation.TOKEN
+        problem: BridgeError | None = None
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._timeouts.token if is_token else self._timeouts.total):
+                answer = await self._receive(request, auth)
+            code = str(answer.status)
+        except FOREIGN as error:
+            code, problem = outcome_word(error), failure(request.operation, error)
+        self._observe(request.operation.value, code, time.monotonic() - started)
+        if problem is not None:
+            # Raised here, not above: httpx's exceptions hold the request with its token and body.
+            raise problem
+        return answer
+
+    async def aclose(self) -> None:
+        """Closes all connections; calls under way fail, later ones raise `Unavailable`."""
+        await self._http.aclose()
+
+    async def _receive(self, request: Request, auth: httpx.Auth | None) -> Answer:
+        built = self._http.build_request(
+            request.method,
+            request.path,
+            params=request.params,
+            content=request.content,
+            headers={"Content-Type": request.content_type} if request.content is not None else None,
+        )
+        response = await self._http.send(built, auth=auth, stream=True)
+        try:
+            body = await _read_bounded(response, request.limit if response.is_success else ERROR_LIMIT)
+        finally:
+            await response.aclose()
+        headers = response.headers
+        return Answer(
+            status=response.status_code,
+            body=body,
+            content_type=headers.get("Content-Type", ""),
+            retry_after=headers.get("Retry-After"),
+            date=read_date(headers.get("Date")),
+        )
+
+
+async def read_answer(operation: Operation, answer: Answer, read: Callable[[Json], _T]) -> _T:
+    """What `read` makes of the answer's JSON; large bodies are parsed in a thread.
+
+    Raises `UnexpectedReply` for one that cannot be understood, `OutcomeUnknown` if it answers a write.
+    """
+    large = answer.body is not None and len(answer.body) > _INLINE_LIMIT
+    problem: BridgeError
+    try:
+        if large:
+            return await asyncio.to_thread(_parse_and_read, answer, read)
+        return _parse_and_read(answer, read)
+    except Unreadable as error:
+        problem = failure(operation, error)
+    raise problem
+
+
+def _parse_and_read(answer: Answer, read: Callable[[Json], _T]) -> _T:
+    return read(parse(answer))
+
+
+async def _read_bounded(response: httpx.Response, limit: int) -> bytes | None:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)
+
+
+def _checked(base_url: str, *, allow_http: bool) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, TypeError):
+        url = httpx.URL()
+    if url.scheme not in ("https", "http") or not url.host or url.userinfo or url.query or url.fragment:
+        raise ValueError("RUNAI_BASE_URL must look like https://runai.example.com, without user, query and fragment.")
+    if url.scheme == "http" and not allow_http:
+        raise ValueError(
+            "RUNAI_BASE_URL is plain http, which sends the secret in the clear; set RUNAI_ALLOW_HTTP=true."
+        )
+    return url
+
+
+def _trust(ca_file: Path) -> ssl.SSLContext:
+    """Trusts the certificate authorities of this file and no others."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ValueError(f"RUNAI_CA_FILE cannot be used: {error.strerror or 'it holds no certificate'}.") from None

@@ -1,0 +1,462 @@
+"""Run:ai's JSON, read and written: answers to nouns of the domain, submissions to request bodies.
+
+Admitted here: field names, bounds and shapes of the API; nothing that waits. The reader is tolerant: unknown fields
+are dropped, enums stay the words Run:ai used, an optional field of the wrong type counts as missing. What an answer
+cannot do without raises `Unreadable`. The writer is strict: what cannot be said exactly is refused with
+`InvalidWorkload`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from runai_operator.domain.errors import InvalidWorkload, clip
+from runai_operator.domain.manifest import read_mark
+from runai_operator.domain.model import GROUP, Gvk, Project, Remote, Row, RowPage
+from runai_operator.domain.reading import Unreadable, decode_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runai_operator.domain.model import Json, RowQuery, Submission
+
+PAGE = 500
+"""Rows per page, the most that `GET /api/v1/workloads` allows."""
+PROJECT_PAGE = 100
+ENCODED_LIMIT = 2_097_152
+"""Most characters of `manifestBase64Encoded` (Workloads V2 API)."""
+
+_WORD = 253
+_SENTENCE = 4096
+_MOST_MESSAGES = 10
+_INT32_MAX = 2**31 - 1
+
+_REMOTE_FIELDS = {
+    "workload", "metadata", "desiredPhase", "syncInfo", "rawManifest", "workloadManifest", "id", "name", "projectId",
+    "projectName", "clusterId", "departmentName", "gvk", "group", "version", "kind", "priority", "category",
+    "preemptibility", "createdAt", "deletedAt", "status", "message", "annotations",
+    f"{GROUP}/owner-install", f"{GROUP}/owner-namespace", f"{GROUP}/owner-name", f"{GROUP}/owner-uid",
+}  # fmt: skip
+_ROW_FIELDS = {
+    "workloads", "next", "phase", "phaseMessage", "phaseUpdatedAt", "runningPods", "requestedPods", "number",
+    "parallelism", "allocatedResources", "gpu", "priorityClassName", "completedAt", "pendingSchedulingMessages",
+    "userMessage", "reason", "projects",
+}  # fmt: skip
+_TOKEN_FIELDS = {"access_token", "accessToken", "expires_in", "expiresIn", "exp", "iat"}
+_ERROR_FIELDS = {"code", "message", "details", "error"}
+_READ = frozenset(_REMOTE_FIELDS | _ROW_FIELDS | _TOKEN_FIELDS | _ERROR_FIELDS)
+
+_OAUTH_ERRORS = (
+    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
+    "invalid_scope", "server_error", "temporarily_unavailable",
+)  # fmt: skip
+
+_JSON_TYPE = re.compile(r"(application/([\w.-]+\+)?json|text/json)\s*(;|$)", re.IGNORECASE)
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_FILTER_VALUE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,252}")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,12})?([Zz]|[+-]\d\d:\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over HTTP, as far as anybody asks."""
+
+    status: int
+    body: bytes | None = field(default=b"", repr=False)
+    """None when it was larger than the caller allowed."""
+    content_type: str = ""
+    retry_after: str | None = None
+    date: datetime | None = None
+    """The `Date` header, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiError:
+    """The API's own error body: `{"code", "message", "details"?}`."""
+
+    code: int
+    message: str
+    details: str | None
+
+
+def parse(answer: Answer) -> Json:
+    """The answer's JSON object, reduced to the fields that somebody here reads.
+
+    Dropping the rest while parsing keeps environments, commands and manifests out of memory. The hook also lets other
+    threads run: without one, the parser holds the interpreter for the whole body (150 ms for 6 MiB, measured).
+    """
+    if answer.body is None:
+        raise Unreadable("larger than expected")
+    if answer.content_type and not _JSON_TYPE.match(answer.content_type):
+        raise Unreadable(f"not JSON but {clip(_line(answer.content_type), 64)}")
+    return _json_object(answer.body)
+
+
+def read_error(answer: Answer) -> ApiError | None:
+    """The API's error body, or None when somebody else answered: a gateway, a proxy, an unknown route."""
+    try:
+        body = parse(answer)
+    except Unreadable:
+        return None
+    code, message, details = body.get("code"), body.get("message"), body.get("details")
+    if type(code) is not int or not isinstance(message, str) or "kind" in body:
+        return None  # with a kind it is Kubernetes' Status: the base URL points at an API server
+    if not isinstance(details, str | None):
+        return None
+    return ApiError(code, _line(message), _line(details) if details else None)
+
+
+def read_oauth_error(answer: Answer) -> str | None:
+    """The OAuth 2.0 error word of a token endpoint; only words of the standard, since any other text may be an echo."""
+    try:
+        word = parse(answer).get("error")
+    except Unreadable:
+        return None
+    return word if word in _OAUTH_ERRORS else None
+
+
+def is_absent(answer: Answer) -> bool:
+    """Whether Run:ai itself says that the workload does not exist.
+
+    Only a 404 with the API's error body counts. Any other 404 comes from a wrong base URL, a gateway or a release
+    without the route, and must never look like a deleted workload.
+    """
+    if answer.status != 404:
+        return False
+    error = read_error(answer)
+    return error is not None and error.code == 404
+
+
+def read_remote(body: Json) -> Remote:
+    """A V2 workload: wrapped with `syncInfo` as GET answers, or bare as POST, PUT and DELETE do."""
+    inner = body.get("workload")
+    workload = inner if isinstance(inner, dict) else body
+    metadata = _mapping(workload.get("metadata"))
+    if metadata is None:
+        raise Unreadable("no metadata")
+    sync = _mapping(body.get("syncInfo")) or _mapping(workload.get("syncInfo")) or {}
+    manifests = [m for m in (workload.get("rawManifest"), workload.get("workloadManifest")) if _shows_metadata(m)]
+    return Remote(
+        id=_required_id(metadata),
+        name=_required(metadata, "name", _name),
+        project_id=_required(metadata, "projectId", _identifier),
+        project_name=_word(metadata.get("projectName")),
+        cluster_id=_word(metadata.get("clusterId")),
+        department_name=_word(metadata.get("departmentName")),
+        gvk=_gvk(metadata.get("gvk")),
+        priority=_word(metadata.get("priority")),
+        category=_word(metadata.get("category")),
+        preemptibility=_word(metadata.get("preemptibility")),
+        desired_phase=_word(workload.get("desiredPhase")),
+        created_at=_moment(metadata.get("createdAt")),
+        deleted_at=_moment(metadata.get("deletedAt")),
+        sync_status=_word(sync.get("status")),
+        sync_message=_sentence(sync.get("message")),
+        mark=next(filter(None, map(read_mark, manifests)), None),
+        mark_readable=bool(manifests),
+    )
+
+
+def read_remote_of(workload_id: str) -> Callable[[Json], Remote]:
+    """A reader that takes no other workload's record for this one."""
+
+    def read(body: Json) -> Remote:
+        remote = read_remote(body)
+        if remote.id.lower() != workload_id.lower():
+            raise Unreadable("another workload than the one asked for")
+        return remote
+
+    return read
+
+
+def read_page(query: RowQuery, date: datetime | None) -> Callable[[Json], RowPage]:
+    """A reader of one page of the v1 list. Name and project are compared again: how filters combine is not stated."""
+
+    def read(body: Json) -> RowPage:
+        rows = tuple(
+            row
+            for row in _read_all(body, "workloads", _read_row)
+            if query.name in (None, row.name) and query.project_id in (None, row.project_id)
+        )
+        return RowPage(rows, _next_offset(body, query.offset), date)
+
+    return read
+
+
+def read_projects_from(offset: int) -> Callable[[Json], tuple[list[Project], int | None]]:
+    """A reader of the page of projects at `offset`, with the offset of the next."""
+    return lambda body: (list(_read_all(body, "projects", _read_project)), _next_offset(body, offset))
+
+
+def read_scheduling_messages(body: Json) -> tuple[str, ...]:
+    """`pendingSchedulingMessages` of a v1 workload: each said once, the text for users before the reason word."""
+    listed = body.get("pendingSchedulingMessages")
+    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    said = (_word(entry.get("userMessage"), _SENTENCE) or _word(entry.get("reason")) for entry in entries)
+    return tuple(dict.fromkeys(clip(_line(text), 512) for text in said if text))[:_MOST_MESSAGES]
+
+
+def list_params(query: RowQuery) -> dict[str, str | int]:
+    """Query of `GET /api/v1/workloads`: oldest first, so that what changes meanwhile moves behind the reader."""
+    changed = "deletedAt" if query.deleted else "phaseUpdatedAt"
+    conditions = []
+    if query.changed_since is not None:
+        since = query.changed_since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        conditions.append(f"{changed}>={since}")
+    conditions += _equals(name=query.name, projectId=query.project_id)
+    params: dict[str, str | int] = {"limit": PAGE, "offset": query.offset, "sortOrder": "asc"}
+    params["sortBy"] = changed if query.changed_since is not None else "createdAt"
+    if query.deleted:
+        params["deleted"] = "true"
+    if conditions:
+        params["filterBy"] = ",".join(conditions)
+    return params
+
+
+def project_params(name: str, cluster_id: str | None, offset: int) -> dict[str, str | int]:
+    """Query of `GET /api/v1/org-unit/projects`."""
+    conditions = _equals(name=name, clusterId=cluster_id)
+    return {"filterBy": ",".join(conditions), "limit": PROJECT_PAGE, "offset": offset, "sortBy": "name"}
+
+
+def safe_id(workload_id: str) -> str:
+    """The id, fit for a URL: an empty one or one with dots and slashes would address something else."""
+    if not _ID.fullmatch(workload_id):
+        raise InvalidWorkload(
+            "The workload id is not a UUID; copy it from Run:ai, where the workload's details show it."
+        )
+    return workload_id
+
+
+def create_body(submission: Submission) -> bytes:
+    """`WorkloadV2CreateRequest`; what is not set is left out, so that Run:ai's defaults apply."""
+    chosen = {
+        "priority": submission.priority,
+        "category": submission.category,
+        "preemptibility": submission.preemptibility,
+        "configuration": {"mnnvl": submission.mnnvl} if submission.mnnvl else None,
+    }
+    metadata: Json = {"name": submission.name, "projectId": submission.project_id}
+    metadata |= {key: value for key, value in chosen.items() if value is not None}
+    return _request_body(metadata, submission)
+
+
+def update_body(submission: Submission) -> bytes:
+    """`WorkloadV2UpdateRequest`; always complete, since it is not documented what a missing field would keep."""
+    return _request_body({"priority": submission.priority, "category": submission.category}, submission)
+
+
+def read_date(header: str | None) -> datetime | None:
+    """An HTTP date, aware and in UTC."""
+    try:
+        date = parsedate_to_datetime(header or "")
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def read_jwt(token: str) -> Json:
+    """The claims of a JWT, unverified: only to learn how long it lives. Empty when it is none."""
+    try:
+        _, claims, _ = token.split(".")
+        return _json_object(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    except ValueError:
+        return {}
+
+
+def number(value: Any) -> float | None:
+    """A finite number; also one written as a string."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        read = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return read if math.isfinite(read) else None
+
+
+def _json_object(body: bytes) -> Json:
+    read = decode_json(body, object_hook=_known_fields)
+    if not isinstance(read, dict):
+        raise Unreadable("no JSON object")
+    return read
+
+
+def _known_fields(entry: Json) -> Json:
+    return {key: value for key, value in entry.items() if key in _READ}
+
+
+def _request_body(metadata: Json, submission: Submission) -> bytes:
+    manifest = _dump(submission.manifest)
+    if not submission.encoded:
+        return b'{"metadata":%b,"manifest":%b}' % (_dump(metadata), manifest)
+    encoded = base64.b64encode(manifest)
+    if len(encoded) > ENCODED_LIMIT:
+        raise InvalidWorkload(
+            f"The manifest is too large: {len(encoded):,} characters in base64, and Run:ai takes {ENCODED_LIMIT:,}. "
+            "Move large data out of it, for example into a volume."
+        )
+    return b'{"metadata":%b,"manifestBase64Encoded":"%b"}' % (_dump(metadata), encoded)
+
+
+def _dump(value: Any) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except RecursionError:
+        problem = "it is nested too deeply or contains itself"
+    except (ValueError, TypeError):
+        problem = "it holds a value that JSON cannot express (a number that is not finite, a broken character, a loop)"
+    # Raised here, not above: the original error would travel along, and may hold the whole manifest.
+    raise InvalidWorkload(f"The manifest cannot be sent as JSON: {problem}.")
+
+
+def _read_all(body: Json, key: str, read: Callable[[Any], Any]) -> Iterator[Any]:
+    """Every readable item; one bad item must not blind us to the others, but a list of only bad ones is an error."""
+    items = body.get(key)
+    if not isinstance(items, list):
+        raise Unreadable(f"no list of {key}")
+    found = False
+    for item in items:
+        try:
+            yield read(item)
+        except Unreadable:
+            continue
+        found = True
+    if items and not found:
+        raise Unreadable(f"nothing readable among its {key}")
+
+
+def _read_row(item: Any) -> Row:
+    row = _mapping(item)
+    if row is None:
+        raise Unreadable("no object")
+    pods = _mapping(row.get("requestedPods")) or {}
+    requested = _count(pods.get("number"))
+    return Row(
+        id=_required_id(row),
+        name=_required(row, "name", _name),
+        project_id=_required(row, "projectId", _identifier),
+        project_name=_word(row.get("projectName")),
+        cluster_id=_word(row.get("clusterId")),
+        department_name=_word(row.get("departmentName")),
+        phase=_word(row.get("phase")),
+        phase_message=_sentence(row.get("phaseMessage")),
+        phase_updated_at=_moment(row.get("phaseUpdatedAt")),
+        running_pods=_count(row.get("runningPods")),
+        requested_pods=_count(pods.get("parallelism")) if requested is None else requested,
+        allocated_gpus=_decimal((_mapping(row.get("allocatedResources")) or {}).get("gpu")),
+        priority=_word(row.get("priorityClassName")),
+        category=_word(row.get("category")),
+        created_at=_moment(row.get("createdAt")),
+        completed_at=_moment(row.get("completedAt")),
+        deleted_at=_moment(row.get("deletedAt")),
+    )
+
+
+def _read_project(item: Any) -> Project:
+    project = _mapping(item)
+    if project is None:
+        raise Unreadable("no object")
+    return Project(
+        id=_required(project, "id", _identifier),
+        name=_required(project, "name", _name),
+        cluster_id=_word(project.get("clusterId")),
+    )
+
+
+def _next_offset(body: Json, offset: int) -> int | None:
+    """Offset of the next page; one that does not lead forward would never end."""
+    following = _count(body.get("next"))
+    return following if following is not None and following > offset else None
+
+
+def _equals(**wanted: str | None) -> list[str]:
+    conditions = []
+    for name, value in wanted.items():
+        if value is None:
+            continue
+        if not _FILTER_VALUE.fullmatch(value):
+            raise InvalidWorkload(f"The {name} {clip(_line(value), 64)!r} has characters that Run:ai cannot look up.")
+        conditions.append(f"{name}=={value}")
+    return conditions
+
+
+def _shows_metadata(manifest: Any) -> bool:
+    return isinstance(manifest, dict) and isinstance(manifest.get("metadata"), dict)
+
+
+def _mapping(value: Any) -> Json | None:
+    return value if isinstance(value, dict) else None
+
+
+def _required(entry: Json, key: str, read: Callable[[Any], str | None]) -> str:
+    value = read(entry.get(key))
+    if value is None:
+        raise Unreadable(f"no usable {key}")
+    return value
+
+
+def _required_id(entry: Json) -> str:
+    value = _required(entry, "id", _identifier)
+    if not _ID.fullmatch(value):
+        raise Unreadable("no usable id")
+    return value
+
+
+def _identifier(value: Any) -> str | None:
+    """Ids are strings even if numeric; one that came as a number means the same."""
+    return _name(str(value) if type(value) is int else value)
+
+
+def _name(value: Any) -> str | None:
+    """Compared, so never shortened: too long is unusable."""
+    return value if isinstance(value, str) and 0 < len(value) <= _WORD else None
+
+
+def _word(value: Any, limit: int = _WORD) -> str | None:
+    return clip(value, limit) if isinstance(value, str) and value else None
+
+
+def _sentence(value: Any) -> str | None:
+    return _word(value, _SENTENCE)
+
+
+def _line(text: str) -> str:
+    """One printable line."""
+    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+
+
+def _moment(value: Any) -> str | None:
+    """RFC 3339 in UTC, as a `date-time` of the CRD takes it. Year 1 is how Go writes "never"."""
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment.isoformat().replace("+00:00", "Z") if moment.year > 1 else None
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value <= _INT32_MAX else None
+
+
+def _decimal(value: Any) -> str | None:
+    """GPUs as the shortest decimal, rounded to millionths: sums of fractions carry noise."""
+    read = None if isinstance(value, str) else number(value)
+    if read is None or not 0 <= read <= _INT32_MAX:
+        return None
+    return f"{read:.6f}".rstrip("0").rstrip(".")
+
+
+def _gvk(value: Any) -> Gvk | None:
+    gvk = _mapping(value) or {}
+    version, kind = _word(gvk.get("version")), _word(gvk.get("kind"))
+    return Gvk(_word(gvk.get("group")) or "", version, kind) if version and kind else None

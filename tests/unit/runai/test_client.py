@@ -1,0 +1,410 @@
+"""Each call of the client: what it sends, what it takes for success, and how much it reads."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import time
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from runai_operator.domain.errors import (
+    BridgeError,
+    Busy,
+    InvalidWorkload,
+    NameTaken,
+    OutcomeUnknown,
+    Unavailable,
+    UnexpectedReply,
+)
+from runai_operator.domain.model import Project, RowQuery
+from runai_operator.engine.ports import Runai
+from runai_operator.runai.client import Credentials, RunaiClient, Timeouts
+from scripted_runai import UUID, Script, api_error, workload
+
+MIB = 1024 * 1024
+OTHER = UUID.replace("1", "2")
+
+
+def test_the_client_keeps_the_engines_port(client: RunaiClient):
+    port: Runai = client  # mypy checks the signatures
+    promised = {name for name in vars(Runai) if not name.startswith("_")}
+
+    assert all(callable(getattr(port, name)) for name in promised)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+async def test_a_create_posts_the_workload(client, runai: Script, submission, status):
+    runai.answer = httpx.Response(status, json=workload(name="train-a-x7"))
+
+    created = await client.create(submission)
+
+    assert (created.id, created.name) == (UUID, "train-a-x7")
+    sent = runai.asked[0]
+    assert (sent.method, sent.url.path, sent.url.query) == ("POST", "/api/v2/workloads", b"")
+    assert sent.headers["Content-Type"] == "application/json"
+    assert sent.headers["Accept-Encoding"] == "identity"
+    assert sent.headers["User-Agent"].startswith("runai-operator/")
+    assert runai.body["manifest"] == submission.manifest
+
+
+async def test_a_dry_run_asks_only_for_an_opinion(client, runai: Script, submission):
+    for answer in (httpx.Response(200), httpx.Response(202, json=workload()), httpx.Response(204)):
+        runai.answer = answer
+        await client.dry_run(submission)
+    assert runai.asked[0].url.query == b"dryRun=true"
+
+    runai.answer = api_error(400, "bad kind")
+    with pytest.raises(InvalidWorkload, match="bad kind"):
+        await client.dry_run(submission)
+
+
+async def test_an_update_puts_the_whole_of_what_we_want(client, runai: Script, submission):
+    assert (await client.update(UUID, dataclasses.replace(submission, priority="low"))).id == UUID
+
+    sent = runai.asked[0]
+    assert (sent.method, sent.url.path) == ("PUT", f"/api/v2/workloads/{UUID}")
+    assert runai.body == {"metadata": {"priority": "low", "category": None}, "manifest": submission.manifest}
+
+
+async def test_a_get_reads_workload_and_sync_state(client, runai: Script):
+    runai.answer = httpx.Response(200, json={"workload": workload(), "syncInfo": {"status": "Synced"}})
+
+    assert (await client.get(UUID.upper())).sync_status == "Synced"
+    assert runai.asked[0].url.path == f"/api/v2/workloads/{UUID.upper()}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted"),
+    [
+        pytest.param(httpx.Response(202, json=workload()), True, id="202 with the workload"),
+        pytest.param(httpx.Response(202), True, id="202 with nothing"),
+        pytest.param(httpx.Response(204), True, id="204"),
+        pytest.param(api_error(404), False, id="404 of the API"),
+    ],
+)
+async def test_a_delete_is_accepted_or_has_nothing_to_do(client, runai: Script, answer, accepted):
+    runai.answer = answer
+
+    assert await client.delete(UUID) is accepted
+    assert (runai.asked[0].method, runai.asked[0].url.path) == ("DELETE", f"/api/v2/workloads/{UUID}")
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(200), httpx.Response(200, text="<html>")], ids=["empty", "HTML"])
+async def test_a_login_page_is_no_accepted_delete(client, runai: Script, answer):
+    runai.answer = answer
+
+    with pytest.raises(OutcomeUnknown):
+        await client.delete(UUID)
+
+
+async def test_what_the_api_does_not_know_is_absent(client, runai: Script, submission):
+    runai.answer = api_error(404, "workload not found")
+
+    assert await client.get(UUID) is None
+    assert await client.update(UUID, submission) is None
+    assert await client.delete(UUID) is False
+    assert await client.scheduling_messages(UUID) == ()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(404),
+        httpx.Response(404, text="404 page not found"),
+        httpx.Response(404, json={"message": "no Route matched with those values"}),
+        httpx.Response(405, json={"code": 405, "message": "method not allowed"}),
+        httpx.Response(301, headers={"Location": "https://elsewhere.test/"}),
+        api_error(403),
+        httpx.Response(401),
+    ],
+    ids=["empty 404", "Go's 404", "Kong's 404", "405", "a redirect", "403", "401"],
+)
+async def test_nothing_else_looks_like_a_deleted_workload(client, runai: Script, submission, answer):
+    """A wrong base URL must never let go of a workload that exists."""
+    runai.answer = answer
+
+    for call in (client.get(UUID), client.update(UUID, submission), client.delete(UUID)):
+        with pytest.raises(Exception) as raised:  # noqa: PT011 - any, but an answer must not come
+            await call
+        assert type(raised.value).__name__ in ("UnexpectedReply", "AccessDenied")
+    assert len(runai.asked) == 3, "redirects are not followed"
+
+
+async def test_the_record_of_another_workload_is_not_taken_for_this_one(client, runai: Script, submission):
+    runai.answer = httpx.Response(200, json={"workload": workload(id=OTHER)})
+
+    with pytest.raises(UnexpectedReply):
+        await client.get(UUID)
+    with pytest.raises(OutcomeUnknown):
+        await client.update(UUID, submission)
+
+
+async def test_conflicts(client, runai: Script, submission):
+    runai.answer = api_error(409, "Resource with this name already exists")
+
+    with pytest.raises(NameTaken, match="Resource with this name already exists"):
+        await client.create(submission)
+    with pytest.raises(Busy):
+        await client.update(UUID, submission)
+    with pytest.raises(Busy):
+        await client.delete(UUID)
+
+
+async def test_a_page_of_rows(client, runai: Script):
+    item = {"id": UUID, "name": "train-a", "projectId": "17", "phase": "Running"}
+    runai.answer = httpx.Response(
+        200, json={"workloads": [item], "next": 500}, headers={"Date": "Thu, 15 Jan 2026 10:30:00 GMT"}
+    )
+
+    page = await client.rows(RowQuery(changed_since=datetime(2026, 1, 15, 10, tzinfo=UTC), name="train-a"))
+
+    assert [row.phase for row in page.rows] == ["Running"]
+    assert (page.next_offset, page.server_time) == (500, datetime(2026, 1, 15, 10, 30, tzinfo=UTC))
+    sent = runai.asked[0].url
+    assert sent.path == "/api/v1/workloads"
+    assert dict(sent.params) == {
+        "limit": "500",
+        "offset": "0",
+        "sortBy": "phaseUpdatedAt",
+        "sortOrder": "asc",
+        "filterBy": "phaseUpdatedAt>=2026-01-15T10:00:00.000Z,name==train-a",
+    }
+    assert b"filterBy=phaseUpdatedAt%3E%3D2026-01-15T10%3A00%3A00.000Z%2Cname%3D%3Dtrain-a" in sent.query
+
+
+async def test_scheduling_messages_come_from_the_single_read_of_v1(client, runai: Script):
+    runai.answer = httpx.Response(200, json={"pendingSchedulingMessages": [{"userMessage": "No GPU left"}]})
+
+    assert await client.scheduling_messages(UUID) == ("No GPU left",)
+    assert runai.asked[0].url.path == f"/api/v1/workloads/{UUID}"
+
+
+async def test_projects_are_found_by_their_exact_name_over_all_pages(client, runai: Script):
+    pages = {
+        "0": {
+            "projects": [{"id": "1", "name": "team-a", "clusterId": "c1"}, {"id": "2", "name": "team-ab"}],
+            "next": 2,
+        },
+        "2": {"projects": [{"id": "3", "name": "team-a", "clusterId": "c2"}]},
+    }
+    runai.answer = lambda request: httpx.Response(200, json=pages[request.url.params["offset"]])
+
+    assert await client.projects(name="team-a", cluster_id=None) == (
+        Project("1", "team-a", "c1"),
+        Project("3", "team-a", "c2"),
+    )
+    assert runai.asked[0].url.params["filterBy"] == "name==team-a"
+    assert await client.projects(name="team-a", cluster_id="c2") == (Project("3", "team-a", "c2"),)
+    assert runai.asked[-1].url.params["filterBy"] == "name==team-a,clusterId==c2"
+    assert await client.projects(name="nobody", cluster_id=None) == ()
+
+
+@pytest.mark.parametrize("workload_id", ["", "..", "a/b"], ids=repr)
+async def test_a_bad_id_is_refused_before_anything_is_sent(client, runai: Script, submission, workload_id):
+    for call in (
+        client.get(workload_id),
+        client.update(workload_id, submission),
+        client.delete(workload_id),
+        client.scheduling_messages(workload_id),
+    ):
+        with pytest.raises(InvalidWorkload):
+            await call
+    assert runai.asked == []
+
+
+class Flood:
+    """A body of `size` bytes that remembers how much of it was taken."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.taken = 0
+
+    async def __aiter__(self):
+        yield b'{"workload": "'
+        while self.taken < self.size:
+            self.taken += 65_536
+            yield b"x" * 65_536
+        yield b'"}'
+
+
+@pytest.mark.parametrize(("status", "limit"), [(200, 6 * MIB), (404, 65_536), (500, 65_536)])
+async def test_no_more_is_read_of_an_answer_than_its_bound(client, runai: Script, submission, status, limit):
+    flood = Flood(64 * MIB)
+
+    async def answer(request):
+        if request.url.path.endswith("/token"):
+            return await runai(request)
+        return httpx.Response(status, content=flood)
+
+    client._http._transport = httpx.MockTransport(answer)
+    with pytest.raises((UnexpectedReply, Unavailable)):
+        await client.get(UUID)
+    assert flood.taken <= limit + 2 * 65_536
+
+    flood.taken = 0
+    with pytest.raises((OutcomeUnknown, UnexpectedReply)):
+        await client.create(submission)
+    assert flood.taken <= limit + 2 * 65_536
+
+
+async def test_an_answer_with_two_large_manifests_is_taken(client, runai: Script):
+    manifest = {"metadata": {"name": "a"}, "spec": {"data": ["x" * 100] * 14_000}}
+    answer = {"workload": {**workload(), "rawManifest": manifest, "workloadManifest": manifest}}
+    runai.answer = httpx.Response(200, json=answer)
+    assert 2.7 * MIB < len(runai.answer.content) < 6 * MIB
+
+    assert (await client.get(UUID)).id == UUID
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"[]", b"\xff", b'{"a":' * 50_000 + b"1" + b"}" * 50_000, b"[" * 50_000 + b"]" * 50_000],
+    ids=["empty", "HTML", "a list", "no UTF-8", "50,000 objects deep", "50,000 lists deep"],
+)
+async def test_garbage_leaves_a_write_in_doubt_and_a_read_unexpected(client, runai: Script, submission, body):
+    runai.answer = httpx.Response(200, content=body, headers={"Content-Type": "application/json"})
+
+    for call in (lambda: client.create(submission), lambda: client.update(UUID, submission)):
+        with pytest.raises(OutcomeUnknown):
+            await call()
+    for call in (
+        lambda: client.get(UUID),
+        lambda: client.rows(RowQuery()),
+        lambda: client.projects(name="a", cluster_id=None),
+        lambda: client.scheduling_messages(UUID),
+    ):
+        with pytest.raises(UnexpectedReply):
+            await call()
+
+
+async def test_every_call_is_counted_with_its_outcome(client, runai: Script, submission):
+    for answer, call in (
+        (httpx.Response(202, json=workload()), lambda: client.create(submission)),
+        (httpx.ReadTimeout("x"), lambda: client.update(UUID, submission)),
+        (httpx.ConnectError("x"), lambda: client.delete(UUID)),
+        (httpx.ReadError("x"), lambda: client.get(UUID)),
+        (httpx.Response(503), lambda: client.rows(RowQuery())),
+        (api_error(404), lambda: client.scheduling_messages(UUID)),
+        (httpx.Response(429), lambda: client.projects(name="a", cluster_id=None)),
+    ):
+        runai.answer = answer
+        with contextlib.suppress(BridgeError):
+            await call()
+
+    assert runai.calls == [
+        ("token", "200"),
+        ("create", "202"),
+        ("update", "timeout"),
+        ("delete", "unreachable"),
+        ("get", "reset"),
+        ("list", "503"),
+        ("detail", "404"),
+        ("projects", "429"),
+    ]
+
+
+async def test_cookies_are_not_kept(client, runai: Script):
+    runai.answer = httpx.Response(200, json={"workload": workload()}, headers={"Set-Cookie": "session=1; Path=/"})
+
+    await client.get(UUID)
+    await client.get(UUID)
+
+    assert "Cookie" not in runai.asked[1].headers
+
+
+async def test_after_closing_calls_fail_softly_and_closing_again_is_harmless(client, runai: Script):
+    await client.aclose()
+    await client.aclose()
+
+    with pytest.raises(Unavailable):
+        await client.get(UUID)
+    assert runai.asked == []
+
+
+def opened(**settings) -> RunaiClient:
+    return RunaiClient(credentials=Credentials("operator", secret="x"), **settings)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["", "runai.test", "ftp://runai.test", "https://", "https://u:p@runai.test", "https://runai.test?x=1"],
+)
+def test_a_base_url_that_cannot_be_one_is_refused_by_name(base_url):
+    with pytest.raises(ValueError, match="RUNAI_BASE_URL"):
+        opened(base_url=base_url)
+
+
+def test_plain_http_needs_consent():
+    with pytest.raises(ValueError, match="RUNAI_ALLOW_HTTP"):
+        opened(base_url="http://runai.test")
+
+    opened(base_url="http://runai.test", allow_http=True)
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate"], ids=["missing", "no certificate"])
+def test_a_useless_ca_file_is_refused_by_name(tmp_path, content):
+    file = tmp_path / "ca.pem"
+    if content:
+        file.write_text(content)
+
+    with pytest.raises(ValueError, match="RUNAI_CA_FILE"):
+        opened(base_url="https://runai.test", ca_file=file)
+
+
+async def test_a_base_url_may_have_a_path(runai: Script):
+    client = opened(base_url="https://gateway.test/runai/", transport=httpx.MockTransport(runai))
+    runai.answer = httpx.Response(200, json={"workload": workload()})
+
+    await client.get(UUID)
+
+    assert str(runai.asked[0].url) == f"https://gateway.test/runai/api/v2/workloads/{UUID}"
+
+
+def test_every_timeout_is_stated():
+    client = opened(base_url="https://runai.test", timeouts=Timeouts(connect=1, read=2, write=3, pool=4))
+
+    assert client._http.timeout == httpx.Timeout(connect=1, read=2, write=3, pool=4)
+    assert client._http.trust_env
+    assert not client._http.follow_redirects
+
+
+async def test_a_manifest_nested_too_deeply_to_send_is_the_users_to_mend(client, runai: Script, submission):
+    deep: dict = {}
+    for _ in range(50_000):
+        deep = {"a": deep}
+
+    with pytest.raises(InvalidWorkload, match="nested too deeply"):
+        await client.create(dataclasses.replace(submission, manifest=deep))
+    assert runai.asked == []
+
+
+async def test_a_large_answer_does_not_hold_up_the_event_loop(client, runai: Script, record_property):
+    """6 MiB parse in some 70 ms; the loop must run meanwhile. The bound is generous: parsing inline doubles it."""
+    import asyncio
+
+    manifest = {
+        "metadata": {"name": "a"},
+        "spec": {"env": [{"name": f"e{i}", "value": "v" * 20} for i in range(50_000)]},
+    }
+    body = json.dumps({"workload": {**workload(), "rawManifest": manifest, "workloadManifest": manifest}}).encode()
+    runai.answer = httpx.Response(200, content=body[: 6 * MIB], headers={"Content-Type": "application/json"})
+    assert len(body) < 6 * MIB
+    ticks = 0
+
+    async def tick():
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    started = time.perf_counter()
+    assert (await client.get(UUID)).id == UUID
+    record_property("seconds", time.perf_counter() - started)
+    ticking.cancel()
+
+    assert ticks > 10
