@@ -1,0 +1,375 @@
+"""The environment, read once: every variable the operator knows, all checked together before anything starts.
+
+Only `main` imports this and passes the values on. `VARIABLES` is the one table of names, defaults and meanings; the
+reader takes its defaults from it and the documentation is held to it by a test.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import ssl
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from runai_operator.domain.errors import clip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable; an empty one counts as not set."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+VARIABLES = (
+    Variable(
+        "RUNAI_BASE_URL",
+        "",
+        "Address of the Run:ai control plane, such as `https://tenant.run.ai`; no path. Required.",
+    ),
+    Variable("RUNAI_CLIENT_ID", "", "Client ID of the Run:ai application or service account. Required."),
+    Variable("RUNAI_CLIENT_SECRET", "", "Its client secret. Required, unless `RUNAI_CLIENT_SECRET_FILE` is set."),
+    Variable(
+        "RUNAI_CLIENT_SECRET_FILE",
+        "",
+        "File that holds the client secret; read again when it changes. Not together with `RUNAI_CLIENT_SECRET`.",
+    ),
+    Variable(
+        "RUNAI_CA_FILE",
+        "",
+        "PEM file with the certificate authorities to trust for the control plane, in place of the built-in ones.",
+    ),
+    Variable(
+        "RUNAI_ALLOW_HTTP",
+        "false",
+        "`true` accepts a plain `http://` address. The client secret then travels unencrypted: for tests only.",
+    ),
+    Variable(
+        "OPERATOR_INSTALL_ID",
+        "",
+        "Name of this installation in the owner marks: 1 to 63 letters, digits, `-`, `_` and `.`. Set the old one when "
+        "you restore into a new cluster. Without it: the UID of the namespace `kube-system`.",
+    ),
+    Variable(
+        "OPERATOR_NAMESPACES",
+        "",
+        "Namespaces to watch, separated by commas. Empty: the whole cluster.",
+    ),
+    Variable(
+        "OPERATOR_LISTEN",
+        ":8080",
+        "Where `/healthz`, `/readyz` and `/metrics` are served: `:8080`, `127.0.0.1:8080` or `[::1]:8080`.",
+    ),
+    Variable("OPERATOR_LOG_FORMAT", "json", "`json` (one object per line) or `text`."),
+    Variable("OPERATOR_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
+    Variable(
+        "OPERATOR_DELTA_INTERVAL",
+        "5s",
+        "How often Run:ai is asked what has changed. From 1s to 1h.",
+    ),
+    Variable(
+        "OPERATOR_SWEEP_INTERVAL",
+        "5m",
+        "How often everything is listed, as a safety net; it grows with the number of workloads. From 10s to 24h.",
+    ),
+    Variable(
+        "OPERATOR_STALLED_AFTER",
+        "10m",
+        "How long Run:ai may be out of reach before waiting workloads are shown as stalled. From 1s to 24h.",
+    ),
+    Variable(
+        "KUBECONFIG",
+        "",
+        "Configuration of the access to Kubernetes. Empty: the service account of the pod.",
+    ),
+)
+_DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
+_OWN_PREFIX = "OPERATOR_"
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_INSTALL_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_HOST = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
+_BASE_URL = re.compile(
+    rf"(?P<scheme>https?)://(?:\[(?P<ipv6>[^]]*)\]|(?P<host>{_HOST}))(?::(?P<port>[0-9]{{1,5}}))?/?", re.IGNORECASE
+)
+_LISTEN = re.compile(rf"(?:\[(?P<ipv6>[^]]*)\]|(?P<host>{_HOST})?):(?P<port>[0-9]{{1,5}})", re.IGNORECASE)
+_DURATION = re.compile(r"(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:h|ms|m|s|us|ns))+")
+_DURATION_PART = re.compile(r"([0-9.]+)(h|ms|m|s|us|ns)")
+_UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_SECRET_LIMIT = 64 * 1024
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    TEXT = "text"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the message is one line naming every wrong setting and why.
+
+    It never repeats a value that is or may hold a credential.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen; without a host, on every address of the machine."""
+
+    host: str | None
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Checked configuration. Intervals are seconds."""
+
+    base_url: str
+    """`scheme://host[:port]`, lower case, without a trailing slash."""
+    client_id: str
+    client_secret: str | None = field(repr=False)
+    """Exactly one of this and `client_secret_file` is set."""
+    client_secret_file: Path | None
+    ca_file: Path | None
+    install_id: str | None
+    """None: the UID of the namespace `kube-system`."""
+    namespaces: tuple[str, ...]
+    """Empty: the whole cluster."""
+    listen: Listen
+    log_format: LogFormat
+    log_level: LogLevel
+    delta_interval: float
+    sweep_interval: float
+    stalled_after: float
+    kubeconfig: str | None
+    """A path, or several as `KUBECONFIG` joins them; None: in-cluster."""
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> Settings:
+        """Reads and checks everything, the named files included; raises `SettingsError` with all that is wrong."""
+        reader = _Reader(env)
+        client_secret, client_secret_file = reader.client_secret()
+        settings = cls(
+            base_url=reader.base_url(),
+            client_id=reader.value("RUNAI_CLIENT_ID", _required, ""),
+            client_secret=client_secret,
+            client_secret_file=client_secret_file,
+            ca_file=reader.optional("RUNAI_CA_FILE", _ca_file),
+            install_id=reader.optional("OPERATOR_INSTALL_ID", _install_id),
+            namespaces=reader.optional("OPERATOR_NAMESPACES", _namespaces) or (),
+            listen=reader.value("OPERATOR_LISTEN", _listen, Listen(None, 0)),
+            log_format=reader.value("OPERATOR_LOG_FORMAT", _log_format, LogFormat.JSON),
+            log_level=reader.value("OPERATOR_LOG_LEVEL", _log_level, LogLevel.INFO),
+            delta_interval=reader.interval("OPERATOR_DELTA_INTERVAL", "1s", "1h"),
+            sweep_interval=reader.interval("OPERATOR_SWEEP_INTERVAL", "10s", "24h"),
+            stalled_after=reader.interval("OPERATOR_STALLED_AFTER", "1s", "24h"),
+            kubeconfig=reader.optional("KUBECONFIG", _kubeconfig),
+        )
+        if reader.problems:
+            raise SettingsError(reader.problems)
+        return settings
+
+
+def unknown_variables(env: Mapping[str, str]) -> list[str]:
+    """One sentence for each `OPERATOR_*` variable that nobody reads, with the nearest known name where there is one."""
+    known = [name.removeprefix(_OWN_PREFIX) for name in _DEFAULTS if name.startswith(_OWN_PREFIX)]
+    sentences = []
+    for name in sorted(name for name in env if name.startswith(_OWN_PREFIX) and name not in _DEFAULTS):
+        nearest = difflib.get_close_matches(name.removeprefix(_OWN_PREFIX), known, n=1)
+        hint = f"; did you mean {_OWN_PREFIX}{nearest[0]}?" if nearest else ""
+        sentences.append(f"{name} is not a known setting and is ignored{hint}")
+    return sentences
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in a duration as Kubernetes writes them (`500ms`, `1m30s`, `1.5h`); raises ValueError for other text."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f"is {_quoted(text)}, not a duration such as 500ms, 5s or 1m30s")
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
+
+
+class _Reader:
+    """Reads variable by variable and collects what is wrong.
+
+    Where something is wrong a stand-in is returned, so that reading goes on; it is never used.
+    """
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self.problems: list[str] = []
+
+    def text(self, name: str) -> str:
+        return self._env.get(name, "").strip() or _DEFAULTS[name]
+
+    def value(self, name: str, parse: Callable[[str], T], stand_in: T) -> T:
+        """What `parse` makes of the variable; it raises ValueError with the rest of a sentence about it."""
+        try:
+            return parse(self.text(name))
+        except ValueError as error:
+            self.problems.append(f"{name} {error}")
+            return stand_in
+
+    def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
+        return self.value(name, parse, None) if self.text(name) else None
+
+    def interval(self, name: str, low: str, high: str) -> float:
+        def parse(text: str) -> float:
+            seconds = parse_duration(text)
+            if not parse_duration(low) <= seconds <= parse_duration(high):
+                raise ValueError(f"is {_quoted(text)}, but must be from {low} to {high}")
+            return seconds
+
+        return self.value(name, parse, 0.0)
+
+    def base_url(self) -> str:
+        allow_http = self.value("RUNAI_ALLOW_HTTP", _boolean, stand_in=False)
+        return self.value("RUNAI_BASE_URL", lambda text: _base_url(text, allow_http=allow_http), "")
+
+    def client_secret(self) -> tuple[str | None, Path | None]:
+        secret = self.optional("RUNAI_CLIENT_SECRET", str)
+        if secret and self.text("RUNAI_CLIENT_SECRET_FILE"):
+            self.problems.append("RUNAI_CLIENT_SECRET and RUNAI_CLIENT_SECRET_FILE are both set: keep one of them")
+            return None, None
+        file = self.optional("RUNAI_CLIENT_SECRET_FILE", _secret_file)
+        if not secret and not self.text("RUNAI_CLIENT_SECRET_FILE"):
+            self.problems.append("RUNAI_CLIENT_SECRET is not set, nor is RUNAI_CLIENT_SECRET_FILE")
+        return secret, file
+
+
+def _required(text: str) -> str:
+    if not text:
+        raise ValueError("is not set")
+    return text
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError(f"is {_quoted(text)}, but must be true or false")
+    return text.lower() == "true"
+
+
+def _base_url(text: str, *, allow_http: bool) -> str:
+    match = _BASE_URL.fullmatch(_required(text))
+    port = match and match["port"]
+    if not match or (match["ipv6"] is not None and not _is_ipv6(match["ipv6"])) or (port and not _is_port(port)):
+        # The value is not repeated: it may hold a password.
+        raise ValueError("must be an address such as https://tenant.run.ai, without user, path or query")
+    if match["scheme"].lower() == "http" and not allow_http:
+        raise ValueError(
+            "is plain http, which sends the client secret unencrypted: use https, or for tests set RUNAI_ALLOW_HTTP=true"
+        )
+    return text.lower().removesuffix("/")
+
+
+def _listen(text: str) -> Listen:
+    match = _LISTEN.fullmatch(text)
+    if not match or (match["ipv6"] is not None and not _is_ipv6(match["ipv6"])) or int(match["port"]) > 65535:
+        raise ValueError(f"is {_quoted(text)}, not an address such as :8080, 127.0.0.1:8080 or [::1]:8080")
+    return Listen(match["ipv6"] or match["host"], int(match["port"]))
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_port(text: str) -> bool:
+    return 0 < int(text) <= 65535
+
+
+def _install_id(text: str) -> str:
+    if not _INSTALL_ID.fullmatch(text):
+        raise ValueError(
+            f"is {_quoted(text)}, but must be 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+        )
+    return text
+
+
+def _namespaces(text: str) -> tuple[str, ...]:
+    """An empty entry is refused, so that a stray comma never widens the scope to the whole cluster."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    wrong = [_quoted(name) for name in names if not _DNS_LABEL.fullmatch(name)]
+    if wrong:
+        raise ValueError(
+            f"names {', '.join(wrong[:3])}, not a namespace: list names separated by commas, or leave it empty for the whole cluster"
+        )
+    return names
+
+
+def _log_format(text: str) -> LogFormat:
+    return LogFormat(_one_of(text, LogFormat))
+
+
+def _log_level(text: str) -> LogLevel:
+    return LogLevel(_one_of(text, LogLevel))
+
+
+def _one_of(text: str, words: type[StrEnum]) -> str:
+    if text.lower() not in set(words):
+        raise ValueError(f"is {_quoted(text)}, but must be one of {', '.join(words)}")
+    return text.lower()
+
+
+def _secret_file(text: str) -> Path:
+    # The path is not repeated: the secret itself is set here by mistake often enough.
+    try:
+        with Path(text).open("rb") as file:
+            content = file.read(_SECRET_LIMIT).decode()
+    except UnicodeDecodeError:
+        raise ValueError("names a file that is not text") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"names a file that cannot be read ({_why(error)})") from None
+    if not content.strip():
+        raise ValueError("names an empty file")
+    return Path(text)
+
+
+def _ca_file(text: str) -> Path:
+    try:
+        ssl.create_default_context(cafile=text)
+    except ssl.SSLError:
+        raise ValueError(f"is {_quoted(text)}, which holds no PEM certificate") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"is {_quoted(text)}, which cannot be read ({_why(error)})") from None
+    return Path(text)
+
+
+def _kubeconfig(text: str) -> str:
+    """Like kubectl, takes a list in which some files may be missing, but not all."""
+    if not any(os.access(path, os.R_OK) and Path(path).is_file() for path in text.split(os.pathsep) if path):
+        raise ValueError(f"is {_quoted(text)}, which names no readable file")
+    return text
+
+
+def _why(error: OSError | ValueError) -> str:
+    return error.strerror or "unreadable" if isinstance(error, OSError) else "not a path"
+
+
+def _quoted(value: str) -> str:
+    """The value on one line, in quotes, for a message."""
+    return repr(clip(value, 80))
