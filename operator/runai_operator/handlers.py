@@ -1,0 +1,208 @@
+"""The kopf shell: runs kopf as a watcher that tells the engine what changed, and begins it again when it ends.
+
+Admitted here: everything that knows kopf. No decisions, no calls to the API server but kopf's own, and those only read.
+kopf keeps no state in the cluster (null storages), posts nothing, peers with nobody; `kube.watch` stands between it and
+the API server. What happens to an object is one synchronous call: `observe(type, head)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, NoReturn
+
+import kopf
+
+from runai_operator.domain.errors import BridgeError, clip
+from runai_operator.domain.model import GROUP, PLURAL, VERSION, Head
+from runai_operator.kube.auth import USER_AGENT, KubeSession
+from runai_operator.kube.watch import WatchedResponse, WatchGuard, WatchState
+from runai_operator.kube.wire import head_from_metadata
+
+logger = logging.getLogger(__name__)
+
+Observe = Callable[[str | None, Head], None]
+"""Told of each event: ADDED, MODIFIED, DELETED, or None for an object of a list. Returns at once and never raises."""
+
+KOPF_USER_AGENT = f"kopf via {USER_AGENT}"
+"""Tells kopf's requests from ours in an audit log."""
+
+SERVED_INTERVAL = 2.0
+"""Seconds between two looks whether the resource is served."""
+LONGEST_PAUSE = 30.0
+"""Seconds between two tries after a failure, ours and kopf's own, at most."""
+STEADY = 60.0
+"""Seconds after which a run counts as good, and the next pause is short again."""
+DEAF = 60.0
+"""Seconds without any request, before the first list, after which kopf is begun again: it then found nothing to watch
+(the resource was served too late for its scan)."""
+LOOK = 5.0
+SILENT = 400.0
+"""The same once it watches: every watch alone is opened anew after 290 seconds."""
+
+
+async def run_watch(
+    session: KubeSession,
+    observe: Observe,
+    state: WatchState,
+    *,
+    served: Callable[[], Awaitable[bool]],
+    stop: asyncio.Event,
+    namespaces: Sequence[str] = (),
+) -> None:
+    """Watches until `stop` is set; returns within a second of it.
+
+    Waits while the resource is not `served`, and again when its CustomResourceDefinition vanishes. No namespaces is the
+    whole cluster. SIGTERM and SIGINT set `stop`: kopf takes them over and they are taken back.
+    """
+    # Its INFO tells of every event, and its DEBUG shows objects.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    async with asyncio.TaskGroup() as group:
+        watch = group.create_task(_keep_watching(session, observe, state, served, stop, namespaces), name="watch")
+        await stop.wait()
+        watch.cancel()
+
+
+async def _keep_watching(
+    session: KubeSession,
+    observe: Observe,
+    state: WatchState,
+    served: Callable[[], Awaitable[bool]],
+    stop: asyncio.Event,
+    namespaces: Sequence[str],
+) -> NoReturn:
+    failures, said = 0, ""
+    while True:
+        begun = time.monotonic()
+        try:
+            if await served():
+                logger.info("watching RunaiWorkloads in %s", ", ".join(namespaces) or "the whole cluster")
+                reason, failed = await _run_kopf(session, observe, state, stop, namespaces)
+                said = ""
+            else:
+                reason, failed = "the CustomResourceDefinition is not installed", False
+        except BridgeError as error:
+            reason, failed = error.message, True
+        if reason != said:
+            logger.warning("not watching: %s", reason)
+            said = reason
+        failures = failures + 1 if failed and time.monotonic() - begun < STEADY else int(failed)
+        await asyncio.sleep(backoff(failures) if failed else _jittered(SERVED_INTERVAL))
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT set `stop` from now on; call in the running loop. Outside the main thread nothing is done."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+async def _run_kopf(
+    session: KubeSession, observe: Observe, state: WatchState, stop: asyncio.Event, namespaces: Sequence[str]
+) -> tuple[str, bool]:
+    """One run of kopf, until it cannot go on; returns why, and whether that was a failure."""
+    state.sign()
+    guard = WatchGuard(state, session.server)
+    identity: Any = USER_AGENT  # kopf would look up the user's name, which a numeric user in a container has not
+    tasks = await kopf.spawn_tasks(
+        registry=build_registry(session, guard, observe, state),
+        identity=identity,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        standalone=True,
+    )
+    stop_on_signals(stop)
+    # Not `kopf.run_tasks`: it takes every task begun meanwhile for its own, and at the end waits for them and cancels.
+    over = asyncio.create_task(guard.over.wait())
+    ended, silent = False, False
+    try:
+        while not ended and not silent:
+            ended = bool((await asyncio.wait([*tasks, over], timeout=LOOK, return_when=asyncio.FIRST_COMPLETED))[0])
+            silent = state.silent_seconds() > (SILENT if guard.requests else DEAF)
+    finally:
+        for task in (*tasks, over):
+            task.cancel()
+        results = await asyncio.gather(*tasks, over, return_exceptions=True)
+        state.stopped()
+    errors = [result for result in results if isinstance(result, Exception)]
+    if errors:
+        return f"kopf ended: {clip(repr(errors[0]), 300)}", True
+    if guard.over.is_set():
+        return guard.reason, False
+    return "kopf ended" if ended else "kopf makes no requests any more", True
+
+
+def build_registry(
+    session: KubeSession, guard: WatchGuard, observe: Observe, state: WatchState
+) -> kopf.OperatorRegistry:
+    """All the handlers there are. None of them patches, so kopf has nothing to write."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        configure(settings)
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        lent = await session.lend(user_agent=KOPF_USER_AGENT, middlewares=[guard], response_class=WatchedResponse)
+        return kopf.AiohttpSession(aiohttp_session=lent, server=session.server)
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    async def observed(event: kopf.RawEvent, **_: Any) -> None:
+        state.sign()
+        observe(event["type"], head_from_metadata(event["object"]["metadata"]))
+
+    @kopf.on.cleanup(registry=registry)
+    async def end(**_: Any) -> None:
+        state.stopped()
+
+    return registry
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """kopf as a mere watcher. The reasons were measured on a running one."""
+    settings.scanning.disabled = True  # needs no right on namespaces and CustomResourceDefinitions
+    settings.posting.enabled = False
+    settings.persistence.diffbase_storage = NoDiffBase([])
+    settings.persistence.progress_storage = kopf.MultiProgressStorage([])
+    settings.persistence.finalizer = "-"  # no finalizer can be named so; kopf would remove its own where it finds it
+    settings.persistence.consistency_timeout = 0
+    settings.process.ultimate_exiting_timeout = None  # it would kill the process ten minutes after a restart of kopf
+    settings.queueing.idle_timeout = 0.2  # the last event of each object is held for so long
+    settings.queueing.exit_timeout = 0.2
+    settings.watching.chunk_size = 250
+    settings.watching.server_timeout = 290
+    settings.watching.client_timeout = 310
+    settings.watching.reconnect_backoff = 2.0  # between lists; `WatchGuard` paces the watches
+    settings.networking.connect_timeout = 10
+    settings.networking.request_timeout = 60
+    settings.networking.error_backoffs = Backoffs()
+
+
+class Backoffs(Iterable[float]):
+    """Endless, so that an outage of any length does not end kopf, and jittered."""
+
+    def __iter__(self) -> Iterator[float]:
+        return map(backoff, itertools.count(1))
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: 1, 2, 4 up to half a minute, less up to half of it."""
+    return _jittered(min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 16)))
+
+
+class NoDiffBase(kopf.MultiDiffBaseStorage):
+    """No storages, and nothing to compare with what they do not hold; the base class would copy every object."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.5, 1)  # noqa: S311 - spreads load, hides nothing

@@ -1,0 +1,272 @@
+"""Access to the Kubernetes API: credentials, TLS, and the few connections that kopf and our own calls share.
+
+Admitted here: what knows kubeconfigs, tokens and certificates. Loading is the `kubernetes` package's, exec plugins
+included; it blocks, so it runs in threads. Proxy variables do not count here, they are for Run:ai: a kubeconfig's
+`proxy-url` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from kubernetes import client, config
+from kubernetes.config import ConfigException
+from yarl import URL
+
+from runai_operator import __version__
+from runai_operator.domain.errors import KubernetesUnavailable
+from runai_operator.kube.failures import Call, failure
+
+logger = logging.getLogger(__name__)
+
+USER_AGENT = f"runai-operator/{__version__}"
+
+CONNECTIONS = 32
+"""For calls; each watch has one more to itself. Unlimited, a burst opens hundreds (kopf's default)."""
+KEEP_ALIVE = 60.0
+"""Seconds an unused connection is kept; the API server closes them after 90."""
+CHECK_INTERVAL = 60.0
+"""Seconds after which the token is read again: bound tokens are renewed long before they end."""
+RELOAD_INTERVAL = 5.0
+"""Least seconds between two reloads of refused credentials."""
+LONGEST_PAUSE = 30.0
+QUICK_RETURN = 60.0
+"""Seconds: who borrows a session again sooner was sent back by a refusal, and waits a growing while."""
+
+_ACCESS = Call("get", "credentials")
+
+
+class KubeSession:
+    """The connections to one API server, with credentials that stay fresh.
+
+    `http` is the session for our own calls; take it anew for each call, since changed certificates replace it. `lend`
+    makes a session for kopf on the same connections, which kopf may close at will. Tokens are put into each request,
+    never into a session: a rotated one needs no new session. Everything a 401 calls for is done here, once: reload,
+    retry; who still sees one may give up.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: str | None,
+        *,
+        watches: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> None:
+        """`kubeconfig`: path or several joined as in KUBECONFIG; None is in-cluster. `watches`: how many at once."""
+        self._kubeconfig = kubeconfig
+        self._limit = CONNECTIONS + watches
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = asyncio.Lock()
+        self._access: _Access | None = None
+        self._http: aiohttp.ClientSession | None = None
+        self._lent: list[aiohttp.ClientSession] = []
+        self._authorization: str | None = None
+        self._checked = 0.0
+        self._reload_from = 0.0
+        self._lent_at = float("-inf")
+        self._returns = 0
+
+    async def open(self) -> None:
+        """Loads the credentials; sends nothing. Raises `KubernetesUnavailable`, saying what is missing."""
+        await self._adopt(await asyncio.to_thread(_Access, self._kubeconfig))
+
+    async def close(self) -> None:
+        """Drops all connections; may be called at any time, also twice."""
+        if self._http is not None:
+            await _retire([self._http, *self._lent])
+
+    @property
+    def server(self) -> str:
+        """URL of the API server, without a trailing slash."""
+        return self._opened.server
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """The session of the moment for our own calls."""
+        if self._http is None:
+            raise RuntimeError("the session is not open")
+        return self._http
+
+    async def lend(
+        self,
+        *,
+        user_agent: str,
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+        response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
+    ) -> aiohttp.ClientSession:
+        """A session on the same connections for somebody who names and closes it; the middlewares come before ours.
+
+        Who comes back soon waits first, up to half a minute: a refused token must not become a loop of logins.
+        """
+        now = self._clock()
+        self._returns = self._returns + 1 if now - self._lent_at < QUICK_RETURN else 0
+        if self._returns:
+            await self._sleep(min(LONGEST_PAUSE, 2.0 ** (self._returns - 1)) * random.uniform(0.5, 1))  # noqa: S311 - jitter
+        self._lent_at = self._clock()
+        session = self._session(user_agent, middlewares, response_class, owner=False)
+        self._lent = [other for other in self._lent if not other.closed] + [session]
+        return session
+
+    @property
+    def _opened(self) -> _Access:
+        if self._access is None:
+            raise RuntimeError("the session is not open")
+        return self._access
+
+    def _session(
+        self,
+        user_agent: str,
+        middlewares: Sequence[aiohttp.ClientMiddlewareType],
+        response_class: type[aiohttp.ClientResponse],
+        *,
+        owner: bool,
+    ) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._limit, ssl=self._opened.tls, keepalive_timeout=KEEP_ALIVE)
+            if owner
+            else self.http.connector,
+            connector_owner=owner,
+            # Compressing is more work for both ends than the bytes are worth inside a cluster.
+            headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(*middlewares, self._authorize),
+            response_class=response_class,
+            proxy=self._opened.proxy,
+        )
+
+    async def _authorize(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Middleware: signs each request, and retries one that is not believed after a reload."""
+        if request.url.origin() != self._opened.origin:
+            return await handler(request)  # redirected elsewhere: the token is not for them
+        await self._check()
+        used = self._sign(request)
+        try:
+            response = await handler(request)
+        except aiohttp.ClientSSLError:
+            await self._reload(used)
+            raise
+        if response.status != 401 or not await self._reload(used):
+            return response
+        response.release()
+        self._sign(request)
+        return await handler(request)
+
+    def _sign(self, request: aiohttp.ClientRequest) -> str | None:
+        request.server_hostname = self._opened.server_name
+        if self._authorization is not None:
+            request.headers["Authorization"] = self._authorization
+        return self._authorization
+
+    async def _check(self) -> None:
+        """Reads the token again when it is time; renews one that is about to expire."""
+        if self._clock() < self._checked + CHECK_INTERVAL:
+            return
+        self._checked = self._clock()
+        async with self._lock:
+            try:
+                self._authorization = await asyncio.to_thread(self._opened.authorization)
+            except KubernetesUnavailable as error:
+                logger.warning("kept the old Kubernetes token: %s", error)
+
+    async def _reload(self, refused: str | None) -> bool:
+        """Loads everything anew; true when there is now another token than the refused one."""
+        async with self._lock:
+            if self._authorization == refused and self._clock() >= self._reload_from:
+                self._reload_from = self._clock() + RELOAD_INTERVAL
+                try:
+                    access = await asyncio.to_thread(_Access, self._kubeconfig)
+                except KubernetesUnavailable as error:
+                    logger.warning("kept the old Kubernetes credentials: %s", error)
+                else:
+                    await self._adopt(access)
+            return self._authorization != refused
+
+    async def _adopt(self, access: _Access) -> None:
+        old, self._access = self._access, access
+        self._authorization, self._checked = access.loaded_authorization, self._clock()
+        if old is not None and old.material == access.material:
+            return
+        retired = [session for session in (self._http, *self._lent) if session is not None]
+        self._http = self._session(USER_AGENT, (), aiohttp.ClientResponse, owner=True)
+        self._lent = []
+        await _retire(retired)
+
+
+class _Access:
+    """One loading of the configuration; blocking. Raises `KubernetesUnavailable`."""
+
+    def __init__(self, kubeconfig: str | None) -> None:
+        try:
+            self._configuration = _load(kubeconfig)
+            self.loaded_authorization = self.authorization()
+            self.server: str = self._configuration.host.rstrip("/")
+            self.origin = URL(self.server).origin()
+            self.server_name: str | None = self._configuration.tls_server_name
+            self.proxy: str | None = self._configuration.proxy
+            self.tls = _tls(self._configuration)
+            self.material = (self.server, self.server_name, self.proxy, _files(self._configuration))
+        except ssl.SSLError as error:
+            raise failure(_ACCESS, ConfigException(f"a certificate or key cannot be used ({error.reason})")) from None
+        except (ConfigException, OSError) as error:
+            raise failure(_ACCESS, ConfigException(str(error))) from None
+        except (yaml.YAMLError, ValueError, TypeError, KeyError) as error:
+            # Their texts may quote the file, and with it a credential.
+            raise failure(_ACCESS, ConfigException(f"the kubeconfig cannot be read ({type(error).__name__})")) from None
+
+    def authorization(self) -> str | None:
+        """Value of the Authorization header; renewed by the loader when it is about to expire."""
+        try:
+            value = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        except (ConfigException, OSError, ValueError) as error:
+            raise failure(_ACCESS, ConfigException(f"the token cannot be read ({type(error).__name__})")) from None
+        return value.strip() if value else None
+
+
+def _load(kubeconfig: str | None) -> client.Configuration:
+    configuration = client.Configuration()
+    configuration.proxy = None
+    # The loaders have no annotations, hence the ignores.
+    if kubeconfig:
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=kubeconfig, client_configuration=configuration, persist_config=False
+        )
+    else:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    return configuration
+
+
+def _tls(configuration: client.Configuration) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    # Python 3.13 asks more of a certificate authority than clusters have been given for years.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return context
+
+
+def _files(configuration: client.Configuration) -> tuple[bytes | bool, ...]:
+    """What TLS is made of: when it changes, so must the connections."""
+    paths = (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
+    return (*(Path(path).read_bytes() if path else b"" for path in paths), configuration.verify_ssl)
+
+
+async def _retire(sessions: Sequence[aiohttp.ClientSession]) -> None:
+    """The borrowers' first: they only detach from connections that the last one owns."""
+    for session in reversed(sessions):
+        await session.close()

@@ -1,0 +1,254 @@
+"""The calls we make to the Kubernetes API: one method per need of the engine.
+
+Admitted here: which request answers which need. Meaning of JSON is `wire`'s, of trouble `failures`'. Every call has a
+total timeout; a 429 is waited for once, as told; nothing else is tried again here. Bodies are asked for only where they
+are read: writes are answered with metadata.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import aiohttp
+from yarl import URL
+
+from runai_operator.domain.errors import AccessDenied, InvalidWorkload, TooHeavy, Vanished
+from runai_operator.domain.model import PLURAL, Listed, Ref, SourceRef, SourceText, Workload
+from runai_operator.domain.reading import TooDeep, Unreadable, decode_json
+from runai_operator.kube.auth import KubeSession
+from runai_operator.kube.failures import FOREIGN, Call, failure, retry_after
+from runai_operator.kube.wire import (
+    GROUP_PATH,
+    MERGE_PATCH,
+    METADATA,
+    TABLE,
+    Answer,
+    collection_path,
+    decode_metadata,
+    decode_workload,
+    head_from_metadata,
+    is_in_groups,
+    is_watchable,
+    page_of_table,
+    source_path,
+    source_text,
+    workload_from_object,
+    workload_path,
+)
+
+FIELD_MANAGER = "runai-operator"
+
+TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+LIGHT_BODY = 256 * 1024
+"""Bytes that are parsed on the event loop; more than this would hold up others for milliseconds."""
+BODY_LIMIT = 64 * 1024 * 1024
+"""Bytes of any answer. A single object has at most 1.5 MiB in etcd, about twice that when its text is escaped."""
+PAGE = 250
+RESTARTS = 5
+"""How often a list may begin again because its continue token was too old."""
+LONGEST_PAUSE = 10.0
+"""Seconds we let a 429 make us wait."""
+
+_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+T = TypeVar("T")
+
+
+class KubeClient:
+    """Implements the engine's `Kube` port over a `KubeSession`, and what `main` and the shell ask besides."""
+
+    def __init__(self, session: KubeSession, *, namespaces: Sequence[str] = (), page: int = PAGE) -> None:
+        """No namespaces is the whole cluster. `page`: objects per list call."""
+        self._session = session
+        self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._page = page
+
+    async def read(self, ref: Ref, *, heavy: bool) -> Workload | None:
+        """The whole object; None when it is gone or has another UID.
+
+        With `heavy` false, raises `TooHeavy` for a body above 256 KiB or nested deeply. With `heavy` true any body is
+        parsed, off the event loop; a manifest nested too deeply is then missing from the spec and named by `defect`.
+        """
+        call = Call("get", PLURAL, ref.namespace, ref.name)
+        try:
+            if heavy:
+                answer = await self._call(call, workload_path(ref))
+                workload = await asyncio.to_thread(_decoded, call, answer, decode_workload)
+            else:
+                answer = await self._call(call, workload_path(ref), limit=LIGHT_BODY)
+                workload = _decoded(call, answer, _light_workload)
+        except Vanished:
+            return None
+        return workload if workload.ref.uid == ref.uid else None
+
+    async def write_finalizers(self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str) -> str:
+        """Replaces the finalizers if nobody wrote since `resource_version`; returns the new one.
+
+        Raises `StaleObject` on a conflict, `Vanished`, `InvalidWorkload` when the API server refuses the object.
+        """
+        call = Call("patch", PLURAL, ref.namespace, ref.name)
+        patch = {"metadata": {"resourceVersion": resource_version, "finalizers": list(finalizers)}}
+        return await self._patch(call, ref, workload_path(ref), patch)
+
+    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
+        """Merge patch of `status` (None removes a field), guarded when a version is given; returns the new version.
+
+        Without a guard the API server cannot be told the UID (it ignores that of a status patch), so an object made
+        anew under the same name takes the write; that is then told by `Vanished`.
+        """
+        call = Call("patch", f"{PLURAL}/status", ref.namespace, ref.name)
+        body: dict[str, Any] = {"status": patch}
+        if resource_version is not None:
+            body["metadata"] = {"resourceVersion": resource_version}
+        return await self._patch(call, ref, f"{workload_path(ref)}/status", body)
+
+    async def list_all(self) -> AsyncIterator[Listed]:
+        """Every RunaiWorkload in scope, in pages of `Table` rows, without bodies.
+
+        A list whose continue token has expired begins again: objects may then come twice.
+        """
+        for namespace in self._scopes:
+            async for page in self._pages(namespace):
+                for listed in page:
+                    yield listed
+
+    async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
+        """The text of a `manifestFrom`. Raises `InvalidWorkload` when it, its key or the right to it is missing."""
+        try:
+            call, path = _source_call(namespace, source)
+            answer = await self._call(call, path)
+        except Vanished:
+            raise InvalidWorkload(
+                f"{source.kind} {source.name} is not in namespace {namespace}: create it, or correct spec.manifestFrom",
+                reason="SourceNotFound",
+            ) from None
+        except AccessDenied:
+            raise InvalidWorkload(
+                f"the operator may not read {source.kind} {source.name} in namespace {namespace}: ask an administrator"
+                " to allow it, or give the manifest in another way",
+                reason="SourceForbidden",
+            ) from None
+        return _decoded(call, answer, lambda body: source_text(decode_metadata(body), source))
+
+    async def source_version(self, namespace: str, source: SourceRef) -> str | None:
+        """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
+        try:
+            return await self._metadata(*_source_call(namespace, source), "resourceVersion")
+        except (Vanished, AccessDenied, InvalidWorkload):
+            return None
+
+    async def namespace_uid(self, name: str) -> str:
+        """UID of a namespace; that of `kube-system` tells clusters apart. Raises `Vanished`, `AccessDenied`."""
+        return await self._metadata(Call("get", "namespaces", name=name), f"/api/v1/namespaces/{name}", "uid")
+
+    async def resource_served(self) -> bool:
+        """Whether RunaiWorkloads can be watched: both lists that kopf will ask for know them."""
+        call = Call("get", GROUP_PATH)
+        version = await self._call(call, GROUP_PATH, accepted=(404,))
+        if version.status == 404 or not _decoded(call, version, lambda body: is_watchable(decode_json(body))):
+            return False
+        groups = await self._call(call, "/apis")
+        return _decoded(call, groups, lambda body: is_in_groups(decode_json(body)))
+
+    async def _pages(self, namespace: str | None) -> AsyncIterator[list[Listed]]:
+        call, path = Call("list", PLURAL, namespace), collection_path(namespace)
+        token, begun = "", 0
+        while True:
+            expired = (410,) if token and begun < RESTARTS else ()
+            query = {"limit": str(self._page)} | ({"continue": token} if token else {})
+            answer = await self._call(call, path, accept=TABLE, query=query, accepted=expired)
+            if answer.status == 410:
+                token, begun = "", begun + 1
+                continue
+            rows, token = _decoded(call, answer, lambda body: page_of_table(decode_metadata(body)))
+            yield rows
+            if not token:
+                return
+
+    async def _metadata(self, call: Call, path: str, name: str) -> str:
+        answer = await self._call(call, path, accept=METADATA)
+        return _decoded(call, answer, lambda body: str(decode_metadata(body)["metadata"][name]))
+
+    async def _patch(self, call: Call, ref: Ref, path: str, patch: Mapping[str, Any]) -> str:
+        query = {"fieldManager": FIELD_MANAGER}
+        answer = await self._call(call, path, accept=METADATA, query=query, patch=json.dumps(patch).encode())
+        head = _decoded(call, answer, lambda body: head_from_metadata(decode_metadata(body)["metadata"]))
+        if head.ref.uid != ref.uid:
+            raise Vanished(f"{ref} was made anew by somebody else")
+        return head.resource_version
+
+    async def _call(
+        self,
+        call: Call,
+        path: str,
+        *,
+        accept: str = "application/json",
+        query: Mapping[str, str] | None = None,
+        patch: bytes | None = None,
+        limit: int = BODY_LIMIT,
+        accepted: Sequence[int] = (),
+    ) -> Answer:
+        """GET, or PATCH where there is one. Raises the domain's errors, for every status of 400 and above not in
+        `accepted` too; `TooHeavy` for a body of more than `limit` bytes."""
+        headers = {"Accept": accept} | ({} if patch is None else {"Content-Type": MERGE_PATCH})
+        answer = await self._send(call, path, headers=headers, params=query, data=patch, limit=limit)
+        if answer.status == 429:
+            await asyncio.sleep(min(LONGEST_PAUSE, retry_after(answer)))
+            answer = await self._send(call, path, headers=headers, params=query, data=patch, limit=limit)
+        if answer.status >= 400 and answer.status not in accepted:
+            raise failure(call, answer)
+        return answer
+
+    async def _send(self, call: Call, path: str, *, limit: int, data: bytes | None, **options: Any) -> Answer:
+        http, method = self._session.http, "GET" if data is None else "PATCH"
+        url = URL(self._session.server + path, encoded=True)
+        try:
+            async with http.request(
+                method, url, data=data, timeout=TIMEOUT, allow_redirects=False, **options
+            ) as response:
+                return Answer(response.status, await _body(response, limit), response.headers.get("Retry-After"))
+        except FOREIGN as error:
+            raise failure(call, error) from error
+        except RuntimeError as error:
+            if not http.closed:
+                raise
+            raise failure(call, aiohttp.ClientConnectionError("closed")) from error
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            if limit < BODY_LIMIT:
+                raise TooHeavy(f"the object has more than {limit // 1024} KiB")
+            raise Unreadable(f"it is longer than {limit // 1024} KiB")
+    return bytes(body)
+
+
+def _decoded(call: Call, answer: Answer, read: Callable[[bytes], T]) -> T:
+    try:
+        return read(answer.body)
+    except Unreadable as error:
+        raise failure(call, error) from None
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise failure(call, Unreadable("it is not what was asked for")) from None
+
+
+def _light_workload(body: bytes) -> Workload:
+    try:
+        return workload_from_object(decode_json(body))
+    except TooDeep as error:
+        raise TooHeavy(f"the object is {error}") from None
+
+
+def _source_call(namespace: str, source: SourceRef) -> tuple[Call, str]:
+    """A name that is none could make another path of it: two dots would list all Secrets."""
+    if not _DNS_NAME.fullmatch(source.name):
+        raise InvalidWorkload(f"spec.manifestFrom: the name of the {source.kind} is not a valid one")
+    resource = "secrets" if source.kind == "Secret" else "configmaps"
+    return Call("get", resource, namespace, source.name), source_path(namespace, source)

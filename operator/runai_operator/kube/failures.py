@@ -1,0 +1,129 @@
+"""What went wrong at the Kubernetes API, in the domain's words: one function, `failure`, for answers and exceptions.
+
+Admitted here: the meaning of status codes, of aiohttp's exceptions and of the configuration loader's. Of an answer only
+the API's own message is kept, without anything it quotes: a refusal may quote what it refuses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from kubernetes.config import ConfigException
+
+from runai_operator.domain.errors import (
+    AccessDenied,
+    BridgeError,
+    InvalidWorkload,
+    KubernetesUnavailable,
+    StaleObject,
+    Vanished,
+    clip,
+)
+from runai_operator.domain.reading import Unreadable, decode_json
+from runai_operator.kube.wire import Answer
+
+FOREIGN = (aiohttp.ClientError, OSError, Unreadable, ConfigException)
+"""Everything that a call can raise; OSError holds the TLS errors and timeouts."""
+
+_DETAIL_LIMIT = 512
+_QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_TOO_LARGE = ("request is too large", "larger than max", "entity too large")
+"""etcd (1.5 MiB), its client (2 MiB) and the API server (3 MiB) in turn; the first two come as a bare 500."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What was asked for, in the words of RBAC."""
+
+    verb: str
+    resource: str
+    namespace: str | None = None
+    name: str | None = None
+
+    def __str__(self) -> str:
+        place = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {self.resource}{place}"
+
+
+def failure(call: Call, cause: Answer | Exception) -> BridgeError:
+    """The domain's error for an answer of 400 and above, one that cannot be read, or an exception of `FOREIGN`."""
+    if isinstance(cause, Answer):
+        return _of_answer(call, cause)
+    if isinstance(cause, Unreadable):
+        return KubernetesUnavailable(f"the Kubernetes API's answer to {call} cannot be used: {cause}")
+    if isinstance(cause, ConfigException):
+        return KubernetesUnavailable(f"no access to Kubernetes: {_one_line(str(cause))}")
+    if isinstance(cause, TimeoutError):
+        return KubernetesUnavailable(f"the Kubernetes API did not answer in time to {call}")
+    return KubernetesUnavailable(f"the Kubernetes API cannot be reached to {call}: {_why(cause)}")
+
+
+def message_of(answer: Answer) -> str:
+    """The API's own message, clipped, with every quoted text left out; empty when there is none."""
+    causes = _details(answer).get("causes")
+    told = [_cause(cause) for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    message = "; ".join(dict.fromkeys(told)) or _status(answer).get("message")
+    return clip(_one_line(message), _DETAIL_LIMIT) if isinstance(message, str) else ""
+
+
+def _of_answer(call: Call, answer: Answer) -> BridgeError:
+    message = message_of(answer)
+    if answer.status == 413 or any(words in message.lower() for words in _TOO_LARGE):
+        return InvalidWorkload(
+            "the object is too large for Kubernetes: it leaves no room for the operator's finalizer and status. Make the"
+            " manifest smaller, or move it into a ConfigMap and use manifestFrom",
+            reason="TooLarge",
+        )
+    if answer.status == 404 and _details(answer).get("name"):
+        return Vanished(f"{call.resource} {call.name or ''} is gone")
+    if answer.status == 409:
+        return StaleObject(f"somebody else wrote before us: {call}")
+    if answer.status == 422:
+        return InvalidWorkload(f"Kubernetes refuses to {call}: {message or 'no reason was given'}")
+    if answer.status == 403:
+        return AccessDenied(f"the operator may not {call}: grant it in the Role or ClusterRole of its ServiceAccount")
+    said = f": {message}" if message else ""
+    return KubernetesUnavailable(f"the Kubernetes API answered {answer.status} to {call}{said}")
+
+
+def retry_after(answer: Answer) -> float:
+    """Seconds that a 429 asks us to wait, by its header or its Status; 1 where it says nothing."""
+    for told in (answer.retry_after, _details(answer).get("retryAfterSeconds")):
+        with contextlib.suppress(TypeError, ValueError):
+            return max(0.0, float(told))  # type: ignore[arg-type]  # whatever it is, it fails as it should
+    return 1.0
+
+
+def _why(error: Exception) -> str:
+    """Class and operating system's words; aiohttp's own texts hold URLs and headers."""
+    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    if isinstance(inner, ssl.SSLError):
+        return f"{type(error).__name__} ({inner.reason or 'TLS'})"
+    strerror = inner.strerror if isinstance(inner, OSError) else None
+    return f"{type(error).__name__} ({strerror})" if strerror else type(error).__name__
+
+
+def _status(answer: Answer) -> dict[str, Any]:
+    try:
+        status = decode_json(answer.body)
+    except Unreadable:
+        return {}
+    return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
+
+
+def _details(answer: Answer) -> dict[str, Any]:
+    details = _status(answer).get("details")
+    return details if isinstance(details, dict) else {}
+
+
+def _cause(cause: dict[str, Any]) -> str:
+    return f"{cause.get('field')}: {cause.get('message')}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_QUOTED.sub('"…"', text).split())

@@ -1,0 +1,207 @@
+"""What stands between kopf and the API server: metadata only, reads only, and guards where kopf would end or spin.
+
+Admitted here: what has to be known about kopf's requests and about the API server's answers to them. kopf itself is not
+imported; the shell puts `WatchGuard` into the session it lends to kopf, and `WatchedResponse` reads the answers.
+
+Each guard answers a way in which kopf 1.45 fails, seen on a running one:
+
+- It parses all of every object, so that one that is nested deeply enough ends it: it gets metadata only, and of that
+  nothing nested deeply (`managedFields` may be).
+- It cannot read a list whose `items` are null, which is how an empty metadata list comes.
+- A 404 (the CustomResourceDefinition is gone) and an HTTP 410 on a watch end it: the request is held, and `over` tells
+  the shell to begin again.
+- A 410 on a continue token ends it: told as a broken answer, it lists again by itself.
+- It opens a closed watch again at once, thousands of times a second: at most one a second gets through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from runai_operator.domain.errors import clip
+from runai_operator.domain.reading import Unreadable
+from runai_operator.kube.wire import METADATA, METADATA_DEPTH, METADATA_LIST, collection_path, decode_metadata
+
+logger = logging.getLogger(__name__)
+
+WATCH_INTERVAL = 1.0
+"""Least seconds between two watches of the same collection."""
+
+
+class WatchState:
+    """What is known of the watches; written by the guard and the shell, read by probes and the engine."""
+
+    def __init__(self, namespaces: Sequence[str] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._open = dict.fromkeys(map(collection_path, namespaces or (None,)), False)
+        self._clock = clock
+        self._last_sign = clock()
+        self.listed = 0
+        """How many collections were listed in full so far. It grows at the start, and whenever a watch lost its place:
+        objects may have vanished unseen then. Events of the last page may still be on their way."""
+
+    @property
+    def established(self) -> bool:
+        """Every collection was listed, and its watch is open or being opened again after it came to its end."""
+        return all(self._open.values())
+
+    def silent_seconds(self) -> float:
+        """Since the last sign of life: a request, an answer, an event or a bookmark (one a minute at least)."""
+        return self._clock() - self._last_sign
+
+    def knows(self, path: str) -> bool:
+        """Whether this is the path of a watched collection."""
+        return path in self._open
+
+    def sign(self) -> None:
+        self._last_sign = self._clock()
+
+    def opened(self, collection: str, *, listed: bool) -> None:
+        self._open[collection] = True
+        self.listed += listed
+
+    def lost(self, collection: str) -> None:
+        self._open[collection] = False
+
+    def stopped(self) -> None:
+        """Nobody watches."""
+        self._open = dict.fromkeys(self._open, False)
+
+
+class WatchGuard:
+    """Client middleware for one run of kopf: `over` is set when that run cannot go on, with `reason`."""
+
+    def __init__(self, state: WatchState, server: str) -> None:
+        self._state = state
+        self._base = URL(server).path.rstrip("/")
+        self._listed: set[str] = set()
+        self._next_watch: dict[str, float] = {}
+        self.over = asyncio.Event()
+        self.reason = ""
+        self.requests = 0
+        """For our collections, failed ones too."""
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if request.method != "GET":
+            raise RuntimeError(f"kopf must only read, but tried to {request.method} {request.url.path}")
+        self._state.sign()
+        collection = request.url.path.removeprefix(self._base)
+        if not self._state.knows(collection):
+            return await handler(request)
+        self.requests += 1
+        try:
+            if request.url.query.get("watch") == "true":
+                response = await self._watch(collection, request, handler)
+            else:
+                response = await self._list(collection, request, handler)
+        except (aiohttp.ClientError, OSError):
+            self._state.lost(collection)
+            raise
+        self._state.sign()
+        return response
+
+    async def _list(
+        self, collection: str, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        self._listed.discard(collection)
+        request.headers["Accept"] = METADATA_LIST
+        response = await handler(request)
+        if response.status == 404:
+            await self._end(collection, response, "the CustomResourceDefinition is gone")
+        if response.status == 410:
+            response.release()
+            raise aiohttp.ClientPayloadError("the continue token of the list has expired")
+        if response.status == 200:
+            self._listed.add(collection)  # kopf only watches once it has come to the end of the list
+        else:
+            self._state.lost(collection)
+        return response
+
+    async def _watch(
+        self, collection: str, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._next_watch.get(collection, 0.0) - loop.time())
+        self._next_watch[collection] = loop.time() + WATCH_INTERVAL
+        request.headers["Accept"] = METADATA
+        response = await handler(request)
+        if response.status == 404:
+            await self._end(collection, response, "the CustomResourceDefinition is gone")
+        if response.status == 410:
+            await self._end(collection, response, "the watch has lost its place")
+        if response.status == 200:
+            self._state.opened(collection, listed=collection in self._listed)
+            self._listed.discard(collection)
+            # The attribute is the only way to read along; kopf uses `iter_chunked` of it, aiohttp what we pass on.
+            response.content = WatchedStream(response.content, self._state.sign)  # type: ignore[assignment]
+        else:
+            self._state.lost(collection)
+        return response
+
+    async def _end(self, collection: str, response: aiohttp.ClientResponse, reason: str) -> None:
+        """Holds the request, so that kopf does not fail and fill the log, until the shell has stopped it."""
+        response.release()
+        self._state.lost(collection)
+        self.reason = reason
+        self.over.set()
+        await asyncio.Event().wait()
+
+
+class WatchedStream:
+    """The body of a watch, line by line as it comes, without what is nested too deeply for kopf."""
+
+    def __init__(self, stream: aiohttp.StreamReader, sign: Callable[[], None]) -> None:
+        self._stream = stream
+        self._sign = sign
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """Whole lines, in chunks of any size."""
+        rest = b""
+        async for chunk in self._stream.iter_chunked(size):
+            self._sign()
+            lines = (rest + chunk).split(b"\n")
+            rest = lines.pop()
+            if lines:
+                yield b"".join(map(_readable, lines))
+
+
+class WatchedResponse(aiohttp.ClientResponse):
+    """An answer whose JSON kopf can always take."""
+
+    async def json(self, **options: Any) -> Any:
+        """As aiohttp's, but for a success: reads what `json.loads` cannot, and never shows an empty list as null.
+
+        Raises `ClientPayloadError` for what is no JSON; kopf then lists again.
+        """
+        if self.status != 200:
+            return await super().json(**options)
+        try:
+            value = decode_metadata(await self.read())
+        except Unreadable as error:
+            raise aiohttp.ClientPayloadError(f"the answer cannot be used: {error}") from None
+        if isinstance(value, dict) and value.get("items", ()) is None:
+            value["items"] = []
+        return value
+
+
+def _readable(line: bytes) -> bytes:
+    """The line, with its end; nothing if it cannot be read at all, which no API server writes."""
+    if line.count(b"{") + line.count(b"[") > METADATA_DEPTH:
+        try:
+            line = json.dumps(decode_metadata(line)).encode()
+        except Unreadable as error:
+            logger.warning("left out an event that cannot be read: %s", clip(str(error), 200))
+            return b""
+    return line + b"\n" if line else b""

@@ -1,0 +1,281 @@
+"""Kubernetes' JSON to the domain's words and back; no I/O.
+
+Admitted here: field names of the API, media types, paths. Readers are tolerant: what an object says wrongly becomes its
+`defect`, for its author to read, never an exception.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.model import (
+    FINALIZER,
+    GROUP,
+    PAUSED_ANNOTATION,
+    PLURAL,
+    RECONCILE_ANNOTATION,
+    VERSION,
+    DeletionPolicy,
+    ExternalDeletionPolicy,
+    Head,
+    Json,
+    Listed,
+    ManagementPolicy,
+    RecreatePolicy,
+    Ref,
+    RerunPolicy,
+    SourceRef,
+    SourceText,
+    Spec,
+    Workload,
+)
+from runai_operator.domain.reading import TooDeep, cut, decode_json
+
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
+MERGE_PATCH = "application/merge-patch+json"
+
+GROUP_PATH = f"/apis/{GROUP}/{VERSION}"
+
+COLUMNS = (
+    "Ready",
+    "Reason",
+    "Phase",
+    "Detail",
+    "Sync",
+    "Kind",
+    "Pods",
+    "GPUs",
+    "Workload ID",
+    "Workload Name",
+    "Project ID",
+    "Observed",
+    "Owner",
+    "Handled",
+    "Source",
+)
+"""Printer columns of the CustomResourceDefinition that a `Listed` always names; None where the server has none."""
+
+METADATA_DEPTH = 100
+"""Far above any honest metadata; what walks through metadata by recursion then has room."""
+_MANAGED_FIELDS = tuple(f"{prefix}metadata.managedFields" for prefix in ("", "object.", "items.*.", "rows.*.object."))
+_MANIFEST = "spec.manifest"
+
+Policy = TypeVar("Policy", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, read to its end."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    retry_after: str | None = None
+    """The header, as it came."""
+
+
+def collection_path(namespace: str | None) -> str:
+    """Of the RunaiWorkloads in one namespace; None is the whole cluster."""
+    return f"{GROUP_PATH}/{PLURAL}" if namespace is None else f"{GROUP_PATH}/namespaces/{_safe(namespace)}/{PLURAL}"
+
+
+def workload_path(ref: Ref) -> str:
+    return f"{collection_path(ref.namespace)}/{_safe(ref.name)}"
+
+
+def source_path(namespace: str, source: SourceRef) -> str:
+    plural = "secrets" if source.kind == "Secret" else "configmaps"
+    return f"/api/v1/namespaces/{_safe(namespace)}/{plural}/{_safe(source.name)}"
+
+
+def _safe(segment: str) -> str:
+    return quote(segment, safe="")
+
+
+def decode_metadata(data: bytes) -> Any:
+    """Objects without their bodies, lists and tables of them; raises `Unreadable`.
+
+    Whoever may create an object may nest its `managedFields` at will (the API server keeps thousands of levels), and
+    they travel with the metadata. We do not need them.
+    """
+    try:
+        return decode_json(data, max_depth=METADATA_DEPTH)
+    except TooDeep:
+        return decode_json(cut(data, *_MANAGED_FIELDS), max_depth=METADATA_DEPTH)
+
+
+def decode_workload(data: bytes) -> Workload:
+    """A whole RunaiWorkload however it is nested; raises `Unreadable` for what is no JSON object.
+
+    A manifest nested too deeply comes back as a defect; everything else is as stored.
+    """
+    try:
+        return workload_from_object(decode_json(data))
+    except TooDeep:
+        data = cut(data, *_MANAGED_FIELDS)
+    try:
+        return workload_from_object(decode_json(data))
+    except TooDeep as error:
+        defect = f"spec.manifest is {error}: make it flatter, or put it into manifestYaml as text"
+        return workload_from_object(decode_json(cut(data, _MANIFEST)), defect=defect)
+
+
+def workload_from_object(obj: Any, *, defect: str | None = None) -> Workload:
+    """One RunaiWorkload. `defect` is what is already known to be wrong with it."""
+    head = head_from_metadata(obj["metadata"])
+    spec, misfits = _spec(_mapping(obj.get("spec")))
+    return Workload(
+        ref=head.ref,
+        resource_version=head.resource_version,
+        generation=head.generation,
+        deleting=head.deleting,
+        finalizers=tuple(obj["metadata"].get("finalizers") or ()),
+        paused=head.paused,
+        reconcile_token=head.reconcile_token,
+        spec=spec,
+        status=_mapping(obj.get("status")),
+        defect=defect or ("; ".join(misfits) or None),
+    )
+
+
+def head_from_metadata(meta: Mapping[str, Any]) -> Head:
+    """From `metadata` alone; labels, managed fields and foreign annotations are not kept."""
+    annotations = meta.get("annotations") or {}
+    return Head(
+        ref=Ref(meta["namespace"], meta["name"], meta["uid"]),
+        resource_version=meta["resourceVersion"],
+        generation=meta.get("generation", 0),
+        deleting=meta.get("deletionTimestamp") is not None,
+        has_finalizer=FINALIZER in (meta.get("finalizers") or ()),
+        paused=annotations.get(PAUSED_ANNOTATION) == "true",
+        reconcile_token=annotations.get(RECONCILE_ANNOTATION),
+    )
+
+
+def page_of_table(table: Mapping[str, Any]) -> tuple[list[Listed], str]:
+    """The rows of a `Table` answer, and the token of the next page; empty on the last one."""
+    names = [column["name"] for column in table["columnDefinitions"]]
+    nothing = dict.fromkeys(COLUMNS)
+    rows = [
+        Listed(head_from_metadata(row["object"]["metadata"]), nothing | dict(zip(names, row["cells"], strict=False)))
+        for row in table["rows"] or ()
+    ]
+    return rows, table["metadata"].get("continue") or ""
+
+
+def source_text(held: Mapping[str, Any], source: SourceRef) -> SourceText:
+    """The text under the source's key of a ConfigMap or Secret. Raises `InvalidWorkload`."""
+    plain, encoded = held.get("data") or {}, held.get("binaryData") or {}
+    if source.kind == "Secret":
+        plain, encoded = {}, plain
+    text = plain.get(source.key)
+    if text is None:
+        if source.key not in encoded:
+            raise InvalidWorkload(
+                f"{source.kind} {source.name} has no key {source.key}: add it, or correct spec.manifestFrom",
+                reason="SourceNotFound",
+            )
+        try:
+            text = base64.b64decode(encoded[source.key]).decode()
+        except UnicodeDecodeError:
+            raise InvalidWorkload(
+                f"{source.kind} {source.name}: key {source.key} is not UTF-8 text, so it cannot hold a manifest",
+                reason="SourceInvalid",
+            ) from None
+    return SourceText(text, held["metadata"]["resourceVersion"])
+
+
+def is_watchable(resources: Mapping[str, Any]) -> bool:
+    """Whether the discovery answer of our group and version knows RunaiWorkloads."""
+    return any(item["name"] == PLURAL and "watch" in item["verbs"] for item in resources["resources"])
+
+
+def is_in_groups(groups: Mapping[str, Any]) -> bool:
+    """Whether the list of all groups knows our group in our version."""
+    ours = [group["versions"] for group in groups["groups"] if group["name"] == GROUP]
+    return any(version["version"] == VERSION for versions in ours for version in versions)
+
+
+def _spec(raw: Mapping[str, Any]) -> tuple[Spec, list[str]]:
+    """The spec, and what is wrong with it; a field that does not fit is as if it were not set."""
+    read = _Reader(raw)
+    spec = Spec(
+        manifest=read.object("manifest"),
+        manifest_yaml=read.text("manifestYaml"),
+        manifest_from=read.source("manifestFrom"),
+        project_name=read.text("projectName"),
+        project_id=read.text("projectId"),
+        cluster_id=read.text("clusterId"),
+        name=read.text("name"),
+        name_prefix=read.text("namePrefix"),
+        priority=read.text("priority"),
+        category=read.text("category"),
+        preemptibility=read.text("preemptibility"),
+        mnnvl=read.text("mnnvl"),
+        workload_id=read.text("workloadId"),
+        deletion_policy=read.policy("deletionPolicy", DeletionPolicy.DELETE),
+        management_policy=read.policy("managementPolicy", ManagementPolicy.MANAGE),
+        recreate_policy=read.policy("recreatePolicy", RecreatePolicy.NEVER),
+        rerun_policy=read.policy("rerunPolicy", RerunPolicy.NEVER),
+        external_deletion_policy=read.policy("externalDeletionPolicy", ExternalDeletionPolicy.REPORT),
+    )
+    return spec, read.misfits
+
+
+class _Reader:
+    """Reads fields by type and notes which do not fit. Values are never quoted: they may be anything."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self._raw = raw
+        self.misfits: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        value = self._raw.get(name)
+        if value is None or isinstance(value, str):
+            return value
+        self._misfit(name, "text")
+        return None
+
+    def object(self, name: str) -> Json | None:
+        value = self._raw.get(name)
+        if value is None or isinstance(value, dict):
+            return value
+        self._misfit(name, "an object")
+        return None
+
+    def policy(self, name: str, default: Policy) -> Policy:
+        words = list(type(default))
+        value = self._raw.get(name)
+        if value is None:
+            return default
+        if value not in words:
+            self._misfit(name, f"one of {', '.join(words)}")
+            return default
+        return type(default)(value)
+
+    def source(self, name: str) -> SourceRef | None:
+        value = self._raw.get(name)
+        if value is None:
+            return None
+        forms = {"ConfigMap": "configMapKeyRef", "Secret": "secretKeyRef"}
+        given = [(kind, _mapping(value)[form]) for kind, form in forms.items() if _mapping(value).get(form) is not None]
+        if len(given) == 1:
+            kind, reference = given[0][0], _mapping(given[0][1])
+            if isinstance(reference.get("name"), str) and isinstance(reference.get("key"), str):
+                return SourceRef(kind, reference["name"], reference["key"])
+        self._misfit(name, "one configMapKeyRef or secretKeyRef with name and key")
+        return None
+
+    def _misfit(self, name: str, wanted: str) -> None:
+        self.misfits.append(f"spec.{name} must be {wanted}")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
