@@ -1,0 +1,112 @@
+"""Values for tests that say only what the case is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from runai_operator.domain.model import (
+    FINALIZER,
+    Gvk,
+    OwnerMark,
+    Ref,
+    Remote,
+    Row,
+    Spec,
+    Submission,
+    Workload,
+)
+from runai_operator.domain.situation import Situation, Wanted
+
+INSTALL = "install-1"
+REF = Ref("team-a", "train", "uid-1")
+MARK = OwnerMark(INSTALL, REF.namespace, REF.name, REF.uid)
+WORKLOAD_ID = "11111111-1111-4111-8111-111111111111"
+GVK = Gvk("batch", "v1", "Job")
+MANIFEST = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "train"}, "spec": {"template": {}}}
+
+
+def a_wanted(content: str = "v1:aaaa", **changes: Any) -> Wanted:
+    """What the spec asks for; `content` is its hash."""
+    known = {"gvk", "from_source", "adopts"}
+    submission = Submission(name="train", project_id="1", manifest=MANIFEST)
+    sent = {key: value for key, value in changes.items() if key not in known}
+    rest = {key: value for key, value in changes.items() if key in known}
+    return replace(Wanted(replace(submission, **sent), GVK, content), **rest)
+
+
+def a_workload(
+    *,
+    deleting: bool = False,
+    finalizer: bool = True,
+    generation: int = 1,
+    paused: bool = False,
+    status: dict[str, Any] | None = None,
+    defect: str | None = None,
+    token: str | None = None,
+    **spec: Any,
+) -> Workload:
+    """A RunaiWorkload as read; nothing is recorded unless `status` says so."""
+    return Workload(
+        ref=REF,
+        resource_version="7",
+        generation=generation,
+        deleting=deleting,
+        finalizers=(FINALIZER,) if finalizer else (),
+        paused=paused,
+        reconcile_token=token,
+        spec=Spec(**({"manifest": MANIFEST, "project_name": "team-a"} | spec)),
+        status=status if status is not None else {"observedGeneration": -1},
+        defect=defect,
+    )
+
+
+def recorded(wanted: Wanted | None = None, **fields: Any) -> dict[str, Any]:
+    """A status that tells of a workload submitted and synced; None removes a field."""
+    sent = wanted or a_wanted()
+    status = {
+        "observedGeneration": 1,
+        "workloadId": WORKLOAD_ID,
+        "workloadName": "train",
+        "projectId": "1",
+        "gvk": {"group": "batch", "version": "v1", "kind": "Job"},
+        "ownerUid": REF.uid,
+        "submittedHash": sent.fingerprint,
+        "syncStatus": "Synced",
+        "phase": "Running",
+        "conditions": [a_condition("Ready", "True", "Running"), a_condition("Synced", "True", "Synced")],
+    }
+    return {key: value for key, value in (status | fields).items() if value is not None}
+
+
+def a_condition(kind: str, status: str = "True", reason: str = "Because") -> dict[str, Any]:
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": "",
+        "observedGeneration": 1,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+
+
+def completed(wanted: Wanted | None = None, **fields: Any) -> dict[str, Any]:
+    """A status that tells of a workload which has completed."""
+    conditions = [a_condition("Ready", "True", "Completed"), a_condition("Synced", "True", "Synced"), a_condition("Completed")]
+    return recorded(wanted, **({"phase": "Completed", "conditions": conditions} | fields))
+
+
+def a_remote(**changes: Any) -> Remote:
+    """The workload as V2 shows it, with our mark."""
+    return replace(
+        Remote(id=WORKLOAD_ID, name="train", project_id="1", gvk=GVK, desired_phase="Running", sync_status="Synced", mark=MARK),
+        **changes,
+    )
+
+
+def a_row(**changes: Any) -> Row:
+    return replace(Row(id=WORKLOAD_ID, name="train", project_id="1", phase="Running"), **changes)
+
+
+def a_situation(workload: Workload | None = None, **seen: Any) -> Situation:
+    return Situation(workload or a_workload(), INSTALL, **seen)

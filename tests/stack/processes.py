@@ -1,0 +1,161 @@
+"""Child processes that are started, watched, killed and read."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import psutil
+
+CLIENT_ID = "operator"
+CLIENT_SECRET = "not-a-secret-of-anyone"
+HANG_GUARD = 60.0
+"""Seconds after which a step that should take one or two is called hanging."""
+
+
+class Process:
+    """One child process with its output in a file."""
+
+    def __init__(self, command: list[str], *, env: Mapping[str, str], log: Path) -> None:
+        self._command, self._env, self.log = command, env, log
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        with self.log.open("ab") as output:
+            self._child = subprocess.Popen(
+                self._command, env={**_quiet(os.environ), **self._env}, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            )
+        return self
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    @property
+    def child(self) -> subprocess.Popen[bytes]:
+        assert self._child is not None, "not started"
+        return self._child
+
+    @property
+    def alive(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash or a lost node would."""
+        if self.alive:
+            self.child.kill()
+            self.child.wait(HANG_GUARD)
+
+    def terminate(self) -> int:
+        """SIGTERM; the exit code."""
+        self.child.send_signal(signal.SIGTERM)
+        return self.child.wait(HANG_GUARD)
+
+    def wait(self) -> int:
+        """The exit code of a process that ends by itself."""
+        return self.child.wait(HANG_GUARD)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def resident_bytes(self) -> int:
+        return int(psutil.Process(self.child.pid).memory_info().rss)
+
+    def cpu_seconds(self) -> float:
+        times = psutil.Process(self.child.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def wait_until(self, what: str, ready: Callable[[], Any]) -> Any:
+        """The first true answer of `ready`; fails with the process's output when it dies or takes too long."""
+        deadline = time.monotonic() + HANG_GUARD
+        while time.monotonic() < deadline:
+            if answer := ready():
+                return answer
+            if not self.alive:
+                raise AssertionError(f"ended with {self.child.returncode} before {what}:\n{self.output()[-4000:]}")
+            time.sleep(0.05)
+        raise AssertionError(f"no {what} after {HANG_GUARD} s:\n{self.output()[-4000:]}")
+
+
+class Simulator(Process):
+    """`runai-simulator serve` on a free port of loopback."""
+
+    def __init__(self, directory: Path, *arguments: str, port: int = 0) -> None:
+        command = [sys.executable, "-m", "runai_simulator", "serve", "--host", "127.0.0.1", "--port", str(port)]
+        super().__init__([*command, *arguments], env={}, log=directory / "simulator.log")
+        self.url = ""
+
+    def start(self) -> Self:
+        super().start()
+        found = self.wait_until("listening", lambda: re.findall(r"listening on (http\S+)", self.output()))
+        self.url = str(found[-1])
+        return self
+
+    def admin(self, method: str, path: str, json: Any = None) -> Any:
+        """One call of the admin endpoint."""
+        answer = httpx.request(method, f"{self.url}/_admin/{path}", json=json, timeout=30)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+class Operator(Process):
+    """`runai-operator run` against a control plane and a Run:ai URL."""
+
+    def __init__(self, directory: Path, kubeconfig: Path, runai_url: str, **settings: str) -> None:
+        self.port = free_port()
+        env = {
+            "KUBECONFIG": str(kubeconfig),
+            "RUNAI_BASE_URL": runai_url,
+            "RUNAI_CLIENT_ID": CLIENT_ID,
+            "RUNAI_CLIENT_SECRET": CLIENT_SECRET,
+            "RUNAI_ALLOW_HTTP": "true",
+            "OPERATOR_LISTEN": f"127.0.0.1:{self.port}",
+            "OPERATOR_DELTA_INTERVAL": "1s",
+            "OPERATOR_GRACE_PERIOD": "3s",
+            **settings,
+        }
+        super().__init__([sys.executable, "-m", "runai_operator", "run"], env=env, log=directory / "operator.log")
+
+    def wait_ready(self) -> Self:
+        self.wait_until("readiness", lambda: self.probe("readyz") == 200)
+        return self
+
+    def probe(self, path: str) -> int:
+        """Status code of a probe; 0 when nobody listens."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/{path}", timeout=5).status_code
+        except httpx.TransportError:
+            return 0
+
+    def metrics(self) -> str:
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=10).text
+
+    def metric(self, name: str) -> float:
+        """Sum over all samples of one metric name."""
+        lines = [line for line in self.metrics().splitlines() if re.match(rf"{name}(\{{| )", line)]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _quiet(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what would lead loopback traffic elsewhere."""
+    return {key: value for key, value in env.items() if key.lower() not in {"http_proxy", "https_proxy", "all_proxy"}}

@@ -1,0 +1,464 @@
+"""The rules, one claim a row: in this situation, this is what the pass does next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import (
+    GVK,
+    MARK,
+    WORKLOAD_ID,
+    a_condition,
+    a_remote,
+    a_row,
+    a_situation,
+    a_wanted,
+    a_workload,
+    completed,
+    recorded,
+)
+from runai_operator.domain.actions import (
+    Adopt,
+    Claim,
+    Create,
+    Delete,
+    FindRemote,
+    Open,
+    Prepare,
+    ReadRemote,
+    Release,
+    Renew,
+    Settle,
+    Update,
+    Verdict,
+)
+from runai_operator.domain.decide import decide
+from runai_operator.domain.errors import AccessDenied, Busy, InvalidWorkload, OutcomeUnknown, Unavailable
+from runai_operator.domain.model import (
+    NOT_SUBMITTED,
+    DeletionPolicy,
+    ExternalDeletionPolicy,
+    ManagementPolicy,
+    OwnerMark,
+    RecreatePolicy,
+    RerunPolicy,
+)
+from runai_operator.domain.situation import NOT_DELIVERED, Candidate, Missing
+
+WANTED = a_wanted()
+EDITED = a_wanted("v1:bbbb")
+OTHER_KIND = a_wanted("v1:bbbb", gvk=replace(GVK, kind="CronJob"))
+NEW = a_workload(finalizer=False)
+IN_DOUBT = a_workload()
+REFUSED = a_workload(finalizer=False, status={"submission": NOT_SUBMITTED})
+LIVE = a_workload(status=recorded())
+EDITED_LIVE = a_workload(generation=2, status=recorded())
+DONE = a_workload(status=completed())
+EDITED_DONE = a_workload(generation=2, status=completed())
+GOING = a_workload(deleting=True, generation=2, status=recorded())
+GOING_IN_DOUBT = a_workload(deleting=True)
+DOWN = Unavailable("down")
+ELSEWHERE = OwnerMark("install-2", "x", "y", "uid-9")
+NAMESAKE = OwnerMark(MARK.install, "other", "train", "uid-5")
+EARLIER_LIFE = replace(MARK, uid="uid-0")
+NOT_SENT = [a_condition("Ready", "False", "RunaiUnavailable"), a_condition("Synced", "False", NOT_DELIVERED)]
+LOST = [a_condition("Ready", "False", "DeletedExternally"), a_condition("Synced", "False", "DeletedExternally")]
+
+
+def candidate(**changes):
+    return (Candidate(a_row(), a_remote(**changes)),)
+
+
+def case(claim, situation, expected):
+    return pytest.param(situation, expected, id=claim)
+
+
+@pytest.mark.parametrize(
+    ("situation", "expected"),
+    [
+        case("a new object: find out first what would be sent", a_situation(NEW), Prepare()),
+        case("all is ready: the finalizer comes before the POST", a_situation(NEW, wanted=WANTED), Claim()),
+        case(
+            "claimed in this very pass: POST without looking for an earlier attempt",
+            a_situation(IN_DOUBT, wanted=WANTED, claimed_now=True),
+            Create(WANTED.submission),
+        ),
+        case(
+            "a finalizer without an id: an earlier attempt is looked for before anything is sent",
+            a_situation(IN_DOUBT, wanted=WANTED),
+            FindRemote("train", "1"),
+        ),
+        case(
+            "nothing found: POST again, the unique name makes it safe",
+            a_situation(IN_DOUBT, wanted=WANTED, found=()),
+            Create(WANTED.submission),
+        ),
+        case(
+            "found with our mark: take it",
+            a_situation(IN_DOUBT, wanted=WANTED, found=candidate()),
+            Adopt(a_remote(), a_row(), finished=False),
+        ),
+        case(
+            "found with our mark and completed: take it as done",
+            a_situation(IN_DOUBT, wanted=WANTED, found=(Candidate(a_row(phase="Completed"), a_remote()),)),
+            Adopt(a_remote(), a_row(phase="Completed"), finished=True),
+        ),
+        case(
+            "found, but it was deleted: its name is free again",
+            a_situation(IN_DOUBT, wanted=WANTED, found=candidate(sync_status="Deleted")),
+            Create(WANTED.submission),
+        ),
+        case(
+            "409 on the first attempt: who holds the name?",
+            a_situation(IN_DOUBT, wanted=WANTED, claimed_now=True, conflict=True),
+            FindRemote("train", "1"),
+        ),
+        case(
+            "409, and the holder is an earlier life of this object: renew its mark",
+            a_situation(
+                IN_DOUBT, wanted=WANTED, claimed_now=True, conflict=True, found=candidate(mark=EARLIER_LIFE)
+            ),
+            Update(WORKLOAD_ID, WANTED.submission),
+        ),
+        case(
+            "its mark is renewed: record the id",
+            a_situation(
+                IN_DOUBT,
+                wanted=WANTED,
+                claimed_now=True,
+                conflict=True,
+                found=candidate(mark=EARLIER_LIFE),
+                delivered_now=True,
+            ),
+            Adopt(a_remote(mark=EARLIER_LIFE), a_row(), finished=False),
+        ),
+        case(
+            "an earlier life's workload that has completed is taken without a PUT",
+            a_situation(
+                IN_DOUBT,
+                wanted=WANTED,
+                conflict=True,
+                found=(Candidate(a_row(phase="Completed"), a_remote(mark=EARLIER_LIFE)),),
+            ),
+            Adopt(a_remote(mark=EARLIER_LIFE), a_row(phase="Completed"), finished=True),
+        ),
+        case(
+            "after a refusal the way is opened under guard before anything is sent",
+            a_situation(REFUSED, wanted=WANTED),
+            Open(),
+        ),
+        case(
+            "adopting by id: read it, and whether it has finished",
+            a_situation(a_workload(finalizer=False, workload_id=WORKLOAD_ID), wanted=WANTED),
+            ReadRemote(WORKLOAD_ID, with_row=True),
+        ),
+        case(
+            "adopting what nobody owns: the finalizer first",
+            a_situation(
+                a_workload(finalizer=False, workload_id=WORKLOAD_ID), wanted=WANTED, remote=a_remote(mark=None)
+            ),
+            Claim(),
+        ),
+        case(
+            "adopting what nobody owns: then our content and mark",
+            a_situation(a_workload(workload_id=WORKLOAD_ID), wanted=WANTED, remote=a_remote(mark=None)),
+            Update(WORKLOAD_ID, WANTED.submission),
+        ),
+        case("deleting, never seen by us: nothing to do", a_situation(a_workload(deleting=True, finalizer=False)), None),
+        case("deleting, proven unsubmitted: let go without a call", a_situation(
+            a_workload(deleting=True, status={"submission": NOT_SUBMITTED})), Release),
+        case("deleting in doubt: look for what may exist", a_situation(GOING_IN_DOUBT), FindRemote("train", None)),
+        case("deleting in doubt, nothing found, lists may lag: wait", a_situation(GOING_IN_DOUBT, found=()), Verdict.DELETING),
+        case(
+            "deleting in doubt, nothing found for longer than lists lag: let go",
+            a_situation(GOING_IN_DOUBT, found=(), absence_proven=True),
+            Release,
+        ),
+        case("deleting in doubt, found ours: delete it", a_situation(GOING_IN_DOUBT, found=candidate()), Delete(WORKLOAD_ID)),
+        case(
+            "deleting in doubt, found another's: it is not touched",
+            a_situation(GOING_IN_DOUBT, found=candidate(mark=ELSEWHERE), absence_proven=True),
+            Release,
+        ),
+        case(
+            "deleting in doubt, the holder's mark cannot be read: never let go of what may be ours",
+            a_situation(GOING_IN_DOUBT, found=candidate(mark=None, mark_readable=False), absence_proven=True),
+            Verdict.DELETING,
+        ),
+        case("deleting: verify before the DELETE", a_situation(GOING), ReadRemote(WORKLOAD_ID)),
+        case("deleting, marked as ours: DELETE", a_situation(GOING, remote=a_remote()), Delete(WORKLOAD_ID)),
+        case("deleting, sent: wait", a_situation(GOING, remote=a_remote(), deleted_now=True), Verdict.DELETING),
+        case(
+            "deleting, Run:ai is at it: one DELETE is enough",
+            a_situation(GOING, remote=a_remote(desired_phase="Deleted", sync_status="Deleting")),
+            Verdict.DELETING,
+        ),
+        case("deleting, 404: let go", a_situation(GOING, remote=Missing()), Release),
+        case("deleting, shown as deleted: let go", a_situation(GOING, remote=a_remote(sync_status="Deleted")), Release),
+        case("deleting, Run:ai is down: hold", a_situation(GOING, remote=DOWN), Verdict.DELETING),
+        case("deleting, forbidden is not gone: hold", a_situation(GOING, remote=AccessDenied("no")), Verdict.DELETING),
+        case(
+            "deleting, the mark was removed: the id, name, project and kind we recorded will do",
+            a_situation(GOING, remote=a_remote(mark=None)),
+            Delete(WORKLOAD_ID),
+        ),
+        case(
+            "deleting, no mark and another project than recorded: not ours",
+            a_situation(GOING, remote=a_remote(mark=None, project_id="2")),
+            Release,
+        ),
+        case("deleting, another's mark: leave it alone", a_situation(GOING, remote=a_remote(mark=ELSEWHERE)), Release),
+        case(
+            "deleting, an earlier life's mark: a different mark never permits",
+            a_situation(GOING, remote=a_remote(mark=EARLIER_LIFE)),
+            Release,
+        ),
+        case(
+            "deleting with Orphan: let go without a call, even paused",
+            a_situation(a_workload(deleting=True, paused=True, status=recorded(), deletion_policy=DeletionPolicy.ORPHAN)),
+            Release,
+        ),
+        case("deleting while paused: wait", a_situation(replace(GOING, paused=True)), Verdict.DELETING),
+        case("nothing to do", a_situation(LIVE), Verdict.MIRROR),
+        case("nothing to do, somebody asked: look", a_situation(LIVE, look=True), ReadRemote(WORKLOAD_ID)),
+        case("the finalizer was replaced away: put it back, send nothing", a_situation(replace(LIVE, finalizers=())), Claim()),
+        case("edited: what would be sent now?", a_situation(EDITED_LIVE), Prepare()),
+        case("only a policy was edited: acknowledge without a call", a_situation(EDITED_LIVE, wanted=WANTED), Verdict.MIRROR),
+        case("content was edited: verify before the PUT", a_situation(EDITED_LIVE, wanted=EDITED), ReadRemote(WORKLOAD_ID)),
+        case(
+            "content was edited and it is ours: PUT",
+            a_situation(EDITED_LIVE, wanted=EDITED, remote=a_remote()),
+            Update(WORKLOAD_ID, EDITED.submission),
+        ),
+        case(
+            "two edits since the last look: the one between may have been sent, so PUT even if the last equals the first",
+            a_situation(replace(EDITED_LIVE, generation=3), wanted=WANTED, remote=a_remote()),
+            Update(WORKLOAD_ID, WANTED.submission),
+        ),
+        case(
+            "the source changed: PUT",
+            a_situation(LIVE, check_content=True, wanted=replace(EDITED, from_source=True), remote=a_remote()),
+            Update(WORKLOAD_ID, EDITED.submission),
+        ),
+        case(
+            "hashed by another version, not edited: no PUT for that alone",
+            a_situation(LIVE, check_content=True, wanted=replace(WANTED, content="v9:cccc")),
+            Verdict.MIRROR,
+        ),
+        case(
+            "an edit that could not be sent is tried again although its generation was seen",
+            a_situation(a_workload(status=recorded(conditions=NOT_SENT))),
+            Prepare(),
+        ),
+        case(
+            "a failed workload takes an edit by PUT: that is how a typo is mended",
+            a_situation(
+                a_workload(generation=2, status=recorded(phase="Failed")), wanted=EDITED, remote=a_remote()
+            ),
+            Update(WORKLOAD_ID, EDITED.submission),
+        ),
+        case(
+            "another kind under OnImmutableChange: delete first",
+            a_situation(
+                a_workload(generation=2, status=recorded(), recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE),
+                wanted=OTHER_KIND,
+                remote=a_remote(),
+            ),
+            Delete(WORKLOAD_ID),
+        ),
+        case(
+            "another kind under OnImmutableChange: while it goes, wait",
+            a_situation(
+                a_workload(generation=2, status=recorded(), recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE),
+                wanted=OTHER_KIND,
+                remote=a_remote(desired_phase="Deleted"),
+            ),
+            Verdict.PROGRESS,
+        ),
+        case(
+            "another kind under OnImmutableChange: it is gone, forget it",
+            a_situation(
+                a_workload(generation=2, status=recorded(), recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE),
+                wanted=OTHER_KIND,
+                remote=Missing(),
+            ),
+            Renew(),
+        ),
+        case("completed: no call ever again", a_situation(DONE, look=True), Verdict.MIRROR),
+        case(
+            "completed, edited under OnSpecChange: delete first",
+            a_situation(
+                replace(EDITED_DONE, spec=replace(DONE.spec, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)),
+                wanted=EDITED,
+                remote=a_remote(),
+            ),
+            Delete(WORKLOAD_ID),
+        ),
+        case(
+            "completed, a changed source never makes it run again",
+            a_situation(
+                replace(DONE, spec=replace(DONE.spec, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)),
+                check_content=True,
+                wanted=replace(EDITED, from_source=True),
+            ),
+            Verdict.MIRROR,
+        ),
+        case(
+            "deleted outside under Recreate: forget it, then create",
+            a_situation(
+                a_workload(status=recorded(), external_deletion_policy=ExternalDeletionPolicy.RECREATE),
+                look=True,
+                remote=Missing(),
+            ),
+            Renew(),
+        ),
+        case(
+            "failed and purged: keeps its last status",
+            a_situation(a_workload(status=recorded(phase="Failed")), look=True, remote=Missing()),
+            Verdict.MIRROR,
+        ),
+        case(
+            "reported as deleted outside: only a fresh reading may say otherwise",
+            a_situation(a_workload(status=recorded(conditions=LOST))),
+            ReadRemote(WORKLOAD_ID),
+        ),
+        case("Run:ai is down, nothing outstanding", a_situation(LIVE, look=True, remote=DOWN), Settle(Verdict.TROUBLE, DOWN)),
+        case(
+            "Run:ai is down, an edit waits",
+            a_situation(EDITED_LIVE, wanted=EDITED, remote=DOWN),
+            Settle(Verdict.TROUBLE, DOWN, outstanding=True),
+        ),
+        case("paused, nothing outstanding", a_situation(replace(LIVE, paused=True)), Settle(Verdict.PAUSED)),
+        case(
+            "paused, an edit waits",
+            a_situation(replace(EDITED_LIVE, paused=True), wanted=EDITED, remote=a_remote()),
+            Settle(Verdict.PAUSED, outstanding=True),
+        ),
+        case(
+            "paused before it was ever submitted",
+            a_situation(replace(NEW, paused=True), wanted=WANTED),
+            Settle(Verdict.PAUSED, outstanding=True),
+        ),
+        case(
+            "observing: only read",
+            a_situation(
+                a_workload(finalizer=False, workload_id=WORKLOAD_ID, management_policy=ManagementPolicy.OBSERVE)
+            ),
+            ReadRemote(WORKLOAD_ID, with_row=True),
+        ),
+        case(
+            "observing what is there",
+            a_situation(
+                a_workload(finalizer=False, workload_id=WORKLOAD_ID, management_policy=ManagementPolicy.OBSERVE),
+                remote=a_remote(mark=ELSEWHERE),
+            ),
+            Verdict.MIRROR,
+        ),
+    ],
+)
+def test_next_action(situation, expected):
+    action = decide(situation)
+
+    if expected is None:
+        assert action == Settle(Verdict.IGNORED)
+    elif isinstance(expected, Verdict):
+        assert isinstance(action, Settle)
+        assert action.verdict is expected
+    elif isinstance(expected, type):
+        assert isinstance(action, expected)
+    else:
+        assert action == expected
+
+
+@pytest.mark.parametrize(
+    ("situation", "expected"),
+    [
+        case("what we refuse ourselves is proven unsubmitted", a_situation(NEW, wanted=InvalidWorkload("x")), ("InvalidSpec", True)),
+        case("a body that cannot be read", a_situation(a_workload(finalizer=False, defect="too deep")), ("InvalidSpec", True)),
+        case(
+            "refused by Run:ai on the first attempt: nothing was created",
+            a_situation(IN_DOUBT, wanted=WANTED, claimed_now=True, failed=InvalidWorkload("bad")),
+            ("InvalidSpec", True),
+        ),
+        case(
+            "refused by Run:ai while an earlier attempt is in doubt: proves nothing",
+            a_situation(IN_DOUBT, wanted=WANTED, found=(), failed=InvalidWorkload("bad")),
+            ("InvalidSpec", False),
+        ),
+        case(
+            "the name belongs to something without a mark",
+            a_situation(IN_DOUBT, wanted=WANTED, conflict=True, found=candidate(mark=None)),
+            ("NameTaken", True),
+        ),
+        case(
+            "the name belongs to another object of this install",
+            a_situation(IN_DOUBT, wanted=WANTED, conflict=True, found=candidate(mark=NAMESAKE)),
+            ("NameTaken", True),
+        ),
+        case(
+            "the name belongs to another install",
+            a_situation(IN_DOUBT, wanted=WANTED, conflict=True, found=candidate(mark=ELSEWHERE)),
+            ("ManagedByOther", True),
+        ),
+        case(
+            "409, and nobody visible holds the name for longer than lists lag",
+            a_situation(IN_DOUBT, wanted=WANTED, conflict=True, found=(), absence_proven=True),
+            ("NameTaken", True),
+        ),
+        case(
+            "adopting what another install owns",
+            a_situation(a_workload(workload_id=WORKLOAD_ID), wanted=WANTED, remote=a_remote(mark=ELSEWHERE)),
+            ("ManagedByOther", False),
+        ),
+        case(
+            "adopting what is not there",
+            a_situation(a_workload(finalizer=False, workload_id=WORKLOAD_ID), wanted=WANTED, remote=Missing()),
+            ("WorkloadNotFound", True),
+        ),
+        case(
+            "another kind under recreatePolicy Never",
+            a_situation(EDITED_LIVE, wanted=OTHER_KIND),
+            ("ImmutableFieldChanged", False),
+        ),
+        case("completed and edited under rerunPolicy Never", a_situation(EDITED_DONE, wanted=EDITED), ("FinishedNotRerun", False)),
+        case("deleted outside", a_situation(LIVE, look=True, remote=Missing()), ("DeletedExternally", False)),
+        case(
+            "deleted outside again and again",
+            a_situation(
+                a_workload(status=recorded(), external_deletion_policy=ExternalDeletionPolicy.RECREATE),
+                look=True,
+                remote=Missing(),
+                may_recreate=False,
+            ),
+            ("RecreateGivenUp", False),
+        ),
+        case(
+            "our workload carries another UID: yield",
+            a_situation(LIVE, look=True, remote=a_remote(mark=EARLIER_LIFE)),
+            ("ManagedByOther", False),
+        ),
+    ],
+)
+def test_refusals_say_why_and_whether_nothing_exists(situation, expected):
+    action = decide(situation)
+
+    assert isinstance(action, Settle)
+    assert action.verdict is Verdict.REFUSED
+    assert action.error is not None
+    assert (action.error.condition_reason, action.not_submitted) == expected
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Busy("busy")])
+def test_an_attempt_whose_outcome_is_unknown_is_never_called_unsubmitted(error):
+    action = decide(a_situation(IN_DOUBT, wanted=WANTED, claimed_now=True, failed=error))
+
+    assert action == Settle(Verdict.TROUBLE, error, outstanding=True, not_submitted=False)
+
+
+def test_the_second_of_two_that_want_one_name_is_told_the_first():
+    action = decide(a_situation(IN_DOUBT, wanted=WANTED, conflict=True, found=candidate(mark=NAMESAKE)))
+
+    assert isinstance(action, Settle)
+    assert action.error is not None
+    assert f"{NAMESAKE.namespace}/{NAMESAKE.name}" in action.error.message
