@@ -92,14 +92,26 @@ def a_condition(kind: str, status: str = "True", reason: str = "Because") -> dic
 
 def completed(wanted: Wanted | None = None, **fields: Any) -> dict[str, Any]:
     """A status that tells of a workload which has completed."""
-    conditions = [a_condition("Ready", "True", "Completed"), a_condition("Synced", "True", "Synced"), a_condition("Completed")]
+    conditions = [
+        a_condition("Ready", "True", "Completed"),
+        a_condition("Synced", "True", "Synced"),
+        a_condition("Completed"),
+    ]
     return recorded(wanted, **({"phase": "Completed", "conditions": conditions} | fields))
 
 
 def a_remote(**changes: Any) -> Remote:
     """The workload as V2 shows it, with our mark."""
     return replace(
-        Remote(id=WORKLOAD_ID, name="train", project_id="1", gvk=GVK, desired_phase="Running", sync_status="Synced", mark=MARK),
+        Remote(
+            id=WORKLOAD_ID,
+            name="train",
+            project_id="1",
+            gvk=GVK,
+            desired_phase="Running",
+            sync_status="Synced",
+            mark=MARK,
+        ),
         **changes,
     )
 

@@ -90,6 +90,12 @@ VARIABLES = (
         "How long Run:ai may be out of reach before waiting workloads are shown as stalled. From 1s to 24h.",
     ),
     Variable(
+        "OPERATOR_GRACE_PERIOD",
+        "60s",
+        "How long a workload that Run:ai's lists do not show may exist all the same; must exceed the lag of the lists. "
+        "From 1s to 1h.",
+    ),
+    Variable(
         "KUBECONFIG",
         "",
         "Configuration of the access to Kubernetes. Empty: the service account of the pod.",
@@ -163,6 +169,7 @@ class Settings:
     delta_interval: float
     sweep_interval: float
     stalled_after: float
+    grace_period: float
     kubeconfig: str | None
     """A path, or several as `KUBECONFIG` joins them; None: in-cluster."""
 
@@ -185,6 +192,7 @@ class Settings:
             delta_interval=reader.interval("OPERATOR_DELTA_INTERVAL", "1s", "1h"),
             sweep_interval=reader.interval("OPERATOR_SWEEP_INTERVAL", "10s", "24h"),
             stalled_after=reader.interval("OPERATOR_STALLED_AFTER", "1s", "24h"),
+            grace_period=reader.interval("OPERATOR_GRACE_PERIOD", "1s", "1h"),
             kubeconfig=reader.optional("KUBECONFIG", _kubeconfig),
         )
         if reader.problems:

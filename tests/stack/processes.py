@@ -33,7 +33,11 @@ class Process:
     def start(self) -> Self:
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(
-                self._command, env={**_quiet(os.environ), **self._env}, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+                self._command,
+                env={**_quiet(os.environ), **self._env},
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
             )
         return self
 

@@ -52,6 +52,7 @@ def test_access_to_runai_is_all_that_must_be_set():
         delta_interval=5,
         sweep_interval=300,
         stalled_after=600,
+        grace_period=60,
         kubeconfig=None,
     )
 

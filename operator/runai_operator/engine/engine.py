@@ -295,6 +295,13 @@ class Engine:
 
     def _report(self) -> None:
         self._observer.workloads(self.records.counts())
+        now = self._clock()
+        waits = []
+        for record in self.records:
+            if record.head.deleting and record.head.has_finalizer:
+                record.deleting_since = record.deleting_since or now
+                waits.append(now - record.deleting_since)
+        self._observer.deletions(len(waits), max(waits, default=0.0))
         for lane, depth in self._queue.depth().items():
             self._observer.queue_depth(lane, depth)
 

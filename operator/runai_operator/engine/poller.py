@@ -9,7 +9,6 @@ bring the burst back with every poll.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
@@ -18,8 +17,6 @@ from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import Row, RowPage, RowQuery
 from runai_operator.engine.connection import Connection
 from runai_operator.engine.ports import Observer, Runai
-
-log = logging.getLogger(__name__)
 
 SWEEP_SECONDS_PER_PAGE = 6.0
 """At most ten sweep calls a minute, however many workloads there are."""
@@ -62,15 +59,18 @@ class Poller:
         next_sweep = self._clock()
         while True:
             began = self._clock()
+            kind = "sweep" if began >= next_sweep or self._watermark is None else "delta"
+            outcome = "ok"
             try:
-                if began >= next_sweep or self._watermark is None:
+                if kind == "sweep":
                     pages = await self._sweep()
                     next_sweep = began + max(self._sweep_interval, pages * SWEEP_SECONDS_PER_PAGE)
                 else:
                     await self._delta()
                 self.fresh_at = began
             except BridgeError as error:
-                log.debug("poll ended early: %s", error.message)
+                outcome = error.condition_reason
+            self._observer.polled(kind, outcome, self._clock() - began)
             if self.fresh_at is not None:
                 self._observer.status_age(self._clock() - self.fresh_at)
             await asyncio.sleep(self._delta_interval * self._random.uniform(0.9, 1.1))

@@ -91,6 +91,12 @@ class Observer(Protocol):
     def kube_write(self, kind: str, outcome: str) -> None:
         """`kind`: `status` or `finalizer`; `outcome`: `ok` or the reason of the error."""
 
+    def polled(self, kind: str, outcome: str, seconds: float) -> None:
+        """One round of lists: `delta` or `sweep`; only `ok` is a complete one."""
+
+    def deletions(self, waiting: int, oldest_seconds: float) -> None:
+        """How many deletions have not ended, and how long the oldest has waited."""
+
     def status_age(self, seconds: float) -> None:
         """How old what the lists say is."""
 

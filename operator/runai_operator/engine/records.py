@@ -102,6 +102,7 @@ class Record:
     renewals: int = 0
     trouble_since: float | None = None
     last_write: float = float("-inf")
+    deleting_since: float | None = None
     source: tuple[SourceRef, str | None] | None = None
     """The manifest's source and the version last read."""
     pending: tuple[str | None, str] | None = None

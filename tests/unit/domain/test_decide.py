@@ -116,9 +116,7 @@ def case(claim, situation, expected):
         ),
         case(
             "409, and the holder is an earlier life of this object: renew its mark",
-            a_situation(
-                IN_DOUBT, wanted=WANTED, claimed_now=True, conflict=True, found=candidate(mark=EARLIER_LIFE)
-            ),
+            a_situation(IN_DOUBT, wanted=WANTED, claimed_now=True, conflict=True, found=candidate(mark=EARLIER_LIFE)),
             Update(WORKLOAD_ID, WANTED.submission),
         ),
         case(
@@ -165,17 +163,30 @@ def case(claim, situation, expected):
             a_situation(a_workload(workload_id=WORKLOAD_ID), wanted=WANTED, remote=a_remote(mark=None)),
             Update(WORKLOAD_ID, WANTED.submission),
         ),
-        case("deleting, never seen by us: nothing to do", a_situation(a_workload(deleting=True, finalizer=False)), None),
-        case("deleting, proven unsubmitted: let go without a call", a_situation(
-            a_workload(deleting=True, status={"submission": NOT_SUBMITTED})), Release),
+        case(
+            "deleting, never seen by us: nothing to do", a_situation(a_workload(deleting=True, finalizer=False)), None
+        ),
+        case(
+            "deleting, proven unsubmitted: let go without a call",
+            a_situation(a_workload(deleting=True, status={"submission": NOT_SUBMITTED})),
+            Release,
+        ),
         case("deleting in doubt: look for what may exist", a_situation(GOING_IN_DOUBT), FindRemote("train", None)),
-        case("deleting in doubt, nothing found, lists may lag: wait", a_situation(GOING_IN_DOUBT, found=()), Verdict.DELETING),
+        case(
+            "deleting in doubt, nothing found, lists may lag: wait",
+            a_situation(GOING_IN_DOUBT, found=()),
+            Verdict.DELETING,
+        ),
         case(
             "deleting in doubt, nothing found for longer than lists lag: let go",
             a_situation(GOING_IN_DOUBT, found=(), absence_proven=True),
             Release,
         ),
-        case("deleting in doubt, found ours: delete it", a_situation(GOING_IN_DOUBT, found=candidate()), Delete(WORKLOAD_ID)),
+        case(
+            "deleting in doubt, found ours: delete it",
+            a_situation(GOING_IN_DOUBT, found=candidate()),
+            Delete(WORKLOAD_ID),
+        ),
         case(
             "deleting in doubt, found another's: it is not touched",
             a_situation(GOING_IN_DOUBT, found=candidate(mark=ELSEWHERE), absence_proven=True),
@@ -216,16 +227,30 @@ def case(claim, situation, expected):
         ),
         case(
             "deleting with Orphan: let go without a call, even paused",
-            a_situation(a_workload(deleting=True, paused=True, status=recorded(), deletion_policy=DeletionPolicy.ORPHAN)),
+            a_situation(
+                a_workload(deleting=True, paused=True, status=recorded(), deletion_policy=DeletionPolicy.ORPHAN)
+            ),
             Release,
         ),
         case("deleting while paused: wait", a_situation(replace(GOING, paused=True)), Verdict.DELETING),
         case("nothing to do", a_situation(LIVE), Verdict.MIRROR),
         case("nothing to do, somebody asked: look", a_situation(LIVE, look=True), ReadRemote(WORKLOAD_ID)),
-        case("the finalizer was replaced away: put it back, send nothing", a_situation(replace(LIVE, finalizers=())), Claim()),
+        case(
+            "the finalizer was replaced away: put it back, send nothing",
+            a_situation(replace(LIVE, finalizers=())),
+            Claim(),
+        ),
         case("edited: what would be sent now?", a_situation(EDITED_LIVE), Prepare()),
-        case("only a policy was edited: acknowledge without a call", a_situation(EDITED_LIVE, wanted=WANTED), Verdict.MIRROR),
-        case("content was edited: verify before the PUT", a_situation(EDITED_LIVE, wanted=EDITED), ReadRemote(WORKLOAD_ID)),
+        case(
+            "only a policy was edited: acknowledge without a call",
+            a_situation(EDITED_LIVE, wanted=WANTED),
+            Verdict.MIRROR,
+        ),
+        case(
+            "content was edited: verify before the PUT",
+            a_situation(EDITED_LIVE, wanted=EDITED),
+            ReadRemote(WORKLOAD_ID),
+        ),
         case(
             "content was edited and it is ours: PUT",
             a_situation(EDITED_LIVE, wanted=EDITED, remote=a_remote()),
@@ -253,9 +278,7 @@ def case(claim, situation, expected):
         ),
         case(
             "a failed workload takes an edit by PUT: that is how a typo is mended",
-            a_situation(
-                a_workload(generation=2, status=recorded(phase="Failed")), wanted=EDITED, remote=a_remote()
-            ),
+            a_situation(a_workload(generation=2, status=recorded(phase="Failed")), wanted=EDITED, remote=a_remote()),
             Update(WORKLOAD_ID, EDITED.submission),
         ),
         case(
@@ -323,7 +346,11 @@ def case(claim, situation, expected):
             a_situation(a_workload(status=recorded(conditions=LOST))),
             ReadRemote(WORKLOAD_ID),
         ),
-        case("Run:ai is down, nothing outstanding", a_situation(LIVE, look=True, remote=DOWN), Settle(Verdict.TROUBLE, DOWN)),
+        case(
+            "Run:ai is down, nothing outstanding",
+            a_situation(LIVE, look=True, remote=DOWN),
+            Settle(Verdict.TROUBLE, DOWN),
+        ),
         case(
             "Run:ai is down, an edit waits",
             a_situation(EDITED_LIVE, wanted=EDITED, remote=DOWN),
@@ -374,8 +401,16 @@ def test_next_action(situation, expected):
 @pytest.mark.parametrize(
     ("situation", "expected"),
     [
-        case("what we refuse ourselves is proven unsubmitted", a_situation(NEW, wanted=InvalidWorkload("x")), ("InvalidSpec", True)),
-        case("a body that cannot be read", a_situation(a_workload(finalizer=False, defect="too deep")), ("InvalidSpec", True)),
+        case(
+            "what we refuse ourselves is proven unsubmitted",
+            a_situation(NEW, wanted=InvalidWorkload("x")),
+            ("InvalidSpec", True),
+        ),
+        case(
+            "a body that cannot be read",
+            a_situation(a_workload(finalizer=False, defect="too deep")),
+            ("InvalidSpec", True),
+        ),
         case(
             "refused by Run:ai on the first attempt: nothing was created",
             a_situation(IN_DOUBT, wanted=WANTED, claimed_now=True, failed=InvalidWorkload("bad")),
@@ -421,7 +456,11 @@ def test_next_action(situation, expected):
             a_situation(EDITED_LIVE, wanted=OTHER_KIND),
             ("ImmutableFieldChanged", False),
         ),
-        case("completed and edited under rerunPolicy Never", a_situation(EDITED_DONE, wanted=EDITED), ("FinishedNotRerun", False)),
+        case(
+            "completed and edited under rerunPolicy Never",
+            a_situation(EDITED_DONE, wanted=EDITED),
+            ("FinishedNotRerun", False),
+        ),
         case("deleted outside", a_situation(LIVE, look=True, remote=Missing()), ("DeletedExternally", False)),
         case(
             "deleted outside again and again",

@@ -1,0 +1,199 @@
+"""The composition root: settings to clients to engine to watch. The only place where things are wired together."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from random import SystemRandom
+from typing import Any
+
+from runai_operator import __version__
+from runai_operator.domain.errors import BridgeError
+from runai_operator.engine.engine import Engine, EngineSettings
+from runai_operator.handlers import backoff, run_watch, stop_on_signals
+from runai_operator.kube.auth import KubeSession
+from runai_operator.kube.client import KubeClient
+from runai_operator.kube.watch import WatchState
+from runai_operator.runai.auth import Credentials
+from runai_operator.runai.client import RunaiClient
+from runai_operator.settings import Settings, SettingsError, unknown_variables
+from runai_operator.telemetry.health import Check, LoopPulse, progress
+from runai_operator.telemetry.logs import configure
+from runai_operator.telemetry.metrics import Metrics
+from runai_operator.telemetry.server import TelemetryServer
+
+log = logging.getLogger(__name__)
+
+WORKER_PATIENCE = 180.0
+"""Seconds without a pass taken or finished, while there is work, after which the process is called stuck; a pass makes
+a few calls of a minute at most each."""
+RETRY = 5.0
+REPORT_INTERVAL = 5.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code: 0 after SIGTERM or SIGINT, 2 for bad configuration, 1 for anything else."""
+    parser = argparse.ArgumentParser(
+        prog="runai-operator", description="Bridges RunaiWorkload custom resources to the Run:ai Workloads V2 API."
+    )
+    parser.add_argument("--version", action="version", version=f"runai-operator {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("run", help="run the operator; it is configured by environment variables")
+    parser.parse_args(argv)
+    return run_operator()
+
+
+def run_operator() -> int:
+    """Run until told to stop."""
+    try:
+        settings = Settings.from_environment(os.environ)
+    except SettingsError as error:
+        print(f"runai-operator: {error}", file=sys.stderr)  # noqa: T201 - there is no log before there are settings
+        return 2
+    configure(settings.log_format, settings.log_level)
+    for sentence in unknown_variables(os.environ):
+        log.warning("%s", sentence)
+    try:
+        asyncio.run(Operator(settings).run())
+    except BridgeError as error:
+        log.error("%s", error.message)  # noqa: TRY400 - the message says it all
+        return 1
+    except Exception:
+        log.exception("ended by an unexpected error")
+        return 1
+    log.info("stopped")
+    return 0
+
+
+class Operator:
+    """Everything that runs, wired."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = Metrics(__version__)
+        self._watch = WatchState(settings.namespaces)
+        self._engine: Engine | None = None
+        self._loaded = False
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        stop = asyncio.Event()
+        stop_on_signals(stop)
+        settings = self._settings
+        pulse = LoopPulse(self._metrics.loop_lag)
+        session = KubeSession(settings.kubeconfig, watches=len(settings.namespaces) or 1)
+        runai = RunaiClient(
+            base_url=settings.base_url,
+            credentials=Credentials(
+                settings.client_id, secret=settings.client_secret, secret_file=settings.client_secret_file
+            ),
+            ca_file=settings.ca_file,
+            allow_http=settings.base_url.startswith("http://"),
+            on_call=self._metrics.runai_call,
+        )
+        server = TelemetryServer(
+            self._metrics.registry,
+            healthy=lambda: self._healthy(pulse),
+            ready=self._ready,
+            host=settings.listen.host,
+            port=settings.listen.port,
+        )
+        try:
+            async with server:
+                await _until(stop, self._bridge(session, runai, stop), pulse.run(), self._report())
+        finally:
+            await runai.aclose()
+            await session.close()
+
+    async def _bridge(self, session: KubeSession, runai: RunaiClient, stop: asyncio.Event) -> None:
+        """From the first word with the API server to the end."""
+        settings = self._settings
+        await session.open()
+        kube = KubeClient(session, namespaces=settings.namespaces)
+        install = settings.install_id or await _patiently(lambda: kube.namespace_uid("kube-system"))
+        engine = Engine(
+            kube=kube,
+            runai=runai,
+            observer=self._metrics,
+            settings=EngineSettings(
+                install=install,
+                delta_interval=settings.delta_interval,
+                sweep_interval=settings.sweep_interval,
+                stalled_after=settings.stalled_after,
+                grace=settings.grace_period,
+            ),
+            now=lambda: datetime.now(UTC),
+            random=SystemRandom(),
+        )
+        log.info("runai-operator %s bridges to %s as install %s", __version__, settings.base_url, install)
+        await _patiently(lambda: _served(kube))
+        await _patiently(engine.load)
+        self._engine = engine
+        async with asyncio.TaskGroup() as group:
+            group.create_task(engine.run())
+            group.create_task(
+                run_watch(
+                    session,
+                    engine.observe,
+                    self._watch,
+                    served=kube.resource_served,
+                    stop=stop,
+                    namespaces=settings.namespaces,
+                )
+            )
+
+    def _healthy(self, pulse: LoopPulse) -> list[Check]:
+        silent = self._engine.silent_for() if self._engine else 0.0
+        return [pulse.check(), progress("workers", silent, limit=WORKER_PATIENCE)]
+
+    def _ready(self) -> list[Check]:
+        return [
+            Check("first-list", self._engine is not None, "" if self._engine else "RunaiWorkloads were not listed yet"),
+            Check("watch", self._watch.established, "" if self._watch.established else "no watch on RunaiWorkloads"),
+        ]
+
+    async def _report(self) -> None:
+        while True:
+            self._metrics.watch(self._watch.established)
+            await asyncio.sleep(REPORT_INTERVAL)
+
+
+async def _served(kube: KubeClient) -> None:
+    """Returns once the API server serves RunaiWorkloads."""
+    said = False
+    while not await kube.resource_served():
+        if not said:
+            log.warning("waiting for the CustomResourceDefinition runaiworkloads.bridge.run.ai: install it from crds/")
+            said = True
+        await asyncio.sleep(1)
+
+
+async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """The answer, however long the API server takes to be there."""
+    failures = 0
+    while True:
+        try:
+            return await ask()
+        except BridgeError as error:
+            failures += 1
+            log.warning("%s", error.message)
+            await asyncio.sleep(min(RETRY, backoff(failures)))
+
+
+async def _until(stop: asyncio.Event, *jobs: Coroutine[Any, Any, None]) -> None:
+    """Runs the jobs until `stop` is set; an error of one ends all and is raised."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopping}:
+            task.result()
+    finally:
+        for task in (*tasks, stopping):
+            task.cancel()
+        await asyncio.gather(*tasks, stopping, return_exceptions=True)
