@@ -77,6 +77,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         OPERATOR_DELTA_INTERVAL="1s",
         OPERATOR_SWEEP_INTERVAL="1m30s",
         OPERATOR_STALLED_AFTER="2m",
+        OPERATOR_GRACE_PERIOD="90s",
         KUBECONFIG=f"{tmp_path / 'missing'}:{kubeconfig}",
     )
 
@@ -94,6 +95,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         delta_interval=1,
         sweep_interval=90,
         stalled_after=120,
+        grace_period=90,
         kubeconfig=f"{tmp_path / 'missing'}:{kubeconfig}",
     )
 
