@@ -193,8 +193,10 @@ def _observe(s: Situation) -> Action:
             return Settle(Verdict.TROUBLE, error, outstanding=s.recorded.workload_id is None)
         case Remote(gone=False):
             return Settle(Verdict.MIRROR)
+        case Missing() | Remote() if s.recorded.workload_id == workload_id:
+            return _refuse(s, _gone_error(workload_id))
         case Missing() | Remote():
-            return Settle(Verdict.REFUSED, _gone_error(workload_id))
+            return _refuse(s, _not_found_error(workload_id))
 
 
 # --- nothing submitted yet, as far as we know
@@ -272,11 +274,7 @@ def _adopt_by_id(s: Situation, workload_id: str, wanted: Wanted) -> Action:
         case BridgeError() as error:
             return Settle(Verdict.TROUBLE, error, outstanding=True, not_submitted=True)
         case Missing() | Remote(gone=True):
-            missing = InvalidWorkload(
-                f"Run:ai has no workload with id {workload_id}: correct spec.workloadId, or remove it to create one",
-                reason="WorkloadNotFound",
-            )
-            return _refuse(s, missing)
+            return _refuse(s, _not_found_error(workload_id))
         case Remote() as remote:
             if obstacle := _adoption_obstacle(s, remote, wanted):
                 return _refuse(s, obstacle)
@@ -507,6 +505,13 @@ def _finished_error(phase: str) -> InvalidWorkload:
         f"the workload has finished ({phase}) and finished work does not run again by itself: undo the change, or set"
         " rerunPolicy: OnSpecChange to run it again, or create a new RunaiWorkload",
         reason="FinishedNotRerun",
+    )
+
+
+def _not_found_error(workload_id: str) -> InvalidWorkload:
+    return InvalidWorkload(
+        f"Run:ai has no workload with id {workload_id}: correct spec.workloadId, or remove it to create a new one",
+        reason="WorkloadNotFound",
     )
 
 

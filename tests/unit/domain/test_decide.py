@@ -453,6 +453,14 @@ def test_next_action(situation, expected):
             ("WorkloadNotFound", True),
         ),
         case(
+            "observing what never was there: the id may be corrected",
+            a_situation(
+                a_workload(finalizer=False, workload_id=WORKLOAD_ID, management_policy=ManagementPolicy.OBSERVE),
+                remote=Missing(),
+            ),
+            ("WorkloadNotFound", True),
+        ),
+        case(
             "another kind under recreatePolicy Never",
             a_situation(EDITED_LIVE, wanted=OTHER_KIND),
             ("ImmutableFieldChanged", False),
