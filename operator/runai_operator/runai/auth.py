@@ -116,6 +116,10 @@ class RunaiAuth(httpx.Auth):
         self._failed_at = 0.0
         self._v1_since: float | None = None
 
+    async def ready(self) -> None:
+        """Returns when there is a token to use; raises the errors of getting one."""
+        await self._current()
+
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         token = await self._current()
         response = yield _signed(request, token)

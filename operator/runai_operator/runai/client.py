@@ -137,13 +137,17 @@ class RunaiClient:
         return tuple(p for p in found if p.name == name and cluster_id in (None, p.cluster_id))
 
     async def _get(self, operation: Operation, path: str) -> Answer:
-        return await self._transport.call(Request(operation, "GET", path, limit=_SINGLE_LIMIT), self._auth)
+        return await self._call(Request(operation, "GET", path, limit=_SINGLE_LIMIT))
 
     async def _list(self, operation: Operation, path: str, params: Mapping[str, str | int]) -> Answer:
-        return await self._transport.call(Request(operation, "GET", path, params, limit=_PAGE_LIMIT), self._auth)
+        return await self._call(Request(operation, "GET", path, params, limit=_PAGE_LIMIT))
 
     async def _send(self, operation: Operation, method: str, path: str, content: bytes | None = None) -> Answer:
-        request = Request(operation, method, path, content=content, limit=_SINGLE_LIMIT)
+        return await self._call(Request(operation, method, path, content=content, limit=_SINGLE_LIMIT))
+
+    async def _call(self, request: Request) -> Answer:
+        """The token comes first, within its own deadline: when the call's runs out, a write may have been sent."""
+        await self._auth.ready()
         return await self._transport.call(request, self._auth)
 
     async def _read(self, operation: Operation, answer: Answer, read: Callable[[Json], _T]) -> _T:

@@ -109,6 +109,28 @@ async def test_all_who_hold_the_refused_token_share_the_next(client, runai: Scri
     assert runai.tokens_given == 2
 
 
+async def test_a_late_refusal_of_the_old_token_does_not_cost_the_new_one(client, runai: Script):
+    await client.get(UUID)
+    runai.answer = refuse("token-1")
+    on_its_way, arrives = asyncio.Event(), asyncio.Event()
+
+    async def slow_at_first(request):
+        answer = await runai(request)
+        if not on_its_way.is_set():
+            on_its_way.set()
+            await arrives.wait()
+        return answer
+
+    client._http._transport = httpx.MockTransport(slow_at_first)
+    late = asyncio.create_task(client.get(UUID))
+    await on_its_way.wait()
+    await client.get(UUID)
+    arrives.set()
+    await late
+
+    assert runai.tokens_given == 2
+
+
 async def test_when_nothing_is_accepted_the_token_endpoint_is_left_in_peace(client, runai: Script):
     """A storm of 401 costs one token per half minute, not one per call."""
     runai.answer = api_error(401)
@@ -123,20 +145,20 @@ async def test_when_nothing_is_accepted_the_token_endpoint_is_left_in_peace(clie
 
 
 async def test_the_body_of_a_refusal_is_not_read(client, runai: Script):
-    """httpx reads it before it repeats a request; this one never ends."""
+    """httpx reads it to the end before it repeats a request; this one is long."""
     await client.get(UUID)
     sent = 0
 
-    async def endless():
+    async def long():
         nonlocal sent
-        while True:
+        for _ in range(1000):
             sent += 1
             yield b"x" * 65_536
 
     async def answer(request):
         token = await runai(request)
         if "token-1" in request.headers.get("Authorization", ""):
-            return httpx.Response(401, content=endless())
+            return httpx.Response(401, content=long())
         return token
 
     client._http._transport = httpx.MockTransport(answer)

@@ -1,0 +1,401 @@
+"""The client over real sockets: servers that vanish, stall, lie or flood, TLS and proxies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from controlplane.certificates import Authority
+from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable, UnexpectedReply
+from runai_operator.domain.model import RowQuery, Submission
+from runai_operator.runai.client import Credentials, RunaiClient, Timeouts
+from scripted_runai import UUID, workload
+
+Behaviour = Callable[["Peer"], Awaitable[None]]
+
+SUBMISSION = Submission("train-a", "17", {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "train-a"}})
+PATIENCE = Timeouts(connect=1, read=0.3, write=0.3, pool=5, total=0.6)
+"""Short where a test waits for the timeout; nothing else here takes that long."""
+
+
+class Peer:
+    """The server's end of one request."""
+
+    def __init__(self, head: bytes, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.head, self.body, self.reader, self.writer = head, body, reader, writer
+
+    @property
+    def target(self) -> str:
+        return self.head.split(b" ")[1].decode()
+
+    async def raw(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def reply(self, status: int, value, *headers: str) -> None:
+        body = json.dumps(value).encode()
+        lines = [f"HTTP/1.1 {status} x", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
+        await self.raw("\r\n".join([*lines, "", ""]).encode() + body)
+
+    def reset(self) -> None:
+        """RST instead of FIN."""
+        raw = self.writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+class Server:
+    """An HTTP/1.1 server that answers tokens properly and everything else as `behave` does."""
+
+    def __init__(self) -> None:
+        self.behave: Behaviour = _accept
+        self.behave_at_token: Behaviour = _token
+        self.seen: list[str] = []
+        self._news = asyncio.Condition()
+        self.connections = 0
+        self.port = 0
+        self.tls: ssl.SSLContext | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server
+        self._server.close()
+
+    async def has_seen(self, requests: int) -> None:
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.seen) >= requests)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            while not writer.is_closing():
+                head = await reader.readuntil(b"\r\n\r\n")
+                lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+                wants = int(lengths[0].split(b":")[1]) if lengths else 0
+                peer = Peer(head, b"", reader, writer)
+                async with self._news:
+                    self.seen.append(peer.target)
+                    self._news.notify_all()
+                is_token = peer.target.endswith("/token")
+                if is_token or self.behave is not _refuse_early:
+                    peer.body = await reader.readexactly(wants)
+                await (self.behave_at_token if is_token else self.behave)(peer)
+        with contextlib.suppress(Exception):
+            writer.close()
+
+
+async def _token(peer: Peer) -> None:
+    await peer.reply(200, {"access_token": "t", "expires_in": 3600})
+
+
+async def _accept(peer: Peer) -> None:
+    await peer.reply(202 if peer.head[:3] != b"GET" else 200, workload())
+
+
+async def _refuse_early(peer: Peer) -> None:
+    """413 without reading the body, then the connection goes."""
+    await peer.reply(413, {"code": 413, "message": "too large"}, "Connection: close")
+    peer.writer.close()
+
+
+async def _close(peer: Peer) -> None:
+    peer.writer.close()
+
+
+async def _reset(peer: Peer) -> None:
+    peer.reset()
+
+
+async def _half(peer: Peer) -> None:
+    await peer.raw(b"HTTP/1.1 202 x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+    peer.writer.close()
+
+
+async def _half_headers(peer: Peer) -> None:
+    await peer.raw(b"HTTP/1.1 202 x\r\nContent-Ty")
+    peer.writer.close()
+
+
+async def _broken_chunks(peer: Peer) -> None:
+    await peer.raw(b"HTTP/1.1 202 x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}")
+
+
+async def _silent(peer: Peer) -> None:
+    await peer.reader.read()  # until the client gives up
+
+
+async def _dripping(peer: Peer) -> None:
+    await peer.raw(b"HTTP/1.1 202 x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
+    while not peer.writer.is_closing():
+        await peer.raw(b" ")
+        await asyncio.sleep(0.05)
+
+
+async def _dripping_headers(peer: Peer) -> None:
+    await peer.raw(b"HTTP/1.1 202 x\r\n")
+    while not peer.writer.is_closing():
+        await peer.raw(b"X: y\r\n")
+        await asyncio.sleep(0.05)
+
+
+async def _banner(peer: Peer) -> None:
+    await peer.raw(b"SSH-2.0-OpenSSH_9.6\r\n")
+    peer.writer.close()
+
+
+async def _huge_headers(peer: Peer) -> None:
+    await peer.raw(b"HTTP/1.1 202 x\r\nX: " + b"a" * 1_000_000)
+
+
+async def _garbage(peer: Peer) -> None:
+    await peer.raw(b"HTTP/1.1 202 x\r\nContent-Length: 6\r\n\r\n<html>")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@contextlib.asynccontextmanager
+async def connected(base_url: str, **settings) -> AsyncIterator[RunaiClient]:
+    client = RunaiClient(base_url=base_url, credentials=Credentials("a", secret="b"), **settings)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[RunaiClient]:
+    async with connected(f"http://127.0.0.1:{server.port}", allow_http=True, timeouts=PATIENCE) as client:
+        yield client
+
+
+FAULTS = [
+    (_close, Unavailable),
+    (_reset, Unavailable),
+    (_half, Unavailable),
+    (_half_headers, Unavailable),
+    (_broken_chunks, Unavailable),
+    (_silent, Unavailable),
+    (_dripping, Unavailable),
+    (_dripping_headers, Unavailable),
+    (_banner, Unavailable),
+    (_huge_headers, Unavailable),
+    (_garbage, UnexpectedReply),
+]
+
+
+@pytest.mark.parametrize(("fault", "on_read"), FAULTS, ids=lambda value: value.__name__.strip("_"))
+async def test_a_lost_answer_leaves_writes_in_doubt_and_reads_not(server: Server, client: RunaiClient, fault, on_read):
+    server.behave = fault
+
+    for call, expected in (
+        (lambda: client.create(SUBMISSION), OutcomeUnknown),
+        (lambda: client.delete(UUID), OutcomeUnknown),
+        (lambda: client.rows(RowQuery()), on_read),
+    ):
+        with pytest.raises(BridgeError) as raised:
+            await call()
+        assert type(raised.value) is expected
+        assert raised.value.__context__ is None
+
+    server.behave = _accept
+    assert (await client.create(SUBMISSION)).id == UUID, "the client works on afterwards"
+
+
+@pytest.mark.parametrize(("fault", "kind"), FAULTS, ids=lambda value: value.__name__.strip("_"))
+async def test_a_lost_token_leaves_nothing_in_doubt(server: Server, fault, kind):
+    server.behave_at_token = fault
+    timeouts = Timeouts(connect=1, read=0.3, write=0.3, token=0.6, total=0.2)
+
+    async with connected(f"http://127.0.0.1:{server.port}", allow_http=True, timeouts=timeouts) as client:
+        with pytest.raises(BridgeError) as raised:
+            await client.create(SUBMISSION)
+
+    assert type(raised.value) is kind
+    assert server.seen == ["/api/v2/token"]
+
+
+async def test_nobody_there_is_unavailable_even_for_writes(server: Server):
+    await server.stop()
+    async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await client.create(SUBMISSION)
+
+
+async def test_an_unknown_host_is_unavailable():
+    async with connected("https://runai.invalid") as client:
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await client.create(SUBMISSION)
+
+
+async def test_a_full_pool_is_unavailable(server: Server):
+    """All connections are taken by answers that do not come: the next write was surely not sent."""
+    server.behave = _silent
+    timeouts = Timeouts(read=3, pool=0.2, total=4)
+    async with connected(f"http://127.0.0.1:{server.port}", allow_http=True, timeouts=timeouts) as client:
+        waiting = [asyncio.create_task(client.get(UUID)) for _ in range(16)]
+        await server.has_seen(17)
+        with pytest.raises(Unavailable, match="waited too long"):
+            await client.create(SUBMISSION)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        server.behave = _accept
+        assert (await client.create(SUBMISSION)).id == UUID, "cancelled calls gave their connections back"
+
+
+async def test_few_connections_carry_a_burst(server: Server, client: RunaiClient):
+    await asyncio.gather(*(client.create(SUBMISSION) for _ in range(200)))
+
+    assert server.connections <= 17
+
+
+async def test_a_connection_that_was_closed_while_idle_costs_nothing(server: Server, client: RunaiClient):
+    """A POST on it would be in doubt; it is noticed before anything is sent."""
+
+    async def accept_and_close(peer: Peer) -> None:
+        await _accept(peer)
+        peer.writer.close()
+
+    server.behave = accept_and_close
+    for _ in range(20):
+        assert (await client.create(SUBMISSION)).id == UUID
+        await asyncio.sleep(0.01)
+
+
+async def test_an_early_refusal_of_a_large_upload_is_heard(server: Server, client: RunaiClient):
+    """The server answers 413 and closes without reading; whatever the client notices first, nothing was created."""
+    server.behave = _refuse_early
+    large = Submission("train-a", "17", {"kind": "Job", "data": "x" * 8_000_000})
+
+    with pytest.raises(BridgeError) as raised:
+        await client.create(large)
+
+    assert type(raised.value).__name__ in ("InvalidWorkload", "OutcomeUnknown")
+
+
+async def test_closing_the_client_ends_calls_under_way_in_our_own_words(server: Server):
+    server.behave = _silent
+    async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
+        write, read = asyncio.create_task(client.create(SUBMISSION)), asyncio.create_task(client.get(UUID))
+        await server.has_seen(3)
+        await client.aclose()
+        outcomes = await asyncio.wait_for(asyncio.gather(write, read, return_exceptions=True), timeout=20)
+
+    assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown, Unavailable]
+
+
+class Tls:
+    """A throw-away authority and the server side of its certificates."""
+
+    def __init__(self, directory: Path) -> None:
+        self.authority = Authority()
+        self.ca_file = directory / "ca.pem"
+        self.ca_file.write_bytes(self.authority.pair.certificate_pem)
+        self._directory = directory
+
+    def server(self, host: str) -> ssl.SSLContext:
+        certificate, key = self.authority.server(host).write(self._directory, "server")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, key)
+        return context
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Tls:
+    return Tls(tmp_path)
+
+
+@contextlib.asynccontextmanager
+async def tls_server(context: ssl.SSLContext) -> AsyncIterator[Server]:
+    server = Server()
+    server.tls = context
+    await server.start()
+    yield server
+    await server.stop()
+
+
+async def test_a_private_certificate_authority_is_trusted_when_it_is_named(tls: Tls):
+    async with tls_server(tls.server("127.0.0.1")) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        async with connected(url, ca_file=tls.ca_file) as client:
+            assert (await client.create(SUBMISSION)).id == UUID
+
+        async with connected(url) as client:
+            with pytest.raises(Unavailable, match="RUNAI_CA_FILE"):
+                await client.create(SUBMISSION)
+
+
+async def test_a_certificate_for_another_host_is_refused(tls: Tls):
+    async with (
+        tls_server(tls.server("127.0.0.2")) as server,
+        connected(f"https://127.0.0.1:{server.port}", ca_file=tls.ca_file) as client,
+    ):
+        with pytest.raises(Unavailable, match="certificate"):
+            await client.create(SUBMISSION)
+    assert server.seen == []
+
+
+async def test_a_tls_alert_after_the_handshake_is_mapped_too(tls: Tls):
+    """TLS 1.3 refuses a missing client certificate only on the first read, as an `ssl.SSLError` that httpx lets by."""
+    context = tls.server("127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    async with (
+        tls_server(context) as server,
+        connected(f"https://127.0.0.1:{server.port}", ca_file=tls.ca_file, timeouts=PATIENCE) as client,
+    ):
+        with pytest.raises(Unavailable):
+            await client.create(SUBMISSION)
+
+
+async def test_plain_http_on_a_tls_port_is_mapped(server: Server):
+    async with connected(f"https://127.0.0.1:{server.port}", timeouts=PATIENCE) as client:
+        with pytest.raises(Unavailable):
+            await client.create(SUBMISSION)
+
+
+async def test_the_usual_proxy_variables_are_honoured(server: Server, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.port}")
+    async with connected("http://runai.invalid", allow_http=True) as client:
+        assert (await client.create(SUBMISSION)).id == UUID
+
+    assert server.seen == ["http://runai.invalid/api/v2/token", "http://runai.invalid/api/v2/workloads"]
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+async def test_a_proxy_that_refuses_the_tunnel_leaves_nothing_in_doubt(server: Server, monkeypatch, status):
+    async def refuse(peer: Peer) -> None:
+        await peer.reply(status, {})
+
+    server.behave = refuse
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
+    async with connected("https://runai.invalid") as client:
+        with pytest.raises(Unavailable):
+            await client.create(SUBMISSION)
+
+    assert server.seen == ["runai.invalid:443"]
+
+
+async def test_no_proxy_is_honoured(server: Server, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
+        assert (await client.create(SUBMISSION)).id == UUID
