@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import json
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 import httpx
@@ -382,29 +384,36 @@ async def test_a_manifest_nested_too_deeply_to_send_is_the_users_to_mend(client,
     assert runai.asked == []
 
 
-async def test_a_large_answer_does_not_hold_up_the_event_loop(client, runai: Script, record_property):
-    """6 MiB parse in some 70 ms; the loop must run meanwhile. The bound is generous: parsing inline doubles it."""
-    import asyncio
-
+async def test_a_large_answer_does_not_hold_up_the_event_loop(client, runai: Script):
+    """While 6 MiB are parsed the loop gets its turns; the quietest of a few tries counts, the machine has other work."""
     manifest = {
         "metadata": {"name": "a"},
         "spec": {"env": [{"name": f"e{i}", "value": "v" * 20} for i in range(50_000)]},
     }
     body = json.dumps({"workload": {**workload(), "rawManifest": manifest, "workloadManifest": manifest}}).encode()
-    runai.answer = httpx.Response(200, content=body[: 6 * MIB], headers={"Content-Type": "application/json"})
-    assert len(body) < 6 * MIB
-    ticks = 0
+    runai.answer = httpx.Response(200, content=body, headers={"Content-Type": "application/json"})
+    assert 5 * MIB < len(body) < 6 * MIB
 
-    async def tick():
-        nonlocal ticks
+    shares = [await longest_stall(client.get(UUID)) for _ in range(5)]
+
+    assert min(shares) < 0.25
+
+
+async def longest_stall(call: Awaitable[object]) -> float:
+    """The longest time that the event loop stood still during the call, as a share of the whole."""
+    stalls = [0.0]
+
+    async def tick() -> None:
         while True:
+            before = time.perf_counter()
             await asyncio.sleep(0)
-            ticks += 1
+            stalls.append(time.perf_counter() - before)
 
     ticking = asyncio.create_task(tick())
+    await asyncio.sleep(0)
     started = time.perf_counter()
-    assert (await client.get(UUID)).id == UUID
-    record_property("seconds", time.perf_counter() - started)
+    await call
+    took = time.perf_counter() - started
+    await asyncio.sleep(0)
     ticking.cancel()
-
-    assert ticks > 10
+    return max(stalls) / took
