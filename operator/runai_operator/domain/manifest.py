@@ -1,0 +1,145 @@
+"""The manifest we submit: checked, marked as ours, hashed and encoded."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.model import GROUP, Gvk, Json, OwnerMark
+
+OWNER_INSTALL = f"{GROUP}/owner-install"
+OWNER_NAMESPACE = f"{GROUP}/owner-namespace"
+OWNER_NAME = f"{GROUP}/owner-name"
+OWNER_UID = f"{GROUP}/owner-uid"
+OWNER_ANNOTATIONS = (OWNER_INSTALL, OWNER_NAMESPACE, OWNER_NAME, OWNER_UID)
+
+TRACKING_PREFIXES = (
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    "helm.sh/",
+    "kubectl.kubernetes.io/",
+)
+"""Labels and annotations by which GitOps tools know what is theirs: copied to the cluster that Run:ai writes to, they
+would have such a tool adopt the workload there, and prune it."""
+TRACKING_LABELS = frozenset({"app.kubernetes.io/instance", "app.kubernetes.io/managed-by"})
+
+SERVER_OWNED = frozenset(
+    {"uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields", "ownerReferences",
+     "selfLink"}
+)  # fmt: skip
+"""Metadata that belongs to an object in some cluster, left behind by copying it out of there."""
+
+HASH_VERSION = "v1"
+
+
+def check(manifest: object) -> Gvk:
+    """The kind of the manifest. Raises `InvalidWorkload`, saying what is wrong, for what cannot be submitted."""
+    if not isinstance(manifest, dict):
+        raise InvalidWorkload("the manifest must be one Kubernetes object: a mapping with apiVersion and kind")
+    api_version, kind = manifest.get("apiVersion"), manifest.get("kind")
+    for field, value in (("apiVersion", api_version), ("kind", kind)):
+        if not isinstance(value, str) or not value:
+            raise InvalidWorkload(f"the manifest has no {field}: give it as a string")
+    if str(kind).endswith("List") and "items" in manifest:
+        raise InvalidWorkload("the manifest is a list of objects: make one RunaiWorkload for each of them")
+    metadata = manifest.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise InvalidWorkload("the manifest's metadata must be a mapping")
+    _check_metadata(metadata or {})
+    return Gvk.parse(str(api_version), str(kind))
+
+
+def _check_metadata(metadata: Json) -> None:
+    if metadata.get("generateName"):
+        raise InvalidWorkload(
+            "the manifest has metadata.generateName, which cannot be submitted exactly once: remove it, and set"
+            " spec.namePrefix if the name is to be made up"
+        )
+    if not isinstance(metadata.get("name") or "", str):
+        raise InvalidWorkload("the manifest's metadata.name must be a string")
+    for field in ("labels", "annotations"):
+        if not isinstance(metadata.get(field) or {}, dict):
+            raise InvalidWorkload(f"the manifest's metadata.{field} must be a mapping")
+
+
+def with_mark(manifest: Json, *, name: str, mark: OwnerMark) -> Json:
+    """A copy that carries our mark and, if it has none, our name; what is not changed is shared with the original."""
+    normal = normalised(manifest)
+    metadata = dict(normal["metadata"])
+    metadata["name"] = metadata.get("name") or name
+    metadata["annotations"] = metadata.get("annotations", {}) | {
+        OWNER_INSTALL: mark.install,
+        OWNER_NAMESPACE: mark.namespace,
+        OWNER_NAME: mark.name,
+        OWNER_UID: mark.uid,
+    }
+    return normal | {"metadata": metadata}
+
+
+def normalised(manifest: Json) -> Json:
+    """A copy without what must not travel: others' tracking, server-owned metadata, status, and any owner mark."""
+    metadata = {
+        key: value
+        for key, value in (manifest.get("metadata") or {}).items()
+        if key not in SERVER_OWNED and value is not None
+    }
+    for field in ("labels", "annotations"):
+        kept = {key: value for key, value in (metadata.pop(field, None) or {}).items() if not _must_stay(key)}
+        if kept:
+            metadata[field] = kept
+    return {key: value for key, value in manifest.items() if key != "status"} | {"metadata": metadata}
+
+
+def _must_stay(key: str) -> bool:
+    return key.startswith(TRACKING_PREFIXES) or key in TRACKING_LABELS or key in OWNER_ANNOTATIONS
+
+
+def read_mark(manifest: object) -> OwnerMark | None:
+    """Who submitted it; None without any of the four annotations. One that lacks some is nobody we know: a mark still."""
+    metadata = manifest.get("metadata") if isinstance(manifest, Mapping) else None
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    if not isinstance(annotations, Mapping) or not any(key in annotations for key in OWNER_ANNOTATIONS):
+        return None
+    install, namespace, name, uid = (_text(annotations.get(key)) for key in OWNER_ANNOTATIONS)
+    return OwnerMark(install, namespace, name, uid)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def content_hash(manifest: Json, *, priority: str | None, category: str | None, key: str | None = None) -> str:
+    """`v1:` and 32 hex digits over what a PUT sends, apart from the mark; keyed by `key` where it may be secret."""
+    content = {"manifest": normalised(manifest), "priority": priority, "category": category}
+    data = _dump(content, sort_keys=True)
+    digest = hashlib.sha256(data) if key is None else hmac.new(key.encode(), data, hashlib.sha256)
+    return f"{HASH_VERSION}:{digest.hexdigest()[:32]}"
+
+
+def same_content(old: str, new: str) -> bool | None:
+    """Whether two hashes are of equal content; None when they come from different versions of the normalisation."""
+    if old.partition(":")[0] != new.partition(":")[0]:
+        return None
+    return old == new
+
+
+def encode(manifest: Json) -> bytes:
+    """Compact JSON, which is YAML too."""
+    return _dump(manifest, sort_keys=False)
+
+
+def _dump(value: Any, *, sort_keys: bool) -> bytes:
+    try:
+        return json.dumps(
+            value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, allow_nan=False
+        ).encode()
+    except UnicodeEncodeError:
+        raise InvalidWorkload("the manifest holds text that is no Unicode: half of a surrogate pair") from None
+    except ValueError:
+        raise InvalidWorkload("the manifest holds a number that is not finite: JSON has none") from None
