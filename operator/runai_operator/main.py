@@ -15,7 +15,7 @@ from typing import Any
 from runai_operator import __version__
 from runai_operator.domain.errors import BridgeError
 from runai_operator.engine.engine import Engine, EngineSettings
-from runai_operator.handlers import backoff, run_watch, stop_on_signals
+from runai_operator.handlers import Watcher, backoff, stop_on_signals
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.client import KubeClient
 from runai_operator.kube.watch import WatchState
@@ -134,18 +134,16 @@ class Operator:
         await _patiently(lambda: _served(kube))
         await _patiently(engine.load)
         self._engine = engine
+        watcher = Watcher(
+            session=session,
+            state=self._watch,
+            observe=engine.observe,
+            served=kube.resource_served,
+            namespaces=settings.namespaces,
+        )
         async with asyncio.TaskGroup() as group:
             group.create_task(engine.run())
-            group.create_task(
-                run_watch(
-                    session,
-                    engine.observe,
-                    self._watch,
-                    served=kube.resource_served,
-                    stop=stop,
-                    namespaces=settings.namespaces,
-                )
-            )
+            group.create_task(watcher.run(stop))
 
     def _healthy(self, pulse: LoopPulse) -> list[Check]:
         silent = self._engine.silent_for() if self._engine else 0.0
