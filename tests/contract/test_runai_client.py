@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import socket
 import ssl
@@ -16,6 +17,7 @@ import pytest
 from controlplane.certificates import Authority
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable, UnexpectedReply
 from runai_operator.domain.model import RowQuery, Submission
+from runai_operator.runai import wire
 from runai_operator.runai.client import Credentials, RunaiClient, Timeouts
 from scripted_runai import UUID, workload
 
@@ -399,3 +401,20 @@ async def test_no_proxy_is_honoured(server: Server, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
         assert (await client.create(SUBMISSION)).id == UUID
+
+
+@pytest.mark.parametrize("encoded", [False, True], ids=["as an object", "encoded"])
+def test_the_vendors_own_models_read_what_we_write(encoded):
+    """Every field arrives in runapy's models under its name; `configuration` is newer than they are."""
+    create_request = pytest.importorskip("runai.models.workload_v2_create_request").WorkloadV2CreateRequest
+    update_request = pytest.importorskip("runai.models.workload_v2_update_request").WorkloadV2UpdateRequest
+    submission = dataclasses.replace(
+        SUBMISSION, priority="low", category="Train", preemptibility="preemptible", encoded=encoded
+    )
+
+    for write, model in ((wire.create_body, create_request), (wire.update_body, update_request)):
+        written = json.loads(write(submission))
+        read = model.from_dict(written).to_dict()
+        read["metadata"].pop("useGivenNameAsPrefix", None)
+
+        assert read == written

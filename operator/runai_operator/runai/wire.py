@@ -18,8 +18,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from runai_operator.domain.errors import InvalidWorkload, clip
-from runai_operator.domain.manifest import read_mark
-from runai_operator.domain.model import GROUP, Gvk, Project, Remote, Row, RowPage
+from runai_operator.domain.manifest import OWNER_ANNOTATIONS, read_mark
+from runai_operator.domain.model import Gvk, Project, Remote, Row, RowPage
 from runai_operator.domain.reading import Unreadable, decode_json
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ _INT32_MAX = 2**31 - 1
 _REMOTE_FIELDS = {
     "workload", "metadata", "desiredPhase", "syncInfo", "rawManifest", "workloadManifest", "id", "name", "projectId",
     "projectName", "clusterId", "departmentName", "gvk", "group", "version", "kind", "priority", "category",
-    "preemptibility", "createdAt", "deletedAt", "status", "message", "annotations",
-    f"{GROUP}/owner-install", f"{GROUP}/owner-namespace", f"{GROUP}/owner-name", f"{GROUP}/owner-uid",
+    "preemptibility", "createdAt", "deletedAt", "status", "message", "annotations", *OWNER_ANNOTATIONS,
 }  # fmt: skip
 _ROW_FIELDS = {
     "workloads", "next", "phase", "phaseMessage", "phaseUpdatedAt", "runningPods", "requestedPods", "number",
