@@ -96,6 +96,13 @@ class Client:
             raise ApiError(response)
         return response.text
 
+    def send_text(self, method: str, path: str, text: str) -> None:
+        """Send JSON that Python itself could not write or read back, such as one nested very deeply."""
+        headers = {"Content-Type": "application/json"}
+        response = self._http.request(method, path, content=text.encode(), headers=headers)
+        if response.is_error:
+            raise ApiError(response)
+
     def get(self, path: str, **params: str | int) -> Object:
         return self.request("GET", path, params=params)
 

@@ -109,11 +109,55 @@ class Simulator(Process):
         self.url = str(found[-1])
         return self
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
     def admin(self, method: str, path: str, json: Any = None) -> Any:
         """One call of the admin endpoint."""
-        answer = httpx.request(method, f"{self.url}/_admin/{path}", json=json, timeout=30)
+        answer = httpx.request(method, f"{self.url}/_admin/{path}", json=json, timeout=30, trust_env=False)
         answer.raise_for_status()
-        return answer.json() if answer.content else None
+        return answer.json()
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every workload it remembers, deleted ones too."""
+        shown: list[dict[str, Any]] = self.admin("GET", "workloads")
+        return shown
+
+    def live(self) -> list[dict[str, Any]]:
+        return [entry for entry in self.all() if entry["live"]]
+
+    def manifest(self, workload_id: str) -> dict[str, Any]:
+        shown: dict[str, Any] = self.admin("GET", f"workloads/{workload_id}")["manifest"]
+        return shown
+
+    def calls(self, method: str, path: str = "/api/v2/workloads") -> int:
+        """How many requests of that method to the path or below were answered."""
+        requests = self.admin("GET", "counters")["requests"]
+        return sum(one["count"] for one in requests if one["method"] == method and one["path"].startswith(path))
+
+    def effective_creates(self) -> int:
+        """How many POSTs made a workload."""
+        return len(self.admin("GET", "counters")["creates"])
+
+    def fault(self, kind: str, **rule: Any) -> None:
+        self.admin("POST", "faults", {"kind": kind, **rule})
+
+    def heal(self) -> None:
+        """No faults any more."""
+        self.admin("DELETE", "faults")
+
+    def switch(self, **values: Any) -> None:
+        self.admin("POST", "switches", values)
+
+    def set_phase(self, workload_id: str, phase: str, message: str = "") -> None:
+        self.admin("POST", f"workloads/{workload_id}", {"phase": phase, "message": message})
+
+    def delete_outside(self, workload_id: str) -> None:
+        self.admin("POST", f"workloads/{workload_id}", {"deleted": True})
+
+    def purge(self, workload_id: str) -> None:
+        self.admin("DELETE", f"workloads/{workload_id}")
 
 
 class Operator(Process):

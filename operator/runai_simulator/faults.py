@@ -1,0 +1,157 @@
+"""Faults on demand: what a network, a gateway or an overloaded control plane does to one request."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+KINDS = {
+    "status": "answers `status` (with `Retry-After: after` for 429), without effect",
+    "latency": "waits `seconds`, then serves",
+    "timeout": "never answers, without effect",
+    "timeout-after": "takes effect and never answers",
+    "reset": "cuts the connection, without effect",
+    "lost-answer": "takes effect, then cuts the connection",
+    "error-after": "takes effect, then answers `status`",
+    "garbage": "takes effect, then answers what is no JSON",
+    "huge": "takes effect, then answers 10 MiB",
+    "deep": "takes effect, then answers JSON of 50,000 levels",
+    "html": "answers 502 with a page, as gateways do, without effect",
+    "unauthorized": "answers 401, without effect",
+    "slow-answer": "takes effect, then lets the answer drip over `seconds`",
+}
+"""What each kind of fault does."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """One rule: which requests, how often, and what happens to them."""
+
+    kind: str
+    method: str = ""
+    """Empty: all methods."""
+    path: str = "/api/"
+    """Regular expression, searched in the path. Tokens are `/api/v[12]/token`."""
+    count: int = -1
+    """How many requests; -1 is all."""
+    probability: float = 1.0
+    status: int = 503
+    after: str = ""
+    seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"no fault is named {self.kind}; there are {', '.join(KINDS)}")
+        re.compile(self.path)
+
+
+class Faults:
+    """ASGI middleware around the API; the admin endpoint and, unless named, the token endpoints stay out of it."""
+
+    def __init__(self, app: App, *, seed: int = 0) -> None:
+        self._app = app
+        self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self.rules: list[Fault] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fault = self._strike(scope) if scope["type"] == "http" else None
+        if fault is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._suffer(fault, scope, receive, send)
+
+    def _strike(self, scope: Scope) -> Fault | None:
+        path = scope["path"]
+        if path.startswith("/_admin"):
+            return None
+        for fault in self.rules:
+            meant = "token" in fault.path or "/token" not in path
+            if not meant or fault.count == 0 or fault.method not in ("", scope["method"]):
+                continue
+            if re.search(fault.path, path) and self._random.random() < fault.probability:
+                fault.count -= fault.count > 0
+                return fault
+        return None
+
+    async def _suffer(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = fault.kind
+        if kind == "latency":
+            await asyncio.sleep(fault.seconds)
+            await self._app(scope, receive, send)
+            return
+        if kind in ("lost-answer", "error-after", "garbage", "huge", "deep", "timeout-after", "slow-answer"):
+            answer = await _swallow(self._app, scope, receive)
+        if kind in ("reset", "lost-answer"):
+            await _cut(receive, send)
+            return
+        if kind in ("timeout", "timeout-after"):
+            await asyncio.Event().wait()
+        if kind == "slow-answer":
+            await _drip(send, answer, fault.seconds)
+            return
+        await _answer(send, *_content(fault))
+
+
+async def _cut(receive: Receive, send: Send) -> None:
+    """Reset the connection. ASGI has no word for it, so this reaches for the server's own request cycle."""
+    cycle: Any = getattr(send, "__self__", None)
+    cycle.transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _content(fault: Fault) -> tuple[int, bytes, str, str]:
+    """Status, body, content type and Retry-After of a made-up answer."""
+    error = b'{"code": %d, "message": "injected by the simulator"}'
+    match fault.kind:
+        case "garbage":
+            return 200, b"\x00\xffno JSON at all", "application/json", ""
+        case "huge":
+            return 200, b'{"x": "' + b"x" * 10 * 1024 * 1024 + b'"}', "application/json", ""
+        case "deep":
+            return 200, b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "application/json", ""
+        case "html":
+            return 502, b"<html><body>Bad Gateway</body></html>", "text/html", ""
+        case "unauthorized":
+            return 401, error % 401, "application/json", ""
+    return fault.status, error % fault.status, "application/json", fault.after
+
+
+async def _answer(send: Send, status: int, body: bytes, content_type: str, after: str) -> None:
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    if after:
+        headers.append((b"retry-after", after.encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _swallow(app: App, scope: Scope, receive: Receive) -> list[Message]:
+    """Let the request take effect and keep its answer."""
+    kept: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        kept.append(message)
+
+    await app(scope, receive, keep)
+    return kept
+
+
+async def _drip(send: Send, answer: list[Message], seconds: float) -> None:
+    start, *bodies = answer
+    await send(start)
+    body = b"".join(message.get("body", b"") for message in bodies)
+    for piece in range(10):
+        await asyncio.sleep(seconds / 10)
+        part = body[len(body) * piece // 10 : len(body) * (piece + 1) // 10]
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

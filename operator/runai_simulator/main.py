@@ -1,0 +1,62 @@
+"""The command `runai-simulator`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from runai_simulator.app import Simulator
+from runai_simulator.server import listen, make_server
+from runai_simulator.switches import Switches
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code: 0 when told to stop, 2 for arguments that cannot be used."""
+    args = _parser().parse_args(argv)
+    try:
+        switches = Switches().changed(dict(map(_switch, args.switch)))
+        socket = listen(args.host, args.port)
+    except (ValueError, OSError) as error:
+        print(f"runai-simulator: {error}", file=sys.stderr)  # noqa: T201 - a command's own words
+        return 2
+    host, port = socket.getsockname()[:2]
+    scheme = "https" if args.tls_cert else "http"
+    shown = f"[{host}]" if ":" in host else host
+    server = make_server(Simulator(switches, seed=args.seed), tls_cert=args.tls_cert, tls_key=args.tls_key)
+    print(f"runai-simulator listening on {scheme}://{shown}:{port}", flush=True)  # noqa: T201 - scripts read it
+    try:
+        server.run(sockets=[socket])
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="runai-simulator", description="A stand-in for the Run:ai control plane, with its state in memory."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve until told to stop")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000, help="0 takes a free one; the first line printed tells it")
+    serve.add_argument("--tls-cert", help="PEM file; with --tls-key")
+    serve.add_argument("--tls-key")
+    serve.add_argument("--seed", type=int, default=0, help="of everything random: ids and faults with a probability")
+    names = ", ".join(field.name for field in fields(Switches))
+    serve.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help=f"one of {names}")
+    return parser
+
+
+def _switch(text: str) -> tuple[str, Any]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise ValueError(f"--switch takes NAME=VALUE, not {text}")
+    if value in ("true", "false"):
+        return name, value == "true"
+    try:
+        return name, float(value)
+    except ValueError:
+        raise ValueError(f"{name} is true, false or a number") from None

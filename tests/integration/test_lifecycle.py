@@ -1,0 +1,281 @@
+"""The user's stories, on a real API server, with the operator and the simulator as real processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from controlplane import Client, ControlPlane
+from stack import Operator, Simulator, Workloads, manifest_of, workload
+from stack.workloads import condition
+
+
+def edited(backoff_limit: int = 3):
+    manifest = manifest_of("Deployment")
+    manifest["spec"]["replicas"] = backoff_limit
+    return manifest
+
+
+RUNS_ON = manifest_of("Deployment")
+"""A kind that never completes."""
+
+
+def test_apply_and_the_id_and_the_status_appear(operator, runai, workloads):
+    workloads.apply("a", manifest=RUNS_ON)
+    workload_id = workloads.wait_id("a")
+    item = workloads.wait_condition("a", "Ready", "True", reason="Running")
+
+    status = item["status"]
+    assert [entry["id"] for entry in runai.live()] == [workload_id]
+    assert status["phase"] == "Running"
+    assert status["syncStatus"] == "Synced"
+    assert status["projectName"] == "team-a"
+    assert status["gvk"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
+    assert condition(item, "Reconciling") is None
+    assert condition(item, "Stalled") is None
+
+
+def test_a_job_runs_to_completion_and_stays_completed(operator, runai, workloads):
+    workloads.apply("a")
+    item = workloads.wait_condition("a", "Completed", "True")
+
+    assert condition(item, "Ready")["reason"] == "Completed"
+
+    runai.purge(item["status"]["workloadId"])
+    workloads.annotate("a", "reconcile-requested-at", "now")
+    item = workloads.wait("a", lambda found: found["status"].get("lastHandledReconcileAt") == "now")
+
+    assert condition(item, "Ready")["reason"] == "Completed"
+    assert runai.effective_creates() == 1
+
+
+def test_an_edited_manifest_is_put_exactly_once(operator, runai, workloads):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    workloads.apply("a", manifest=edited())
+    workloads.wait_condition("a", "Ready", "True")
+
+    assert runai.calls("PUT") == 1
+    assert runai.manifest(workloads.get("a")["status"]["workloadId"])["spec"]["replicas"] == 3
+
+
+def test_edited_labels_cause_no_call(operator, runai, workloads):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    before = runai.calls("PUT"), runai.calls("POST"), runai.calls("DELETE")
+    workloads.patch("a", {"metadata": {"labels": {"team": "blue"}}})
+    workloads.annotate("a", "reconcile-requested-at", "after-the-label")
+    workloads.wait("a", lambda item: item["status"].get("lastHandledReconcileAt") == "after-the-label")
+
+    assert (runai.calls("PUT"), runai.calls("POST"), runai.calls("DELETE")) == before
+
+
+def test_delete_removes_the_workload_first_and_then_the_object(operator, runai, workloads):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    workloads.delete("a")
+    seen_while_live = []
+    while workloads.find("a") is not None:
+        seen_while_live.append(len(runai.live()))
+    workloads.wait_gone("a")
+
+    assert runai.live() == []
+    assert 1 in seen_while_live
+    assert runai.calls("DELETE") == 1
+
+
+def test_orphan_leaves_the_workload_in_runai(operator, runai, workloads):
+    workloads.apply("a", manifest=RUNS_ON, deletionPolicy="Orphan")
+    workload_id = workloads.wait_id("a")
+    workloads.delete("a")
+    workloads.wait_gone("a")
+
+    assert [entry["id"] for entry in runai.live()] == [workload_id]
+    assert runai.calls("DELETE") == 0
+
+
+def test_replace_makes_no_second_workload(operator, runai, workloads, control_plane: ControlPlane, namespace):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    before = workloads.get("a")
+    replaced = workload("a", namespace, manifest=RUNS_ON)
+    control_plane.kubectl("replace", "-f", "-", input=json.dumps(replaced))
+    item = workloads.wait("a", lambda found: found["metadata"].get("finalizers"), what="no finalizer again")
+
+    assert item["status"]["workloadId"] == before["status"]["workloadId"]
+    assert runai.effective_creates() == 1
+
+    workloads.delete("a")
+    workloads.wait_gone("a")
+
+    assert runai.live() == []
+
+
+def test_forced_replacement_under_a_new_uid_leaves_one_workload(
+    operator, runai, workloads, control_plane: ControlPlane, namespace
+):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    before = workloads.get("a")["metadata"]["uid"]
+    replaced = workload("a", namespace, manifest=RUNS_ON)
+    control_plane.kubectl("replace", "--force", "-f", "-", input=json.dumps(replaced))
+    workloads.wait("a", lambda found: found["metadata"]["uid"] != before)
+    workloads.wait_condition("a", "Ready", "True")
+
+    assert len(runai.live()) == 1
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        pytest.param(lambda w: w.wait("a", lambda item: item["metadata"].get("finalizers")), id="after the finalizer"),
+        pytest.param(lambda w: w.wait_id("a"), id="after the id"),
+        pytest.param(lambda w: w.wait_condition("a", "Synced", "True"), id="after the sync"),
+        pytest.param(lambda w: w.wait_condition("a", "Ready", "True"), id="when it runs"),
+    ],
+)
+def test_killed_and_started_again_there_is_still_one(
+    reached: Callable[[Workloads], object], start_operator, runai, workloads
+):
+    first = start_operator()
+    workloads.apply("a", manifest=RUNS_ON)
+    reached(workloads)
+    first.kill()
+    start_operator()
+    workloads.wait_condition("a", "Ready", "True")
+
+    assert runai.effective_creates() == 1
+    assert runai.calls("PUT") <= 1
+
+
+def test_killed_while_deleting_it_finishes_after_the_restart(start_operator, runai, workloads):
+    first = start_operator()
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    workloads.delete("a")
+    first.kill()
+    start_operator()
+    workloads.wait_gone("a")
+
+    assert runai.live() == []
+
+
+def test_the_spec_is_the_same_to_the_byte_through_the_whole_life(operator, workloads, control_plane: ControlPlane):
+    def spec_bytes() -> str:
+        text = control_plane.client.text(workloads.path("a"))
+        return text[text.index('"spec":') : text.rindex('"status":')]
+
+    manifest = manifest_of("Job", odd="  spaces, ünïcode, 1.0, \t tabs ")
+    manifest["spec"]["number"] = 1.50
+    workloads.apply("a", manifest=manifest)
+    before = spec_bytes()
+    workloads.wait_condition("a", "Completed", "True")
+
+    assert spec_bytes() == before
+
+
+def test_text_and_sources_are_submitted_like_objects(
+    operator, runai, workloads, control_plane: ControlPlane, namespace
+):
+    text = json.dumps(RUNS_ON)
+    client: Client = control_plane.client
+    client.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "source", "namespace": namespace},
+            "data": {"job.yaml": text},
+        }
+    )
+    workloads.apply("text", manifestYaml=text)
+    workloads.apply("from", manifestFrom={"configMapKeyRef": {"name": "source", "key": "job.yaml"}})
+    workloads.wait_condition("text", "Ready", "True")
+    workloads.wait_condition("from", "Ready", "True")
+
+    assert {entry["name"] for entry in runai.live()} == {"text", "from"}
+
+
+def test_paused_holds_an_edit_until_resumed(operator, runai, workloads):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    workloads.annotate("a", "paused", "true")
+    workloads.wait_condition("a", "Ready", "True", reason="Paused")
+    workloads.apply("a", manifest=edited())
+    workloads.wait_condition("a", "Stalled", "True", reason="Paused")
+
+    assert runai.calls("PUT") == 0
+
+    workloads.annotate("a", "paused", None)
+    workloads.wait_condition("a", "Ready", "True", reason="Running")
+
+    assert runai.calls("PUT") == 1
+
+
+def test_observing_never_writes_and_leaves_everything_behind(operator, runai, workloads):
+    workloads.apply("owner", manifest=RUNS_ON)
+    workload_id = workloads.wait_id("owner")
+    workloads.wait_condition("owner", "Ready", "True")
+    writes = runai.calls("POST"), runai.calls("PUT"), runai.calls("DELETE")
+    workloads.apply("observer", projectId="1", managementPolicy="Observe", workloadId=workload_id)
+    item = workloads.wait_condition("observer", "Ready", "True", reason="Running")
+
+    assert "finalizers" not in item["metadata"]
+
+    workloads.delete("observer")
+    workloads.wait_gone("observer")
+
+    assert (runai.calls("POST"), runai.calls("PUT"), runai.calls("DELETE")) == writes
+    assert len(runai.live()) == 1
+
+
+def test_an_orphan_is_adopted_by_its_id(operator, runai, workloads):
+    workloads.apply("first", name="shared", manifest=RUNS_ON, deletionPolicy="Orphan")
+    workload_id = workloads.wait_id("first")
+    workloads.wait_condition("first", "Ready", "True")
+    workloads.delete("first")
+    workloads.wait_gone("first")
+    workloads.apply("first", name="shared", manifest=RUNS_ON, workloadId=workload_id)
+    workloads.wait_condition("first", "Ready", "True")
+
+    assert runai.effective_creates() == 1
+    assert workloads.get("first")["status"]["workloadId"] == workload_id
+
+    workloads.delete("first")
+    workloads.wait_gone("first")
+
+    assert runai.live() == []
+
+
+def test_writes_of_one_life_stay_within_the_budget(operator: Operator, runai: Simulator, workloads, control_plane):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    workloads.apply("a", manifest=edited())
+    workloads.wait_condition("a", "Ready", "True")
+    workloads.delete("a")
+    workloads.wait_gone("a")
+    path = workloads.path("a")
+    writes = [
+        event
+        for event in control_plane.audit_events()
+        if event["stage"] == "ResponseComplete"
+        and event["verb"] not in ("get", "list", "watch")
+        and event["requestURI"].startswith(path)
+        and "runai-operator" in event["userAgent"]
+    ]
+
+    shown_changes = 12  # syncs after create and edit, phases from Creating to Running and Updating, Deleting
+    assert len(writes) <= 5 + shown_changes
+    assert all(event["userAgent"].startswith("runai-operator/") for event in writes), "kopf wrote"
+
+
+def test_kopf_writes_nothing_and_only_watches(operator, workloads, control_plane: ControlPlane):
+    workloads.apply("a")
+    workloads.wait_condition("a", "Completed", "True")
+    workloads.delete("a")
+    workloads.wait_gone("a")
+    by_kopf = [event for event in control_plane.audit_events() if event.get("userAgent", "").startswith("kopf")]
+
+    assert {event["verb"] for event in by_kopf} <= {"get", "list", "watch"}
+    assert any(event["verb"] == "watch" for event in by_kopf)

@@ -1,0 +1,263 @@
+"""When Run:ai, the user or the network do what they should not: what status says, and that all is well afterwards."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from controlplane import ControlPlane
+from stack import Simulator, manifest_of
+from stack.processes import CLIENT_SECRET
+from stack.workloads import condition
+
+RUNS_ON = manifest_of("Deployment")
+
+
+def test_runai_down_while_applying_converges_when_it_is_back(start_operator, workloads, tmp_path, runai):
+    runai.kill()
+    operator = start_operator(RUNAI_BASE_URL=runai.url)
+    workloads.apply("a", manifest=RUNS_ON)
+    item = workloads.wait_condition("a", "Ready", "False", reason="RunaiUnavailable")
+
+    assert condition(item, "Reconciling")["status"] == "True"
+    assert condition(item, "Synced")["reason"] == "NotDelivered"
+    assert "Run:ai" in condition(item, "Ready")["message"]
+
+    with Simulator(tmp_path, port=runai.port) as again:
+        workloads.wait_condition("a", "Ready", "True")
+
+        assert len(again.live()) == 1
+    assert operator.alive
+
+
+def test_runai_down_for_long_is_stalled_and_heals(start_operator, workloads, tmp_path, runai):
+    runai.kill()
+    start_operator(RUNAI_BASE_URL=runai.url, OPERATOR_STALLED_AFTER="1s")
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Stalled", "True", reason="RunaiUnavailable")
+    with Simulator(tmp_path, port=runai.port):
+        item = workloads.wait_condition("a", "Ready", "True")
+
+    assert condition(item, "Stalled") is None
+
+
+def test_never_submitted_goes_at_once_while_runai_is_down(start_operator, workloads, runai):
+    runai.kill()
+    start_operator(RUNAI_BASE_URL=runai.url)
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "False", reason="RunaiUnavailable")
+    workloads.delete("a")
+
+    workloads.wait_gone("a", timeout=20)
+
+
+def test_runai_down_while_deleting_holds_the_object_and_says_why(operator, workloads, runai):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    runai.fault(kind="status", status=503)
+    workloads.delete("a")
+    item = workloads.wait_condition("a", "Ready", "False", reason="Deleting")
+
+    assert condition(item, "Reconciling")["status"] == "True"
+
+    runai.heal()
+    workloads.wait_gone("a")
+
+    assert runai.live() == []
+
+
+def test_trouble_after_success_leaves_ready_alone(operator, workloads, runai):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    runai.fault(kind="status", status=503)
+    workloads.annotate("a", "reconcile-requested-at", "1")
+    item = workloads.wait_condition("a", "Synced", "Unknown")
+
+    assert condition(item, "Ready")["status"] == "True"
+
+    runai.heal()
+    workloads.wait_condition("a", "Synced", "True")
+
+
+def test_a_refused_manifest_is_stalled_with_the_words_of_the_api_and_can_be_corrected(operator, workloads, runai):
+    workloads.apply("a", manifest={"apiVersion": "example.com/v1", "kind": "Unheard", "spec": {}})
+    item = workloads.wait_condition("a", "Stalled", "True", reason="InvalidSpec")
+
+    assert "workload type not found" in condition(item, "Ready")["message"]
+    assert not item["metadata"].get("finalizers"), "nothing was created, so nothing needs to be held"
+
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+
+    assert len(runai.live()) == 1
+
+
+def test_an_unknown_project_is_stalled_and_can_be_corrected(operator, workloads, runai):
+    workloads.apply("a", projectName="no-such-project", manifest=RUNS_ON)
+    item = workloads.wait_condition("a", "Stalled", "True", reason="ProjectNotFound")
+
+    assert "no-such-project" in condition(item, "Ready")["message"]
+
+    workloads.apply("a", projectName="team-a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+
+
+def test_a_refused_object_can_be_deleted_while_runai_is_down(operator, workloads, runai):
+    workloads.apply("a", projectName="no-such-project", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Stalled", "True")
+    runai.kill()
+    workloads.delete("a")
+
+    workloads.wait_gone("a", timeout=20)
+
+
+def test_a_taken_name_names_its_holder(operator, workloads, runai):
+    workloads.apply("first", name="shared", manifest=RUNS_ON)
+    workloads.wait_condition("first", "Ready", "True")
+    workloads.apply("second", name="shared", manifest=RUNS_ON)
+    item = workloads.wait_condition("second", "Stalled", "True", reason="NameTaken")
+
+    assert "/first" in condition(item, "Ready")["message"]
+    assert len(runai.live()) == 1
+
+    workloads.delete("second")
+    workloads.wait_gone("second")
+
+    assert len(runai.live()) == 1
+
+
+def test_a_failed_workload_is_stalled_and_mended_by_an_edit(operator, workloads, runai):
+    workloads.apply("a", manifest=RUNS_ON)
+    workload_id = workloads.wait_id("a")
+    workloads.wait_condition("a", "Ready", "True")
+    runai.set_phase(workload_id, "Failed", "ImagePullBackOff")
+    item = workloads.wait_condition("a", "Stalled", "True", reason="Failed")
+
+    assert "ImagePullBackOff" in condition(item, "Ready")["message"]
+
+    mended = manifest_of("Deployment")
+    mended["spec"]["replicas"] = 2
+    workloads.apply("a", manifest=mended)
+    workloads.wait("a", lambda found: found["status"]["observedGeneration"] == 2)
+    runai.set_phase(workload_id, "Running", "")
+    workloads.wait_condition("a", "Ready", "True", reason="Running")
+
+    assert runai.effective_creates() == 1
+
+
+def test_deleted_outside_is_reported_and_not_created_again(operator, workloads, runai):
+    workloads.apply("a", manifest=RUNS_ON)
+    workload_id = workloads.wait_id("a")
+    workloads.wait_condition("a", "Ready", "True")
+    runai.delete_outside(workload_id)
+    workloads.wait_condition("a", "Stalled", "True", reason="DeletedExternally")
+
+    assert runai.effective_creates() == 1
+
+    workloads.delete("a")
+    workloads.wait_gone("a")
+
+
+def test_deleted_outside_under_recreate_comes_back_once(operator, workloads, runai):
+    workloads.apply("a", manifest=RUNS_ON, externalDeletionPolicy="Recreate")
+    first = workloads.wait_id("a")
+    workloads.wait_condition("a", "Ready", "True")
+    runai.delete_outside(first)
+    workloads.wait("a", lambda item: item["status"].get("workloadId") not in (None, first))
+    workloads.wait_condition("a", "Ready", "True")
+
+    assert len(runai.live()) == 1
+    assert runai.effective_creates() == 2
+
+
+@pytest.mark.parametrize("answer", ["garbage", "huge", "deep"])
+def test_answers_that_make_no_sense_never_make_a_second_workload(operator, workloads, runai, answer):
+    runai.fault(kind=answer, method="POST", path="/api/v2/workloads", count=2)
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+
+    assert len(runai.live()) == 1
+    assert operator.alive
+
+
+def test_a_lost_answer_leads_to_one_workload(operator, workloads, runai):
+    runai.fault(kind="lost-answer", method="POST", path="/api/v2/workloads", count=1)
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+
+    assert runai.effective_creates() == 1
+
+
+def test_secrets_and_tokens_never_show(operator, workloads, runai, control_plane: ControlPlane, namespace):
+    marker = "hunter2-hunter2"
+    manifest = manifest_of("Deployment")
+    manifest["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "PASSWORD", "value": marker}]
+    workloads.apply("fine", manifest=manifest)
+    workloads.apply("refused", manifest={**manifest, "kind": "Unheard", "apiVersion": "example.com/v1"})
+    workloads.apply("broken", manifestYaml=f"apiVersion: v1\nkind: [unclosed {marker}")
+    workloads.wait_condition("fine", "Ready", "True")
+    workloads.wait_condition("refused", "Stalled", "True")
+    workloads.wait_condition("broken", "Stalled", "True")
+    runai.fault(kind="status", status=500)
+    workloads.annotate("fine", "reconcile-requested-at", "1")
+    workloads.wait_condition("fine", "Synced", "Unknown")
+    places = {
+        "log": operator.output(),
+        "metrics": operator.metrics(),
+        "status": str([item["status"] for item in workloads.all()]),
+        "events": str(control_plane.client.list_all(f"/api/v1/namespaces/{namespace}/events")),
+    }
+    encoded = base64.b64encode(marker.encode()).decode()
+
+    for place, text in places.items():
+        for secret in (marker, encoded, CLIENT_SECRET, "eyJ"):
+            assert secret not in text, f"{secret} is in the {place}"
+
+
+def test_bad_configuration_ends_with_two_and_one_line(control_plane, runai, tmp_path):
+    from stack import Operator
+
+    operator = Operator(tmp_path, control_plane.kubeconfig, "", RUNAI_CLIENT_ID="")
+    with operator:
+        code = operator.wait()
+
+    assert code == 2
+    assert len(operator.output().strip().splitlines()) == 1
+    assert "RUNAI_BASE_URL" in operator.output()
+    assert "RUNAI_CLIENT_ID" in operator.output()
+
+
+def test_it_stops_cleanly_when_told(operator, workloads):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_id("a")
+
+    assert operator.terminate() == 0
+    assert "Traceback" not in operator.output()
+
+
+def test_an_operator_started_before_its_crd_comes_to_work_by_itself(fresh_control_plane, runai, tmp_path):
+    from stack import Operator, Workloads
+
+    plane = fresh_control_plane()
+    with Operator(tmp_path, plane.kubeconfig, runai.url) as operator:
+        operator.wait_until("liveness", lambda: operator.probe("healthz") == 200)
+        assert operator.probe("readyz") == 503
+
+        plane.install_crds()
+        operator.wait_ready()
+        workloads = Workloads(plane.client, "default")
+        workloads.apply("a", manifest=RUNS_ON, deletionPolicy="Orphan")
+        workloads.wait_condition("a", "Ready", "True")
+
+        crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/runaiworkloads.bridge.run.ai"
+        plane.client.delete(crd)
+        plane.client.wait_gone(crd)
+        operator.wait_until("not ready", lambda: operator.probe("readyz") == 503)
+
+        plane.install_crds()
+        operator.wait_ready()
+        workloads.apply("b", manifest=RUNS_ON)
+        workloads.wait_condition("b", "Ready", "True")
+
+        assert len(runai.live()) == 2, "one orphaned, one new"
