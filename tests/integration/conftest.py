@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from controlplane import ControlPlane
-from stack import Operator, Simulator, Workloads
+from stack import QUICK, Operator, Simulator, Workloads
 
 
 @pytest.fixture
 def runai(tmp_path: Path) -> Iterator[Simulator]:
     """A Run:ai control plane that is quick: syncs and phases take fractions of a second."""
-    with Simulator(tmp_path) as running:
+    with Simulator(tmp_path, **QUICK) as running:
         yield running
 
 

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from controlplane import ControlPlane
-from stack import Simulator, manifest_of
+from stack import QUICK, Simulator, manifest_of
 from stack.processes import CLIENT_SECRET
 from stack.workloads import condition
 
@@ -24,7 +24,7 @@ def test_runai_down_while_applying_converges_when_it_is_back(start_operator, wor
     assert condition(item, "Synced")["reason"] == "NotDelivered"
     assert "Run:ai" in condition(item, "Ready")["message"]
 
-    with Simulator(tmp_path, port=runai.port) as again:
+    with Simulator(tmp_path, port=runai.port, **QUICK) as again:
         workloads.wait_condition("a", "Ready", "True")
 
         assert len(again.live()) == 1
@@ -36,7 +36,7 @@ def test_runai_down_for_long_is_stalled_and_heals(start_operator, workloads, tmp
     start_operator(RUNAI_BASE_URL=runai.url, OPERATOR_STALLED_AFTER="1s")
     workloads.apply("a", manifest=RUNS_ON)
     workloads.wait_condition("a", "Stalled", "True", reason="RunaiUnavailable")
-    with Simulator(tmp_path, port=runai.port):
+    with Simulator(tmp_path, port=runai.port, **QUICK):
         item = workloads.wait_condition("a", "Ready", "True")
 
     assert condition(item, "Stalled") is None

@@ -1,6 +1,6 @@
 """The operator and the simulator as real processes beside a real control plane, for tests and the demo."""
 
-from stack.processes import Operator, Process, Simulator
+from stack.processes import QUICK, Operator, Process, Simulator
 from stack.workloads import Workloads, manifest_of, workload
 
-__all__ = ["Operator", "Process", "Simulator", "Workloads", "manifest_of", "workload"]
+__all__ = ["QUICK", "Operator", "Process", "Simulator", "Workloads", "manifest_of", "workload"]

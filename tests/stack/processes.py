@@ -95,12 +95,18 @@ class Process:
         raise AssertionError(f"no {what} after {HANG_GUARD} s:\n{self.output()[-4000:]}")
 
 
+QUICK = {"list_lag": 0.1, "sync_time": 0.05, "phase_time": 0.1, "run_time": 0.5, "delete_time": 0.2}
+"""Switches of a control plane that is in a hurry."""
+
+
 class Simulator(Process):
     """`runai-simulator serve` on a free port of loopback."""
 
-    def __init__(self, directory: Path, *arguments: str, port: int = 0) -> None:
+    def __init__(self, directory: Path, *, port: int = 0, **switches: bool | float) -> None:
         command = [sys.executable, "-m", "runai_simulator", "serve", "--host", "127.0.0.1", "--port", str(port)]
-        super().__init__([*command, *arguments], env={}, log=directory / "simulator.log")
+        for name, value in switches.items():
+            command += ["--switch", f"{name}={str(value).lower()}"]
+        super().__init__(command, env={}, log=directory / "simulator.log")
         self.url = ""
 
     def start(self) -> Self:

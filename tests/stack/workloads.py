@@ -31,7 +31,7 @@ def manifest_of(kind: str = "Job", **annotations: str) -> Object:
     return made
 
 
-def workload(name: str, namespace: str, **spec: Any) -> Object:
+def workload(name: str, namespace: str, /, **spec: Any) -> Object:
     """A RunaiWorkload of a Job in team-a, unless `spec` says otherwise."""
     content = {"projectName": "team-a", **spec}
     if not {"manifest", "manifestYaml", "manifestFrom"} & content.keys() and "workloadId" not in content:
@@ -56,7 +56,7 @@ class Workloads:
     def path(self, name: str) -> str:
         return f"{self.collection}/{name}"
 
-    def apply(self, name: str, **spec: Any) -> Object:
+    def apply(self, name: str, /, **spec: Any) -> Object:
         return self.client.apply(workload(name, self.namespace, **spec))
 
     def get(self, name: str) -> Object:
