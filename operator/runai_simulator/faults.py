@@ -58,7 +58,7 @@ class Fault:
 class Faults:
     """ASGI middleware around the API; the admin endpoint and, unless named, the token endpoints stay out of it."""
 
-    def __init__(self, app: App, *, seed: int = 0) -> None:
+    def __init__(self, app: App, *, seed: int | None = None) -> None:
         self._app = app
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self.rules: list[Fault] = []

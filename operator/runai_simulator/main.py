@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8000, help="0 takes a free one; the first line printed tells it")
     serve.add_argument("--tls-cert", help="PEM file; with --tls-key")
     serve.add_argument("--tls-key")
-    serve.add_argument("--seed", type=int, default=0, help="of everything random: ids and faults with a probability")
+    serve.add_argument("--seed", type=int, help="makes ids and faults with a probability repeatable")
     names = ", ".join(field.name for field in fields(Switches))
     serve.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help=f"one of {names}")
     return parser

@@ -103,7 +103,7 @@ def v1_row(workload: Workload, now: float, switches: Switches) -> Json:
         "allocatedResources": {"gpu": gpus} if runs and gpus else None,
         "conditions": [],
         "actionsSupport": {"delete": True, "suspend": False},
-        "environmentVariables": [],
+        "environmentVariables": {},
     }
 
 

@@ -107,7 +107,7 @@ class Workload:
 class World:
     """Everything the control plane knows."""
 
-    def __init__(self, switches: Switches | None = None, *, seed: int = 0) -> None:
+    def __init__(self, switches: Switches | None = None, *, seed: int | None = None) -> None:
         self.switches = switches or Switches()
         self.random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self.projects: dict[str, Project] = {project.id: project for project in PROJECTS}
