@@ -52,6 +52,7 @@ from runai_operator.domain.naming import external_name
 from runai_operator.domain.situation import (
     COMPLETED,
     FAILED,
+    LOST_REASONS,
     Candidate,
     Missing,
     Situation,
@@ -59,9 +60,6 @@ from runai_operator.domain.situation import (
     is_ours,
     is_predecessor,
 )
-
-LOST_REASONS = frozenset({"DeletedExternally", "RecreateGivenUp", "ManagedByOther"})
-"""Reasons of Ready that only a fresh reading of Run:ai may clear."""
 
 
 def decide(s: Situation) -> Action:
@@ -82,8 +80,8 @@ def _hold(action: Action) -> Action:
     match action:
         case Prepare() | ReadRemote() | FindRemote():
             return action
-        case Settle(verdict=Verdict.MIRROR):
-            return Settle(Verdict.PAUSED)
+        case Settle(verdict=Verdict.MIRROR, outstanding=outstanding):
+            return Settle(Verdict.PAUSED, outstanding=outstanding)
         case Settle():
             return action
     return Settle(Verdict.PAUSED, outstanding=True)

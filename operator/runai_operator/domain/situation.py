@@ -13,6 +13,8 @@ COMPLETED = "Completed"
 FAILED = "Failed"
 NOT_DELIVERED = "NotDelivered"
 """Reason of `Synced` while the last edit has not reached Run:ai."""
+LOST_REASONS = frozenset({"DeletedExternally", "RecreateGivenUp", "ManagedByOther"})
+"""Reasons of Ready that only a fresh reading of Run:ai may clear."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,16 @@ from typing import Any
 from runai_operator.domain.actions import Settle, Verdict
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, clip
 from runai_operator.domain.model import NOT_SUBMITTED, Json, Remote, Row
-from runai_operator.domain.situation import COMPLETED, FAILED, NOT_DELIVERED, Situation, Wanted, condition
+from runai_operator.domain.situation import (
+    COMPLETED,
+    FAILED,
+    LOST_REASONS,
+    NOT_DELIVERED,
+    Missing,
+    Situation,
+    Wanted,
+    condition,
+)
 
 MESSAGE_LIMIT = 2048
 """Bound of every message in the schema, in characters."""
@@ -89,7 +98,7 @@ def settle(s: Situation, end: Settle, *, now: datetime, stalled: bool = False) -
     completed = status.get("phase") == COMPLETED or (bool(s.workload_id) and s.recorded.completed)
     if completed:
         status["phase"] = COMPLETED
-    story = tell(status, end, stalled=stalled)
+    story = tell(s, status, end, stalled=stalled)
     status["conditions"] = _conditions(s, story, _synced(status, end), completed=completed, now=now)
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
 
@@ -110,8 +119,12 @@ def forget_run() -> Json:
 def mirrored(s: Situation) -> Json:
     """Status fields as Run:ai shows them now, over what was stored."""
     status: Json = dict(s.workload.status)
-    if isinstance(s.remote, Remote) and not s.remote.gone and s.remote.id == (s.workload_id or s.remote.id):
-        status.update(_from_remote(s.remote))
+    remote = s.remote
+    if isinstance(remote, Missing) or (isinstance(remote, Remote) and remote.gone):
+        if s.workload_id is not None:
+            status.update(syncStatus="Deleted", syncMessage=None)
+    elif isinstance(remote, Remote) and remote.id == (s.workload_id or remote.id):
+        status.update(_from_remote(remote))
     if s.row is not None:
         status.update(_from_row(s.row))
     if status.get("workloadId"):
@@ -162,9 +175,9 @@ def _record_delivery(status: Json, s: Situation, end: Settle) -> None:
         status["submittedHash"] = None
 
 
-def tell(status: Mapping[str, Any], end: Settle, *, stalled: bool) -> Story:
+def tell(s: Situation, status: Mapping[str, Any], end: Settle, *, stalled: bool) -> Story:
     """What Ready says, first match wins: deleting, refused, trouble, paused, then what Run:ai shows."""
-    error = end.error
+    error, before = end.error, s.recorded.reason
     match end.verdict:
         case Verdict.DELETING:
             return Story("False", "Deleting", error.message if error else "being deleted", reconciling=True)
@@ -174,6 +187,9 @@ def tell(status: Mapping[str, Any], end: Settle, *, stalled: bool) -> Story:
             return _failing(error, stalled=False)
         case Verdict.TROUBLE if end.outstanding:
             return _failing(error, stalled=stalled)
+        case Verdict.TROUBLE if before in LOST_REASONS:
+            told = condition(s.workload.status, "Ready") or {}
+            return Story("False", before, str(told.get("message", "")), stalled=True)
         case Verdict.PAUSED if end.outstanding:
             return Story(
                 "False",
@@ -182,7 +198,7 @@ def tell(status: Mapping[str, Any], end: Settle, *, stalled: bool) -> Story:
                 stalled=True,
             )
     shown = _as_shown(status)
-    if end.verdict is Verdict.PAUSED and shown.ready == "True":
+    if s.workload.paused and shown.ready == "True":
         return Story(
             "True", "Paused", "paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is gone"
         )
@@ -195,18 +211,30 @@ def _failing(error: BridgeError | None, *, stalled: bool) -> Story:
 
 
 def _as_shown(status: Mapping[str, Any]) -> Story:
-    phase, sync = status.get("phase"), status.get("syncStatus")
-    detail = status.get("phaseMessage") or ""
+    """What Run:ai shows: what has finished stays so when it is gone; else how the sync goes, else the phase."""
+    phase, detail = status.get("phase"), status.get("phaseMessage") or ""
     if phase == COMPLETED:
         return Story("True", COMPLETED, "the workload has completed")
-    if status.get("desiredPhase") == "Deleted" or sync in ("Deleting", "Deleted"):
-        return Story("False", "RunaiDeleting", "Run:ai is deleting the workload", reconciling=True)
+    if phase == FAILED and status.get("syncStatus") == "Deleted":
+        return _of_phase(phase, detail)
+    return _before_phases(status) or _of_phase(phase, detail)
+
+
+def _before_phases(status: Mapping[str, Any]) -> Story | None:
+    """What has to be said before a phase counts."""
+    sync = status.get("syncStatus")
     if sync == "Failed":
         message = status.get("syncMessage") or "Run:ai could not bring the workload to its cluster and gave no reason"
         return Story("False", "SyncFailed", message, stalled=True)
+    if status.get("desiredPhase") == "Deleted" or sync in ("Deleting", "Deleted"):
+        return Story("False", "RunaiDeleting", "Run:ai is deleting the workload", reconciling=True)
     if sync != "Synced":
         message = f"Run:ai accepted the workload and is bringing it to its cluster ({sync})" if sync else "submitted"
         return Story("False", "Syncing", message, reconciling=True)
+    return None
+
+
+def _of_phase(phase: str | None, detail: str) -> Story:
     if phase in RUNNING_PHASES:
         return Story("True", "Running", "the workload is running")
     if phase == "Stopped":

@@ -127,8 +127,9 @@ class Record:
 
     @property
     def in_flight(self) -> bool:
-        """Submitted, and the cluster has not got it yet."""
-        return self.workload_id is not None and self.shown.sync not in ("Synced", "Failed") and not self.finished
+        """Submitted, and the cluster has not got it yet; one that has failed may have been mended by an edit."""
+        settled = self.shown.sync in ("Synced", "Failed", "Deleted") or self.shown.phase == COMPLETED
+        return self.workload_id is not None and not settled
 
     def needs_pass(self) -> bool:
         """At start-up: is there anything that waiting for events and rows would not bring about?"""

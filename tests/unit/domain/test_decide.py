@@ -364,6 +364,11 @@ def case(claim, situation, expected):
             Settle(Verdict.PAUSED, outstanding=True),
         ),
         case(
+            "paused while Run:ai deletes it, an edit waits",
+            a_situation(replace(EDITED_LIVE, paused=True), wanted=EDITED, remote=a_remote(sync_status="Deleting")),
+            Settle(Verdict.PAUSED, outstanding=True),
+        ),
+        case(
             "paused before it was ever submitted",
             a_situation(replace(NEW, paused=True), wanted=WANTED),
             Settle(Verdict.PAUSED, outstanding=True),
