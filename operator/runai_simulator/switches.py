@@ -29,6 +29,7 @@ class Switches:
     token_v2: bool = True
     """`/api/v2/token` exists; else it answers 404 and only `/api/v1/token` works."""
     token_lifetime: float = 3600.0
+    """Seconds for which a token is valid."""
     list_lag: float = 0.3
     """Seconds until the v1 list shows what has happened."""
     sync_time: float = 0.3

@@ -61,10 +61,10 @@ def _check_metadata(metadata: Json) -> None:
             "the manifest has metadata.generateName, which cannot be submitted exactly once: remove it, and set"
             " spec.namePrefix if the name is to be made up"
         )
-    if not isinstance(metadata.get("name") or "", str):
+    if metadata.get("name") is not None and not isinstance(metadata["name"], str):
         raise InvalidWorkload("the manifest's metadata.name must be a string")
     for field in ("labels", "annotations"):
-        if not isinstance(metadata.get(field) or {}, dict):
+        if metadata.get(field) is not None and not isinstance(metadata[field], dict):
             raise InvalidWorkload(f"the manifest's metadata.{field} must be a mapping")
 
 

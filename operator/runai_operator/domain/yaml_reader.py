@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import yaml
 
 from runai_operator.domain.errors import InvalidWorkload, TooHeavy
+from runai_operator.domain.reading import Unreadable, decode_json
 
 QUICK_NODES = 20_000
 """Values that are read in a few hundredths of a second."""
@@ -50,14 +51,28 @@ def read_yaml(text: str, *, max_nodes: int = FULL_NODES) -> Any:
     try:
         for event in _events(text):
             reader.take(event)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise InvalidWorkload(f"the YAML cannot be read{_at(mark)}: {error.problem or 'syntax error'}") from None
-    except yaml.YAMLError:
-        raise InvalidWorkload("the YAML cannot be read: it holds characters that YAML does not allow") from None
+    except yaml.YAMLError as error:
+        if text.lstrip().startswith("{"):
+            return _read_json(text, error)
+        raise _syntax_error(error) from None
     if not reader.documents:
         raise InvalidWorkload("the YAML is empty: give one Kubernetes object")
     return reader.value
+
+
+def _read_json(text: str, error: yaml.YAMLError) -> Any:
+    """JSON that libyaml does not take (escaped surrogate pairs), as kubectl reads what begins like JSON."""
+    try:
+        return decode_json(text.encode(), max_depth=MAX_DEPTH)
+    except (Unreadable, UnicodeEncodeError):
+        raise _syntax_error(error) from None
+
+
+def _syntax_error(error: yaml.YAMLError) -> InvalidWorkload:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return InvalidWorkload("the YAML cannot be read: it holds characters that YAML does not allow")
+    mark = error.problem_mark or error.context_mark
+    return InvalidWorkload(f"the YAML cannot be read{_at(mark)}: {error.problem or 'syntax error'}")
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -83,7 +98,8 @@ class _Open:
     key: Any = None
     has_key: bool = False
     height: int = 1
-    merged: list[Any] = field(default_factory=list)
+    own_keys: set[str] = field(default_factory=set)
+    """Keys that stand in the mapping itself, as opposed to merged ones."""
 
 
 _MERGE = object()
@@ -136,8 +152,6 @@ class _Reader:
 
     def _end(self, event: Any) -> None:
         done = self._open.pop()
-        for source in reversed(done.merged):
-            done.value = {**source, **done.value}
         if done.anchor:
             size = _Size(self._size.nodes - done.before.nodes, self._size.characters - done.before.characters)
             self._anchors[done.anchor] = (done.value, size, done.height)
@@ -165,12 +179,15 @@ class _Reader:
         if isinstance(parent.value, list):
             parent.value.append(value)
         elif not parent.has_key:
-            if value is not _MERGE and value in parent.value:
+            if value in parent.own_keys:
                 _fail(event, "the same key stands twice in one mapping")
+            if value is not _MERGE:
+                parent.own_keys.add(value)
             parent.key, parent.has_key = value, True
         else:
             if parent.key is _MERGE:
-                parent.merged.extend(_merge_sources(event, value))
+                for source in reversed(_merge_sources(event, value)):
+                    parent.value.update(source)
             else:
                 parent.value[parent.key] = value
             parent.has_key = False
@@ -194,7 +211,7 @@ def _merge_sources(event: Any, value: Any) -> list[Any]:
 
 
 def _scalar(event: Any, *, as_key: bool) -> Any:
-    plain = event.implicit[0] and event.style is None
+    plain = event.implicit[0] and not event.style
     if as_key and plain and event.value == "<<":
         return _MERGE
     value = _resolve(event, event.value) if plain else _tagged(event)

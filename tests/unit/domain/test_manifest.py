@@ -1,0 +1,200 @@
+"""What is submitted: checked, marked as ours, free of what must not travel, and hashed the same for the same content."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runai_operator.domain import manifest as manifests
+from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.model import Gvk, OwnerMark, Spec
+from runai_operator.domain.naming import PREFIX_LIMIT, external_name
+
+MARK = OwnerMark("install-1", "team-a", "train", "uid-1")
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {}}}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "gvk"),
+    [(JOB, Gvk("batch", "v1", "Job")), ({"apiVersion": "v1", "kind": "Pod", "metadata": None}, Gvk("", "v1", "Pod"))],
+)
+def test_the_kind_is_read(manifest, gvk):
+    assert manifests.check(manifest) == gvk
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why"),
+    [
+        pytest.param([JOB], "one Kubernetes object", id="a list"),
+        pytest.param("text", "one Kubernetes object", id="text"),
+        pytest.param({"kind": "Job"}, "no apiVersion", id="no apiVersion"),
+        pytest.param({"apiVersion": "batch/v1", "kind": ""}, "no kind", id="an empty kind"),
+        pytest.param({"apiVersion": 1, "kind": "Job"}, "no apiVersion", id="a number as apiVersion"),
+        pytest.param({"apiVersion": "v1", "kind": "List", "items": []}, "one RunaiWorkload for each", id="a List"),
+        pytest.param(JOB | {"metadata": "x"}, "metadata must be a mapping", id="metadata as text"),
+        pytest.param(JOB | {"metadata": {"generateName": "x-"}}, "namePrefix", id="a name to be made up"),
+        pytest.param(JOB | {"metadata": {"name": 1}}, "name must be a string", id="a number as name"),
+        pytest.param(JOB | {"metadata": {"labels": []}}, "labels must be a mapping", id="labels as list"),
+    ],
+)
+def test_what_cannot_be_submitted_is_told(manifest, why):
+    with pytest.raises(InvalidWorkload, match=why):
+        manifests.check(manifest)
+
+
+def test_our_mark_and_name_are_added_and_the_original_is_left_alone():
+    before = copy.deepcopy(JOB)
+    marked = manifests.with_mark(JOB, name="train", mark=MARK)
+
+    assert before == JOB
+    assert marked["metadata"]["name"] == "train"
+    assert manifests.read_mark(marked) == MARK
+    assert marked["spec"] is JOB["spec"], "what does not change is shared"
+
+
+def test_a_name_of_its_own_stays():
+    marked = manifests.with_mark(JOB | {"metadata": {"name": "own"}}, name="train", mark=MARK)
+
+    assert marked["metadata"]["name"] == "own"
+
+
+@pytest.mark.parametrize(
+    ("field", "key"),
+    [
+        ("labels", "app.kubernetes.io/instance"),
+        ("labels", "argocd.argoproj.io/instance"),
+        ("labels", "kustomize.toolkit.fluxcd.io/name"),
+        ("labels", "helm.toolkit.fluxcd.io/name"),
+        ("labels", "app.kubernetes.io/managed-by"),
+        ("annotations", "argocd.argoproj.io/tracking-id"),
+        ("annotations", "meta.helm.sh/release-name"),
+        ("annotations", "kubectl.kubernetes.io/last-applied-configuration"),
+        ("annotations", "bridge.run.ai/owner-uid"),
+    ],
+)
+def test_the_tracking_of_others_never_travels(field, key):
+    marked = manifests.with_mark(JOB | {"metadata": {field: {key: "x", "keep": "me"}}}, name="train", mark=MARK)
+
+    assert marked["metadata"][field].get(key, "") != "x"
+    assert marked["metadata"][field]["keep"] == "me"
+
+
+def test_what_belongs_to_another_cluster_never_travels():
+    copied = JOB | {
+        "metadata": {"uid": "x", "resourceVersion": "1", "managedFields": [], "name": "a"},
+        "status": {"active": 1},
+    }
+    marked = manifests.with_mark(copied, name="train", mark=MARK)
+
+    assert set(marked["metadata"]) == {"name", "annotations"}
+    assert "status" not in marked
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [None, [], {}, {"metadata": None}, {"metadata": {"annotations": None}}, {"metadata": {"annotations": {"a": "b"}}}],
+)
+def test_no_mark_is_no_mark(manifest):
+    assert manifests.read_mark(manifest) is None
+
+
+def test_half_a_mark_is_somebody_elses():
+    found = manifests.read_mark({"metadata": {"annotations": {"bridge.run.ai/owner-uid": "uid-1"}}})
+
+    assert found == OwnerMark("", "", "", "uid-1")
+    assert found != MARK
+
+
+def content(manifest, **more):
+    return manifests.content_hash(manifest, **({"priority": None, "category": None} | more))
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        pytest.param(JOB, True, id="the same"),
+        pytest.param(dict(reversed(JOB.items())), True, id="another order"),
+        pytest.param(
+            manifests.with_mark(JOB | {"metadata": {}}, name="", mark=MARK) | {"metadata": {}}, True, id="no metadata"
+        ),
+        pytest.param(JOB | {"status": {}, "metadata": {"creationTimestamp": None}}, True, id="what does not travel"),
+        pytest.param(JOB | {"metadata": {"labels": {"app.kubernetes.io/instance": "x"}}}, True, id="tracking"),
+        pytest.param(JOB | {"metadata": {"labels": {"a": "b"}}}, False, id="a label"),
+        pytest.param(JOB | {"spec": {"template": {"x": 1}}}, False, id="the spec"),
+    ],
+)
+def test_equal_content_has_an_equal_hash(other, same):
+    assert (content(JOB) == content(other)) is same
+
+
+def test_priority_and_category_are_content():
+    assert len({content(JOB), content(JOB, priority="low"), content(JOB, category="low")}) == 3
+
+
+def test_the_mark_is_no_content():
+    marked = manifests.with_mark(JOB | {"metadata": {"name": "train"}}, name="train", mark=MARK)
+
+    assert content(marked) == content(JOB | {"metadata": {"name": "train"}})
+
+
+def test_secret_content_is_hashed_with_a_key():
+    assert content(JOB, key="install-1") != content(JOB)
+    assert content(JOB, key="install-1") == content(JOB, key="install-1")
+    assert content(JOB, key="install-1") != content(JOB, key="install-2")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"), [("v1:a", "v1:a", True), ("v1:a", "v1:b", False), ("v0:a", "v1:a", None)]
+)
+def test_hashes_of_different_versions_cannot_be_compared(old, new, same):
+    assert manifests.same_content(old, new) is same
+
+
+@pytest.mark.parametrize("value", ["\ud800", float("nan"), float("inf")])
+def test_what_json_cannot_hold_is_refused(value):
+    with pytest.raises(InvalidWorkload):
+        content(JOB | {"spec": value})
+
+
+def test_encoding_is_compact_and_keeps_wide_text():
+    assert manifests.encode({"a": "é", "b": [1]}) == '{"a":"é","b":[1]}'.encode()
+
+
+@given(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=5))
+def test_normalising_twice_changes_nothing_more(labels):
+    once = manifests.normalised(JOB | {"metadata": {"labels": labels}})
+
+    assert manifests.normalised(once) == once
+    assert json.loads(manifests.encode(once)) == once
+
+
+def name(spec: Spec, own: str = "train", namespace: str = "team-a", install: str = "install-1") -> str:
+    return external_name(name=own, spec=spec, namespace=namespace, install=install)
+
+
+def test_the_name_is_the_objects_own_unless_the_spec_says_otherwise():
+    assert name(Spec()) == "train"
+    assert name(Spec(name="other")) == "other"
+
+
+def test_a_prefix_makes_the_same_name_again_and_different_ones_for_others():
+    prefix = Spec(name_prefix="eval")
+    names = [name(prefix), name(prefix, own="x"), name(prefix, namespace="x"), name(prefix, install="x")]
+
+    assert name(prefix) == names[0]
+    assert len(set(names)) == 4
+    assert names[0].startswith("eval-")
+
+
+def test_the_longest_prefix_still_makes_a_name():
+    assert len(name(Spec(name_prefix="a" * PREFIX_LIMIT))) == 63
+
+
+@pytest.mark.parametrize("bad", ["1a", "A", "a.b", "a-", "a" * 64, ""])
+def test_names_that_runai_refuses_are_refused_here(bad):
+    with pytest.raises(InvalidWorkload, match=r"spec\.name"):
+        name(Spec(name=bad))
