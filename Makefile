@@ -29,6 +29,11 @@ test: $(INSTALLED) binaries ## Run the tests (PYTEST_ARGS="-k name" to choose)
 	@echo "==> Tests: at most 15 minutes on two cores"
 	@$(VENV)/bin/pytest -m "not slow" $(PYTEST_ARGS)
 
+.PHONY: test-crash
+test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike every call; prints the table of cases
+	@echo "==> Crash matrix, faults and a burst: about half an hour"
+	@CRASH_REPORT=$(CRASH_REPORT) $(VENV)/bin/pytest tests/crash -m slow -s $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types, layers and the Dockerfile
 	@echo "==> Lint: about a minute"

@@ -78,7 +78,6 @@ class Operator:
         self._metrics = Metrics(__version__)
         self._watch = WatchState(settings.namespaces)
         self._engine: Engine | None = None
-        self._loaded = False
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""

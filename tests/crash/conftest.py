@@ -1,0 +1,79 @@
+"""Processes and a report for the crash tests."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controlplane import ControlPlane
+from crash.report import Report
+from stack import QUICK, Operator, Simulator, Workloads
+
+ENTRY = Path(__file__).parent / "entry.py"
+PATIENCE = 90.0
+
+
+class Stage:
+    """A namespace and a Run:ai of its own, and operators that come and go."""
+
+    def __init__(self, plane: ControlPlane, directory: Path, **switches: bool | float) -> None:
+        directory.mkdir(parents=True)
+        self.namespace = f"crash-{uuid.uuid4().hex[:8]}"
+        self.plane, self.directory = plane, directory
+        plane.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
+        self.runai = Simulator(directory, **(QUICK | switches)).start()
+        self.workloads = Workloads(plane.client, self.namespace)
+
+    def operator(self, **env: str) -> Operator:
+        """A running one; with `CRASH_AT` one that will not run for long."""
+        settings = {
+            "OPERATOR_NAMESPACES": self.namespace,
+            "OPERATOR_INSTALL_ID": self.namespace,
+            "OPERATOR_GRACE_PERIOD": "1s",
+            **env,
+        }
+        made = Operator(self.directory, self.plane.kubeconfig, self.runai.url, **settings)
+        made._command = [sys.executable, str(ENTRY)]
+        return made.start().wait_ready()
+
+    def wait(self, what: str, done: Callable[[], bool]) -> float:
+        """Seconds until `done`."""
+        began = time.monotonic()
+        while not done():
+            state = [(item["metadata"]["name"], item.get("status")) for item in self.workloads.all()]
+            assert time.monotonic() - began < PATIENCE, f"not {what}: {state}"
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        self.runai.kill()
+
+
+@pytest.fixture(scope="session")
+def report() -> Iterator[Report]:
+    """The table of all cases; printed at the end, and written where `CRASH_REPORT` says."""
+    made = Report()
+    yield made
+    text = made.markdown()
+    sys.__stdout__.write(f"\n{text}\n") if sys.__stdout__ else None
+    if target := os.environ.get("CRASH_REPORT"):
+        Path(target).write_text(text)
+
+
+@pytest.fixture
+def stage(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+    made: list[Stage] = []
+
+    def build(**switches: bool | float) -> Stage:
+        made.append(Stage(control_plane, tmp_path / f"stage-{len(made)}", **switches))
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.close()

@@ -1,0 +1,99 @@
+"""The paths of a workload's life that are interrupted: what stands before, what is done, and when all is well again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from stack import Simulator, Workloads, manifest_of
+from stack.workloads import condition
+
+NAME = "w"
+RUNS_ON = manifest_of("Deployment")
+EDITED = manifest_of("Deployment") | {"spec": manifest_of("Deployment")["spec"] | {"replicas": 2}}
+OTHER_KIND = RUNS_ON | {"kind": "StatefulSet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One path. `creates` POSTs may take effect in all, and `live` workloads are there at the end."""
+
+    name: str
+    prepare: Callable[[Workloads, Simulator], Any]
+    act: Callable[[Workloads, Simulator], Any]
+    done: Callable[[Workloads], bool]
+    creates: int = 1
+    live: int = 1
+
+
+def apply(**spec: Any) -> Callable[[Workloads, Simulator], Any]:
+    def do(workloads: Workloads, runai: Simulator) -> None:
+        del runai
+        workloads.apply(NAME, **({"manifest": RUNS_ON} | spec))
+        workloads.wait_condition(NAME, "Ready", "True")
+
+    return do
+
+
+def edit(**spec: Any) -> Callable[[Workloads, Simulator], Any]:
+    def do(workloads: Workloads, runai: Simulator) -> None:
+        del runai
+        workloads.apply(NAME, **spec)
+
+    return do
+
+
+def nothing(workloads: Workloads, runai: Simulator) -> None:
+    del workloads, runai
+
+
+def delete(workloads: Workloads, runai: Simulator) -> None:
+    del runai
+    workloads.delete(NAME)
+
+
+def orphan(workloads: Workloads, runai: Simulator) -> None:
+    apply(deletionPolicy="Orphan")(workloads, runai)
+    workloads.delete(NAME)
+    workloads.wait_gone(NAME)
+
+
+def adopt(workloads: Workloads, runai: Simulator) -> None:
+    workloads.apply(NAME, manifest=RUNS_ON, workloadId=runai.live()[0]["id"])
+
+
+def restore(workloads: Workloads, runai: Simulator) -> None:
+    """The object is lost and restored without its status, as from a backup: another UID, the workload lives."""
+    apply()(workloads, runai)
+    workloads.patch(NAME, {"metadata": {"finalizers": None}})
+    workloads.delete(NAME)
+
+
+def ready(workloads: Workloads) -> bool:
+    item = workloads.find(NAME)
+    if item is None or item["status"].get("observedGeneration") != item["metadata"]["generation"]:
+        return False
+    found = condition(item, "Ready") or {}
+    return found.get("status") == "True" and bool(item["status"].get("workloadId"))
+
+
+def gone(workloads: Workloads) -> bool:
+    return workloads.find(NAME) is None
+
+
+PATHS = (
+    Path("submit", nothing, edit(manifest=RUNS_ON), ready),
+    Path("submit from text", nothing, edit(manifestYaml="apiVersion: apps/v1\nkind: Deployment\nspec: {}"), ready),
+    Path("update", apply(), edit(manifest=EDITED), ready),
+    Path("delete", apply(), delete, gone, live=0),
+    Path("adopt", orphan, adopt, ready),
+    Path("restore", restore, edit(manifest=RUNS_ON), ready),
+    Path(
+        "recreate",
+        apply(recreatePolicy="OnImmutableChange"),
+        edit(manifest=OTHER_KIND, recreatePolicy="OnImmutableChange"),
+        ready,
+        creates=2,
+    ),
+)

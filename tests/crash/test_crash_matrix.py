@@ -1,0 +1,64 @@
+"""SIGKILL before and after every call of a port, on every path; then a restart, and one workload."""
+
+from __future__ import annotations
+
+import pytest
+
+from crash.paths import NAME, PATHS
+from crash.report import Row
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_killed_at_every_await(path, stage, report, tmp_path):
+    points = trace(path, stage(), tmp_path / "trace")
+
+    assert len(points) >= 4, "a path without calls proves nothing"
+
+    struck = 0
+    for point in [f"{call}:{side}" for call in points for side in ("before", "after")]:
+        row = interrupted(path, stage(), point)
+        report.add(row)
+        struck += row.struck
+
+        assert row.live == path.live, row
+        assert row.creates <= path.creates, row
+
+    assert struck >= len(points), "most points were never reached"
+
+
+def trace(path, stage, file) -> list[str]:
+    """The calls of the path when nothing interrupts it."""
+    prepare(path, stage)
+    operator = stage.operator(CRASH_TRACE=str(file))
+    path.act(stage.workloads, stage.runai)
+    stage.wait(path.name, lambda: path.done(stage.workloads))
+    operator.kill()
+    stage.close()
+    return file.read_text().split()
+
+
+def prepare(path, stage) -> None:
+    operator = stage.operator()
+    path.prepare(stage.workloads, stage.runai)
+    operator.kill()
+
+
+def interrupted(path, stage, point: str) -> Row:
+    prepare(path, stage)
+    doomed = stage.operator(CRASH_AT=point)
+    path.act(stage.workloads, stage.runai)
+    stage.wait("dead or done", lambda: not doomed.alive or path.done(stage.workloads))
+    struck = not doomed.alive
+    doomed.kill()
+    healthy = stage.operator()
+    seconds = stage.wait(f"{path.name} after {point}", lambda: path.done(stage.workloads))
+    row = Row(path.name, point, struck, stage.runai.effective_creates(), len(stage.runai.live()), seconds)
+    item = stage.workloads.find(NAME)
+    if item is not None:
+        assert [entry["id"] for entry in stage.runai.live()] == [item["status"]["workloadId"]]
+        assert stage.runai.live()[0]["owner"]["uid"] == item["metadata"]["uid"]
+    healthy.kill()
+    stage.close()
+    return row
