@@ -206,8 +206,8 @@ def tell(s: Situation, status: Mapping[str, Any], end: Settle, *, stalled: bool)
 
 
 def _failing(error: BridgeError | None, *, stalled: bool) -> Story:
-    reason, message = (error.condition_reason, error.message) if error else ("Unknown", "no reason was given")
-    return Story("False", reason, message, stalled=stalled, reconciling=not stalled)
+    error = error or BridgeError("the operator gave no reason")
+    return Story("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
 
 
 def _as_shown(status: Mapping[str, Any]) -> Story:

@@ -1,0 +1,99 @@
+# ruff: noqa: INP001  a script beside what it writes, not a package
+"""Write status.md from status.yaml, which the tests hold the operator and the programs that read it to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).parent
+SOURCE = HERE / "status.yaml"
+TARGET = HERE / "status.md"
+
+INTRODUCTION = """\
+<!-- Written by docs/generate_status.py from docs/status.yaml. -->
+# Status
+
+`kubectl get runaiworkloads` shows the short form, `kubectl describe` the conditions with their messages. All fields are
+in [reference/runaiworkload.md](reference/runaiworkload.md#status).
+
+## Conditions
+
+| Condition | True | False | Absent |
+|---|---|---|---|
+| `Ready` | the workload runs, has completed or is stopped, as you asked | not so, or not yet | the operator has not looked yet |
+| `Reconciling` | on its way, without anybody's help | never | there is nothing to wait for |
+| `Stalled` | it will not go on by itself: the message says what to do | never | nothing is wrong |
+| `Synced` | the last change has reached the cluster; `Unknown`: Run:ai cannot be asked now | not yet, or it failed | the operator has not looked yet |
+| `Completed` | the workload has completed once; stays | never | it has not |
+
+`Reconciling` and `Stalled` are never both there, and neither is beside `Ready=True`. A condition speaks of the spec whose
+generation is in its `observedGeneration`, and `status.observedGeneration` says the same for the whole status. The
+transition time changes with the condition's status only.
+
+## What it means to the programs that wait
+
+They all read the same conditions. Helm 4 and Flux do it by kstatus, Flux also with the
+[expressions](../deploy/flux/health-check-exprs.yaml) of ours, Argo CD with
+[our script](../deploy/argocd/resource_customizations/bridge.run.ai/RunaiWorkload/health.lua); `kubectl wait` is the
+[two-way wait](kubectl.md). When several rows apply, the first of these counts: being deleted, not yet seen, refused,
+trouble with something to send, paused with something to send, completed, failed on the way to the cluster, on the way to
+the cluster, the phase.
+"""
+
+CLOSING = """\
+Traps:
+
+- A *Suspended* resource holds an Argo CD sync that has several waves, and a *Degraded* one fails it
+  ([argocd.md](argocd.md#waves-and-health)).
+- `kubectl wait --for=condition=Ready` alone never ends on a failure ([kubectl.md](kubectl.md)).
+- Flux's own expressions know nothing of deletion; ours do ([flux.md](flux.md)).
+
+## Reasons
+
+A reason is one word for programs; the message beside it is for you and may change.
+"""
+
+Entry = Mapping[str, Any]
+
+
+def text() -> str:
+    """Return the whole page."""
+    data = yaml.safe_load(SOURCE.read_text())
+    parts = [
+        INTRODUCTION,
+        _table(
+            ("Situation", "Ready", "Reconciling", "Stalled", "kstatus, Helm, Flux", "Argo CD", "`kubectl wait`"),
+            map(_situation, data["situations"].values()),
+        ),
+        CLOSING,
+        *(part for group in data["reasons"].values() for part in _group(group)),
+    ]
+    return "\n".join(f"{part.rstrip()}\n" for part in parts)
+
+
+def _situation(row: Entry) -> tuple[str, ...]:
+    ready = f"{row['ready']}, `{row['reason']}`" if "reason" in row else row["ready"]
+    kstatus = row["kstatus"] if row["flux"] == row["kstatus"] else f"{row['kstatus']} (Flux's CEL: {row['flux']})"
+    return row["what"], ready, row["reconciling"], row["stalled"], kstatus, row["argo"], row["kubectl"]
+
+
+def _group(group: Entry) -> Iterator[str]:
+    yield f"### {group['title']}\n\n{group['where']}"
+    reasons = group["list"].items()
+    yield _table(
+        ("Reason", "Meaning", "What to do"),
+        ((f"`{name}`", reason["means"], reason["do"]) for name, reason in reasons),
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    TARGET.write_text(text())
