@@ -102,8 +102,8 @@ QUICK = {"list_lag": 0.1, "sync_time": 0.05, "phase_time": 0.1, "run_time": 0.5,
 class Simulator(Process):
     """`runai-simulator serve` on a free port of loopback."""
 
-    def __init__(self, directory: Path, *, port: int = 0, **switches: bool | float) -> None:
-        command = [sys.executable, "-m", "runai_simulator", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    def __init__(self, directory: Path, *, host: str = "127.0.0.1", port: int = 0, **switches: bool | float) -> None:
+        command = [sys.executable, "-m", "runai_simulator", "serve", "--host", host, "--port", str(port)]
         for name, value in switches.items():
             command += ["--switch", f"{name}={str(value).lower()}"]
         super().__init__(command, env={}, log=directory / "simulator.log")

@@ -1,0 +1,73 @@
+"""What can be said of the image without building it; `tests/e2e` builds it where that is possible."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "Dockerfile").read_text()
+INSTRUCTIONS = re.sub(r"\\\n", " ", TEXT)
+FINAL = INSTRUCTIONS.split("\nFROM ")[-1]
+
+
+def test_the_linter_has_nothing_to_say():
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_runs_as_a_numeric_user_without_rights():
+    assert re.search(r"^USER (\d+):(\d+)$", FINAL, re.MULTILINE).groups() == ("65532", "65532")
+
+
+def test_installers_stay_in_the_builder():
+    assert "uv " not in FINAL
+    assert "pip uninstall" in FINAL
+    assert "apt-get" not in INSTRUCTIONS, "a compiler would have to come from there"
+
+
+def test_everything_installed_is_locked():
+    installs = re.findall(r"uv (?:pip install|build) [^&\n]*", INSTRUCTIONS)
+
+    assert len(installs) == 3
+    assert all("--require-hashes" in one or "--no-deps" in one for one in installs)
+
+
+def test_the_entry_point_takes_signals_itself():
+    assert 'ENTRYPOINT ["runai-operator"]' in FINAL
+    assert 'CMD ["run"]' in FINAL
+
+
+def test_only_what_is_needed_goes_to_the_build():
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+
+    for source in re.findall(r"^COPY (?!--from)(.*) \S+$", TEXT, re.MULTILINE):
+        for name in source.split():
+            assert name in kept, f"{name} is not let through by .dockerignore"
+
+
+def test_the_build_commands_work_outside_a_container(tmp_path):
+    """The one step that is more than a download: the wheel is built with the locked backend."""
+    uv = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
+    if not Path(uv).exists():
+        pytest.fail("uv is not here: make sets it up")
+    command = [
+        uv,
+        "build",
+        "--wheel",
+        "--build-constraints",
+        "requirements-dev.txt",
+        "--require-hashes",
+        "--out-dir",
+        tmp_path,
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=300, capture_output=True)
+
+    assert [wheel.name for wheel in tmp_path.glob("*.whl")]
