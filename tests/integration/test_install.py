@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,9 @@ def granted(items: list[dict]) -> set[tuple[str, str]]:
     """Every verb on every resource that the roles give."""
     rules = [rule for item in items if item["kind"] in ("ClusterRole", "Role") for rule in item["rules"]]
     return {(verb, resource) for rule in rules for verb in rule["verbs"] for resource in rule["resources"]}
+
+
+def test_the_page_tells_of_every_permission_and_of_no_other(control_plane: ControlPlane):
+    rows = re.findall(r"^\| `(\w+)` \| `([\w/]+)` \|", (ROOT / "docs" / "rbac.md").read_text(), re.MULTILINE)
+
+    assert set(rows) == granted(rendered(control_plane))
