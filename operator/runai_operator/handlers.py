@@ -14,7 +14,11 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from asyncio import FIRST_COMPLETED
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import CoroutineType
 from typing import Any, NoReturn
 
 import kopf
@@ -33,6 +37,12 @@ Observe = Callable[[str | None, Head], None]
 KOPF_USER_AGENT = f"kopf via {USER_AGENT}"
 """Tells kopf's requests from ours in an audit log."""
 
+CHUNK = 250
+"""Objects per list call."""
+RELIST_INTERVAL = 2.0
+"""Least seconds between two lists of the same collection."""
+KOPF_FOLDER = str(Path(kopf.__file__).parent)
+
 SERVED_INTERVAL = 2.0
 """Seconds between two looks whether the resource is served."""
 LONGEST_PAUSE = 30.0
@@ -47,53 +57,106 @@ SILENT = 400.0
 """The same once it watches: every watch alone is opened anew after 290 seconds."""
 
 
-async def run_watch(
-    session: KubeSession,
-    observe: Observe,
-    state: WatchState,
-    *,
-    served: Callable[[], Awaitable[bool]],
-    stop: asyncio.Event,
-    namespaces: Sequence[str] = (),
-) -> None:
-    """Watches until `stop` is set; returns within a second of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watcher:
+    """Keeps kopf watching RunaiWorkloads, and `state` true."""
 
-    Waits while the resource is not `served`, and again when its CustomResourceDefinition vanishes. No namespaces is the
-    whole cluster. SIGTERM and SIGINT set `stop`: kopf takes them over and they are taken back.
-    """
-    # Its INFO tells of every event, and its DEBUG shows objects.
-    logging.getLogger("kopf").setLevel(logging.WARNING)
-    async with asyncio.TaskGroup() as group:
-        watch = group.create_task(_keep_watching(session, observe, state, served, stop, namespaces), name="watch")
-        await stop.wait()
-        watch.cancel()
+    session: KubeSession
+    state: WatchState
+    observe: Observe
+    served: Callable[[], Awaitable[bool]]
+    """Whether the API server serves the resource; may raise a `BridgeError`."""
+    namespaces: Sequence[str] = ()
+    """None is the whole cluster."""
 
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watches until `stop` is set; returns within a second of it.
 
-async def _keep_watching(
-    session: KubeSession,
-    observe: Observe,
-    state: WatchState,
-    served: Callable[[], Awaitable[bool]],
-    stop: asyncio.Event,
-    namespaces: Sequence[str],
-) -> NoReturn:
-    failures, said = 0, ""
-    while True:
-        begun = time.monotonic()
+        Waits while the resource is not served, and again when its CustomResourceDefinition vanishes. SIGTERM and SIGINT
+        set `stop`: kopf takes them over, so they are taken back.
+        """
+        # Its INFO tells of every event, and its DEBUG shows objects.
+        logging.getLogger("kopf").setLevel(logging.WARNING)
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self._keep_watching(stop), name="watch")
+            await stop.wait()
+            watching.cancel()
+
+    async def _keep_watching(self, stop: asyncio.Event) -> NoReturn:
+        failures, said = 0, ""
+        while True:
+            begun = time.monotonic()
+            try:
+                if await self.served():
+                    logger.info("watching RunaiWorkloads in %s", ", ".join(self.namespaces) or "the whole cluster")
+                    reason, failed = await self._run_kopf(stop)
+                    said = ""
+                else:
+                    reason, failed = "the CustomResourceDefinition is not installed", False
+            except BridgeError as error:
+                reason, failed = error.message, True
+            if reason != said:
+                logger.warning("not watching: %s", reason)
+                said = reason
+            failures = failures + 1 if failed and time.monotonic() - begun < STEADY else int(failed)
+            await asyncio.sleep(backoff(failures) if failed else _jittered(SERVED_INTERVAL))
+
+    async def _run_kopf(self, stop: asyncio.Event) -> tuple[str, bool]:
+        """One run of kopf, until it cannot go on; returns why, and whether that was a failure."""
+        self.state.sign()
+        guard = WatchGuard(self.state, self.session.server)
+        identity: Any = USER_AGENT  # kopf would look up the user's name, which a numeric user in a container has not
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry(guard),
+            identity=identity,
+            clusterwide=not self.namespaces,
+            namespaces=self.namespaces,
+            standalone=True,
+        )
+        stop_on_signals(stop)
+        # Not `kopf.run_tasks`: it takes every task begun meanwhile for its own, to wait for and to cancel at the end.
+        over = asyncio.create_task(guard.over.wait())
+        ended, silent = False, False
         try:
-            if await served():
-                logger.info("watching RunaiWorkloads in %s", ", ".join(namespaces) or "the whole cluster")
-                reason, failed = await _run_kopf(session, observe, state, stop, namespaces)
-                said = ""
-            else:
-                reason, failed = "the CustomResourceDefinition is not installed", False
-        except BridgeError as error:
-            reason, failed = error.message, True
-        if reason != said:
-            logger.warning("not watching: %s", reason)
-            said = reason
-        failures = failures + 1 if failed and time.monotonic() - begun < STEADY else int(failed)
-        await asyncio.sleep(backoff(failures) if failed else _jittered(SERVED_INTERVAL))
+            while not ended and not silent:
+                ended = bool((await asyncio.wait([*tasks, over], timeout=LOOK, return_when=FIRST_COMPLETED))[0])
+                silent = self.state.silent_seconds() > (SILENT if guard.requests else DEAF)
+        finally:
+            results = await _cancel([*tasks, over])
+            await _cancel(_left_by_kopf())
+            self.state.stopped()
+        errors = [result for result in results if isinstance(result, Exception)]
+        if errors:
+            return f"kopf ended: {clip(repr(errors[0]), 300)}", True
+        if guard.over.is_set():
+            return guard.reason, False
+        return "kopf ended" if ended else "kopf makes no requests any more", True
+
+    def _registry(self, guard: WatchGuard) -> kopf.OperatorRegistry:
+        """All the handlers there are. None of them patches, so kopf has nothing to write."""
+        registry = kopf.OperatorRegistry()
+        logins = LoginPace()
+
+        @kopf.on.startup(registry=registry)
+        async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+            configure(settings)
+
+        @kopf.on.login(registry=registry)
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            await asyncio.sleep(logins.next_pause(time.monotonic()))
+            lent = self.session.lend(user_agent=KOPF_USER_AGENT, middlewares=[guard], response_class=WatchedResponse)
+            return kopf.AiohttpSession(aiohttp_session=lent, server=self.session.server)
+
+        @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+        async def observed(event: kopf.RawEvent, **_: Any) -> None:
+            self.state.sign()
+            self.observe(event["type"], head_from_metadata(event["object"]["metadata"]))
+
+        @kopf.on.cleanup(registry=registry)
+        async def end(**_: Any) -> None:
+            self.state.stopped()
+
+        return registry
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
@@ -101,68 +164,6 @@ def stop_on_signals(stop: asyncio.Event) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-
-
-async def _run_kopf(
-    session: KubeSession, observe: Observe, state: WatchState, stop: asyncio.Event, namespaces: Sequence[str]
-) -> tuple[str, bool]:
-    """One run of kopf, until it cannot go on; returns why, and whether that was a failure."""
-    state.sign()
-    guard = WatchGuard(state, session.server)
-    identity: Any = USER_AGENT  # kopf would look up the user's name, which a numeric user in a container has not
-    tasks = await kopf.spawn_tasks(
-        registry=build_registry(session, guard, observe, state),
-        identity=identity,
-        clusterwide=not namespaces,
-        namespaces=namespaces,
-        standalone=True,
-    )
-    stop_on_signals(stop)
-    # Not `kopf.run_tasks`: it takes every task begun meanwhile for its own, and at the end waits for them and cancels.
-    over = asyncio.create_task(guard.over.wait())
-    ended, silent = False, False
-    try:
-        while not ended and not silent:
-            ended = bool((await asyncio.wait([*tasks, over], timeout=LOOK, return_when=asyncio.FIRST_COMPLETED))[0])
-            silent = state.silent_seconds() > (SILENT if guard.requests else DEAF)
-    finally:
-        for task in (*tasks, over):
-            task.cancel()
-        results = await asyncio.gather(*tasks, over, return_exceptions=True)
-        state.stopped()
-    errors = [result for result in results if isinstance(result, Exception)]
-    if errors:
-        return f"kopf ended: {clip(repr(errors[0]), 300)}", True
-    if guard.over.is_set():
-        return guard.reason, False
-    return "kopf ended" if ended else "kopf makes no requests any more", True
-
-
-def build_registry(
-    session: KubeSession, guard: WatchGuard, observe: Observe, state: WatchState
-) -> kopf.OperatorRegistry:
-    """All the handlers there are. None of them patches, so kopf has nothing to write."""
-    registry = kopf.OperatorRegistry()
-
-    @kopf.on.startup(registry=registry)
-    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
-        configure(settings)
-
-    @kopf.on.login(registry=registry)
-    async def login(**_: Any) -> kopf.AiohttpSession:
-        lent = await session.lend(user_agent=KOPF_USER_AGENT, middlewares=[guard], response_class=WatchedResponse)
-        return kopf.AiohttpSession(aiohttp_session=lent, server=session.server)
-
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-    async def observed(event: kopf.RawEvent, **_: Any) -> None:
-        state.sign()
-        observe(event["type"], head_from_metadata(event["object"]["metadata"]))
-
-    @kopf.on.cleanup(registry=registry)
-    async def end(**_: Any) -> None:
-        state.stopped()
-
-    return registry
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
@@ -176,10 +177,10 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.process.ultimate_exiting_timeout = None  # it would kill the process ten minutes after a restart of kopf
     settings.queueing.idle_timeout = 0.2  # the last event of each object is held for so long
     settings.queueing.exit_timeout = 0.2
-    settings.watching.chunk_size = 250
+    settings.watching.chunk_size = CHUNK
     settings.watching.server_timeout = 290
     settings.watching.client_timeout = 310
-    settings.watching.reconnect_backoff = 2.0  # between lists; `WatchGuard` paces the watches
+    settings.watching.reconnect_backoff = RELIST_INTERVAL  # between lists; `WatchGuard` paces the watches
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 60
     settings.networking.error_backoffs = Backoffs()
@@ -197,11 +198,42 @@ def backoff(failures: int) -> float:
     return _jittered(min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 16)))
 
 
+class LoginPace:
+    """Pauses before the logins of one run of kopf: a refused token must not make a loop of them."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+        self._quick = 0
+
+    def next_pause(self, now: float) -> float:
+        """Seconds to wait: none for the first login and one long after, a growing while for those in quick succession."""
+        self._quick = self._quick + 1 if now - self._last < STEADY else 0
+        pause = backoff(self._quick) if self._quick else 0.0
+        self._last = now + pause
+        return pause
+
+
 class NoDiffBase(kopf.MultiDiffBaseStorage):
     """No storages, and nothing to compare with what they do not hold; the base class would copy every object."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence()
+
+
+async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> list[Any]:
+    for task in tasks:
+        task.cancel()
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _left_by_kopf() -> list[asyncio.Task[Any]]:
+    """Tasks of kopf that its main tasks did not end: those of a scan in progress, which would go on for ever."""
+    return [task for task in asyncio.all_tasks() if _runs_code_of(task, KOPF_FOLDER)]
+
+
+def _runs_code_of(task: asyncio.Task[Any], folder: str) -> bool:
+    coroutine = task.get_coro()
+    return isinstance(coroutine, CoroutineType) and coroutine.cr_code.co_filename.startswith(folder)
 
 
 def _jittered(seconds: float) -> float:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import ssl
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import yaml
@@ -38,9 +36,6 @@ CHECK_INTERVAL = 60.0
 """Seconds after which the token is read again: bound tokens are renewed long before they end."""
 RELOAD_INTERVAL = 5.0
 """Least seconds between two reloads of refused credentials."""
-LONGEST_PAUSE = 30.0
-QUICK_RETURN = 60.0
-"""Seconds: who borrows a session again sooner was sent back by a refusal, and waits a growing while."""
 
 _ACCESS = Call("get", "credentials")
 
@@ -60,13 +55,11 @@ class KubeSession:
         *,
         watches: int = 1,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
         """`kubeconfig`: path or several joined as in KUBECONFIG; None is in-cluster. `watches`: how many at once."""
         self._kubeconfig = kubeconfig
         self._limit = CONNECTIONS + watches
         self._clock = clock
-        self._sleep = sleep
         self._lock = asyncio.Lock()
         self._access: _Access | None = None
         self._http: aiohttp.ClientSession | None = None
@@ -74,8 +67,6 @@ class KubeSession:
         self._authorization: str | None = None
         self._checked = 0.0
         self._reload_from = 0.0
-        self._lent_at = float("-inf")
-        self._returns = 0
 
     async def open(self) -> None:
         """Loads the credentials; sends nothing. Raises `KubernetesUnavailable`, saying what is missing."""
@@ -98,22 +89,14 @@ class KubeSession:
             raise RuntimeError("the session is not open")
         return self._http
 
-    async def lend(
+    def lend(
         self,
         *,
         user_agent: str,
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
         response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
     ) -> aiohttp.ClientSession:
-        """A session on the same connections for somebody who names and closes it; the middlewares come before ours.
-
-        Who comes back soon waits first, up to half a minute: a refused token must not become a loop of logins.
-        """
-        now = self._clock()
-        self._returns = self._returns + 1 if now - self._lent_at < QUICK_RETURN else 0
-        if self._returns:
-            await self._sleep(min(LONGEST_PAUSE, 2.0 ** (self._returns - 1)) * random.uniform(0.5, 1))  # noqa: S311 - jitter
-        self._lent_at = self._clock()
+        """A session on the same connections for somebody who names and closes it; the middlewares come before ours."""
         session = self._session(user_agent, middlewares, response_class, owner=False)
         self._lent = [other for other in self._lent if not other.closed] + [session]
         return session
