@@ -1,0 +1,107 @@
+"""docs/status.md lists every reason that the code knows, and no other."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from readers.combinations import TABLE, cases
+from runai_operator.domain import errors, situation
+
+REPOSITORY = Path(__file__).parents[3]
+CODE = REPOSITORY / "operator" / "runai_operator"
+GROUPS = TABLE["reasons"]
+DOCUMENTED = {name for group in GROUPS.values() for name in group["list"]}
+
+
+def modules() -> Iterator[ast.Module]:
+    for path in CODE.rglob("*.py"):
+        yield ast.parse(path.read_text())
+
+
+def named(node: ast.expr) -> str | None:
+    """The text of a constant, or of a name that `situation` gives one."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.Name):
+        found = getattr(situation, node.id, None)
+        return found if isinstance(found, str) else None
+    return None
+
+
+def given_to_errors() -> Iterator[str]:
+    """`reason=...` in a call."""
+    for module in modules():
+        for node in ast.walk(module):
+            if isinstance(node, ast.keyword) and node.arg == "reason" and isinstance(node.value, ast.Constant):
+                yield str(node.value.value)
+
+
+def defaults_of_errors() -> Iterator[str]:
+    for found in vars(errors).values():
+        if isinstance(found, type) and issubclass(found, errors.BridgeError):
+            yield found.reason
+
+
+def told_by_status() -> Iterator[str]:
+    """The second of what makes a `Story` or a condition, and the words for phases."""
+    module = ast.parse((CODE / "domain" / "status.py").read_text())
+    for node in ast.walk(module):
+        match node:
+            case ast.Call(func=ast.Name(id="Story"), args=[_, second, *_]) if reason := named(second):
+                yield reason
+            case ast.Return(value=ast.Tuple(elts=[ast.Constant(value="True" | "False" | "Unknown"), second, _])) if (
+                reason := named(second)
+            ):
+                yield reason
+            case ast.AnnAssign(target=ast.Name(id="PROGRESSING_PHASES"), value=ast.Dict(values=values)):
+                yield from filter(None, map(named, values))
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="PROGRESSING_PHASES"), attr="get"),
+                args=[_, ast.Constant(value=word)],
+            ):
+                yield str(word)
+
+
+def test_the_code_and_the_page_know_the_same_reasons():
+    """If one is missing: describe it in docs/status.yaml, then run docs/generate_status.py."""
+    assert {*given_to_errors(), *defaults_of_errors(), *told_by_status()} == DOCUMENTED
+
+
+def test_each_reason_is_listed_once():
+    assert sum(len(group["list"]) for group in GROUPS.values()) == len(DOCUMENTED)
+
+
+@cache
+def rows_by_reason() -> dict[str, set[str]]:
+    """In which rows of the status table each reason is seen, on any condition."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for case in cases():
+        if case.written:
+            for entry in case.item["status"]["conditions"]:
+                found[entry["reason"]].add(case.row)
+    return found
+
+
+def test_conditions_show_every_reason_but_those_for_logs():
+    assert set(rows_by_reason()) == DOCUMENTED - set(GROUPS["logged"]["list"])
+
+
+ROWS = {name: entry["row"] for group in GROUPS.values() for name, entry in group["list"].items() if "row" in entry}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_reason_is_seen_in_the_row_that_it_names(name):
+    assert ROWS[name] in rows_by_reason()[name]
+
+
+def test_the_page_is_written_from_its_data():
+    """If not: run docs/generate_status.py."""
+    generator = runpy.run_path(str(REPOSITORY / "docs" / "generate_status.py"))
+    assert generator["TARGET"].read_text() == generator["text"]()
