@@ -34,6 +34,12 @@ test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike
 	@echo "==> Crash matrix, faults and a burst: about half an hour"
 	@CRASH_REPORT=$(CRASH_REPORT) $(VENV)/bin/pytest tests/crash -m slow -s $(PYTEST_ARGS)
 
+.PHONY: bench
+bench: $(INSTALLED) ## Measure start, bursts, steady state and memory beside a raw script (WORKLOADS=500)
+	@$(HAVE_PROGRAMS) etcd kube-apiserver
+	@echo "==> Bench: about two minutes"
+	@$(PYTHON) -m bench --workloads $(or $(WORKLOADS),500)
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types, layers and the Dockerfile
 	@echo "==> Lint: about a minute"

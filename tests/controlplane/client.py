@@ -54,7 +54,11 @@ class Client:
         if "token" in user:
             headers["Authorization"] = f"Bearer {user['token']}"
         self._http = httpx.Client(
-            base_url=cluster["server"], verify=_tls(cluster, user), headers=headers, timeout=timeout, trust_env=False
+            base_url=cluster["server"],
+            verify=tls_context(cluster, user),
+            headers=headers,
+            timeout=timeout,
+            trust_env=False,
         )
         self._resources: dict[str, dict[str, Object]] = {}
 
@@ -201,7 +205,8 @@ def _dry_run(dry_run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if dry_run else {}
 
 
-def _tls(cluster: Object, user: Object) -> ssl.SSLContext:
+def tls_context(cluster: Object, user: Object) -> ssl.SSLContext:
+    """Trust and client certificate of a kubeconfig's cluster and user."""
     context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
     if "client-certificate-data" in user:
         with tempfile.NamedTemporaryFile(suffix=".pem") as pem:  # the ssl module reads files only
