@@ -32,20 +32,28 @@ class LiveObject:
     """One RunaiWorkload on an API server, and the operator's two ways of writing to it."""
 
     def __init__(self, client: Client, item: Json) -> None:
-        self._client, self._path = client, client.path_of(item)
+        self._client, self.path = client, client.path_of(item)
+        self.namespace: str = item["metadata"]["namespace"]
 
     def read(self) -> Json:
-        return self._client.get(self._path)
+        return self._client.get(self.path)
+
+    def delete(self) -> None:
+        """Ask for the deletion; the finalizer holds the object."""
+        self._client.delete(self.path)
+
+    def release(self) -> None:
+        self._write(self.path, {"metadata": {"finalizers": None}})
 
     def add_finalizer(self) -> Json:
-        return self._write(self._path, {"metadata": {"finalizers": [FINALIZER]}})
+        return self._write(self.path, {"metadata": {"finalizers": [FINALIZER]}})
 
     def write_status(self, status: Json) -> Json:
         """`status` in the place of what there is, told of the generation that the object has now."""
         live = self.read()
         told = at_generation(status, live["metadata"]["generation"])
         removed = {key: None for key in live.get("status", {}) if key not in told}
-        return self._write(f"{self._path}/status", {"status": removed | told})
+        return self._write(f"{self.path}/status", {"status": removed | told})
 
     def _write(self, path: str, patch: Json) -> Json:
         params = {"fieldManager": FIELD_MANAGER}
