@@ -12,7 +12,7 @@ import yaml
 from controlplane import ApiError, Client, ControlPlane
 from readers import Json
 from readers.argo import FLAVOURS, Argo
-from readers.live import LiveObject, life, one_of_each_reason, workload
+from readers.live import LiveObject, act, life, one_of_each_reason, workload
 from readers.write_testdata import FOLDER
 from runai_operator.domain.model import FINALIZER, PAUSED_ANNOTATION, RECONCILE_ANNOTATION
 
@@ -125,30 +125,6 @@ def test_every_kind_of_status_is_stored_as_it_is_written(control_plane: ControlP
 
 
 # --- Argo CD's actions
-
-
-def act(client: Client, argo: Argo, action: str, item: Json) -> Json:
-    """As Argo CD's API server does it: the merge patch between the object and what the script made of it."""
-    before = client.get(client.path_of(item))
-    patch = merge_patch(before, argo.act(action, before))
-    return client.request(
-        "PATCH",
-        client.path_of(item),
-        params={"fieldManager": "argocd-server"},
-        body=patch,
-        content_type="application/merge-patch+json",
-    )
-
-
-def merge_patch(old: Json, new: Json) -> Json:
-    patch: Json = {key: None for key in old if key not in new}
-    for key, value in new.items():
-        if isinstance(value, dict) and isinstance(old.get(key), dict):
-            if inner := merge_patch(old[key], value):
-                patch[key] = inner
-        elif value != old.get(key):
-            patch[key] = value
-    return patch
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controlplane import Client
 from readers import Json
+from readers.argo import Argo
 from readers.combinations import Pass, cases, settled_status
 from runai_operator.domain.actions import Settle, Verdict
 from runai_operator.domain.model import FINALIZER, GROUP, KIND, VERSION
@@ -87,3 +88,27 @@ def one_of_each_reason() -> dict[str, Json]:
             ready = case.item["status"]["conditions"][0]
             found[f"{ready['reason']} {ready['status']} {case.row}"] = case.item["status"]
     return found
+
+
+def act(client: Client, argo: Argo, action: str, item: Json) -> Json:
+    """One of Argo CD's actions as its API server does it: the merge patch between the object and what the script left."""
+    before = client.get(client.path_of(item))
+    patch = _merge_patch(before, argo.act(action, before))
+    return client.request(
+        "PATCH",
+        client.path_of(item),
+        params={"fieldManager": "argocd-server"},
+        body=patch,
+        content_type=MERGE,
+    )
+
+
+def _merge_patch(old: Json, new: Json) -> Json:
+    patch: Json = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(old.get(key), dict):
+            if inner := _merge_patch(old[key], value):
+                patch[key] = inner
+        elif value != old.get(key):
+            patch[key] = value
+    return patch
