@@ -68,7 +68,7 @@ def at_generation(status: Json, generation: int) -> Json:
 
 def life() -> list[Json]:
     """The statuses of a workload from its submission to its end, with what may go wrong in between."""
-    shown = [(None, None), (None, "Queued"), (None, "Applying"), (None, "Synced")]
+    shown: list[tuple[str | None, str | None]] = [(None, None), (None, "Queued"), (None, "Applying"), (None, "Synced")]
     shown += [(phase, "Synced") for phase in ("Creating", "Pending", "Initializing", "Running", "Degraded", "Running")]
     ends = [Pass(Settle(Verdict.MIRROR), phase, sync) for phase, sync in shown]
     ends.append(Pass(Settle(Verdict.MIRROR), "Completed", "Synced"))
