@@ -52,7 +52,7 @@ lint: $(INSTALLED) ## Check style, types, layers and the Dockerfile
 .PHONY: binaries
 binaries: $(INSTALLED) ## Fetch or build etcd and the Kubernetes programs that the tests use
 	@echo "==> Control-plane programs: at once if cached; else a download, or a Go build of about 10 minutes"
-	@$(HAVE_PROGRAMS) etcd kube-apiserver kubectl kube-controller-manager
+	@$(HAVE_PROGRAMS) etcd kube-apiserver kubectl kube-controller-manager helm
 
 .PHONY: lock
 lock: $(UV) ## Lock the dependencies of pyproject.toml (UPGRADE=--upgrade for the newest versions)

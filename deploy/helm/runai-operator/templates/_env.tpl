@@ -1,0 +1,55 @@
+{{/* The operator's environment: one variable for each value. docs/configuration.md tells what each means. */}}
+
+{{- define "runai-operator.env" -}}
+- name: RUNAI_BASE_URL
+  value: {{ .Values.runai.baseUrl | quote }}
+- name: RUNAI_CLIENT_ID
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "runai-operator.secretName" . }}
+      key: {{ .Values.runai.secretKeys.clientId }}
+- name: RUNAI_CLIENT_SECRET_FILE
+  value: /var/run/secrets/runai/clientSecret
+{{- if .Values.runai.allowHttp }}
+- name: RUNAI_ALLOW_HTTP
+  value: "true"
+{{- end }}
+{{- if or .Values.runai.caBundle.configMap .Values.runai.caBundle.secret }}
+- name: RUNAI_CA_FILE
+  value: /etc/runai/ca/ca.crt
+{{- end }}
+{{- with .Values.runai.proxy.https }}
+- name: HTTPS_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.runai.proxy.http }}
+- name: HTTP_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.runai.proxy.noProxy }}
+- name: NO_PROXY
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.installId }}
+- name: OPERATOR_INSTALL_ID
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.operator.watchNamespaces }}
+- name: OPERATOR_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: OPERATOR_LISTEN
+  value: {{ printf ":%v" .Values.operator.port | quote }}
+- name: OPERATOR_LOG_FORMAT
+  value: {{ .Values.operator.logFormat | quote }}
+- name: OPERATOR_LOG_LEVEL
+  value: {{ .Values.operator.logLevel | quote }}
+- name: OPERATOR_DELTA_INTERVAL
+  value: {{ .Values.operator.deltaInterval | quote }}
+- name: OPERATOR_SWEEP_INTERVAL
+  value: {{ .Values.operator.sweepInterval | quote }}
+- name: OPERATOR_STALLED_AFTER
+  value: {{ .Values.operator.stalledAfter | quote }}
+- name: OPERATOR_GRACE_PERIOD
+  value: {{ .Values.operator.gracePeriod | quote }}
+{{- end }}

@@ -1,0 +1,94 @@
+{{/* Names, labels and the image: what more than one template needs. */}}
+
+{{- define "runai-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 58 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "runai-operator.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 58 | trimSuffix "-" }}
+{{- else }}
+{{- $name := include "runai-operator.name" . }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 58 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 58 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "runai-operator.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
+{{- define "runai-operator.serviceAccountName" -}}
+{{- default (ternary (include "runai-operator.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
+{{- end }}
+
+{{- define "runai-operator.secretName" -}}
+{{- if .Values.runai.createSecret }}
+{{- printf "%s-credentials" (include "runai-operator.fullname" .) }}
+{{- else }}
+{{- .Values.runai.existingSecret }}
+{{- end }}
+{{- end }}
+
+{{- define "runai-operator.image" -}}
+{{- $registry := default .Values.image.registry .Values.global.imageRegistry }}
+{{- $name := ternary (printf "%s/%s" $registry .Values.image.repository) .Values.image.repository (ne $registry "") }}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" $name .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" $name (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- define "runai-operator.selectorLabels" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "runai-operator.name" . }}
+{{- end }}
+
+{{/* The labels of an object; of (list . MORE) with more of them. Nobody's labels replace ours: they select the pod. */}}
+{{- define "runai-operator.labels" -}}
+{{- $root := . }}
+{{- $more := dict }}
+{{- if kindIs "slice" . }}
+{{- $root = first . }}
+{{- $more = last . }}
+{{- end }}
+{{- $own := include "runai-operator.selectorLabels" $root | fromYaml }}
+{{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service }}
+{{- $_ := set $own "app.kubernetes.io/part-of" $root.Chart.Name }}
+{{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion }}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
+{{- mustMergeOverwrite dict $root.Values.commonLabels $more $own | toYaml }}
+{{- end }}
+
+{{/* What all pods have in common: where images come from, and where pods may go. */}}
+{{- define "runai-operator.podSettings" -}}
+enableServiceLinks: {{ .Values.enableServiceLinks }}
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with mustMerge dict .Values.nodeSelector .Values.global.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with concat .Values.global.tolerations .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The pod of `helm test` must not look like the operator's to the Service. */}}
+{{- define "runai-operator.testLabels" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "runai-operator.name" . }}-test
+{{- end }}

@@ -1,0 +1,26 @@
+"""The two ways to install the operator, for tests: the Helm chart with the real Helm, and kustomize with the real kubectl.
+
+installed = install_chart(control_plane, namespace)
+kubeconfig = control_plane.service_account_kubeconfig(installed.namespace, installed.service_account)
+"""
+
+from installation.helm import CHART, MINIMAL, Helm, HelmFailed, install_chart
+from installation.kustomize import KUSTOMIZE, build, install_kustomization
+from installation.objects import CREDENTIALS, Installed, granted, make_namespace, normalised, only
+
+__all__ = [
+    "CHART",
+    "CREDENTIALS",
+    "KUSTOMIZE",
+    "MINIMAL",
+    "Helm",
+    "HelmFailed",
+    "Installed",
+    "build",
+    "granted",
+    "install_chart",
+    "install_kustomization",
+    "make_namespace",
+    "normalised",
+    "only",
+]

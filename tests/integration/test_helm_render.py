@@ -1,0 +1,423 @@
+"""What the chart renders, without a cluster: every set of values, every value, and equality with kustomize."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import yaml
+
+from installation import CHART, KUSTOMIZE, MINIMAL, Helm, HelmFailed, build, granted, normalised, only
+from runai_operator import __version__
+from runai_operator.settings import VARIABLES
+
+ROOT = CHART.parents[2]
+MIB = 1024 * 1024
+CI = {
+    path.name.removesuffix("-values.yaml"): yaml.safe_load(path.read_text()) for path in (CHART / "ci").glob("*.yaml")
+}
+GENERATOR = runpy.run_path(str(ROOT / "deploy" / "helm" / "generate.py"))
+VALUES = {value.path: value for value in GENERATOR["values"]()}
+each_ci = pytest.mark.parametrize("values", CI.values(), ids=CI)
+REACHED_BY = {
+    "RUNAI_BASE_URL": ("runai.baseUrl", "https://other.run.ai"),
+    "RUNAI_ALLOW_HTTP": ("runai.allowHttp", True),
+    "OPERATOR_INSTALL_ID": ("installId", "old-cluster"),
+    "OPERATOR_NAMESPACES": ("operator.watchNamespaces", ["team-a", "team-b"]),
+    "OPERATOR_LISTEN": ("operator.port", 9090),
+    "OPERATOR_LOG_FORMAT": ("operator.logFormat", "text"),
+    "OPERATOR_LOG_LEVEL": ("operator.logLevel", "debug"),
+    "OPERATOR_DELTA_INTERVAL": ("operator.deltaInterval", "2s"),
+    "OPERATOR_SWEEP_INTERVAL": ("operator.sweepInterval", "1h"),
+    "OPERATOR_STALLED_AFTER": ("operator.stalledAfter", "1h"),
+    "OPERATOR_GRACE_PERIOD": ("operator.gracePeriod", "2m"),
+}
+SHOWN_AS = {True: "true", 9090: ":9090"}
+FROM_SECRETS_AND_FILES = {"RUNAI_CLIENT_ID", "RUNAI_CLIENT_SECRET", "RUNAI_CLIENT_SECRET_FILE", "RUNAI_CA_FILE"}
+
+
+def with_value(values: dict, path: str, value: object) -> dict:
+    """A copy of the values with one more set."""
+    made = copy.deepcopy(values)
+    *folders, name = path.split(".")
+    inner = made
+    for folder in folders:
+        inner = inner.setdefault(folder, {})
+    inner[name] = value
+    return made
+
+
+def without(values: dict, path: tuple[str, ...]) -> dict | None:
+    """A copy of the values with one back at its default; None where it was not set."""
+    made = copy.deepcopy(values)
+    inner = made
+    for folder in path[:-1]:
+        inner = inner.get(folder, {})
+    return made if inner.pop(path[-1], inner) is not inner else None
+
+
+def environment(objects: list[dict]) -> dict[str, str | None]:
+    container = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
+@each_ci
+def test_two_renders_are_the_same_byte_for_byte(values):
+    assert Helm().template(values) == Helm().template(values)
+
+
+def test_no_template_asks_for_what_changes_between_renders():
+    texts = {path: path.read_text() for path in (CHART / "templates").rglob("*") if path.is_file()}
+    forbidden = r"\b(lookup|gen[A-Z]\w+|now|date\w*|ago|rand\w+|uuidv4|bcrypt|htpasswd|getHostByName|env|expandenv)\b"
+    found = [
+        f"{path.name}: {call}"
+        for path, text in texts.items()
+        for action in re.findall(r"\{\{.*?\}\}", re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", "", text), re.DOTALL)
+        for call in re.findall(forbidden, re.sub(r'"[^"]*"', "", action))
+    ]
+
+    assert texts
+    assert found == []
+
+
+@each_ci
+def test_the_linter_has_nothing_to_say_but_that_there_is_no_icon(values):
+    said = Helm().run("lint", "--strict", str(CHART), values=values)
+
+    assert re.findall(r"^\[\w+\].*", said, re.MULTILINE) == ["[INFO] Chart.yaml: icon is recommended"]
+
+
+def test_every_value_has_an_effect():
+    without_effect = set(VALUES)
+    for values in CI.values():
+        rendered = Helm().template(values)
+        for path in list(without_effect):
+            changed = without(values, path)
+            if changed is not None and rendering_or_refusal(changed) != rendered:
+                without_effect.discard(path)
+
+    assert {".".join(path) for path in without_effect} == set()
+
+
+def rendering_or_refusal(values: dict) -> str:
+    try:
+        return Helm().template(values)
+    except HelmFailed as refused:
+        return str(refused)
+
+
+def test_every_setting_of_the_operator_is_reached_by_a_value():
+    assert REACHED_BY.keys() | FROM_SECRETS_AND_FILES | {"KUBECONFIG"} == {variable.name for variable in VARIABLES}
+
+
+@pytest.mark.parametrize(
+    ("variable", "path", "value"), [(name, *how) for name, how in REACHED_BY.items()], ids=REACHED_BY
+)
+def test_a_value_sets_its_variable(variable, path, value):
+    values = with_value({**MINIMAL, "installId": "a"}, path, value)
+    shown = ",".join(value) if isinstance(value, list) else SHOWN_AS.get(value, value)
+
+    assert environment(Helm().objects(values))[variable] == shown
+
+
+def test_credentials_come_from_the_secret():
+    pod = only(Helm().objects(), "Deployment")["spec"]["template"]["spec"]
+    variables = {variable["name"]: variable for variable in pod["containers"][0]["env"]}
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "credentials"]
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "credentials"]
+
+    assert variables["RUNAI_CLIENT_ID"]["valueFrom"]["secretKeyRef"] == {"name": "runai-credentials", "key": "clientId"}
+    assert volume["secret"]["items"] == [{"key": "clientSecret", "path": "clientSecret"}]
+    assert variables["RUNAI_CLIENT_SECRET_FILE"]["value"] == f"{mount['mountPath']}/clientSecret"
+    assert "subPath" not in mount, "kubelet would never bring a rotated secret"
+    assert "Secret" not in {item["kind"] for item in Helm().objects()}
+
+
+def test_a_secret_made_from_values_is_in_nothing_but_the_secret():
+    values = CI["created-secret"]
+    secret = only(Helm().objects(values), "Secret")
+
+    assert secret["data"].keys() == {"clientId", "clientSecret"}
+    assert Helm().template(values).count("bm90LWEtc2VjcmV0LW9mLWFueW9uZQ==") == 1
+    assert "not-a-secret-of-anyone" not in Helm().template(values)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        pytest.param({}, f"ghcr.io/runai-operator/runai-operator:{__version__}", id="by default this version"),
+        pytest.param({"tag": "v9"}, "ghcr.io/runai-operator/runai-operator:v9", id="a tag"),
+        pytest.param(
+            {"tag": "v9", "digest": "sha256:" + "0" * 64},
+            "ghcr.io/runai-operator/runai-operator@sha256:" + "0" * 64,
+            id="a digest goes before the tag",
+        ),
+        pytest.param({"registry": ""}, f"runai-operator/runai-operator:{__version__}", id="no registry"),
+    ],
+)
+def test_the_image_is(image, expected):
+    objects = Helm().objects({**MINIMAL, "image": image})
+    pods = [only(objects, "Deployment")["spec"]["template"], only(objects, "Pod")]
+
+    assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {expected}
+
+
+def test_there_is_one_operator_at_a_time():
+    spec = only(Helm().objects(), "Deployment")["spec"]
+
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_namespaced_mode_makes_nothing_cluster_wide():
+    objects = Helm(namespace="bridge").objects(CI["namespaced"])
+    roles = {item["metadata"]["namespace"] for item in objects if item["kind"] == "Role"}
+
+    assert all(item["metadata"].get("namespace") for item in objects)
+    assert not {item["kind"] for item in objects} & {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+    assert roles == {"team-a", "team-b", "bridge"}
+
+
+def test_secrets_are_readable_only_when_asked_for():
+    asked = with_value(MINIMAL, "rbac.manifestFromSecrets", True)
+    namespaced = with_value(CI["namespaced"], "rbac.manifestFromSecrets", True)
+
+    assert not [row for row in granted(Helm().objects()) if row[1] == "secrets"]
+    assert [row for row in granted(Helm().objects(asked)) if row[1] == "secrets"] == [("get", "secrets", "cluster")]
+    assert {row for row in granted(Helm().objects(namespaced)) if row[1] == "secrets"} == {
+        ("get", "secrets", "watched namespaces")
+    }
+
+
+def test_no_rule_has_a_wildcard():
+    rules = [rule for item in Helm().objects() if "Role" in item["kind"] for rule in item.get("rules", ())]
+
+    assert rules
+    assert "*" not in json.dumps(rules)
+
+
+def test_the_page_on_permissions_tells_of_every_one_and_of_no_other():
+    page = (ROOT / "docs" / "rbac.md").read_text()
+    rows = set(re.findall(r"^\| `(\w+)` \| `([\w/]+)` \| (.+?) \| .+ \|$", page, re.MULTILINE))
+    expected = granted(Helm().objects(with_value(MINIMAL, "rbac.manifestFromSecrets", True)))
+    namespaced = granted(Helm().objects(with_value(CI["namespaced"], "rbac.manifestFromSecrets", True)))
+
+    assert rows == {(verb, resource, written(scope)) for verb, resource, scope in expected}
+    assert {row for row in namespaced if "own" not in row[2]} == {
+        (verb, resource, "watched namespaces") for verb, resource, scope in expected if scope == "cluster"
+    }
+
+
+def written(scope: str) -> str:
+    return "cluster or watched namespaces" if scope == "cluster" else scope
+
+
+def test_the_pages_table_of_roles_for_people_is_true():
+    page = (ROOT / "docs" / "rbac.md").read_text()
+    rows = {
+        name: re.findall(r"`(\w+)`", verbs)
+        for name, verbs in re.findall(r"^\| `(view|edit|admin)` \| (.+?) \|$", page, re.MULTILINE)
+    }
+    roles = {
+        item["metadata"]["name"].rpartition("-")[2]: item["rules"][0]["verbs"]
+        for item in Helm().objects()
+        if item["kind"] == "ClusterRole" and any("aggregate-to" in label for label in item["metadata"]["labels"])
+    }
+
+    assert rows == roles
+
+
+@each_ci
+def test_every_selector_finds_the_pod_and_not_the_test(values):
+    objects = Helm().objects(values)
+    deployment = only(objects, "Deployment")
+    pod = deployment["spec"]["template"]["metadata"]["labels"]
+    tests = [item["metadata"]["labels"] for item in objects if item["kind"] == "Pod"]
+    services = [item for item in objects if item["kind"] == "Service"]
+    selectors = [deployment["spec"]["selector"]["matchLabels"], *(item["spec"]["selector"] for item in services)]
+    selectors += [item["spec"]["podSelector"]["matchLabels"] for item in objects if item["kind"] == "NetworkPolicy"]
+
+    for selector in selectors:
+        assert selector.items() <= pod.items()
+        assert not any(selector.items() <= labels.items() for labels in tests)
+    for monitor in [item for item in objects if item["kind"] == "ServiceMonitor"]:
+        labels = services[0]["metadata"]["labels"]
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_labels_of_the_user_cannot_break_a_selector():
+    ours = {"app.kubernetes.io/name": "mine", "app.kubernetes.io/instance": "mine"}
+    objects = Helm().objects({**MINIMAL, "commonLabels": ours, "podLabels": ours})
+    spec = only(objects, "Deployment")["spec"]
+
+    assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+
+
+@each_ci
+def test_every_object_has_the_common_labels_once(values):
+    for text in Helm().template(values).split("\n---\n"):
+        assert len(re.findall(r"^    app.kubernetes.io/name:", text, re.MULTILINE)) <= 2, "once more as a selector"
+    ours = [item for item in Helm().objects(values) if not item["metadata"]["name"].endswith(("-map", "-text"))]
+
+    assert all(item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm" for item in ours)
+
+
+def test_more_objects_are_templates():
+    objects = Helm(namespace="here").objects(CI["everything"])
+    maps = {item["metadata"]["name"]: item for item in objects if item["kind"] == "ConfigMap"}
+
+    assert maps.keys() == {"bridge-map", "runai-operator-text"}
+    assert maps["bridge-map"]["data"] == {"namespace": "here"}
+
+
+def test_the_crd_is_the_source_with_metadata_added():
+    source = yaml.safe_load((ROOT / "crds" / "runaiworkloads.yaml").read_text())
+    rendered = only(Helm().objects(CI["everything"]), "CustomResourceDefinition")
+
+    assert rendered["spec"] == source["spec"]
+    assert rendered["metadata"].pop("labels")["example.com/team"] == "platform"
+    assert rendered["metadata"].pop("annotations") == {
+        "helm.sh/resource-policy": "keep",
+        "argocd.argoproj.io/sync-options": "ServerSideApply=true",
+    }
+    assert rendered["metadata"] == source["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("crds", "annotations"),
+    [
+        pytest.param({"keep": False}, [None], id="not kept: no annotation"),
+        pytest.param({}, [{"helm.sh/resource-policy": "keep"}], id="kept by default"),
+        pytest.param({"install": False}, [], id="not installed"),
+    ],
+)
+def test_crds(crds, annotations):
+    objects = Helm().objects({**MINIMAL, "crds": crds})
+
+    found = [item["metadata"].get("annotations") for item in objects if item["kind"] == "CustomResourceDefinition"]
+    assert found == annotations
+
+
+def test_nothing_outgrows_where_kubernetes_and_helm_keep_it():
+    for path in (CHART / "files" / "crds").glob("*.yaml"):
+        compact = json.dumps(yaml.safe_load(path.read_text()), separators=(",", ":"))
+        assert max(path.stat().st_size, len(compact)) < 256 * 1024, "client-side apply keeps it in an annotation"
+    everything = sum(path.stat().st_size for path in CHART.rglob("*") if path.is_file() and path.parent.name != "ci")
+
+    assert everything + len(Helm().template(CI["everything"])) < MIB, "a release is kept in one Secret"
+
+
+def test_what_is_generated_is_up_to_date():
+    stale = [str(path) for path, text in GENERATOR["files"]().items() if path.read_text() != text]
+
+    assert stale == [], "run python deploy/helm/generate.py"
+
+
+def test_the_copies_of_crds_are_all_there_are():
+    source = {path.name for path in (ROOT / "crds").glob("*.yaml")} - {"kustomization.yaml"}
+
+    assert {path.name for path in (CHART / "files" / "crds").iterdir()} == source
+
+
+def test_chart_and_kustomization_install_this_version():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    container = only(build(), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+    assert container["image"].endswith(f":{__version__}")
+
+
+def test_defaults_are_the_operators_own():
+    settings = dict(
+        line.split("=", 1) for line in (KUSTOMIZE / "base" / "settings.env").read_text().splitlines() if "=" in line
+    )
+    own = {variable.name: variable.default for variable in VARIABLES if variable.default}
+    del own["RUNAI_ALLOW_HTTP"]
+    chart = {name: value for name, value in environment(Helm().objects()).items() if name in own}
+
+    assert own == chart
+    assert own | {"RUNAI_BASE_URL": "https://example.run.ai"} == settings
+
+
+def test_kustomize_installs_what_the_chart_does():
+    assert normalised(build()) == normalised(Helm().objects())
+
+
+def test_the_namespaced_overlay_installs_what_the_namespaced_chart_does():
+    values = with_value(CI["namespaced"], "operator.watchNamespaces", ["team-a"])
+    built = normalised(build(KUSTOMIZE / "overlays" / "namespaced"))
+    for variable in built["Deployment", "runai-operator", "runai-operator"]["spec"]["template"]["spec"]["containers"][
+        0
+    ]["env"]:
+        if variable["name"] == "OPERATOR_INSTALL_ID":
+            assert variable["value"].startswith("<"), "nobody may run with the id of an example"
+            variable["value"] = "cluster-a"
+
+    assert built == normalised(Helm().objects(values))
+
+
+def test_the_monitoring_overlay_installs_what_the_chart_with_a_monitor_does():
+    values = with_value(MINIMAL, "serviceMonitor.enabled", True)
+
+    assert normalised(build(KUSTOMIZE / "overlays" / "monitoring")) == normalised(Helm().objects(values))
+
+
+def test_the_chart_goes_into_another_chart_with_globals_of_its_own(tmp_path):
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: platform\nversion: 1.0.0\n")
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "runai-operator").symlink_to(CHART)
+    values = {"global": {"team": "platform", "imageRegistry": "mirror.example.com"}, "runai-operator": MINIMAL}
+
+    deployment = only(Helm(chart=tmp_path).objects(values), "Deployment")
+
+    image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == f"mirror.example.com/runai-operator/runai-operator:{__version__}"
+
+
+class Probes(BaseHTTPRequestHandler):
+    """Answers 200, except for the path in `failing`."""
+
+    failing = ""
+
+    def do_GET(self) -> None:
+        self.send_response(503 if self.path == self.failing else 200)
+        self.end_headers()
+        self.wfile.write(b"no watch on RunaiWorkloads")
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def probes() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Probes) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("failing", "code"),
+    [("", 0), ("/healthz", 1), ("/readyz", 1), ("/metrics", 1)],
+    ids=lambda value: str(value or "all well"),
+)
+def test_helms_test_passes_only_when_all_is_well(probes, monkeypatch, failing, code):
+    """The command of the test's pod, run against a server in place of the operator."""
+    monkeypatch.setattr(Probes, "failing", failing)
+    _python, *arguments = only(Helm().objects(), "Pod")["spec"]["containers"][0]["command"]
+    where = {**os.environ, "OPERATOR_URL": f"http://127.0.0.1:{probes.server_port}", "no_proxy": "127.0.0.1"}
+
+    done = subprocess.run(
+        [sys.executable, *arguments], env=where, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == code, done.stderr
+    assert ("no watch" in done.stdout) == bool(failing)

@@ -1,0 +1,231 @@
+"""What the chart accepts as values: the schema knows every key, and what is wrong is refused with its path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import jsonschema
+import pytest
+import yaml
+
+from installation import CHART, MINIMAL, Helm, HelmFailed
+from runai_operator.settings import Settings, SettingsError
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
+OPEN_BY_INTENT = {"/definitions/passedOn", "/properties/global"}
+"""Structures of other APIs, and what is shared with other charts."""
+
+
+def schemas(node: object, path: str = "") -> Iterator[tuple[str, dict]]:
+    """Every schema of an object, with its place in the file."""
+    if isinstance(node, dict):
+        if node.get("type") == "object":
+            yield path, node
+        for key, inner in node.items():
+            yield from schemas(inner, f"{path}/{key}")
+    elif isinstance(node, list):
+        for number, inner in enumerate(node):
+            yield from schemas(inner, f"{path}/{number}")
+
+
+def resolved(node: dict) -> dict:
+    while "$ref" in node:
+        node = SCHEMA["definitions"][node["$ref"].rpartition("/")[2]]
+    return node
+
+
+def keys_of_values(values: object, path: str = "") -> Iterator[str]:
+    """Every key at every level."""
+    if isinstance(values, dict):
+        for key, inner in values.items():
+            yield f"{path}/{key}"
+            yield from keys_of_values(inner, f"{path}/{key}")
+
+
+def keys_of_schema(schema: dict, path: str = "") -> Iterator[str]:
+    for key, inner in resolved(schema).get("properties", {}).items():
+        yield f"{path}/{key}"
+        yield from keys_of_schema(inner, f"{path}/{key}")
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+
+
+def test_no_level_takes_unknown_keys():
+    """Other than maps of the user's own keys, whose values must be plain."""
+    lax = [path for path, schema in schemas(SCHEMA) if schema.get("additionalProperties", True) is True]
+    maps = [schema for _, schema in schemas(SCHEMA) if isinstance(schema.get("additionalProperties"), dict)]
+
+    assert set(lax) == OPEN_BY_INTENT
+    assert all("type" in schema["additionalProperties"] for schema in maps)
+
+
+def test_every_definition_is_used():
+    text = json.dumps(SCHEMA)
+
+    assert [name for name in SCHEMA["definitions"] if f'"#/definitions/{name}"' not in text] == []
+
+
+def test_every_key_of_the_values_is_in_the_schema():
+    in_values = set(keys_of_values(DEFAULTS))
+    in_schema = set(keys_of_schema(SCHEMA))
+    user_keys = [path for path in in_values - in_schema if not is_free(path)]
+
+    assert user_keys == []
+
+
+def is_free(path: str) -> bool:
+    """Below a map of the user's own keys, or a structure that is passed on."""
+    node = SCHEMA
+    for key in path.strip("/").split("/"):
+        node = resolved(node)
+        if key in node.get("properties", {}):
+            node = node["properties"][key]
+        else:
+            return node.get("additionalProperties", True) is not False
+    return False
+
+
+def test_every_key_of_the_schema_is_in_the_values():
+    """But for Kubernetes' `claims`, which has no default."""
+    missing = set(keys_of_schema(SCHEMA)) - set(keys_of_values(DEFAULTS))
+
+    assert missing == {"/resources/claims"}
+
+
+BAD = {
+    "an unknown key at the top": ("replicaCount=2", "at '': additional properties 'replicaCount' not allowed"),
+    "a key in the wrong case": ("runai.baseURL=https://a.run.ai", "at '/runai': additional properties 'baseURL'"),
+    "a key one level too high": ("baseUrl=https://a.run.ai", "at '': additional properties 'baseUrl' not allowed"),
+    "a key one level too low": ("operator.installId=a", "at '/operator': additional properties 'installId'"),
+    "a misspelt section": ("serviceMonitors.enabled=true", "at '': additional properties 'serviceMonitors'"),
+    "a misspelt switch": ("serviceMonitor.enable=true", "at '/serviceMonitor': additional properties 'enable'"),
+    "a misspelt image key": ("image.tags=v1", "at '/image': additional properties 'tags' not allowed"),
+    "a misspelt Secret key": ("runai.secretKeys.id=a", "at '/runai/secretKeys': additional properties 'id'"),
+    "a misspelt CA key": ("runai.caBundle.configmap=a", "at '/runai/caBundle': additional properties 'configmap'"),
+    "a misspelt proxy": ("runai.proxy.no_proxy=a", "at '/runai/proxy': additional properties 'no_proxy'"),
+    "a misspelt probe": ("probes.live.periodSeconds=1", "at '/probes': additional properties 'live' not allowed"),
+    "a setting of a probe that is not ours to give": (
+        "probes.liveness.httpGet.path=/",
+        "at '/probes/liveness': additional properties 'httpGet' not allowed",
+    ),
+    "a misspelt resource section": ("resources.limit.cpu=1", "at '/resources': additional properties 'limit'"),
+    "a misspelt egress rule": (
+        "networkPolicy.egress.runai.cidr=10.0.0.0/8",
+        "at '/networkPolicy/egress/runai': additional properties 'cidr' not allowed",
+    ),
+    "a misspelt CRD switch": ("crds.enabled=true", "at '/crds': additional properties 'enabled' not allowed"),
+    "a misspelt right": ("rbac.secrets=true", "at '/rbac': additional properties 'secrets' not allowed"),
+    "an unknown key of a toleration": (
+        "tolerations[0].keys=a",
+        "at '/tolerations/0': additional properties 'keys' not allowed",
+    ),
+    "a pull secret without a name": ("imagePullSecrets[0].secret=a", "at '/imagePullSecrets/0': missing property 'name'"),
+    "a pull secret as plain text": ("imagePullSecrets[0]=a", "at '/imagePullSecrets/0': got string, want object"),
+    "an environment as a map": ("extraEnv.A=b", "at '/extraEnv': got object, want array"),
+    "an environment variable that is a number": ("extraEnv[0].name=A,extraEnv[0].value=1", "at '/extraEnv/0/value': got number, want string"),
+    "an address without its scheme": ("runai.baseUrl=tenant.run.ai", "at '/runai/baseUrl': 'tenant.run.ai' does not match"),
+    "an address with a path": ("runai.baseUrl=https://a.run.ai/api", "at '/runai/baseUrl': 'https://a.run.ai/api' does not"),
+    "a Secret's name with capitals": ("runai.existingSecret=Runai", "at '/runai/existingSecret': 'Runai' does not match"),
+    "a switch as text": ("crds.install=yes", "at '/crds/install': got string, want boolean"),
+    "a number as text": ("operator.port=http", "at '/operator/port': got string, want integer"),
+    "a port out of range": ("operator.port=70000", "at '/operator/port': maximum: got 70,000, want 65,535"),
+    "namespaces as text": ("operator.watchNamespaces=team-a", "at '/operator/watchNamespaces': got string, want array"),
+    "a namespace that cannot be": (
+        "operator.watchNamespaces={Team_A}",
+        "at '/operator/watchNamespaces/0': 'Team_A' does not match",
+    ),
+    "a namespace twice": ("operator.watchNamespaces={a,a}", "at '/operator/watchNamespaces': items at 0 and 1 are equal"),
+    "a duration without a unit": ("operator.deltaInterval=5", "at '/operator/deltaInterval': got number, want string"),
+    "a duration in days": ("operator.stalledAfter=1d", "at '/operator/stalledAfter': '1d' does not match pattern"),
+    "a log level of another world": ("operator.logLevel=trace", "at '/operator/logLevel': value must be one of 'debug'"),
+    "a log format of another world": ("operator.logFormat=logfmt", "at '/operator/logFormat': value must be one of 'json'"),
+    "a pull policy that is none": ("image.pullPolicy=Sometimes", "at '/image/pullPolicy': value must be one of 'Always'"),
+    "a digest that is too short": ("image.digest=sha256:abc", "at '/image/digest': 'sha256:abc' does not match pattern"),
+    "an install id with a space": ("installId=my cluster", "at '/installId': 'my cluster' does not match pattern"),
+    "an address range without a length": (
+        "networkPolicy.egress.runai.cidrs={10.0.0.1}",
+        "at '/networkPolicy/egress/runai/cidrs/0': '10.0.0.1' does not match",
+    ),
+    "a scrape interval without a unit": ("podMonitor.interval=30", "at '/podMonitor/interval': got number, want string"),
+    "a label that is a switch": ("podLabels.a=true", "at '/podLabels/a': got boolean, want string"),
+    "an affinity as a list": ("affinity[0]=a", "at '/affinity': got array, want object"),
+    "a negative number": ("revisionHistoryLimit=-1", "at '/revisionHistoryLimit': minimum: got -1, want 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("setting", "said"), BAD.values(), ids=BAD)
+def test_refused_with_its_path(setting, said):
+    with pytest.raises(HelmFailed) as refused:
+        Helm().template(MINIMAL, "--set", setting)
+
+    assert said in str(refused.value)
+
+
+TOGETHER = {
+    "no address": ({"baseUrl": ""}, {}, "runai.baseUrl is not set"),
+    "no credentials": ({"existingSecret": ""}, {}, "runai.existingSecret is not set"),
+    "plain http": ({"baseUrl": "http://a.example.com"}, {}, "runai.baseUrl is plain http"),
+    "two Secrets": ({"createSecret": True, "clientId": "a", "clientSecret": "b"}, {}, "are both set: keep one of them"),
+    "a Secret of nothing": ({"createSecret": True, "existingSecret": ""}, {}, "needs runai.clientId and"),
+    "an inline secret by mistake": ({"clientSecret": "s3cr3t"}, {}, "are used only with runai.createSecret=true"),
+    "two CA bundles": ({"caBundle": {"configMap": "a", "secret": "b"}}, {}, "runai.caBundle.secret are both set"),
+    "namespaces without an id": ({}, {"operator": {"watchNamespaces": ["a"]}}, "installId is not set"),
+    "a monitor of no Service": (
+        {},
+        {"serviceMonitor": {"enabled": True}, "service": {"enabled": False}},
+        "serviceMonitor.enabled needs service.enabled",
+    ),
+    "a variable twice": ({}, {"extraEnv": [{"name": "OPERATOR_LOG_LEVEL", "value": "debug"}]}, "extraEnv sets OPERATOR_LOG_LEVEL"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("runai", "others", "said"), TOGETHER.values(), ids=TOGETHER)
+def test_refused_together(runai, others, said):
+    with pytest.raises(HelmFailed) as refused:
+        Helm().template({"runai": {**MINIMAL["runai"], **runai}, **others})
+
+    assert said in str(refused.value)
+    assert "s3cr3t" not in str(refused.value)
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(HelmFailed) as refused:
+        Helm().template({"operator": {"watchNamespaces": ["a"]}})
+
+    lines = [line for line in str(refused.value).splitlines() if line.startswith("- ")]
+    told = ["- runai.baseUrl is not set", "- runai.existingSecret is not set", "- installId is not set"]
+    assert [line[: len(start)] for line, start in zip(lines, told, strict=True)] == told
+
+
+AS_THE_OPERATOR = [
+    ("/properties/installId", "OPERATOR_INSTALL_ID", ["a", "A.b-c_9", "x" * 63, "x" * 64, "-a", "a b", "ä"]),
+    ("/properties/runai/baseUrl", "RUNAI_BASE_URL", [
+        "https://a.run.ai", "https://a.run.ai/", "HTTPS://A.run.ai:8443", "https://[::1]:1", "a.run.ai", "ftp://a",
+        "https://user@a.run.ai", "https://a.run.ai/path", "https://a.run.ai?x",
+    ]),
+    ("/properties/operator/watchNamespaces", "OPERATOR_NAMESPACES", ["a", "team-a", "0", "A", "a_b", "-a", "x" * 64]),
+    ("/properties/operator/deltaInterval", "OPERATOR_DELTA_INTERVAL", ["5s", "1m30s", "0.5h", "2000ms", "5", "1d", "s"]),
+    ("/properties/operator/logLevel", "OPERATOR_LOG_LEVEL", ["debug", "error", "trace"]),
+    ("/properties/operator/logFormat", "OPERATOR_LOG_FORMAT", ["json", "text", "xml"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "variable", "values"), AS_THE_OPERATOR, ids=[row[1] for row in AS_THE_OPERATOR])
+def test_the_schema_and_the_operator_agree(where, variable, values):
+    """What one takes the other takes, so that a value that Helm accepts does not keep the pod from starting."""
+    node = SCHEMA
+    for key in where.strip("/").split("/"):
+        node = node[key] if key in node else node["properties"][key]
+    access = {"RUNAI_BASE_URL": "https://a.run.ai", "RUNAI_CLIENT_ID": "a", "RUNAI_CLIENT_SECRET": "b"}
+    validator = jsonschema.Draft7Validator({**node, "definitions": SCHEMA["definitions"]})
+    for value in values:
+        try:
+            Settings.from_environment({**access, variable: value})
+            taken = True
+        except SettingsError:
+            taken = False
+        assert validator.is_valid([value] if variable == "OPERATOR_NAMESPACES" else value) == taken, value
