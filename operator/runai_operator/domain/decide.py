@@ -250,7 +250,7 @@ def _resolve(s: Situation, found: tuple[Candidate, ...], wanted: Wanted) -> Acti
             return _claim_first(s) or Adopt(remote, candidate.row, finished=_completed(candidate.row))
         if remote.being_deleted:
             return Settle(Verdict.PROGRESS, _freeing(wanted), outstanding=True)
-        if is_predecessor(remote.mark, s.mark):
+        if is_predecessor(remote.mark, s.mark) and _is_of_kind(remote, wanted):
             return _claim_first(s) or _take_over(s, remote, candidate.row, wanted)
         # Another's mark, or a first attempt that was refused, proves that no attempt of ours made it.
         proven = remote.mark is not None or remote.mark_readable or s.claimed_now or s.opened_now
@@ -289,11 +289,15 @@ def _adoption_obstacle(s: Situation, remote: Remote, wanted: Wanted) -> InvalidW
             f"workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"
             " the spec names: correct projectName or projectId"
         )
-    if remote.gvk is not None and remote.gvk.kind != wanted.gvk.kind:
+    if remote.gvk is not None and not _is_of_kind(remote, wanted):
         return InvalidWorkload(
             f"workload {remote.id} is a {remote.gvk.kind}, the manifest a {wanted.gvk.kind}: their kinds must be equal"
         )
     return None
+
+
+def _is_of_kind(remote: Remote, wanted: Wanted) -> bool:
+    return remote.gvk is None or (remote.gvk.group, remote.gvk.kind) == (wanted.gvk.group, wanted.gvk.kind)
 
 
 def _name_is_held(s: Situation, wanted: Wanted) -> Action:
@@ -329,6 +333,11 @@ def _holder_error(remote: Remote, wanted: Wanted, own: OwnerMark) -> NameTaken:
             " set spec.name to another name, or adopt it by spec.workloadId"
         )
     holder = f"{remote.mark.namespace}/{remote.mark.name}"
+    if is_predecessor(remote.mark, own):
+        return NameTaken(
+            f"the name {name} is taken in the project by a workload of another kind, which an earlier object of this name"
+            f" left behind ({remote.id}): delete it in Run:ai, or set spec.name to another name"
+        )
     if remote.mark.install == own.install:
         return NameTaken(
             f"the name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name"
@@ -406,7 +415,7 @@ def _follow_edit(s: Situation, wanted: Wanted) -> Action:
         return _follow_change_of_identity(s)
     if s.remote is None:
         return ReadRemote(str(s.workload_id))
-    return _unless_lost(s) or Update(str(s.workload_id), wanted.submission)
+    return _unless_lost(s, on_the_way=True) or Update(str(s.workload_id), wanted.submission)
 
 
 def _follow_edit_of_finished(s: Situation, wanted: Wanted) -> Action:
@@ -447,17 +456,17 @@ def _replace(s: Situation) -> Action:
             return Delete(remote.id)
 
 
-def _unless_lost(s: Situation) -> Action | None:
-    """What a reading says against going on as usual; None when it says nothing."""
+def _unless_lost(s: Situation, *, on_the_way: bool = False) -> Action | None:
+    """What a reading says against going on as usual; None when it says nothing. `on_the_way` with something to send."""
     match s.remote:
         case BridgeError() as error:
-            return Settle(Verdict.TROUBLE, error, outstanding=_edit_waits(s))
+            return Settle(Verdict.TROUBLE, error, outstanding=on_the_way)
         case Missing() | Remote(gone=True):
             return _lost(s)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
             return _yield(remote)
         case Remote(being_deleted=True):
-            return Settle(Verdict.MIRROR, outstanding=_edit_waits(s))
+            return Settle(Verdict.MIRROR, outstanding=on_the_way)
     return None
 
 

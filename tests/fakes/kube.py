@@ -1,0 +1,224 @@
+"""RunaiWorkloads in memory: versions, generations, finalizers, guards, and the freezing of the identity."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fakes.chance import Chance, call
+from runai_operator.domain.errors import InvalidWorkload, StaleObject, Vanished
+from runai_operator.domain.model import (
+    FINALIZER,
+    NOT_SUBMITTED,
+    Head,
+    Listed,
+    RecreatePolicy,
+    Ref,
+    SourceRef,
+    SourceText,
+    Spec,
+    Workload,
+)
+
+IDENTITY = ("name", "project_id", "project_name", "workload_id")
+
+
+class Refused(Exception):
+    """The API server's admission says no."""
+
+
+@dataclass(slots=True)
+class Stored:
+    """One object as etcd holds it."""
+
+    ref: Ref
+    spec: Spec
+    version: int
+    generation: int = 1
+    deleting: bool = False
+    finalizers: tuple[str, ...] = ()
+    paused: bool = False
+    token: str | None = None
+    status: dict[str, Any] = field(default_factory=lambda: {"observedGeneration": -1})
+
+    def as_read(self) -> Workload:
+        status = {"observedGeneration": -1, **self.status}
+        return Workload(
+            self.ref,
+            str(self.version),
+            self.generation,
+            self.deleting,
+            self.finalizers,
+            self.paused,
+            self.token,
+            self.spec,
+            status,
+        )
+
+    def head(self) -> Head:
+        return Head(
+            self.ref,
+            str(self.version),
+            self.generation,
+            self.deleting,
+            FINALIZER in self.finalizers,
+            self.paused,
+            self.token,
+        )
+
+
+class FakeKube:
+    """Implements `engine.ports.Kube`; people act on it by the methods that are not async."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], Stored] = {}
+        self.writes = 0
+        self.released: list[Stored] = []
+        """Objects whose finalizer was removed while they were deleting."""
+        self._versions = itertools.count(1)
+        self._uids = itertools.count(1)
+
+    # --- what people do
+
+    def create(self, namespace: str, name: str, spec: Spec, *, status: dict[str, Any] | None = None) -> Stored:
+        ref = Ref(namespace, name, f"uid-{next(self._uids)}")
+        made = Stored(ref, spec, next(self._versions))
+        if status is not None:
+            made.status = status
+        self.objects[namespace, name] = made
+        return made
+
+    def edit(self, stored: Stored, spec: Spec) -> None:
+        """Raises `Refused` for a change of the identity that is not open."""
+        status = stored.status
+        open_now = status.get("submission") == NOT_SUBMITTED or (
+            spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE and status.get("workloadId")
+        )
+        if not open_now and any(getattr(spec, field) != getattr(stored.spec, field) for field in IDENTITY):
+            raise Refused
+        if spec != stored.spec:
+            stored.spec = spec
+            stored.generation += 1
+            stored.version = next(self._versions)
+
+    def delete(self, stored: Stored) -> None:
+        if not stored.finalizers:
+            self._remove(stored)
+        elif not stored.deleting:
+            stored.deleting, stored.version = True, next(self._versions)
+            stored.generation += 1
+
+    def replace(self, stored: Stored) -> None:
+        """`kubectl replace` by a manifest without finalizers; status survives."""
+        stored.finalizers, stored.version = (), next(self._versions)
+        if stored.deleting:
+            self._remove(stored)
+
+    def touch(self, stored: Stored, **changes: Any) -> None:
+        """Annotations, which bump no generation."""
+        for key, value in changes.items():
+            setattr(stored, key, value)
+        stored.version = next(self._versions)
+
+    def lose(self, stored: Stored) -> None:
+        """Gone without a trace, as when etcd is restored from before it."""
+        self._remove(stored)
+
+    def _remove(self, stored: Stored) -> None:
+        place = (stored.ref.namespace, stored.ref.name)
+        if self.objects.get(place) is stored:
+            del self.objects[place]
+
+    def of(self, ref: Ref) -> Stored | None:
+        stored = self.objects.get((ref.namespace, ref.name))
+        return stored if stored and stored.ref.uid == ref.uid else None
+
+    def client(self, chance: Chance) -> KubeClient:
+        """One process's access."""
+        return KubeClient(self, chance)
+
+
+class KubeClient:
+    """What one process calls."""
+
+    def __init__(self, kube: FakeKube, chance: Chance) -> None:
+        self._kube, self._chance = kube, chance
+
+    async def read(self, ref: Ref, *, heavy: bool) -> Workload | None:
+        del heavy
+
+        def effect() -> Workload | None:
+            stored = self._kube.of(ref)
+            return stored.as_read() if stored else None
+
+        return await call(self._chance, effect, to_runai=False)
+
+    async def write_finalizers(self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str) -> str:
+        def effect() -> str:
+            stored = self._guarded(ref, resource_version)
+            if stored.deleting and set(finalizers) - set(stored.finalizers):
+                raise InvalidWorkload("no new finalizers can be added if the object is being deleted")
+            stored.finalizers = finalizers
+            if stored.deleting and FINALIZER not in finalizers:
+                self._kube.released.append(replace(stored))
+                if not finalizers:
+                    self._kube.lose(stored)
+            return self._bump(stored)
+
+        return await call(self._chance, effect, to_runai=False)
+
+    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
+        def effect() -> str:
+            stored = self._guarded(ref, resource_version)
+            merged = {**stored.status, **patch}
+            stored.status = {key: value for key, value in merged.items() if value is not None}
+            return self._bump(stored)
+
+        return await call(self._chance, effect, to_runai=False)
+
+    def _guarded(self, ref: Ref, version: str | None) -> Stored:
+        stored = self._kube.of(ref)
+        if stored is None:
+            raise Vanished("gone")
+        if version is not None and version != str(stored.version):
+            raise StaleObject("somebody wrote in between")
+        return stored
+
+    def _bump(self, stored: Stored) -> str:
+        self._kube.writes += 1
+        stored.version = next(self._kube._versions)
+        return str(stored.version)
+
+    async def list_all(self) -> AsyncIterator[Listed]:
+        for stored in list(self._kube.objects.values()):
+            yield Listed(stored.head(), cells_of(stored))
+
+    async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
+        raise InvalidWorkload(f"no source {source.name} in {namespace}")
+
+    async def source_version(self, namespace: str, source: SourceRef) -> str | None:
+        del namespace, source
+        return None
+
+
+def cells_of(stored: Stored) -> dict[str, Any]:
+    """The printer columns, as the CRD has them."""
+    status = stored.status
+    ready = next((entry for entry in status.get("conditions", ()) if entry["type"] == "Ready"), {})
+    return {
+        "Ready": ready.get("status"),
+        "Reason": ready.get("reason"),
+        "Phase": status.get("phase"),
+        "Sync": status.get("syncStatus"),
+        "Workload ID": status.get("workloadId"),
+        "Workload Name": status.get("workloadName"),
+        "Project ID": status.get("projectId"),
+        "Observed": status.get("observedGeneration", -1),
+        "Pods": status.get("runningPods"),
+        "GPUs": status.get("allocatedGpus"),
+        "Handled": status.get("lastHandledReconcileAt"),
+        "Owner": status.get("ownerUid"),
+        "Detail": status.get("phaseMessage"),
+    }

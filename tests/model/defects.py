@@ -1,0 +1,156 @@
+"""Defects to plant, one for each rule of the protocol: a model that does not catch them proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from fakes.kube import KubeClient
+from runai_operator.domain import decide as rules
+from runai_operator.domain import situation as situations
+from runai_operator.domain import status as stories
+from runai_operator.domain.actions import Release, Settle
+from runai_operator.domain.errors import BridgeError
+from runai_operator.engine import reconcile
+from runai_operator.engine.reconcile import Reconciler
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """`breaks` says in a sentence what is wrong; `plant` does it."""
+
+    breaks: str
+    plant: Callable[[pytest.MonkeyPatch], None]
+
+
+def claim_never(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rules, "_claim_first", lambda s: None)
+
+
+def doubt_never(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(situations.Situation, "in_doubt", property(lambda s: False))
+
+
+def believe_absence(patch: pytest.MonkeyPatch) -> None:
+    find = Reconciler._do_find
+
+    async def hasty(self: Any, record: Any, s: Any, action: Any) -> Any:
+        found = await find(self, record, s, action)
+        return found if isinstance(found.found, BridgeError) else replace(found, absence_proven=True)
+
+    patch.setattr(Reconciler, "_do_find", hasty)
+
+
+def release_after_delete(patch: pytest.MonkeyPatch) -> None:
+    present = rules._delete_present
+    patch.setattr(rules, "_delete_present", lambda s, remote: Release("sent") if s.deleted_now else present(s, remote))
+
+
+def unknown_is_gone(patch: pytest.MonkeyPatch) -> None:
+    read = Reconciler._do_read
+
+    async def careless(self: Any, s: Any, action: Any) -> Any:
+        done = await read(self, s, action)
+        return replace(done, remote=situations.Missing()) if isinstance(done.remote, BridgeError) else done
+
+    patch.setattr(Reconciler, "_do_read", careless)
+
+
+def forget_completion(patch: pytest.MonkeyPatch) -> None:
+    of = situations.Recorded.of
+    patch.setattr(situations.Recorded, "of", classmethod(lambda cls, workload: replace(of(workload), completed=False)))
+
+
+def anybody_is_a_predecessor(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rules, "is_predecessor", lambda mark, own: mark is not None and mark != own)
+
+
+def every_mark_is_ours(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rules, "is_ours", lambda mark, own: mark is not None)
+
+
+def create_while_deleting(patch: pytest.MonkeyPatch) -> None:
+    decide = rules.decide
+
+    def blind(s: Any) -> Any:
+        if s.workload.deleting and s.workload_id is None and s.workload.has_finalizer:
+            return decide(replace(s, workload=replace(s.workload, deleting=False)))
+        return decide(s)
+
+    patch.setattr(reconcile, "decide", blind)
+
+
+def refusal_is_proof(patch: pytest.MonkeyPatch) -> None:
+    after = rules._after_failed_attempt
+
+    def sure(s: Any, error: Any) -> Any:
+        end = after(s, error)
+        return replace(end, not_submitted=True) if isinstance(end, Settle) else end
+
+    patch.setattr(rules, "_after_failed_attempt", sure)
+
+
+def unguarded_finalizers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(KubeClient, "_guarded", lambda self, ref, version: _found(self, ref))
+
+
+def _found(client: Any, ref: Any) -> Any:
+    from runai_operator.domain.errors import Vanished
+
+    stored = client._kube.of(ref)
+    if stored is None:
+        raise Vanished("gone")
+    return stored
+
+
+def pause_is_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rules, "_hold", lambda action: action)
+
+
+def both_abnormal(patch: pytest.MonkeyPatch) -> None:
+    failing = stories._failing
+    patch.setattr(
+        stories, "_failing", lambda error, *, stalled: replace(failing(error, stalled=stalled), reconciling=True)
+    )
+
+
+def write_every_time(patch: pytest.MonkeyPatch) -> None:
+    between = stories.patch_between
+    patch.setattr(
+        reconcile,
+        "patch_between",
+        lambda stored, wanted: between(stored, wanted) | {"observedGeneration": wanted["observedGeneration"]},
+    )
+
+
+def lost_put_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    record = stories._record_delivery
+
+    def trusting(status: Any, s: Any, end: Any) -> None:
+        kept = status.get("submittedHash")
+        record(status, s, end)
+        status["submittedHash"] = status.get("submittedHash") or kept
+
+    patch.setattr(stories, "_record_delivery", trusting)
+
+
+DEFECTS = (
+    Defect("the POST goes out before the finalizer is added", claim_never),
+    Defect("an interrupted attempt is never in doubt", doubt_never),
+    Defect("a list that lacks the workload is believed at once", believe_absence),
+    Defect("the finalizer goes with the DELETE, not with the workload", release_after_delete),
+    Defect("a reading that failed counts as gone", unknown_is_gone),
+    Defect("completion is not latched", forget_completion),
+    Defect("anybody's workload of the same name is taken over", anybody_is_a_predecessor),
+    Defect("marks are not compared", every_mark_is_ours),
+    Defect("an attempt in doubt is repeated while the object is deleting", create_while_deleting),
+    Defect("a refusal proves that nothing exists although an earlier attempt is in doubt", refusal_is_proof),
+    Defect("finalizers are written without a guard", unguarded_finalizers),
+    Defect("paused objects are written to", pause_is_ignored),
+    Defect("Reconciling and Stalled stand together", both_abnormal),
+    Defect("status is written although nothing changed", write_every_time),
+    Defect("a PUT whose answer was lost is taken for not sent", lost_put_is_forgotten),
+)

@@ -1,0 +1,417 @@
+"""A state machine over the real reconciler: people, faults and time act at random; the promises must hold at every step.
+
+`drive` runs a pass by hand, one call of a port at a time, so that a crash can come anywhere and two processes can take turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from fakes.chance import Chance, Crash, Mishap
+from fakes.kube import FakeKube, Refused, Stored
+from fakes.runai import FakeRunai, mark_of
+from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.model import (
+    FINALIZER,
+    DeletionPolicy,
+    ExternalDeletionPolicy,
+    OwnerMark,
+    RecreatePolicy,
+    RerunPolicy,
+    Spec,
+    Submission,
+)
+from runai_operator.domain.situation import condition
+from runai_operator.engine.connection import Connection
+from runai_operator.engine.preparation import Preparation, Projects
+from runai_operator.engine.reconcile import Reconciler
+from runai_operator.engine.records import Record, Records, Shown
+from runai_simulator.rules import Refused as Busy
+from runai_simulator.switches import Switches
+
+GRACE = 60.0
+LAG = 20.0
+NAMES = ("a", "b")
+WORLD = Switches(list_lag=LAG, sync_time=2, phase_time=2, run_time=30, delete_time=15)
+
+
+class Silent:
+    """An observer that does not listen."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+class Process:
+    """One run of the operator: its memory is lost when it crashes."""
+
+    def __init__(self, world: BridgeModel, install: str) -> None:
+        self.install, self._world = install, world
+        self.chance = Chance()
+        self.records = Records()
+        kube, runai = world.kube.client(self.chance), world.runai.client(self.chance)
+        connection = PassThrough()
+        projects = Projects(lambda name, cluster: runai.projects(name=name, cluster_id=cluster), world.clock)
+        self.reconciler = Reconciler(
+            kube=kube,
+            runai=runai,
+            connection=connection,
+            preparation=Preparation(kube, projects, install),
+            records=self.records,
+            observer=Silent(),
+            install=install,
+            grace=GRACE,
+            stalled_after=600,
+            clock=world.clock,
+            now=lambda: datetime.fromtimestamp(world.now, UTC),
+        )
+
+    def one_pass(self, stored: Stored, *, look: bool = True) -> Coroutine[Any, Any, Any]:
+        record = self.records.get(stored.ref.uid)
+        if record is None:
+            record = Record(stored.head(), Shown())
+            self.records.add(record)
+        record.look = record.look or look
+        record.row = self._world.row_of(record) or record.row
+        return self.reconciler.reconcile(record, heavy=False)
+
+
+class PassThrough(Connection):
+    """Never opens: outages are the fake's."""
+
+    def __init__(self) -> None:
+        super().__init__(_nothing, lambda uid, delay: None, random=random.Random(0), report=lambda up: None)
+
+    async def call(self, make: Any) -> Any:
+        return await make()
+
+
+async def _nothing() -> None:
+    return None
+
+
+def drive(*passes: Coroutine[Any, Any, Any], order: Any = None) -> list[BaseException | None]:
+    """Runs the passes to their ends, taking turns as `order()` says; how each ended."""
+    ended: list[BaseException | None] = [None] * len(passes)
+    running = list(range(len(passes)))
+    while running:
+        which = running[order() % len(running)] if order and len(running) > 1 else running[0]
+        try:
+            passes[which].send(None)
+        except StopIteration:
+            running.remove(which)
+        except (BridgeError, Crash) as error:
+            ended[which] = error
+            running.remove(which)
+    return ended
+
+
+class BridgeModel(RuleBasedStateMachine):
+    """The world, and the promises."""
+
+    switches = WORLD
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1_800_000_000.0
+        self.kube = FakeKube()
+        self.runai = FakeRunai(lambda: self.now, self.switches)
+        self.runai.allow = self.check_write
+        self.process = Process(self, "install-1")
+        self.other = Process(self, "install-1")
+        """A second leader that does not know it is none any more."""
+        self.lost: set[str] = set()
+        """UIDs of objects that vanished without us."""
+        self.completed: set[str] = set()
+        self.adopted: set[str] = set()
+
+    def clock(self) -> float:
+        return self.now
+
+    def row_of(self, record: Record) -> Any:
+        """What the poller would have brought by now."""
+        page = drive_value(self.runai.client(Chance()).rows(_everything()))
+        found = [row for row in page.rows if row.id == record.workload_id]
+        return found[0] if found else None
+
+    # --- people
+
+    @initialize(live=st.booleans(), restored=st.booleans())
+    def begin(self, live: bool, restored: bool) -> None:
+        """The world is not always empty: there may be a workload of ours already, its object restored without status."""
+        if live:
+            stored = self.kube.create("ns", "a", a_spec())
+            drive(self.process.one_pass(stored))
+            if restored:
+                self.kube.lose(stored)
+                self.lost.add(stored.ref.uid)
+                self.kube.create("ns", "a", stored.spec)
+                self.process = Process(self, "install-1")
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        kind=st.sampled_from(["Job", "Deployment"]),
+        text=st.integers(0, 3),
+        project=st.sampled_from(["1", "2"]),
+    )
+    def apply(self, name: str, kind: str, text: int, project: str) -> None:
+        stored = self.kube.objects.get(("ns", name))
+        if stored is None:
+            self.kube.create("ns", name, a_spec(kind=kind, text=text, project=project))
+        elif not stored.deleting:
+            manifest = a_spec(kind=stored.spec.manifest["kind"], text=text).manifest if stored.spec.manifest else None
+            self.kube.edit(stored, replace(stored.spec, manifest=manifest))
+
+    @rule(name=st.sampled_from(NAMES), project=st.sampled_from(["1", "2"]), own=st.sampled_from([None, "shared"]))
+    def change_identity(self, name: str, project: str, own: str | None) -> None:
+        if (stored := self.kube.objects.get(("ns", name))) is not None:
+            try:
+                self.kube.edit(stored, replace(stored.spec, project_id=project, name=own))
+            except Refused:
+                note("frozen")
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        deletion=st.sampled_from(DeletionPolicy),
+        recreate=st.sampled_from(RecreatePolicy),
+        rerun=st.sampled_from(RerunPolicy),
+        outside=st.sampled_from(ExternalDeletionPolicy),
+    )
+    def change_policies(self, name: str, deletion: Any, recreate: Any, rerun: Any, outside: Any) -> None:
+        if (stored := self.kube.objects.get(("ns", name))) is not None:
+            spec = replace(
+                stored.spec,
+                deletion_policy=deletion,
+                recreate_policy=recreate,
+                rerun_policy=rerun,
+                external_deletion_policy=outside,
+            )
+            self.kube.edit(stored, spec)
+
+    @rule(name=st.sampled_from(NAMES))
+    def delete(self, name: str) -> None:
+        if (stored := self.kube.objects.get(("ns", name))) is not None:
+            if not stored.finalizers:
+                self.lost.add(stored.ref.uid)
+            self.kube.delete(stored)
+
+    @rule(name=st.sampled_from(NAMES))
+    def replace_object(self, name: str) -> None:
+        """Only what an operator has seen to its end: a replace in doubt takes the intent away, and with it the promise."""
+        stored = self.kube.objects.get(("ns", name))
+        if stored is not None and stored.status.get("workloadId") and not stored.deleting:
+            self.kube.replace(stored)
+
+    @rule(name=st.sampled_from(NAMES), with_status=st.booleans())
+    def restore(self, name: str, with_status: bool) -> None:
+        """The object comes back from a backup under another UID."""
+        stored = self.kube.objects.get(("ns", name))
+        if stored is not None and not stored.deleting:
+            self.kube.lose(stored)
+            self.lost.add(stored.ref.uid)
+            self.kube.create("ns", name, stored.spec, status=dict(stored.status) if with_status else None)
+
+    @rule(name=st.sampled_from(NAMES), paused=st.booleans())
+    def pause(self, name: str, paused: bool) -> None:
+        if (stored := self.kube.objects.get(("ns", name))) is not None:
+            self.kube.touch(stored, paused=paused)
+
+    @precondition(lambda self: self.runai.live())
+    @rule(data=st.data())
+    def delete_outside(self, data: Any) -> None:
+        workload = data.draw(st.sampled_from(self.runai.live()))
+        if workload.deleted is None:
+            with contextlib.suppress(Busy):  # refused while it is being applied, where so switched
+                self.runai.world.delete(workload, self.now)
+
+    # --- the operator, the network and time
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        mishaps=st.dictionaries(st.integers(0, 9), st.sampled_from(Mishap), max_size=2),
+        stale=st.booleans(),
+    )
+    def a_pass(self, name: str, mishaps: dict[int, Mishap], stale: bool) -> None:
+        if (stored := self.kube.objects.get(("ns", name))) is not None:
+            self.process.chance.begin(mishaps)
+            self.watched_pass(self.process, stored, look=not stale)
+
+    def watched_pass(self, process: Process, stored: Stored, *, look: bool = True) -> None:
+        [ended] = drive(process.one_pass(stored, look=look))
+        if isinstance(ended, Crash):
+            self.restart(process)
+
+    def restart(self, process: Process) -> None:
+        fresh = Process(self, process.install)
+        if process is self.process:
+            self.process = fresh
+        else:
+            self.other = fresh
+
+    @rule(name=st.sampled_from(NAMES), order=st.lists(st.integers(0, 1), min_size=20, max_size=60))
+    def two_leaders(self, name: str, order: list[int]) -> None:
+        """Two processes work on the same object, taking turns at every call."""
+        if (stored := self.kube.objects.get(("ns", name))) is None:
+            return
+        self.process.chance.begin()
+        self.other.chance.begin()
+        turns = iter(order)
+        drive(self.process.one_pass(stored), self.other.one_pass(stored), order=lambda: next(turns, 0))
+
+    @rule(seconds=st.sampled_from([1, 5, 21, 61, 300]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += seconds
+
+    @rule(down=st.booleans())
+    def outage(self, down: bool) -> None:
+        for process in (self.process, self.other):
+            process.chance.down = down
+
+    # --- the promises
+
+    def check_write(self, method: str, subject: Any) -> None:
+        """Asked by the fake before each write to Run:ai."""
+        if method == "POST":
+            self.check_post(subject)
+            return
+        workload, submission = subject
+        mark = mark_of(workload)
+        holder = self.holder(mark)
+        assert mark is None or holder is not None or mark.uid in self.lost, f"{method} of a stranger's workload: {mark}"
+        assert holder is None or not holder.paused, f"{method} while paused"
+        if method == "DELETE" and mark is not None:
+            assert mark.uid not in self.lost or holder is not None, "DELETE of what another UID's mark is on"
+        if submission is not None and mark is not None:
+            new = submission_mark(submission)
+            assert (mark.namespace, mark.name) == (new.namespace, new.name), f"PUT by {new} on what is {mark}'s"
+
+    def check_post(self, submission: Submission) -> None:
+        mark = submission_mark(submission)
+        stored = self.kube.objects.get((mark.namespace, mark.name))
+        assert stored is not None, "POST for an object that is gone"
+        assert stored.ref.uid == mark.uid, "POST for an earlier life"
+        assert FINALIZER in stored.finalizers, "POST without the finalizer"
+        assert not stored.deleting, "POST while deleting"
+        assert not stored.paused, "POST while paused"
+        done = [w for w in self.runai.world if mark_of(w) == mark and w.id in self.completed]
+        rerun = stored.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE
+        recreate = stored.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE
+        assert not done or rerun or recreate, "finished work runs again"
+
+    def holder(self, mark: OwnerMark | None) -> Stored | None:
+        stored = self.kube.objects.get((mark.namespace, mark.name)) if mark else None
+        return stored if stored and mark and stored.ref.uid == mark.uid else None
+
+    @invariant()
+    def at_most_one_live_workload_per_object(self) -> None:
+        standing = [w for w in self.runai.live() if w.deleted is None]
+        for stored in self.kube.objects.values():
+            ours = [w for w in standing if (mark := mark_of(w)) and mark.uid == stored.ref.uid]
+            assert len(ours) <= 1, f"{len(ours)} workloads for {stored.ref}"
+
+    @invariant()
+    def nothing_is_let_go_of_while_it_lives(self) -> None:
+        while self.kube.released:
+            gone = self.kube.released.pop()
+            if gone.spec.deletion_policy is DeletionPolicy.ORPHAN:
+                self.lost.add(gone.ref.uid)
+                continue
+            left = [w for w in self.runai.live() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
+            assert not left, f"{gone.ref} was let go of while its workload lives"
+
+    @invariant()
+    def remember_what_completed(self) -> None:
+        """As far as we were told: what completes and is purged between two looks cannot be known."""
+        for stored in self.kube.objects.values():
+            if condition(stored.status, "Completed") is not None and stored.status.get("ownerUid") == stored.ref.uid:
+                self.completed.add(stored.status["workloadId"])
+
+    @invariant()
+    def status_is_never_contradictory(self) -> None:
+        for stored in self.kube.objects.values():
+            status = stored.status
+            ready = (condition(status, "Ready") or {}).get("status")
+            bad = [
+                kind for kind in ("Reconciling", "Stalled") if (condition(status, kind) or {}).get("status") == "True"
+            ]
+            assert len(bad) < 2, "Reconciling and Stalled"
+            assert not (ready == "True" and bad), "Ready and not"
+
+    def teardown(self) -> None:
+        """Healthy passes converge, whatever was before."""
+        for process in (self.process, self.other):
+            process.chance.begin()
+            process.chance.down = False
+        for stored in self.kube.objects.values():
+            self.kube.touch(stored, paused=False)
+        for _ in range(40):
+            for stored in list(self.kube.objects.values()):
+                self.watched_pass(self.process, stored)
+                self.at_most_one_live_workload_per_object()
+                self.nothing_is_let_go_of_while_it_lives()
+                self.remember_what_completed()
+            self.now += 10
+        for stored in self.kube.objects.values():
+            self.check_converged(stored)
+        self.check_quiet()
+
+    def check_converged(self, stored: Stored) -> None:
+        assert not stored.deleting, f"{stored.ref} is stuck in deletion: {stored.status}"
+        status = stored.status
+        assert status.get("observedGeneration") == stored.generation, f"{stored.ref} was not looked at: {status}"
+        ready, stalled = condition(status, "Ready") or {}, condition(status, "Stalled")
+        ours = [w for w in self.runai.live() if w.deleted is None and (m := mark_of(w)) and m.uid == stored.ref.uid]
+        if stalled is None:
+            assert ready.get("status") == "True", f"{stored.ref} is neither ready nor stalled: {status}"
+            assert status["workloadId"] in {w.id for w in ours} | self.completed, (
+                f"{stored.ref} shows another's: {status}"
+            )
+            if ours and status["workloadId"] not in self.completed:
+                sent = ours[0].manifest["spec"]
+                assert stored.spec.manifest is not None
+                assert sent == stored.spec.manifest["spec"], f"{stored.ref} has old content"
+
+    def check_quiet(self) -> None:
+        """Nothing changed, so nothing is written and nothing is sent."""
+        writes, sent = self.kube.writes, len(self.runai.writes)
+        settled = [s for s in self.kube.objects.values() if condition(s.status, "Stalled") is None]
+        for stored in settled:
+            self.watched_pass(self.process, stored, look=False)
+        assert (self.kube.writes, len(self.runai.writes)) == (writes, sent), "a quiet round writes"
+
+
+def a_spec(*, kind: str = "Deployment", text: int = 0, project: str = "1") -> Spec:
+    api = "apps/v1" if kind == "Deployment" else "batch/v1"
+    return Spec(manifest={"apiVersion": api, "kind": kind, "spec": {"text": text}}, project_id=project)
+
+
+def submission_mark(submission: Submission) -> OwnerMark:
+    from runai_operator.domain.manifest import read_mark
+
+    mark = read_mark(submission.manifest)
+    assert mark is not None, "POST without our mark"
+    return mark
+
+
+def drive_value(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The value of a coroutine that only takes turns."""
+    while True:
+        try:
+            coroutine.send(None)
+        except StopIteration as done:
+            return done.value
+
+
+def _everything() -> Any:
+    from runai_operator.domain.model import RowQuery
+
+    return RowQuery()

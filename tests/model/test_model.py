@@ -1,0 +1,60 @@
+"""Many random histories; a failure prints the shortest one that breaks a promise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from model.defects import DEFECTS
+from model.machine import WORLD, BridgeModel
+from runai_simulator.switches import Switches
+
+RUNS = int(os.environ.get("MODEL_RUNS", "150"))
+
+WORLDS = {
+    "as is": {},
+    "deleted ones are shown": {"deleted_answers_404": False},
+    "writes are refused while busy": {"writes_while_busy": False},
+    "names stay blocked": {"name_blocked_for": 30.0},
+    "names are free at once": {"name_free_at_once": True},
+}
+
+
+def explore(switches: Switches, runs: int) -> None:
+    machine = type("Explored", (BridgeModel,), {"switches": switches})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=runs,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+            report_multiple_bugs=False,
+            database=None,
+        ),
+    )
+
+
+@pytest.mark.parametrize("changes", WORLDS.values(), ids=WORLDS)
+def test_the_promises_hold(changes):
+    explore(WORLD.changed(changes), RUNS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.breaks)
+def test_a_planted_defect_is_caught(defect, monkeypatch):
+    defect.plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        explore(WORLD, RUNS)
+
+
+def test_the_page_tells_of_every_planted_defect():
+    page = (Path(__file__).parents[2] / "docs" / "correctness.md").read_text()
+
+    assert [defect.breaks for defect in DEFECTS if f"- {defect.breaks}" not in page] == []
