@@ -115,11 +115,20 @@ def _text(value: object) -> str:
 
 
 def content_hash(manifest: Json, *, priority: str | None, category: str | None, key: str | None = None) -> str:
-    """`v1:` and 32 hex digits over what a PUT sends, apart from the mark; keyed by `key` where it may be secret."""
-    content = {"manifest": normalised(manifest), "priority": priority, "category": category}
+    """`v1:` and 32 hex digits over what a PUT sends, apart from the mark; keyed by `key` where it may be secret.
+
+    A field that is null counts as absent, as it does to Kubernetes: tools add and drop such fields on their way.
+    """
+    content = {"manifest": _without_nulls(normalised(manifest)), "priority": priority, "category": category}
     data = _dump(content, sort_keys=True)
     digest = hashlib.sha256(data) if key is None else hmac.new(key.encode(), data, hashlib.sha256)
     return f"{HASH_VERSION}:{digest.hexdigest()[:32]}"
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def same_content(old: str, new: str) -> bool | None:

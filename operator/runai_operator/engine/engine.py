@@ -13,7 +13,7 @@ from runai_operator.domain.actions import Settle, Verdict
 from runai_operator.domain.errors import BridgeError, StaleObject, TooHeavy, Vanished
 from runai_operator.domain.model import Head, Listed, Row, SourceRef
 from runai_operator.domain.pacing import again_after, backoff, next_look
-from runai_operator.domain.situation import COMPLETED
+from runai_operator.domain.situation import COMPLETED, FAILED
 from runai_operator.engine.connection import Connection
 from runai_operator.engine.looks import Looks
 from runai_operator.engine.poller import Poller
@@ -174,6 +174,8 @@ class Engine:
     def _row_seen(self, row: Row) -> None:
         record = self.records.of_row(row)
         if record is None or record.shown.phase == COMPLETED:
+            return
+        if row.phase == FAILED and row.phase_updated_at == record.outdated:
             return
         before, record.row = record.row, row
         news = not record.shown.agrees_with(row) if before is None else _visible(before) != _visible(row)

@@ -144,7 +144,7 @@ class Reconciler:
             case Adopt():
                 return await self._do_adopt(record, s, action)
             case Update(workload_id, submission):
-                return await self._do_update(s, workload_id, submission)
+                return await self._do_update(record, s, workload_id, submission)
             case Delete(workload_id):
                 return await self._do_delete(s, workload_id)
             case Renew():
@@ -244,7 +244,7 @@ class Reconciler:
             record.unwritten = {}
         return s
 
-    async def _do_update(self, s: Situation, workload_id: str, submission: Submission) -> Situation:
+    async def _do_update(self, record: Record, s: Situation, workload_id: str, submission: Submission) -> Situation:
         try:
             remote = await self._connection.call(lambda: self._runai.update(workload_id, submission))
         except BridgeError as error:
@@ -253,6 +253,8 @@ class Reconciler:
             if s.workload_id is None:
                 return replace(s, failed=Busy("the workload vanished from Run:ai while it was being adopted"))
             return replace(s, remote=Missing())
+        if s.recorded.failed:
+            s = _without_failure(record, s)
         return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True)
 
     async def _do_delete(self, s: Situation, workload_id: str) -> Situation:
@@ -368,6 +370,15 @@ def _own_status(record: Record, workload: Workload) -> Json:
         return _overlay({}, record.unwritten)
     record.unwritten = {key: value for key, value in record.unwritten.items() if stored.get(key) != value}
     return _overlay(stored, record.unwritten)
+
+
+def _without_failure(record: Record, s: Situation) -> Situation:
+    """The edit may have mended it: until its phase moves, what the lists show is the failure from before."""
+    record.outdated = record.row.phase_updated_at if record.row else None
+    record.row = None
+    forgotten = dict.fromkeys(("phase", "phaseMessage", "completedAt"))
+    record.unwritten.update(forgotten)
+    return replace(s, row=None, workload=replace(s.workload, status=_overlay(s.workload.status, forgotten)))
 
 
 def _overlay(status: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:

@@ -90,6 +90,8 @@ class Record:
     row: Row | None = None
     unwritten: dict[str, Any] = field(default_factory=dict)
     """Status fields that a failed write still owes: the id of a workload made just now, above all."""
+    outdated: str | None = None
+    """`phaseUpdatedAt` of a failure that an edit may have mended since."""
     look: bool = False
     check_content: bool = False
     heavy: bool = False

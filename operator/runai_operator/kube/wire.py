@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.errors import InvalidWorkload, clip
 from runai_operator.domain.model import (
     FINALIZER,
     GROUP,
@@ -145,6 +145,10 @@ def workload_from_object(obj: Any, *, defect: str | None = None) -> Workload:
     )
 
 
+TOKEN_LIMIT = 256
+"""Longest reconcile token that status holds, in characters."""
+
+
 def head_from_metadata(meta: Mapping[str, Any]) -> Head:
     """From `metadata` alone; labels, managed fields and foreign annotations are not kept."""
     annotations = meta.get("annotations") or {}
@@ -155,8 +159,14 @@ def head_from_metadata(meta: Mapping[str, Any]) -> Head:
         deleting=meta.get("deletionTimestamp") is not None,
         has_finalizer=FINALIZER in (meta.get("finalizers") or ()),
         paused=annotations.get(PAUSED_ANNOTATION) == "true",
-        reconcile_token=annotations.get(RECONCILE_ANNOTATION),
+        reconcile_token=_token(annotations),
     )
+
+
+def _token(annotations: Mapping[str, Any]) -> str | None:
+    """As long as status can acknowledge it: a longer one would never count as handled."""
+    token = annotations.get(RECONCILE_ANNOTATION)
+    return clip(token, TOKEN_LIMIT) if token is not None else None
 
 
 def page_of_table(table: Mapping[str, Any]) -> tuple[list[Listed], str]:

@@ -123,6 +123,7 @@ def content(manifest, **more):
         ),
         pytest.param(JOB | {"status": {}, "metadata": {"creationTimestamp": None}}, True, id="what does not travel"),
         pytest.param(JOB | {"metadata": {"labels": {"app.kubernetes.io/instance": "x"}}}, True, id="tracking"),
+        pytest.param(JOB | {"spec": {"template": {"x": None}}}, True, id="a field that is null"),
         pytest.param(JOB | {"metadata": {"labels": {"a": "b"}}}, False, id="a label"),
         pytest.param(JOB | {"spec": {"template": {"x": 1}}}, False, id="the spec"),
     ],
