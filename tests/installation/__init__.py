@@ -4,15 +4,19 @@ installed = install_chart(control_plane, namespace)
 kubeconfig = control_plane.service_account_kubeconfig(installed.namespace, installed.service_account)
 """
 
+from installation.cleaning import CLUSTER_WIDE, CRD, PART_OF, remove_installations
 from installation.helm import CHART, MINIMAL, Helm, HelmFailed, install_chart
 from installation.kustomize import KUSTOMIZE, build, install_kustomization
 from installation.objects import CREDENTIALS, Installed, granted, make_namespace, normalised, only
 
 __all__ = [
     "CHART",
+    "CLUSTER_WIDE",
+    "CRD",
     "CREDENTIALS",
     "KUSTOMIZE",
     "MINIMAL",
+    "PART_OF",
     "Helm",
     "HelmFailed",
     "Installed",
@@ -23,4 +27,5 @@ __all__ = [
     "make_namespace",
     "normalised",
     "only",
+    "remove_installations",
 ]

@@ -15,34 +15,25 @@ import yaml
 from controlplane import ApiError, ControlPlane
 from installation import (
     CHART,
+    CLUSTER_WIDE,
+    CRD,
     KUSTOMIZE,
     MINIMAL,
+    PART_OF,
     Helm,
     HelmFailed,
     install_chart,
     install_kustomization,
     make_namespace,
     only,
+    remove_installations,
 )
 from stack import workload
 
 ROOT = CHART.parents[2]
-CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/runaiworkloads.bridge.run.ai"
 CI = {
     path.name.removesuffix("-values.yaml"): yaml.safe_load(path.read_text()) for path in (CHART / "ci").glob("*.yaml")
 }
-PART_OF = {"labelSelector": "app.kubernetes.io/part-of=runai-operator"}
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
-CLUSTER_WIDE = (f"{RBAC}/clusterroles", f"{RBAC}/clusterrolebindings")
-NAMESPACED = (
-    f"{RBAC}/roles",
-    f"{RBAC}/rolebindings",
-    "/apis/apps/v1/deployments",
-    "/apis/monitoring.coreos.com/v1/servicemonitors",
-    "/api/v1/services",
-    "/api/v1/serviceaccounts",
-    "/api/v1/configmaps",
-)
 WORKLOADS = "bridge.run.ai/runaiworkloads"
 AGGREGATION = ("clusterrole-aggregation-controller",)
 MIB = 1024 * 1024
@@ -65,20 +56,7 @@ def shared_plane() -> Iterator[ControlPlane]:
 def plane(shared_plane: ControlPlane) -> Iterator[ControlPlane]:
     """The control plane, with nothing of ours on it before and after."""
     yield shared_plane
-    client = shared_plane.client
-    for secret in client.list_all("/api/v1/secrets", labelSelector="owner=helm"):
-        name, namespace = secret["metadata"]["labels"]["name"], secret["metadata"]["namespace"]
-        with contextlib.suppress(HelmFailed):  # another revision of the same release
-            Helm(shared_plane, namespace=namespace, release=name).uninstall()
-    for collection in (*CLUSTER_WIDE, *NAMESPACED):
-        base, _, plural = collection.rpartition("/")
-        for item in client.list_all(collection, **PART_OF):
-            namespace = item["metadata"].get("namespace")
-            place = f"{base}/namespaces/{namespace}" if namespace else base
-            client.delete(f"{place}/{plural}/{item['metadata']['name']}")
-    if client.find(CRD):
-        client.delete(CRD)
-        client.wait(CRD, lambda crd: crd is None)
+    remove_installations(shared_plane)
 
 
 @pytest.fixture
