@@ -171,8 +171,8 @@ def _record_delivery(status: Json, s: Situation, end: Settle) -> None:
     if end.verdict is Verdict.DELIVERED and isinstance(s.wanted, Wanted):
         status["submittedHash"] = s.wanted.fingerprint
     elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error:
-        # What Run:ai holds now is not known, so the next comparison must not find it equal.
-        status["submittedHash"] = None
+        # What Run:ai holds now is not known, so the next comparison must not find it equal; its identity is.
+        status["submittedHash"] = f".{s.recorded.identity}" if s.recorded.identity else None
 
 
 def tell(s: Situation, status: Mapping[str, Any], end: Settle, *, stalled: bool) -> Story:
