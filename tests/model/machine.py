@@ -132,7 +132,8 @@ class BridgeModel(RuleBasedStateMachine):
         self.lost: set[str] = set()
         """UIDs of objects that vanished without us."""
         self.completed: set[str] = set()
-        self.adopted: set[str] = set()
+        self.replaced: set[str] = set()
+        """UIDs of objects whose finalizer somebody took away."""
 
     def clock(self) -> float:
         return self.now
@@ -162,11 +163,12 @@ class BridgeModel(RuleBasedStateMachine):
         kind=st.sampled_from(["Job", "Deployment"]),
         text=st.integers(0, 3),
         project=st.sampled_from(["1", "2"]),
+        own=st.sampled_from([None, "shared"]),
     )
-    def apply(self, name: str, kind: str, text: int, project: str) -> None:
+    def apply(self, name: str, kind: str, text: int, project: str, own: str | None) -> None:
         stored = self.kube.objects.get(("ns", name))
         if stored is None:
-            self.kube.create("ns", name, a_spec(kind=kind, text=text, project=project))
+            self.kube.create("ns", name, replace(a_spec(kind=kind, text=text, project=project), name=own))
         elif not stored.deleting:
             manifest = a_spec(kind=stored.spec.manifest["kind"], text=text).manifest if stored.spec.manifest else None
             self.kube.edit(stored, replace(stored.spec, manifest=manifest))
@@ -201,6 +203,7 @@ class BridgeModel(RuleBasedStateMachine):
     def delete(self, name: str) -> None:
         if (stored := self.kube.objects.get(("ns", name))) is not None:
             if not stored.finalizers:
+                self.check_nothing_left(stored)
                 self.lost.add(stored.ref.uid)
             self.kube.delete(stored)
 
@@ -209,6 +212,7 @@ class BridgeModel(RuleBasedStateMachine):
         """Only what an operator has seen to its end: a replace in doubt takes the intent away, and with it the promise."""
         stored = self.kube.objects.get(("ns", name))
         if stored is not None and stored.status.get("workloadId") and not stored.deleting:
+            self.replaced.add(stored.ref.uid)
             self.kube.replace(stored)
 
     @rule(name=st.sampled_from(NAMES), with_status=st.booleans())
@@ -237,13 +241,36 @@ class BridgeModel(RuleBasedStateMachine):
 
     @rule(
         name=st.sampled_from(NAMES),
-        mishaps=st.dictionaries(st.integers(0, 9), st.sampled_from(Mishap), max_size=2),
+        first=st.integers(0, 5),
+        mishap=st.sampled_from(Mishap),
+        more=st.dictionaries(st.integers(0, 9), st.sampled_from(Mishap), max_size=2),
         stale=st.booleans(),
     )
-    def a_pass(self, name: str, mishaps: dict[int, Mishap], stale: bool) -> None:
+    def an_unlucky_pass(self, name: str, first: int, mishap: Mishap, more: dict[int, Mishap], stale: bool) -> None:
         if (stored := self.kube.objects.get(("ns", name))) is not None:
-            self.process.chance.begin(mishaps)
+            self.process.chance.begin({first: mishap, **more})
             self.watched_pass(self.process, stored, look=not stale)
+
+    @rule(name=st.sampled_from(NAMES), stale=st.booleans())
+    def a_lucky_pass(self, name: str, stale: bool) -> None:
+        if (stored := self.kube.objects.get(("ns", name))) is not None:
+            self.process.chance.begin()
+            self.watched_pass(self.process, stored, look=not stale)
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        mishaps=st.lists(st.tuples(st.integers(0, 5), st.sampled_from(Mishap)), min_size=1, max_size=4),
+    )
+    def a_bad_end(self, name: str, mishaps: list[tuple[int, Mishap]]) -> None:
+        """Deleted in bad weather: one unlucky pass after another."""
+        if (stored := self.kube.objects.get(("ns", name))) is not None:
+            for when in range(len(mishaps) + 1):
+                if when == len(mishaps) // 2:
+                    self.delete(name)
+                if self.kube.of(stored.ref) is None:
+                    return
+                self.process.chance.begin(dict(mishaps[when : when + 1]))
+                self.watched_pass(self.process, stored)
 
     def watched_pass(self, process: Process, stored: Stored, *, look: bool = True) -> None:
         [ended] = drive(process.one_pass(stored, look=look))
@@ -293,6 +320,12 @@ class BridgeModel(RuleBasedStateMachine):
         if submission is not None and mark is not None:
             new = submission_mark(submission)
             assert (mark.namespace, mark.name) == (new.namespace, new.name), f"PUT by {new} on what is {mark}'s"
+            assert workload.id not in self.completed, "PUT of finished work"
+
+    def check_nothing_left(self, stored: Stored) -> None:
+        """An object that goes at once leaves nothing, unless somebody took its finalizer away."""
+        left = [w for w in self.runai.live() if (mark := mark_of(w)) and mark.uid == stored.ref.uid]
+        assert not left or stored.ref.uid in self.replaced, f"{stored.ref} goes at once while its workload lives"
 
     def check_post(self, submission: Submission) -> None:
         mark = submission_mark(submission)

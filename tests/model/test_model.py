@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from model.defects import DEFECTS
@@ -24,7 +24,7 @@ WORLDS = {
 }
 
 
-def explore(switches: Switches, runs: int) -> None:
+def explore(switches: Switches, runs: int, *, shrink: bool = True) -> None:
     machine = type("Explored", (BridgeModel,), {"switches": switches})
     run_state_machine_as_test(
         machine,
@@ -36,6 +36,7 @@ def explore(switches: Switches, runs: int) -> None:
             print_blob=False,
             report_multiple_bugs=False,
             database=None,
+            phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
         ),
     )
 
@@ -51,7 +52,7 @@ def test_the_promises_hold(changes):
 def test_a_planted_defect_is_caught(defect, monkeypatch):
     defect.plant(monkeypatch)
     with pytest.raises(AssertionError):
-        explore(WORLD, RUNS)
+        explore(WORLD, RUNS, shrink=False)
 
 
 def test_the_page_tells_of_every_planted_defect():
