@@ -21,12 +21,17 @@ RUN uv build --wheel --no-cache --build-constraints requirements-dev.txt --requi
     && uv pip install --python /app/bin/python --no-deps --no-cache /dist/*.whl
 
 FROM ${RUNTIME}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="runai-operator" \
       org.opencontainers.image.description="Drive NVIDIA Run:ai workloads from Kubernetes" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/runai-operator/runai-operator" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 # The base's own installers are of no use at run time, and are what scanners complain about.
-RUN python -m pip uninstall --yes --quiet --root-user-action=ignore pip setuptools wheel || true \
-    && rm -rf /root/.cache
+RUN python -m pip uninstall --yes --quiet --root-user-action=ignore pip setuptools wheel \
+    && rm -rf "$(python -c 'import ensurepip; print(ensurepip.__path__[0])')" /root/.cache
 COPY --from=builder /app /app
 ENV PATH=/app/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
