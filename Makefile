@@ -29,6 +29,11 @@ test: $(INSTALLED) binaries ## Run the tests (PYTEST_ARGS="-k name" to choose)
 	@echo "==> Tests: at most 15 minutes on two cores"
 	@$(VENV)/bin/pytest -m "not slow" $(PYTEST_ARGS)
 
+.PHONY: test-model
+test-model: $(INSTALLED) ## Explore the protocol at random, and show that planted defects are caught
+	@echo "==> Model: about ten minutes"
+	@MODEL_RUNS=2500 $(VENV)/bin/pytest tests/model $(PYTEST_ARGS)
+
 .PHONY: test-crash
 test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike every call; prints the table of cases
 	@echo "==> Crash matrix, faults and a burst: about half an hour"

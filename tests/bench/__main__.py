@@ -63,7 +63,7 @@ def main() -> int:
 def measure(plane: ControlPlane, runai: Simulator, directory: Path, many: int, figures: Figures) -> None:
     workloads = Workloads(plane.client, "default")
     began = time.monotonic()
-    with Operator(directory, plane.kubeconfig, runai.url, OPERATOR_DELETIONS_PER_MINUTE="1000000") as operator:
+    with Operator(directory, plane.kubeconfig, runai.url) as operator:
         operator.wait_ready()
         figures.add("start to ready, empty", f"{time.monotonic() - began:.1f} s")
         figures.add("memory, idle", f"{operator.resident_bytes() / 2**20:.0f} MiB")
@@ -74,7 +74,7 @@ def measure(plane: ControlPlane, runai: Simulator, directory: Path, many: int, f
         operator.terminate()
         figures.add("SIGTERM to exit", f"{time.monotonic() - began:.2f} s")
     began = time.monotonic()
-    with Operator(directory, plane.kubeconfig, runai.url, OPERATOR_DELETIONS_PER_MINUTE="1000000") as operator:
+    with Operator(directory, plane.kubeconfig, runai.url) as operator:
         operator.wait_ready()
         figures.add(f"start to ready, {many} workloads", f"{time.monotonic() - began:.1f} s")
         figures.add(f"memory, {many} workloads", f"{operator.resident_bytes() / 2**20:.0f} MiB")

@@ -22,14 +22,13 @@ def test_a_burst_with_kills_and_lost_answers(stage):
     rng = random.Random(20261124)
     one.runai.fault(kind="lost-answer", method="POST", path="/api/v2/workloads", probability=0.1)
     names = [f"w{number}" for number in range(MANY)]
-    settings = {"OPERATOR_DELETIONS_PER_MINUTE": "100000"}
-    operator = one.operator(**settings)
+    operator = one.operator()
     with ThreadPoolExecutor(8) as pool:
         applying = [pool.submit(one.workloads.apply, name, manifest=RUNS_ON) for name in names]
         for _ in range(KILLS):
             time.sleep(rng.uniform(0.2, 1.0))
             operator.kill()
-            operator = one.operator(**settings)
+            operator = one.operator()
         for future in applying:
             future.result()
     began = time.monotonic()
@@ -48,7 +47,7 @@ def test_a_burst_with_kills_and_lost_answers(stage):
         for _ in range(KILLS):
             time.sleep(rng.uniform(0.2, 1.0))
             operator.kill()
-            operator = one.operator(**settings)
+            operator = one.operator()
         for future in deleting:
             future.result()
     began = time.monotonic()
