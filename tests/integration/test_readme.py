@@ -76,7 +76,14 @@ def test_its_kubectl_commands_work_as_they_stand(fresh_control_plane, tmp_path, 
     assert shown == re.search(r"^NAME .*$", README, re.MULTILINE)[0].split()
 
 
-def test_every_variable_it_names_is_read(monkeypatch):
+def test_its_helm_command_is_the_one_of_the_install_page_which_is_run():
+    ours = [one for one in commands(README) if one[0] == "helm"]
+
+    assert ours
+    assert [one for one in ours if one not in commands((ROOT / "docs" / "install.md").read_text())] == []
+
+
+def test_every_variable_it_names_is_read():
     from runai_operator.settings import VARIABLES
 
     known = {variable.name for variable in VARIABLES}
