@@ -35,14 +35,18 @@ def has_engine() -> bool:
     return answer.returncode == 0
 
 
+def give_up(reason: str) -> None:
+    (pytest.fail if os.environ.get("E2E") == "1" else pytest.skip)(reason)
+
+
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Any:
-    """pytest-kind's cluster, with our image and the operator installed. Needs kind and kubectl on the PATH."""
+    """pytest-kind's cluster, with our image in it. Needs kind, kubectl and helm on the PATH."""
     if not has_engine():
-        (pytest.fail if os.environ.get("E2E") == "1" else pytest.skip)("no Docker engine answers; kind needs one")
-    missing = [program for program in ("kind", "kubectl") if not shutil.which(program)]
+        give_up("no Docker engine answers; kind needs one")
+    missing = [program for program in ("kind", "kubectl", "helm") if not shutil.which(program)]
     if missing:
-        (pytest.fail if os.environ.get("E2E") == "1" else pytest.skip)(f"not on the PATH: {', '.join(missing)}")
+        give_up(f"not on the PATH: {', '.join(missing)}")
     request.config.option.kind_bin = shutil.which("kind")
     request.config.option.kind_kubectl_bin = shutil.which("kubectl")
     docker("build", "--tag", IMAGE, str(ROOT))
@@ -61,10 +65,34 @@ def runai(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
         yield running
 
 
+@pytest.fixture(scope="session", params=["kubectl", "helm"])
+def way(request: pytest.FixtureRequest) -> str:
+    """How the operator is installed: every test runs once for each."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def installed(cluster: Any, runai: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The operator, by the same files that users apply, pointed at the simulator."""
-    overlay = tmp_path_factory.mktemp("overlay")
+def installed(way: str, cluster: Any, runai: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The operator, by the same files that users apply, pointed at the simulator, where `restricted` is enforced."""
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    literals = [f"--from-literal=clientId={CLIENT_ID}", f"--from-literal=clientSecret={CLIENT_SECRET}"]
+    cluster.kubectl("create", "secret", "generic", "runai-credentials", "--namespace", NAMESPACE, *literals)
+    if way == "helm":
+        install_with_helm(cluster, runai)
+    else:
+        install_with_kubectl(cluster, runai, tmp_path_factory.mktemp("overlay"))
+    cluster.kubectl("rollout", "status", "deployment/runai-operator", "--namespace", NAMESPACE, "--timeout=180s")
+    yield cluster
+    cluster.kubectl("delete", "crd", "runaiworkloads.bridge.run.ai")
+    if way == "helm":
+        helm(cluster, "uninstall", "runai-operator")
+    else:
+        cluster.kubectl("delete", "-k", str(ROOT / "deploy" / "kustomize" / "base"), "--ignore-not-found")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
+
+
+def install_with_kubectl(cluster: Any, runai: Simulator, overlay: Path) -> None:
     shutil.copytree(ROOT / "deploy", overlay / "deploy")
     shutil.copytree(ROOT / "crds", overlay / "crds")
     settings = {
@@ -75,12 +103,24 @@ def installed(cluster: Any, runai: Simulator, tmp_path_factory: pytest.TempPathF
     }
     text = "".join(f"{name}={value}\n" for name, value in settings.items())
     (overlay / "deploy" / "kustomize" / "base" / "settings.env").write_text(text)
-    cluster.kubectl("create", "namespace", NAMESPACE)
-    literals = [f"--from-literal=clientId={CLIENT_ID}", f"--from-literal=clientSecret={CLIENT_SECRET}"]
-    cluster.kubectl("create", "secret", "generic", "runai-credentials", "--namespace", NAMESPACE, *literals)
     cluster.kubectl("apply", "--server-side", "-k", str(overlay / "deploy" / "kustomize"))
-    cluster.kubectl("rollout", "status", "deployment/runai-operator", "--namespace", NAMESPACE, "--timeout=180s")
-    return cluster
+
+
+def install_with_helm(cluster: Any, runai: Simulator) -> None:
+    values = {
+        "runai.baseUrl": runai.url,
+        "runai.allowHttp": "true",
+        "runai.existingSecret": "runai-credentials",
+        "operator.deltaInterval": "1s",
+        "operator.gracePeriod": "3s",
+    }
+    sets = [f"--set={name}={value}" for name, value in values.items()]
+    helm(cluster, "install", "runai-operator", str(ROOT / "deploy" / "helm" / "runai-operator"), "--wait", *sets)
+
+
+def helm(cluster: Any, *arguments: str) -> str:
+    command = ["helm", *arguments, f"--namespace={NAMESPACE}", f"--kubeconfig={cluster.kubeconfig_path}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from stack import manifest_of
@@ -47,6 +49,20 @@ def test_a_namespace_can_be_deleted_with_its_workloads(installed, workloads, run
     workloads.wait_gone("c")
 
     assert runai.live() == []
+
+
+def test_helms_own_test_passes(way, installed):
+    if way != "helm":
+        pytest.skip("installed with kubectl")
+    done = subprocess.run(
+        ["helm", "test", "runai-operator", "--namespace=runai-operator", f"--kubeconfig={installed.kubeconfig_path}"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_nothing_is_logged_that_should_not_be(installed):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from runai_operator import __version__
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "Dockerfile").read_text()
 INSTRUCTIONS = re.sub(r"\\\n", " ", TEXT)
@@ -31,6 +33,42 @@ def test_installers_stay_in_the_builder():
     assert "uv " not in FINAL
     assert "pip uninstall" in FINAL
     assert "apt-get" not in INSTRUCTIONS, "a compiler would have to come from there"
+
+
+def test_the_installers_of_the_base_go_or_the_build_fails():
+    assert "|| true" not in INSTRUCTIONS
+
+
+def test_the_bases_are_pinned_arguments_with_one_python():
+    bases = dict(re.findall(r"^ARG (BUILDER|RUNTIME)=(\S+)$", INSTRUCTIONS, re.MULTILINE))
+
+    assert re.findall(r"^FROM (\S+)", INSTRUCTIONS, re.MULTILINE) == ["${BUILDER}", "${RUNTIME}"]
+    assert len({re.search(r"python:(\d+\.\d+)", base)[1] for base in bases.values()}) == 1
+    assert not [base for base in bases.values() if base.endswith(":latest") or ":" not in base]
+
+
+def test_it_says_what_it_is():
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]+)"', FINAL))
+
+    assert labels.keys() == {"title", "description", "licenses", "source", "version", "revision"}
+    assert f"ARG VERSION={__version__}\n" in FINAL
+
+
+def test_the_same_uv_as_everywhere():
+    versions = re.findall(r"UV_VERSION ?:?= ?(\S+)", TEXT + (ROOT / "Makefile").read_text())
+
+    assert len(versions) == 2
+    assert len(set(versions)) == 1
+
+
+def test_it_builds_with_buildah_too():
+    assert "<<" not in TEXT, "heredocs need BuildKit"
+
+
+def test_it_writes_nothing_at_run_time():
+    """The root file system is read-only: bytecode is compiled at build time and not written later."""
+    assert "UV_COMPILE_BYTECODE=1" in TEXT
+    assert "PYTHONDONTWRITEBYTECODE=1" in FINAL
 
 
 def test_everything_installed_is_locked():
