@@ -59,11 +59,6 @@ def unknown_is_gone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reconciler, "_do_read", careless)
 
 
-def forget_completion(patch: pytest.MonkeyPatch) -> None:
-    of = situations.Recorded.of
-    patch.setattr(situations.Recorded, "of", classmethod(lambda cls, workload: replace(of(workload), completed=False)))
-
-
 def anybody_is_a_predecessor(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "is_predecessor", lambda mark, own: mark is not None and mark != own)
 
@@ -126,24 +121,12 @@ def write_every_time(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-def lost_put_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    record = stories._record_delivery
-
-    def trusting(status: Any, s: Any, end: Any) -> None:
-        kept = status.get("submittedHash")
-        record(status, s, end)
-        status["submittedHash"] = status.get("submittedHash") or kept
-
-    patch.setattr(stories, "_record_delivery", trusting)
-
-
 DEFECTS = (
     Defect("the POST goes out before the finalizer is added", claim_never),
     Defect("an interrupted attempt is never in doubt", doubt_never),
     Defect("a list that lacks the workload is believed at once", believe_absence),
     Defect("the finalizer goes with the DELETE, not with the workload", release_after_delete),
     Defect("a reading that failed counts as gone", unknown_is_gone),
-    Defect("completion is not latched", forget_completion),
     Defect("anybody's workload of the same name is taken over", anybody_is_a_predecessor),
     Defect("marks are not compared", every_mark_is_ours),
     Defect("an attempt in doubt is repeated while the object is deleting", create_while_deleting),
@@ -152,5 +135,4 @@ DEFECTS = (
     Defect("paused objects are written to", pause_is_ignored),
     Defect("Reconciling and Stalled stand together", both_abnormal),
     Defect("status is written although nothing changed", write_every_time),
-    Defect("a PUT whose answer was lost is taken for not sent", lost_put_is_forgotten),
 )
