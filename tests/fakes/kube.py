@@ -75,6 +75,8 @@ class FakeKube:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], Stored] = {}
         self.writes = 0
+        self.sources: dict[str, SourceText] = {}
+        """ConfigMaps by name: the text of any key, and the version."""
         self.released: list[Stored] = []
         """Objects whose finalizer was removed while they were deleting."""
         self._versions = itertools.count(1)
@@ -196,11 +198,14 @@ class KubeClient:
             yield Listed(stored.head(), cells_of(stored))
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
-        raise InvalidWorkload(f"no source {source.name} in {namespace}")
+        if source.name not in self._kube.sources:
+            raise InvalidWorkload(f"no source {source.name} in {namespace}")
+        return self._kube.sources[source.name]
 
     async def source_version(self, namespace: str, source: SourceRef) -> str | None:
-        del namespace, source
-        return None
+        del namespace
+        found = self._kube.sources.get(source.name)
+        return found.version if found else None
 
 
 def cells_of(stored: Stored) -> dict[str, Any]:

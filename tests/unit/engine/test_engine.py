@@ -1,0 +1,192 @@
+"""The whole engine in virtual time, between two fakes: bursts, quiet hours, restarts, sources, vanished objects."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from random import Random
+
+import pytest
+
+from fakes.chance import Chance
+from fakes.kube import FakeKube
+from fakes.runai import FakeRunai
+from runai_operator.domain.model import SourceRef, SourceText, Spec
+from runai_operator.domain.situation import condition
+from runai_operator.engine.engine import Engine, EngineSettings
+from runai_simulator.switches import Switches
+
+pytestmark = pytest.mark.looptime
+
+EPOCH = 1_800_000_000.0
+WORLD = Switches(list_lag=1, sync_time=1, phase_time=1, run_time=20, delete_time=2)
+RUNS_ON = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1}}
+
+
+class Silent:
+    """An observer that keeps the last of what it heard."""
+
+    def __init__(self) -> None:
+        self.bugs = 0
+
+    def bug(self) -> None:
+        self.bugs += 1
+
+    def __getattr__(self, name: str):
+        return lambda *args, **kwargs: None
+
+
+class Bench:
+    """An engine at work; `start` again is a restart."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.kube = FakeKube()
+        self.runai = FakeRunai(lambda: EPOCH + self.loop.time(), WORLD)
+        self.observer = Silent()
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self.stop()
+        chance = Chance()
+        self.engine = Engine(
+            kube=self.kube.client(chance),
+            runai=self.runai.client(chance),
+            observer=self.observer,
+            settings=EngineSettings(install="i", delta_interval=5, sweep_interval=300, grace=10),
+            now=lambda: datetime.fromtimestamp(EPOCH + self.loop.time(), UTC),
+            random=Random(1),
+        )
+        self.chance = chance
+        await self.engine.load()
+        self.task = asyncio.create_task(self.engine.run())
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+    def apply(self, name: str, **spec):
+        stored = self.kube.create("ns", name, Spec(**({"manifest": RUNS_ON, "project_id": "1"} | spec)))
+        self.engine.observe("ADDED", stored.head())
+        return stored
+
+    def delete(self, stored) -> None:
+        self.kube.delete(stored)
+        self.engine.observe("MODIFIED", stored.head())
+
+    def ready(self) -> int:
+        return sum((condition(s.status, "Ready") or {}).get("status") == "True" for s in self.kube.objects.values())
+
+
+@pytest.fixture
+async def bench():
+    made = Bench()
+    await made.start()
+    yield made
+    await made.stop()
+    assert made.observer.bugs == 0
+
+
+async def test_a_burst_is_submitted_once_each_and_then_all_is_quiet(bench):
+    for number in range(60):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(120)
+
+    assert bench.ready() == 60
+    assert len(bench.runai.world.creates) == 60
+
+    writes, calls = bench.kube.writes, sum(bench.runai.calls.values())
+    await asyncio.sleep(3600)
+
+    assert bench.kube.writes == writes, "nothing changed, so nothing is written"
+    assert (sum(bench.runai.calls.values()) - calls) / 60 <= 40, "calls a minute"
+
+
+async def test_finished_work_costs_no_calls_of_its_own(bench):
+    bench.apply("job", manifest={"apiVersion": "batch/v1", "kind": "Job", "spec": {}})
+    await asyncio.sleep(120)
+    reads = bench.runai.calls.get("get", 0)
+    await asyncio.sleep(3600)
+
+    assert bench.ready() == 1
+    assert bench.runai.calls.get("get", 0) == reads
+
+
+async def test_a_restart_over_settled_objects_makes_no_pass_at_all(bench):
+    for number in range(20):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(120)
+    writes, reads = bench.kube.writes, bench.runai.calls["get"]
+    await bench.start()
+    await asyncio.sleep(120)
+
+    assert (bench.kube.writes, bench.runai.calls["get"]) == (writes, reads)
+    assert len(bench.engine.records) == 20
+
+
+async def test_a_life_takes_five_writes_and_one_for_each_change_shown(bench):
+    stored = bench.apply("a")
+    await asyncio.sleep(60)
+    bench.kube.edit(stored, replace(stored.spec, manifest={**RUNS_ON, "spec": {"replicas": 2}}))
+    bench.engine.observe("MODIFIED", stored.head())
+    await asyncio.sleep(60)
+    bench.delete(stored)
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects == {}
+    assert bench.runai.live() == []
+    assert bench.kube.writes <= 5 + 9, "syncs and phases: Queued, Applying, Synced twice, four phases"
+    assert len([method for method, _ in bench.runai.writes if method == "PUT"]) == 1
+
+
+async def test_a_changed_source_is_noticed_and_sent_once(bench):
+    bench.kube.sources["code"] = SourceText("apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 1}", "1")
+    bench.apply("a", manifest=None, manifest_from=SourceRef("ConfigMap", "code", "x.yaml"))
+    await asyncio.sleep(90)
+    bench.kube.sources["code"] = SourceText("apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 5}", "2")
+    await asyncio.sleep(90)
+    bench.kube.sources["code"] = SourceText("apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 5}", "3")
+    await asyncio.sleep(300)
+    [workload] = bench.runai.live()
+
+    assert workload.manifest["spec"] == {"replicas": 5}
+    assert [method for method, _ in bench.runai.writes] == ["POST", "PUT"]
+
+
+async def test_what_vanished_unseen_is_forgotten(bench):
+    stored = bench.apply("a")
+    await asyncio.sleep(30)
+    bench.kube.lose(stored)
+    await asyncio.sleep(1500)
+
+    assert len(bench.engine.records) == 0
+
+
+async def test_deleted_outside_is_noticed_through_the_lists_and_confirmed_by_a_reading(bench):
+    stored = bench.apply("a")
+    await asyncio.sleep(60)
+    bench.runai.world.delete(bench.runai.live()[0], EPOCH + bench.loop.time())
+    await asyncio.sleep(60)
+
+    assert condition(stored.status, "Ready")["reason"] == "DeletedExternally"
+    assert len(bench.runai.world.creates) == 1
+
+
+async def test_an_outage_is_probed_by_one_and_all_are_woken(bench):
+    bench.chance.down = True
+    for number in range(30):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(300)
+    before = sum(bench.runai.calls.values())
+    await asyncio.sleep(300)
+
+    assert bench.ready() == 0
+    assert sum(bench.runai.calls.values()) - before <= 30, "one probe at a time, whatever waits"
+
+    bench.chance.down = False
+    await asyncio.sleep(90)
+
+    assert bench.ready() == 30
+    assert len(bench.runai.world.creates) == 30
