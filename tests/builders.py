@@ -7,6 +7,7 @@ from typing import Any
 
 from runai_operator.domain.model import (
     FINALIZER,
+    Definition,
     Gvk,
     OwnerMark,
     Ref,
@@ -121,4 +122,6 @@ def a_row(**changes: Any) -> Row:
 
 
 def a_situation(workload: Workload | None = None, **seen: Any) -> Situation:
-    return Situation(workload or a_workload(), INSTALL, **seen)
+    """The CustomResourceDefinition stands, unless `definition` says otherwise."""
+    standing = Definition(deleting=False, confirmed=False)
+    return Situation(workload or a_workload(), INSTALL, **({"definition": standing} | seen))

@@ -15,6 +15,7 @@ from typing import Any
 from runai_operator import __version__
 from runai_operator.domain.errors import BridgeError
 from runai_operator.engine.engine import Engine, EngineSettings
+from runai_operator.engine.orphans import Cleaner
 from runai_operator.handlers import Watcher, backoff, stop_on_signals
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.client import KubeClient
@@ -44,30 +45,90 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"runai-operator {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run the operator; it is configured by environment variables")
-    parser.parse_args(argv)
-    return run_operator()
-
-
-def run_operator() -> int:
-    """Run until told to stop."""
+    orphans = commands.add_parser(
+        "orphans",
+        help="list workloads that stayed in Run:ai although their RunaiWorkload had to be let go of",
+        description="Lists workloads that stayed in Run:ai although their RunaiWorkload had to be let go of, because"
+        " Run:ai could not be used for longer than OPERATOR_RELEASE_AFTER. Configured as `run` is.",
+    )
+    orphans.add_argument(
+        "--delete",
+        action="store_true",
+        help="delete in Run:ai those that are still ours; settled ones leave the record",
+    )
+    orphans.add_argument("--forget", metavar="UID", nargs="+", default=[], help="only take these out of the record")
+    given = parser.parse_args(argv)
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
         print(f"runai-operator: {error}", file=sys.stderr)  # noqa: T201 - there is no log before there are settings
         return 2
     configure(settings.log_format, settings.log_level)
+    if given.command == "orphans":
+        return _run(lambda: tend_orphans(settings, delete=given.delete, forget=given.forget))
+    return run_operator(settings)
+
+
+def run_operator(settings: Settings) -> int:
+    """Run until told to stop."""
     for sentence in unknown_variables(os.environ):
         log.warning("%s", sentence)
+    code = _run(lambda: Operator(settings).run())
+    if code == 0:
+        log.info("stopped")
+    return code
+
+
+def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
     try:
-        asyncio.run(Operator(settings).run())
+        asyncio.run(job())
     except BridgeError as error:
         log.error("%s", error.message)  # noqa: TRY400 - the message says it all
         return 1
     except Exception:
         log.exception("ended by an unexpected error")
         return 1
-    log.info("stopped")
     return 0
+
+
+async def tend_orphans(settings: Settings, *, delete: bool, forget: Sequence[str]) -> None:
+    """Print the record of orphans, and clean or shorten it as asked. Raises the domain's errors."""
+    session = KubeSession(settings.kubeconfig)
+    runai = _runai_client(settings, Metrics(__version__))
+    try:
+        await session.open()
+        kube = KubeClient(session, records_namespace=settings.records_namespace or session.namespace)
+        for uid in forget:
+            await kube.forget_orphan(uid)
+        cleaner = Cleaner(kube, runai)
+        known = await kube.orphans()
+        for uid, orphan in sorted(known.items()):
+            if orphan is None:
+                print(f"{uid}  unreadable entry: take it out with --forget {uid}")  # noqa: T201
+                continue
+            owner, project = orphan.mark, orphan.project_name or orphan.project_id or "-"
+            released = orphan.released.isoformat() if orphan.released else "-"
+            line = f"{uid}  {owner.namespace}/{owner.name}  project={project}  name={orphan.name}"
+            print(f"{line}  id={orphan.workload_id or 'unknown'}  since={released}  ({orphan.why})")  # noqa: T201
+            if delete:
+                print(f"  {await cleaner.clean(orphan)}")  # noqa: T201
+        if not known:
+            print("no orphans on record")  # noqa: T201
+    finally:
+        await runai.aclose()
+        await session.close()
+
+
+def _runai_client(settings: Settings, metrics: Metrics) -> RunaiClient:
+    return RunaiClient(
+        base_url=settings.base_url,
+        credentials=Credentials(
+            settings.client_id, secret=settings.client_secret, secret_file=settings.client_secret_file
+        ),
+        ca_file=settings.ca_file,
+        allow_http=settings.base_url.startswith("http://"),
+        on_call=metrics.runai_call,
+    )
 
 
 class Operator:
@@ -86,15 +147,7 @@ class Operator:
         settings = self._settings
         pulse = LoopPulse(self._metrics.loop_lag)
         session = KubeSession(settings.kubeconfig, watches=len(settings.namespaces) or 1)
-        runai = RunaiClient(
-            base_url=settings.base_url,
-            credentials=Credentials(
-                settings.client_id, secret=settings.client_secret, secret_file=settings.client_secret_file
-            ),
-            ca_file=settings.ca_file,
-            allow_http=settings.base_url.startswith("http://"),
-            on_call=self._metrics.runai_call,
-        )
+        runai = _runai_client(settings, self._metrics)
         server = TelemetryServer(
             self._metrics.registry,
             healthy=lambda: self._healthy(pulse),
@@ -113,7 +166,9 @@ class Operator:
         """From the first word with the API server to the end."""
         settings = self._settings
         await session.open()
-        kube = KubeClient(session, namespaces=settings.namespaces)
+        kube = KubeClient(
+            session, namespaces=settings.namespaces, records_namespace=settings.records_namespace or session.namespace
+        )
         install = settings.install_id or await _patiently(lambda: kube.namespace_uid("kube-system"))
         engine = Engine(
             kube=kube,
@@ -125,6 +180,8 @@ class Operator:
                 sweep_interval=settings.sweep_interval,
                 stalled_after=settings.stalled_after,
                 grace=settings.grace_period,
+                release_after=settings.release_after,
+                delete_rate=settings.delete_rate,
             ),
             now=lambda: datetime.now(UTC),
             random=SystemRandom(),

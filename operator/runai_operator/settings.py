@@ -96,6 +96,23 @@ VARIABLES = (
         "From 1s to 1h.",
     ),
     Variable(
+        "OPERATOR_DELETE_RATE",
+        "100",
+        "How many workloads are deleted in Run:ai within a minute, at most; more wait for their turn, so that an accident "
+        "can be stopped. 0 deletes none. To 100000.",
+    ),
+    Variable(
+        "OPERATOR_RELEASE_AFTER",
+        "24h",
+        "How long a deletion waits for a Run:ai that cannot be used, before the object is let go of and its workload is "
+        "recorded as an orphan. From 1s to 8760h.",
+    ),
+    Variable(
+        "OPERATOR_RECORDS_NAMESPACE",
+        "",
+        "Namespace of the operator's own records. Empty: that of the pod, or of the kubeconfig's context.",
+    ),
+    Variable(
         "KUBECONFIG",
         "",
         "Configuration of the access to Kubernetes. Empty: the service account of the pod.",
@@ -170,6 +187,11 @@ class Settings:
     sweep_interval: float
     stalled_after: float
     grace_period: float
+    release_after: float
+    delete_rate: int
+    """Within a minute."""
+    records_namespace: str | None
+    """None: that of the pod or of the kubeconfig's context."""
     kubeconfig: str | None
     """A path, or several as `KUBECONFIG` joins them; None: in-cluster."""
 
@@ -193,6 +215,9 @@ class Settings:
             sweep_interval=reader.interval("OPERATOR_SWEEP_INTERVAL", "10s", "24h"),
             stalled_after=reader.interval("OPERATOR_STALLED_AFTER", "1s", "24h"),
             grace_period=reader.interval("OPERATOR_GRACE_PERIOD", "1s", "1h"),
+            release_after=reader.interval("OPERATOR_RELEASE_AFTER", "1s", "8760h"),
+            delete_rate=reader.value("OPERATOR_DELETE_RATE", _rate, 0),
+            records_namespace=reader.optional("OPERATOR_RECORDS_NAMESPACE", _namespace),
             kubeconfig=reader.optional("KUBECONFIG", _kubeconfig),
         )
         if reader.problems:
@@ -315,6 +340,18 @@ def _install_id(text: str) -> str:
         raise ValueError(
             f"is {_quoted(text)}, but must be 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
         )
+    return text
+
+
+def _rate(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 6 and int(text) <= 100_000):
+        raise ValueError(f"is {_quoted(text)}, but must be a whole number from 0 to 100000")
+    return int(text)
+
+
+def _namespace(text: str) -> str:
+    if not _DNS_LABEL.fullmatch(text):
+        raise ValueError(f"is {_quoted(text)}, which cannot be the name of a namespace")
     return text
 
 

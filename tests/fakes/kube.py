@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from fakes.chance import Chance, call
@@ -12,8 +13,10 @@ from runai_operator.domain.errors import InvalidWorkload, StaleObject, Vanished
 from runai_operator.domain.model import (
     FINALIZER,
     NOT_SUBMITTED,
+    Definition,
     Head,
     Listed,
+    Orphan,
     RecreatePolicy,
     Ref,
     SourceRef,
@@ -38,6 +41,7 @@ class Stored:
     version: int
     generation: int = 1
     deleting: bool = False
+    deletion_requested: datetime | None = None
     finalizers: tuple[str, ...] = ()
     paused: bool = False
     token: str | None = None
@@ -55,6 +59,7 @@ class Stored:
             self.token,
             self.spec,
             status,
+            deletion_requested=self.deletion_requested,
         )
 
     def head(self) -> Head:
@@ -72,8 +77,14 @@ class Stored:
 class FakeKube:
     """Implements `engine.ports.Kube`; people act on it by the methods that are not async."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
+        """`now` is the API server's clock in seconds."""
+        self._now = now
         self.objects: dict[tuple[str, str], Stored] = {}
+        self.definition: Definition | None = Definition(deleting=False, confirmed=False)
+        """None where it may not be read."""
+        self.orphans: dict[str, Orphan] = {}
+        self.orphan_limit = 1000
         self.writes = 0
         self.sources: dict[str, SourceText] = {}
         """ConfigMaps by name: the text of any key, and the version."""
@@ -110,6 +121,7 @@ class FakeKube:
             self._remove(stored)
         elif not stored.deleting:
             stored.deleting, stored.version = True, next(self._versions)
+            stored.deletion_requested = datetime.fromtimestamp(self._now(), UTC)
             stored.generation += 1
 
     def replace(self, stored: Stored) -> None:
@@ -132,6 +144,12 @@ class FakeKube:
         place = (stored.ref.namespace, stored.ref.name)
         if self.objects.get(place) is stored:
             del self.objects[place]
+
+    def delete_definition(self) -> None:
+        """The CustomResourceDefinition goes, and takes all objects along."""
+        self.definition = Definition(deleting=True, confirmed=False)
+        for stored in list(self.objects.values()):
+            self.delete(stored)
 
     def of(self, ref: Ref) -> Stored | None:
         stored = self.objects.get((ref.namespace, ref.name))
@@ -196,6 +214,25 @@ class KubeClient:
     async def list_all(self) -> AsyncIterator[Listed]:
         for stored in list(self._kube.objects.values()):
             yield Listed(stored.head(), cells_of(stored))
+
+    async def read_definition(self) -> Definition | None:
+        return await call(self._chance, lambda: self._kube.definition, to_runai=False)
+
+    async def record_orphan(self, orphan: Orphan) -> bool:
+        def effect() -> bool:
+            known = self._kube.orphans
+            if orphan.mark.uid not in known and len(known) >= self._kube.orphan_limit:
+                return False
+            known[orphan.mark.uid] = orphan
+            return True
+
+        return await call(self._chance, effect, to_runai=False)
+
+    async def orphans(self) -> dict[str, Orphan | None]:
+        return await call(self._chance, lambda: dict(self._kube.orphans), to_runai=False)
+
+    async def forget_orphan(self, uid: str) -> None:
+        await call(self._chance, lambda: self._kube.orphans.pop(uid, None), to_runai=False)
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
         if source.name not in self._kube.sources:

@@ -22,6 +22,7 @@ from fakes.runai import FakeRunai, mark_of
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import (
     FINALIZER,
+    Definition,
     DeletionPolicy,
     ExternalDeletionPolicy,
     OwnerMark,
@@ -32,14 +33,18 @@ from runai_operator.domain.model import (
 )
 from runai_operator.domain.situation import condition
 from runai_operator.engine.connection import Connection
+from runai_operator.engine.definition import DefinitionGuard
 from runai_operator.engine.preparation import Preparation, Projects
 from runai_operator.engine.reconcile import Reconciler
 from runai_operator.engine.records import Record, Records, Shown
+from runai_operator.engine.turns import Turns
 from runai_simulator.rules import Refused as Busy
 from runai_simulator.switches import Switches
 
 GRACE = 60.0
 LAG = 20.0
+RELEASE_AFTER = 250.0
+DELETE_RATE = 2
 NAMES = ("a", "b")
 WORLD = Switches(list_lag=LAG, sync_time=2, phase_time=2, run_time=30, delete_time=15)
 
@@ -67,10 +72,15 @@ class Process:
             connection=connection,
             preparation=Preparation(kube, projects, install),
             records=self.records,
+            turns=Turns(DELETE_RATE, world.clock),
+            definition=DefinitionGuard(
+                kube.read_definition, lambda uid, delay: None, clock=world.clock, random=random.Random(0)
+            ),
             observer=Silent(),
             install=install,
             grace=GRACE,
-            stalled_after=600,
+            stalled_after=60,
+            release_after=RELEASE_AFTER,
             clock=world.clock,
             now=lambda: datetime.fromtimestamp(world.now, UTC),
         )
@@ -123,7 +133,7 @@ class BridgeModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1_800_000_000.0
-        self.kube = FakeKube()
+        self.kube = FakeKube(lambda: self.now)
         self.runai = FakeRunai(lambda: self.now, self.switches)
         self.runai.allow = self.check_write
         self.process = Process(self, "install-1")
@@ -132,6 +142,7 @@ class BridgeModel(RuleBasedStateMachine):
         self.lost: set[str] = set()
         """UIDs of objects that vanished without us."""
         self.completed: set[str] = set()
+        self.outage_began: float | None = None
         self.replaced: set[str] = set()
         """UIDs of objects whose finalizer somebody took away."""
 
@@ -300,8 +311,33 @@ class BridgeModel(RuleBasedStateMachine):
 
     @rule(down=st.booleans())
     def outage(self, down: bool) -> None:
+        self.outage_began = (self.outage_began or self.now) if down else None
         for process in (self.process, self.other):
             process.chance.down = down
+
+    @rule(name=st.sampled_from(NAMES), passes=st.integers(2, 6))
+    def a_long_outage(self, name: str, passes: int) -> None:
+        """Long enough for a deletion to be given up, if there is one."""
+        self.outage(down=True)
+        for _ in range(passes):
+            self.now += 61
+            if (stored := self.kube.objects.get(("ns", name))) is not None:
+                self.process.chance.begin()
+                self.watched_pass(self.process, stored)
+
+    @rule()
+    def delete_definition(self) -> None:
+        """By accident: all objects are deleted, and no workload may go until somebody confirms it."""
+        for stored in self.kube.objects.values():
+            if not stored.finalizers:
+                self.check_nothing_left(stored)
+                self.lost.add(stored.ref.uid)
+        self.kube.delete_definition()
+
+    @precondition(lambda self: self.kube.definition.deleting)
+    @rule()
+    def confirm_delete(self) -> None:
+        self.kube.definition = replace(self.kube.definition, confirmed=True)
 
     # --- the promises
 
@@ -315,12 +351,19 @@ class BridgeModel(RuleBasedStateMachine):
         holder = self.holder(mark)
         assert mark is None or holder is not None or mark.uid in self.lost, f"{method} of a stranger's workload: {mark}"
         assert holder is None or not holder.paused, f"{method} while paused"
+        if method == "DELETE":
+            self.check_delete(holder)
         if method == "DELETE" and mark is not None:
             assert mark.uid not in self.lost or holder is not None, "DELETE of what another UID's mark is on"
         if submission is not None and mark is not None:
             new = submission_mark(submission)
             assert (mark.namespace, mark.name) == (new.namespace, new.name), f"PUT by {new} on what is {mark}'s"
             assert workload.id not in self.completed, "PUT of finished work"
+
+    def check_delete(self, holder: Stored | None) -> None:
+        definition = self.kube.definition
+        if holder is not None and holder.deleting:
+            assert not definition.deleting or definition.confirmed, "DELETE because the definition goes"
 
     def check_nothing_left(self, stored: Stored) -> None:
         """An object that goes at once leaves nothing, unless somebody took its finalizer away."""
@@ -358,6 +401,11 @@ class BridgeModel(RuleBasedStateMachine):
             if gone.spec.deletion_policy is DeletionPolicy.ORPHAN:
                 self.lost.add(gone.ref.uid)
                 continue
+            if gone.ref.uid in self.kube.orphans:
+                assert self.outage_began is not None, f"{gone.ref} was given up although Run:ai answers"
+                assert self.now - self.outage_began >= 60, f"{gone.ref} was given up too early"
+                self.lost.add(gone.ref.uid)
+                continue
             left = [w for w in self.runai.live() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
             assert not left, f"{gone.ref} was let go of while its workload lives"
 
@@ -384,9 +432,10 @@ class BridgeModel(RuleBasedStateMachine):
         for process in (self.process, self.other):
             process.chance.begin()
             process.chance.down = False
+        self.kube.definition = Definition(deleting=self.kube.definition.deleting, confirmed=True)
         for stored in self.kube.objects.values():
             self.kube.touch(stored, paused=False)
-        for _ in range(40):
+        for _ in range(60):
             for stored in list(self.kube.objects.values()):
                 self.watched_pass(self.process, stored)
                 self.at_most_one_live_workload_per_object()

@@ -30,7 +30,7 @@ from runai_operator.domain.errors import (
     UnexpectedReply,
 )
 from runai_operator.domain.model import GROUP, KIND, PAUSED_ANNOTATION, VERSION, ManagementPolicy
-from runai_operator.domain.situation import Missing, Situation
+from runai_operator.domain.situation import LOST_REASONS, Missing, Situation
 from runai_operator.domain.status import settle
 
 TABLE: Json = yaml.safe_load((Path(__file__).parents[2] / "docs" / "status.yaml").read_text())
@@ -48,7 +48,11 @@ SYNCS = (None, "Queued", "Applying", "Synced", "Failed", "Deleting", "Rebalancin
 """All of an existing workload, one that no version names, and none."""
 DESIRED = (None, "Running", "Stopped", "Deleted")
 
-WAITING = (Busy("the name is held", reason="WaitingForName"), Busy("deleting the old one", reason="Recreating"))
+WAITING = (
+    Busy("the name is held", reason="WaitingForName"),
+    Busy("deleting the old one", reason="Recreating"),
+    Busy("created again in a while", reason="WaitingToRecreate"),
+)
 REFUSED = (
     NameTaken("the name is taken"),
     *(
@@ -132,7 +136,9 @@ def _refused(p: Pass) -> str | None:
 
 def _is_lost(p: Pass | None) -> bool:
     """Only a fresh reading of Run:ai may clear these."""
-    return p is not None and _refused(p) in ("DeletedExternally", "RecreateGivenUp", "ManagedByOther")
+    if p is None or p.end.error is None or p.end.verdict not in (Verdict.REFUSED, Verdict.PROGRESS):
+        return False
+    return p.end.error.condition_reason in LOST_REASONS
 
 
 def _waits_in_trouble(p: Pass) -> bool:
@@ -196,6 +202,9 @@ def _all_passes() -> Iterator[Pass]:
     for waiting in WAITING:
         for submitted, paused in product((True, False), repeat=2):
             yield Pass(Settle(Verdict.PROGRESS, waiting, outstanding=True), submitted=submitted, paused=paused)
+    recreating = Pass(Settle(Verdict.PROGRESS, WAITING[2]), "Running", "Synced", gone=True)
+    yield recreating
+    yield Pass(Settle(Verdict.TROUBLE, TROUBLE[0]), "Running", "Synced", before=recreating)
     yield Pass(Settle(Verdict.PAUSED, outstanding=True), submitted=False, paused=True)
     for phase, sync in (("Failed", "Deleting"), ("Failed", "Synced"), ("Completed", "Synced"), ("Completed", None)):
         yield Pass(Settle(Verdict.MIRROR), phase, sync, gone=True)

@@ -53,6 +53,9 @@ def test_access_to_runai_is_all_that_must_be_set():
         sweep_interval=300,
         stalled_after=600,
         grace_period=60,
+        release_after=86400,
+        delete_rate=100,
+        records_namespace=None,
         kubeconfig=None,
     )
 
@@ -78,6 +81,9 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         OPERATOR_SWEEP_INTERVAL="1m30s",
         OPERATOR_STALLED_AFTER="2m",
         OPERATOR_GRACE_PERIOD="90s",
+        OPERATOR_RELEASE_AFTER="2h",
+        OPERATOR_DELETE_RATE="0",
+        OPERATOR_RECORDS_NAMESPACE="runai",
         KUBECONFIG=f"{tmp_path / 'missing'}:{kubeconfig}",
     )
 
@@ -96,6 +102,9 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         sweep_interval=90,
         stalled_after=120,
         grace_period=90,
+        release_after=7200,
+        delete_rate=0,
+        records_namespace="runai",
         kubeconfig=f"{tmp_path / 'missing'}:{kubeconfig}",
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import Remote, Row, Submission
+from runai_operator.domain.model import Orphan, Remote, Row, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,11 @@ class FindRemote:
 
     name: str
     project_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDefinition:
+    """Is the CustomResourceDefinition being deleted? Asked after the deletion of the object was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,16 @@ class Delete:
 class Renew:
     """Forget the old workload, which is proven gone, so that the next one can be created."""
 
+    lost: bool = False
+    """Somebody deleted it in Run:ai; else the user asked for another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOrphan:
+    """Write down what stays behind in Run:ai, before the object is let go of."""
+
+    orphan: Orphan
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -117,6 +132,6 @@ class Settle:
     """Proven: nothing exists in Run:ai and nothing is in doubt."""
 
 
-Look = Prepare | ReadRemote | FindRemote
-Write = Open | Claim | Create | Adopt | Update | Delete | Renew | Release
+Look = Prepare | ReadRemote | FindRemote | ReadDefinition
+Write = Open | Claim | Create | Adopt | Update | Delete | Renew | RecordOrphan | Release
 Action = Look | Write | Settle

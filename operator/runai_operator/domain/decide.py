@@ -1,4 +1,4 @@
-"""What a pass does next. Every transition of a workload is in this file.
+"""What a pass does next. Every transition of a workload is in this file, but for the way out, which is `deletion`.
 
 Theory of operation
 -------------------
@@ -36,10 +36,17 @@ from runai_operator.domain.actions import (
     Update,
     Verdict,
 )
-from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, InvalidWorkload, NameTaken, Unavailable
+from runai_operator.domain.deletion import awaited_turn, let_go, may_delete
+from runai_operator.domain.errors import (
+    AccessDenied,
+    BridgeError,
+    Busy,
+    InvalidWorkload,
+    NameTaken,
+    Unavailable,
+)
 from runai_operator.domain.manifest import same_content
 from runai_operator.domain.model import (
-    DeletionPolicy,
     ExternalDeletionPolicy,
     ManagementPolicy,
     OwnerMark,
@@ -48,17 +55,20 @@ from runai_operator.domain.model import (
     RerunPolicy,
     Row,
 )
-from runai_operator.domain.naming import external_name
 from runai_operator.domain.situation import (
     COMPLETED,
     FAILED,
     LOST_REASONS,
+    RECREATE_GIVEN_UP,
+    WAITING_TO_RECREATE,
     Candidate,
     Missing,
+    Recreation,
     Situation,
     Wanted,
     is_ours,
     is_predecessor,
+    is_unreadable,
 )
 
 
@@ -66,7 +76,7 @@ def decide(s: Situation) -> Action:
     """The next action for this situation."""
     workload = s.workload
     if workload.deleting:
-        return _let_go(s)
+        return let_go(s)
     if workload.defect is not None:
         return _refuse(s, InvalidWorkload(workload.defect))
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:
@@ -85,94 +95,6 @@ def _hold(action: Action) -> Action:
         case Settle():
             return action
     return Settle(Verdict.PAUSED, outstanding=True)
-
-
-# --- deletion
-
-
-def _let_go(s: Situation) -> Action:
-    workload = s.workload
-    if not workload.has_finalizer:
-        return Settle(Verdict.IGNORED)
-    if workload.spec.deletion_policy is DeletionPolicy.ORPHAN:
-        return Release("the workload stays in Run:ai, as deletionPolicy: Orphan asks")
-    if workload.spec.management_policy is ManagementPolicy.OBSERVE:
-        return Release("the workload was only observed")
-    if s.workload_id is None and s.recorded.not_submitted:
-        return Release("nothing was ever submitted")
-    if workload.paused:
-        return _deleting("paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is gone")
-    if s.failed is not None:
-        return Settle(Verdict.DELETING, s.failed)
-    if s.workload_id is not None:
-        return _delete(s, s.workload_id)
-    if workload.defect is not None:
-        return _deleting(f"{workload.defect}; what was submitted cannot be told until that is mended")
-    return _let_go_in_doubt(s)
-
-
-def _let_go_in_doubt(s: Situation) -> Action:
-    """An earlier attempt may have made a workload whose id was never learnt."""
-    try:
-        name = wanted_name(s)
-    except InvalidWorkload:
-        return Release("its name could never be submitted")
-    if s.found is None:
-        project_id = s.wanted.submission.project_id if isinstance(s.wanted, Wanted) else s.workload.spec.project_id
-        return FindRemote(name, project_id)
-    if isinstance(s.found, BridgeError):
-        return Settle(Verdict.DELETING, s.found)
-    for candidate in s.found:
-        if candidate.remote is not None and is_ours(candidate.remote.mark, s.mark) and not candidate.remote.gone:
-            return _delete_present(s, candidate.remote)
-    if any(_unreadable(candidate) for candidate in s.found):
-        return _deleting(
-            f"a workload named {name} exists in Run:ai, and whether it is ours cannot be read there;"
-            " delete it in Run:ai if it is, or set deletionPolicy: Orphan to let go of it"
-        )
-    if s.absence_proven:
-        return Release("no workload of ours is in Run:ai")
-    return _deleting("looking for a workload that an interrupted submission may have made")
-
-
-def _delete(s: Situation, workload_id: str) -> Action:
-    match s.remote:
-        case None:
-            return ReadRemote(workload_id)
-        case Missing():
-            return Release("the workload is gone from Run:ai")
-        case BridgeError() as error:
-            return Settle(Verdict.DELETING, error)
-        case Remote() as remote:
-            return _delete_present(s, remote)
-
-
-def _delete_present(s: Situation, remote: Remote) -> Action:
-    if remote.gone:
-        return Release("the workload is gone from Run:ai")
-    if remote.being_deleted or s.deleted_now:
-        return _deleting("waiting until Run:ai has deleted the workload")
-    if not _may_delete(s, remote):
-        return Release("the workload in Run:ai carries the mark of another owner and is left alone")
-    return Delete(remote.id)
-
-
-def _deleting(message: str) -> Settle:
-    return Settle(Verdict.DELETING, Busy(message, reason="Deleting"))
-
-
-def _may_delete(s: Situation, remote: Remote) -> bool:
-    if remote.mark is not None:
-        return is_ours(remote.mark, s.mark)
-    recorded = s.recorded
-    if s.workload.spec.workload_id == remote.id:
-        return True
-    return (
-        remote.id == s.workload_id
-        and recorded.name in (None, remote.name)
-        and recorded.project_id in (None, remote.project_id)
-        and (recorded.gvk is None or remote.gvk is None or recorded.gvk.kind == remote.gvk.kind)
-    )
 
 
 # --- observe only
@@ -304,7 +226,7 @@ def _name_is_held(s: Situation, wanted: Wanted) -> Action:
     """POST answered 409, and no list leads to the holder."""
     if not s.absence_proven:
         return Settle(Verdict.PROGRESS, _freeing(wanted), outstanding=True)
-    if isinstance(s.found, tuple) and any(map(_unreadable, s.found)):
+    if isinstance(s.found, tuple) and any(map(is_unreadable, s.found)):
         unreadable = Busy(
             f"Run:ai lists a workload named {wanted.submission.name} in the project but does not show it by its id, so"
             " whether it is ours cannot be told: remove it in Run:ai, or set spec.workloadId to its id",
@@ -451,8 +373,10 @@ def _replace(s: Situation) -> Action:
             if remote.being_deleted or s.deleted_now:
                 error = Busy("waiting until Run:ai has deleted the workload, to create it anew", reason="Recreating")
                 return Settle(Verdict.PROGRESS, error, outstanding=True)
-            if not _may_delete(s, remote):
+            if not may_delete(s, remote):
                 return _yield(remote)
+            if s.turn_in > 0:
+                return Settle(Verdict.PROGRESS, awaited_turn(s, "Recreating"), outstanding=True)
             return Delete(remote.id)
 
 
@@ -485,15 +409,27 @@ def _lost(s: Situation) -> Action:
             return Renew()
         return Settle(Verdict.REFUSED, _finished_error(FAILED), outstanding=True)
     if s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE:
-        if s.may_recreate:
-            return Renew()
-        error = InvalidWorkload(
-            "the workload was deleted in Run:ai again and again, so it is not created any more: find out who deletes"
-            " it, then change bridge.run.ai/reconcile-requested-at to try again",
-            reason="RecreateGivenUp",
-        )
-        return Settle(Verdict.REFUSED, error)
+        return _recreate(s)
     return Settle(Verdict.REFUSED, _gone_error(str(s.workload_id)))
+
+
+def _recreate(s: Situation) -> Action:
+    match s.recreation:
+        case Recreation.NOW:
+            return Renew(lost=True)
+        case Recreation.LATER:
+            error = Busy(
+                "the workload was deleted in Run:ai by somebody else and is created again in a while: it was so before",
+                reason=WAITING_TO_RECREATE,
+            )
+            return Settle(Verdict.PROGRESS, error)
+        case Recreation.GIVEN_UP:
+            given_up = InvalidWorkload(
+                "the workload was deleted in Run:ai again and again, so it is not created any more: find out who"
+                " deletes it, then change bridge.run.ai/reconcile-requested-at to try again",
+                reason=RECREATE_GIVEN_UP,
+            )
+            return Settle(Verdict.REFUSED, given_up)
 
 
 def _edit_waits(s: Situation) -> bool:
@@ -532,14 +468,3 @@ def _gone_error(workload_id: str) -> InvalidWorkload:
 
 def _completed(row: Row | None) -> bool:
     return row is not None and row.phase == COMPLETED
-
-
-def _unreadable(candidate: Candidate) -> bool:
-    remote = candidate.remote
-    return remote is None or (remote.mark is None and not remote.mark_readable and not remote.gone)
-
-
-def wanted_name(s: Situation) -> str:
-    """The name an attempt in doubt used; the identity is frozen while there may have been one."""
-    ref = s.workload.ref
-    return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)

@@ -4,6 +4,7 @@
     ├── InvalidWorkload     our user's content is refused, by us or by Run:ai; only a change of it helps
     │   └── NameTaken       the name in Run:ai belongs to something that is not ours
     ├── Busy                Run:ai is still applying or deleting; soon again
+    ├── Held                we hold back a write on purpose, until its turn or until somebody acts
     ├── AccessDenied        credentials or permissions; an admin must act
     ├── Throttled           Run:ai asks the whole connection to wait
     ├── Unavailable         not reachable, and surely nothing was done
@@ -62,6 +63,16 @@ class Busy(BridgeError):
     """409 on update or delete."""
 
     reason = "RunaiBusy"
+
+
+class Held(BridgeError):
+    """A write that we hold back, mostly a deletion; `after`: seconds until its turn, None until somebody acts."""
+
+    reason = "Deleting"
+
+    def __init__(self, message: str, *, reason: str | None = None, after: float | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.after = after
 
 
 class AccessDenied(BridgeError):

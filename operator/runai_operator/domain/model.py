@@ -16,6 +16,8 @@ KIND = "RunaiWorkload"
 FINALIZER = f"{GROUP}/workload"
 PAUSED_ANNOTATION = f"{GROUP}/paused"
 RECONCILE_ANNOTATION = f"{GROUP}/reconcile-requested-at"
+CONFIRM_DELETE_ANNOTATION = f"{GROUP}/confirm-delete"
+"""On the CustomResourceDefinition: the workloads in Run:ai are to go with it."""
 
 NOT_SUBMITTED = "NotSubmitted"
 """`status.submission` while it is proven that nothing exists in Run:ai and nothing is in doubt."""
@@ -147,6 +149,8 @@ class Workload:
     """As stored, raw. Empty or without `conditions` when nobody has looked yet."""
     defect: str | None = None
     """Why `spec` could not be read (then it holds defaults), for the person who applied it."""
+    deletion_requested: datetime | None = None
+    """When somebody deleted it, in the API server's clock."""
 
     @property
     def has_finalizer(self) -> bool:
@@ -172,6 +176,33 @@ class Listed:
 
     head: Head
     cells: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """The CustomResourceDefinition of RunaiWorkloads: deleted, it takes all of them along."""
+
+    deleting: bool
+    confirmed: bool
+    """Somebody annotated it: the workloads in Run:ai are to go too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A workload, or what may be one, that stays in Run:ai although its RunaiWorkload had to be let go of."""
+
+    mark: OwnerMark
+    name: str
+    """Its name in Run:ai."""
+    project_id: str | None
+    """None where the project was never resolved; `project_name` then names it."""
+    project_name: str | None
+    workload_id: str | None
+    """None for an attempt whose answer never came: there may be no workload at all."""
+    why: str
+    """A reason in CamelCase."""
+    released: datetime | None = None
+    """When the object was let go of; set as it is written down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from runai_operator.domain.actions import Settle, Verdict
-from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, OutcomeUnknown, Throttled
+from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, OutcomeUnknown, Throttled
 
 BACKOFF_CEILING = 300.0
 WAITING_CEILING = 15.0
 SLOW_PROBE = 1800.0
 """How often what was refused is tried again although nothing changed here: the other side may have."""
 PROJECT_PROBE = 300.0
+HELD_PROBE = 300.0
+"""How often what waits for a person is looked at again; most of what people do is noticed at once."""
 
 
 def backoff(failures: int, chance: float, *, ceiling: float = BACKOFF_CEILING) -> float:
@@ -27,10 +29,8 @@ def again_after(end: Settle, failures: int, chance: float) -> float | None:
     match end.verdict:
         case Verdict.MIRROR | Verdict.DELIVERED | Verdict.PAUSED | Verdict.IGNORED:
             return None
-        case Verdict.DELETING:
+        case Verdict.DELETING | Verdict.PROGRESS:
             return _after_waiting(end.error, failures, chance)
-        case Verdict.PROGRESS:
-            return min(WAITING_CEILING, 1.5 ** min(failures, 16)) * (0.75 + chance / 4)
         case Verdict.REFUSED:
             probe = PROJECT_PROBE if _names_project(end.error) else SLOW_PROBE
             return probe * (0.75 + chance / 2)
@@ -39,6 +39,8 @@ def again_after(end: Settle, failures: int, chance: float) -> float | None:
 
 
 def _after_waiting(error: BridgeError | None, failures: int, chance: float) -> float:
+    if isinstance(error, Held):
+        return error.after + chance if error.after is not None else HELD_PROBE * (0.75 + chance / 2)
     if error is None or isinstance(error, Busy):
         return min(WAITING_CEILING, 1.5 ** min(failures, 16)) * (0.75 + chance / 4)
     return _after_trouble(error, failures, chance)

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import NOT_SUBMITTED, Gvk, OwnerMark, Remote, Row, Submission, Workload
+from runai_operator.domain.model import (
+    NOT_SUBMITTED,
+    Definition,
+    Gvk,
+    OwnerMark,
+    Remote,
+    Row,
+    Submission,
+    Workload,
+)
+from runai_operator.domain.naming import external_name
 
 COMPLETED = "Completed"
 FAILED = "Failed"
 NOT_DELIVERED = "NotDelivered"
 """Reason of `Synced` while the last edit has not reached Run:ai."""
-LOST_REASONS = frozenset({"DeletedExternally", "RecreateGivenUp", "ManagedByOther"})
+WAITING_TO_RECREATE = "WaitingToRecreate"
+RECREATE_GIVEN_UP = "RecreateGivenUp"
+LOST_REASONS = frozenset({"DeletedExternally", WAITING_TO_RECREATE, RECREATE_GIVEN_UP, "ManagedByOther"})
 """Reasons of Ready that only a fresh reading of Run:ai may clear."""
 
 
@@ -117,6 +130,16 @@ def condition(status: Any, kind: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
+class Recreation(StrEnum):
+    """What `externalDeletionPolicy: Recreate` may do about a workload that somebody deleted in Run:ai."""
+
+    NOW = "now"
+    LATER = "later"
+    """It was created again a moment ago."""
+    GIVEN_UP = "given up"
+    """Too often already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """One moment of one pass. What is None or False has not been looked at or has not happened."""
@@ -134,8 +157,15 @@ class Situation:
     """The manifest's source changed, or a reconcile was asked for: compare what we would send."""
     absence_proven: bool = False
     """Lists have been looked at for longer than they lag."""
-    may_recreate: bool = True
-    """The budget of `externalDeletionPolicy: Recreate` is not spent."""
+    recreation: Recreation = Recreation.NOW
+    definition: Definition | None = None
+    """As read after the deletion was seen."""
+    turn_in: float = 0.0
+    """Seconds until this workload may be deleted in Run:ai, where deletions are slowed down."""
+    waited_out: bool = False
+    """The deletion has waited as long as it may for a Run:ai that cannot be used."""
+    orphan_recorded: bool | None = None
+    """False when the record is full."""
     opened_now: bool = False
     claimed_now: bool = False
     conflict: bool = False
@@ -187,3 +217,15 @@ def is_predecessor(mark: OwnerMark | None, own: OwnerMark) -> bool:
         and mark.uid != own.uid
         and (mark.install, mark.namespace, mark.name) == (own.install, own.namespace, own.name)
     )
+
+
+def is_unreadable(candidate: Candidate) -> bool:
+    """Whether it is ours cannot be told, because Run:ai does not show it, or does not show its manifest."""
+    remote = candidate.remote
+    return remote is None or (remote.mark is None and not remote.mark_readable and not remote.gone)
+
+
+def wanted_name(s: Situation) -> str:
+    """The name an attempt in doubt used; the identity is frozen while there may have been one."""
+    ref = s.workload.ref
+    return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)

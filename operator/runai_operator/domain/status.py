@@ -60,6 +60,9 @@ RUN_FIELDS = (
 )  # fmt: skip
 """What belongs to one workload in Run:ai and goes with it."""
 
+TYPES = frozenset({"Ready", "Reconciling", "Stalled", "Synced", COMPLETED})
+"""The conditions that are settled here."""
+
 RUNNING_PHASES = frozenset({"Running"})
 PROGRESSING_PHASES: Mapping[str, str] = {
     "Creating": "Creating",
@@ -189,7 +192,8 @@ def tell(s: Situation, status: Mapping[str, Any], end: Settle, *, stalled: bool)
             return _failing(error, stalled=stalled)
         case Verdict.TROUBLE if before in LOST_REASONS:
             told = condition(s.workload.status, "Ready") or {}
-            return Story("False", before, str(told.get("message", "")), stalled=True)
+            abnormal = condition(s.workload.status, "Stalled") is not None
+            return Story("False", before, str(told.get("message", "")), reconciling=not abnormal, stalled=abnormal)
         case Verdict.PAUSED if end.outstanding:
             return Story(
                 "False",
@@ -258,7 +262,7 @@ def _synced(status: Mapping[str, Any], end: Settle) -> tuple[str, str, str]:
         return "False", NOT_DELIVERED, error.message if error else "the last change has not been sent to Run:ai"
     if end.verdict is Verdict.TROUBLE and error:
         return "Unknown", error.condition_reason, error.message
-    if end.verdict is Verdict.REFUSED and error:
+    if end.verdict in (Verdict.REFUSED, Verdict.PROGRESS) and error:
         return "False", error.condition_reason, error.message
     if sync == "Synced":
         return "True", "Synced", "what was submitted has reached the cluster"
@@ -278,7 +282,7 @@ def _conditions(
     told.append(("Synced", *synced))
     if completed:
         told.append((COMPLETED, "True", COMPLETED, "the workload has completed"))
-    return [
+    settled: list[Json] = [
         {
             "type": kind,
             "status": status,
@@ -289,6 +293,8 @@ def _conditions(
         }
         for kind, status, reason, message in told
     ]
+    # A newer version may have written more types; they are its own to keep true.
+    return settled + [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") not in TYPES]
 
 
 def _transition_time(s: Situation, kind: str, status: str, now: datetime) -> str:

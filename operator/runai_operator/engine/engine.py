@@ -10,11 +10,12 @@ from datetime import datetime
 from random import Random
 
 from runai_operator.domain.actions import Settle, Verdict
-from runai_operator.domain.errors import BridgeError, StaleObject, TooHeavy, Vanished
+from runai_operator.domain.errors import BridgeError, Scope, StaleObject, TooHeavy, Vanished
 from runai_operator.domain.model import Head, Listed, Row, SourceRef
 from runai_operator.domain.pacing import again_after, backoff, next_look
 from runai_operator.domain.situation import COMPLETED, FAILED
 from runai_operator.engine.connection import Connection
+from runai_operator.engine.definition import DefinitionGuard
 from runai_operator.engine.looks import Looks
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Kube, Observer, Runai
@@ -22,6 +23,7 @@ from runai_operator.engine.preparation import Preparation, Projects
 from runai_operator.engine.queue import Lane, Work, WorkQueue
 from runai_operator.engine.reconcile import Outcome, Reconciler
 from runai_operator.engine.records import Record, Records, Shown
+from runai_operator.engine.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,10 @@ class EngineSettings:
     stalled_after: float = 600.0
     grace: float = 60.0
     """How long absence from a list is not believed; more than lists lag."""
+    release_after: float = 86_400.0
+    """How long a deletion waits for a Run:ai that cannot be used."""
+    delete_rate: int = 100
+    """Workloads deleted in Run:ai within a minute, at most; 0 deletes none."""
 
 
 class Engine:
@@ -68,6 +74,8 @@ class Engine:
         self._queue = WorkQueue(self._clock)
         self._looks = Looks(self._take_look, self._clock)
         self.connection = Connection(self._probe, self._wake, random=random, report=observer.connection)
+        self._turns = Turns(settings.delete_rate, self._clock)
+        self._definition = DefinitionGuard(kube.read_definition, self._wake, clock=self._clock, random=random)
         projects = Projects(
             lambda name, cluster: self.connection.call(lambda: runai.projects(name=name, cluster_id=cluster)),
             self._clock,
@@ -78,10 +86,13 @@ class Engine:
             connection=self.connection,
             preparation=Preparation(kube, projects, settings.install),
             records=self.records,
+            turns=self._turns,
+            definition=self._definition,
             observer=observer,
             install=settings.install,
             grace=settings.grace,
             stalled_after=settings.stalled_after,
+            release_after=settings.release_after,
             clock=self._clock,
             now=now,
         )
@@ -108,6 +119,7 @@ class Engine:
             group.create_task(self.poller.run())
             group.create_task(self.connection.watch())
             group.create_task(self._looks.run())
+            group.create_task(self._definition.run())
             group.create_task(self._every(RESYNC_INTERVAL, self.resync))
             group.create_task(self._every(SOURCE_INTERVAL, self._check_sources))
             group.create_task(self._every(REPORT_INTERVAL, self._report))
@@ -144,6 +156,7 @@ class Engine:
         if (record := self.records.forget(uid)) is not None:
             self._queue.forget(record.uid)
             self._looks.cancel(record.uid)
+            self._turns.forget(record.uid)
 
     async def load(self) -> None:
         """Rebuild all records from one list, before the watch starts."""
@@ -262,6 +275,8 @@ class Engine:
         end = done.end
         if end.verdict is Verdict.TROUBLE and self.connection.wait(record.uid):
             return end.verdict
+        if end.verdict is Verdict.DELETING and end.error is not None and end.error.scope is Scope.CONNECTION:
+            self.connection.wait(record.uid)  # and go on looking: such a deletion does not wait for ever
         delay = again_after(end, record.failures, self._random.random())
         if delay is not None:
             lane = Lane.USER if _is_awaited(end) else Lane.PERIODIC
@@ -298,12 +313,12 @@ class Engine:
     def _report(self) -> None:
         self._observer.workloads(self.records.counts())
         now = self._clock()
-        waits = []
-        for record in self.records:
-            if record.head.deleting and record.head.has_finalizer:
-                record.deleting_since = record.deleting_since or now
-                waits.append(now - record.deleting_since)
-        self._observer.deletions(len(waits), max(waits, default=0.0))
+        waits = [
+            now - record.deletion_seen
+            for record in self.records
+            if record.deletion_seen is not None and record.head.has_finalizer
+        ]
+        self._observer.deletions(len(waits), max(waits, default=0.0), self._turns.waiting())
         for lane, depth in self._queue.depth().items():
             self._observer.queue_depth(lane, depth)
 

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 from runai_operator.domain.model import (
+    Definition,
     Listed,
+    Orphan,
     Project,
     Ref,
     Remote,
@@ -77,6 +79,14 @@ class Kube(Protocol):
     async def source_version(self, namespace: str, source: SourceRef) -> str | None:
         """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
 
+    async def read_definition(self) -> Definition | None:
+        """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read."""
+
+    async def record_orphan(self, orphan: Orphan) -> bool:
+        """Writes it down where an administrator finds it; False when the record is full. Doing it again changes nothing.
+
+        Raises `AccessDenied`, `KubernetesUnavailable`."""
+
 
 class Observer(Protocol):
     """What telemetry hears of the engine. Labels are from small fixed sets, never names of objects."""
@@ -94,8 +104,11 @@ class Observer(Protocol):
     def polled(self, kind: str, outcome: str, seconds: float) -> None:
         """One round of lists: `delta` or `sweep`; only `ok` is a complete one."""
 
-    def deletions(self, waiting: int, oldest_seconds: float) -> None:
-        """How many deletions have not ended, and how long the oldest has waited."""
+    def deletions(self, waiting: int, oldest_seconds: float, slowed: int) -> None:
+        """How many deletions have not ended, how long the oldest has waited, and how many wait for their turn."""
+
+    def orphaned(self) -> None:
+        """An object was let go of although its workload may live; that is on record."""
 
     def status_age(self, seconds: float) -> None:
         """How old what the lists say is."""

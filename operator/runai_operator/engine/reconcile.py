@@ -17,7 +17,9 @@ from runai_operator.domain.actions import (
     FindRemote,
     Open,
     Prepare,
+    ReadDefinition,
     ReadRemote,
+    RecordOrphan,
     Release,
     Renew,
     Settle,
@@ -25,12 +27,14 @@ from runai_operator.domain.actions import (
     Verdict,
 )
 from runai_operator.domain.decide import decide
-from runai_operator.domain.errors import BridgeError, Busy, NameTaken, TooHeavy
-from runai_operator.domain.model import FINALIZER, Json, Ref, Remote, Row, RowQuery, Submission, Workload
+from runai_operator.domain.errors import BridgeError, Busy, NameTaken, Scope, TooHeavy
+from runai_operator.domain.model import FINALIZER, Json, Orphan, Ref, Remote, Row, RowQuery, Submission, Workload
 from runai_operator.domain.situation import (
     COMPLETED,
+    RECREATE_GIVEN_UP,
     Candidate,
     Missing,
+    Recreation,
     Situation,
     Wanted,
     condition,
@@ -39,9 +43,11 @@ from runai_operator.domain.situation import (
 )
 from runai_operator.domain.status import forget_run, patch_between, settle
 from runai_operator.engine.connection import Connection
+from runai_operator.engine.definition import DefinitionGuard
 from runai_operator.engine.ports import Kube, Observer, Runai
 from runai_operator.engine.preparation import Preparation
 from runai_operator.engine.records import Record, Records, Shown
+from runai_operator.engine.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +57,10 @@ MAX_CANDIDATES = 5
 """Workloads of one name that are read to find ours; a project has one live one at most."""
 MAX_RENEWALS = 5
 """How often `externalDeletionPolicy: Recreate` creates again before it gives up."""
+RENEWAL_PAUSE = 15.0
+"""Seconds between the first and the second time; doubled each time."""
+LASTING = 3600.0
+"""Seconds after which a workload that was created again counts as one that lasts, and the count begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +84,22 @@ class Reconciler:
         connection: Connection,
         preparation: Preparation,
         records: Records,
+        turns: Turns,
+        definition: DefinitionGuard,
         observer: Observer,
         install: str,
         grace: float,
         stalled_after: float,
+        release_after: float,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
-        """`grace` and `stalled_after` in seconds; `clock` in loop seconds, `now` in UTC."""
+        """`grace`, `stalled_after` and `release_after` in seconds; `clock` in loop seconds, `now` in UTC."""
         self._kube, self._runai, self._connection = kube, runai, connection
         self._prepare, self._records, self._observer = preparation, records, observer
-        self._install, self._grace, self._stalled_after = install, grace, stalled_after
+        self._turns, self._definition = turns, definition
+        self._install, self._grace = install, grace
+        self._stalled_after, self._release_after = stalled_after, release_after
         self._clock, self._now = clock, now
 
     async def reconcile(self, record: Record, *, heavy: bool) -> Outcome:
@@ -100,9 +115,9 @@ class Reconciler:
             if isinstance(action, Settle):
                 await self._settle(record, s, action)
                 return Outcome(did, action)
-            if not isinstance(action, (Prepare, ReadRemote, FindRemote)):
-                did = type(action).__name__.lower()
             s = await self._perform(record, s, action, heavy=heavy)
+            if not isinstance(action, (Prepare, ReadRemote, FindRemote, ReadDefinition)) and not s.turn_in:
+                did = type(action).__name__.lower()
             if isinstance(action, Release) and s.workload.deleting:
                 log.info("released: %s", action.why, extra=_about(s.workload.ref))
                 return Outcome(did, None)
@@ -110,20 +125,41 @@ class Reconciler:
 
     def _situation(self, record: Record, workload: Workload) -> Situation:
         asked = workload.reconcile_token not in (None, workload.status.get("lastHandledReconcileAt"))
-        if asked:
+        if asked or self._clock() - record.renewed_at > LASTING:
             record.renewals = 0
+        if workload.deleting:
+            record.deletion_seen_by(self._clock())
+        workload = replace(workload, status=_own_status(record, workload))
         return Situation(
-            replace(workload, status=_own_status(record, workload)),
+            workload,
             self._install,
             row=record.row,
             look=record.look or asked,
             check_content=record.check_content or asked,
-            may_recreate=record.renewals < MAX_RENEWALS,
+            recreation=self._recreation(record, workload, asked=asked),
+            waited_out=self._has_waited_out(record, workload),
         )
+
+    def _recreation(self, record: Record, workload: Workload, *, asked: bool) -> Recreation:
+        ready = condition(workload.status, "Ready")
+        gave_up = ready is not None and ready.get("reason") == RECREATE_GIVEN_UP
+        if record.renewals >= MAX_RENEWALS or (gave_up and not asked):
+            return Recreation.GIVEN_UP
+        pause = RENEWAL_PAUSE * 2.0 ** (record.renewals - 1) if record.renewals else 0.0
+        return Recreation.NOW if self._clock() - record.renewed_at >= pause else Recreation.LATER
+
+    def _has_waited_out(self, record: Record, workload: Workload) -> bool:
+        """Both the age of the deletion, which a restart does not shorten, and trouble that this process has seen to last:
+        a deletion that waited for something else is not given up at the first hiccup."""
+        if workload.deletion_requested is None or record.trouble_since is None:
+            return False
+        age = (self._now() - workload.deletion_requested).total_seconds()
+        lasted = self._clock() - record.trouble_since
+        return age >= self._release_after and lasted >= min(self._release_after, self._stalled_after)
 
     # --- performing
 
-    async def _perform(  # noqa: C901 (one line for each verb)
+    async def _perform(  # noqa: C901, PLR0912 - one line for each verb
         self, record: Record, s: Situation, action: Action, *, heavy: bool
     ) -> Situation:
         match action:
@@ -133,6 +169,9 @@ class Reconciler:
                 return await self._do_read(s, action)
             case FindRemote():
                 return await self._do_find(record, s, action)
+            case ReadDefinition():
+                seen = record.deletion_seen_by(self._clock())
+                return replace(s, definition=await self._definition.seen_since(record.uid, seen))
             case Open():
                 return await self._do_open(s)
             case Claim():
@@ -147,8 +186,12 @@ class Reconciler:
                 return await self._do_update(record, s, workload_id, submission)
             case Delete(workload_id):
                 return await self._do_delete(s, workload_id)
-            case Renew():
+            case Renew(lost):
+                if lost:
+                    record.renewals, record.renewed_at = record.renewals + 1, self._clock()
                 return await self._do_renew(record, s)
+            case RecordOrphan(orphan):
+                return await self._do_record(s, orphan)
             case Release():
                 kept = tuple(entry for entry in s.workload.finalizers if entry != FINALIZER)
                 return await self._write_finalizers(record, s, kept)
@@ -208,6 +251,7 @@ class Reconciler:
         return replace(s, workload=replace(workload, resource_version=version, status=status), opened_now=True)
 
     async def _do_create(self, record: Record, s: Situation, submission: Submission) -> Situation:
+        record.first_lookup = None  # what was looked for before says nothing about this attempt
         try:
             remote = await self._connection.call(lambda: self._runai.create(submission))
         except NameTaken:
@@ -258,11 +302,21 @@ class Reconciler:
         return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True)
 
     async def _do_delete(self, s: Situation, workload_id: str) -> Situation:
+        if (wait := self._turns.wait(s.workload.ref.uid)) > 0:
+            return replace(s, turn_in=wait)
         try:
             existed = await self._connection.call(lambda: self._runai.delete(workload_id))
         except BridgeError as error:
             return replace(s, failed=error)
         return replace(s, deleted_now=True) if existed else replace(s, remote=Missing())
+
+    async def _do_record(self, s: Situation, orphan: Orphan) -> Situation:
+        recorded = await self._kube.record_orphan(replace(orphan, released=self._now()))
+        if recorded:
+            self._observer.orphaned()
+            extra = {**_about(s.workload.ref), "workload_id": orphan.workload_id, "reason": orphan.why}
+            log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
+        return replace(s, orphan_recorded=recorded)
 
     async def _do_renew(self, record: Record, s: Situation) -> Situation:
         workload = s.workload
@@ -272,7 +326,7 @@ class Reconciler:
         status = _overlay(workload.status, patch)
         self._records.unindex(record)
         record.unwritten, record.row, record.look, record.first_lookup = {}, None, False, None
-        record.renewals += 1
+        self._turns.forget(record.uid)
         record.shown = Shown.of_status(status, has_source=record.shown.has_source)
         return replace(
             s,
@@ -338,11 +392,16 @@ class Reconciler:
             log.info("%s", record.shown.reason, extra=extra)
 
     def _has_stalled(self, record: Record, s: Situation, end: Settle) -> bool:
-        if end.verdict is not Verdict.TROUBLE or not end.outstanding:
+        """Whether trouble with what is outstanding has lasted too long to be called progress; keeps its time."""
+        is_waiting = end.verdict is Verdict.DELETING and end.error is not None and end.error.scope is Scope.CONNECTION
+        is_troubled = end.verdict is Verdict.TROUBLE and end.outstanding
+        if not (is_waiting or is_troubled):
             record.trouble_since = None
             return False
         if record.trouble_since is None:
             record.trouble_since = self._clock()
+        if is_waiting:
+            return False
         before = condition(s.workload.status, "Stalled")
         # After a restart the clock starts anew; what was called stalled stays so until it is mended.
         was = before is not None and end.error is not None and before.get("reason") == end.error.condition_reason

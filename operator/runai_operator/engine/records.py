@@ -102,9 +102,13 @@ class Record:
     looks: int = 0
     """Readings in a row that found the sync in flight."""
     renewals: int = 0
+    """How often its workload was created again after somebody deleted it in Run:ai."""
+    renewed_at: float = float("-inf")
     trouble_since: float | None = None
+    """Since when Run:ai could not do what is asked, pass after pass (loop seconds)."""
     last_write: float = float("-inf")
-    deleting_since: float | None = None
+    deletion_seen: float | None = None
+    """When this process first saw it being deleted (loop seconds)."""
     source: tuple[SourceRef, str | None] | None = None
     """The manifest's source and the version last read."""
     pending: tuple[str | None, str] | None = None
@@ -147,6 +151,11 @@ class Record:
             or not (settled or shown.phase == FAILED)
             or not (head.has_finalizer or shown.workload_id is None)
         )
+
+    def deletion_seen_by(self, moment: float) -> float:
+        """When its deletion was first seen: `moment`, unless that was earlier (loop seconds)."""
+        self.deletion_seen = moment if self.deletion_seen is None else self.deletion_seen
+        return self.deletion_seen
 
     def saw(self, workload: Workload) -> None:
         """A fresh reading, before anything is done."""

@@ -37,6 +37,9 @@ CHECK_INTERVAL = 60.0
 RELOAD_INTERVAL = 5.0
 """Least seconds between two reloads of refused credentials."""
 
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+DEFAULT_NAMESPACE = "default"
+
 _ACCESS = Call("get", "credentials")
 
 
@@ -81,6 +84,11 @@ class KubeSession:
     def server(self) -> str:
         """URL of the API server, without a trailing slash."""
         return self._opened.server
+
+    @property
+    def namespace(self) -> str:
+        """The pod's, or that of the kubeconfig's current context."""
+        return self._opened.namespace
 
     @property
     def http(self) -> aiohttp.ClientSession:
@@ -195,6 +203,7 @@ class _Access:
         try:
             self._configuration = _load(kubeconfig)
             self.loaded_authorization = self.authorization()
+            self.namespace = _namespace(kubeconfig)
             self.server: str = self._configuration.host.rstrip("/")
             self.origin = URL(self.server).origin()
             self.server_name: str | None = self._configuration.tls_server_name
@@ -229,6 +238,13 @@ def _load(kubeconfig: str | None) -> client.Configuration:
     else:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     return configuration
+
+
+def _namespace(kubeconfig: str | None) -> str:
+    if kubeconfig is None:
+        return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.exists() else DEFAULT_NAMESPACE
+    _, current = config.list_kube_config_contexts(config_file=kubeconfig)  # type: ignore[no-untyped-call]
+    return str(current["context"].get("namespace") or DEFAULT_NAMESPACE)
 
 
 def _tls(configuration: client.Configuration) -> ssl.SSLContext:

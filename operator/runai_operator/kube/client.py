@@ -16,23 +16,30 @@ from typing import Any, TypeVar
 import aiohttp
 from yarl import URL
 
-from runai_operator.domain.errors import AccessDenied, InvalidWorkload, TooHeavy, Vanished
-from runai_operator.domain.model import PLURAL, Listed, Ref, SourceRef, SourceText, Workload
+from runai_operator.domain.errors import AccessDenied, InvalidWorkload, StaleObject, TooHeavy, Vanished
+from runai_operator.domain.model import PLURAL, Definition, Listed, Orphan, Ref, SourceRef, SourceText, Workload
 from runai_operator.domain.reading import TooDeep, Unreadable, decode_json
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.failures import FOREIGN, Call, failure, retry_after
 from runai_operator.kube.wire import (
+    DEFINITION_NAME,
+    DEFINITION_PATH,
     GROUP_PATH,
     MERGE_PATCH,
     METADATA,
+    ORPHANS,
     TABLE,
     Answer,
     collection_path,
+    configmaps_path,
     decode_metadata,
     decode_workload,
+    definition_from_metadata,
     head_from_metadata,
     is_in_groups,
     is_watchable,
+    orphan_entry,
+    orphans_of,
     page_of_table,
     source_path,
     source_text,
@@ -50,6 +57,8 @@ BODY_LIMIT = 64 * 1024 * 1024
 PAGE = 250
 RESTARTS = 5
 """How often a list may begin again because its continue token was too old."""
+MOST_ORPHANS = 1000
+"""Entries in their record: a ConfigMap holds 1 MiB, and an entry less than 1 KiB."""
 LONGEST_PAUSE = 10.0
 """Seconds we let a 429 make us wait."""
 
@@ -61,9 +70,18 @@ T = TypeVar("T")
 class KubeClient:
     """Implements the engine's `Kube` port over a `KubeSession`, and what `main` and the shell ask besides."""
 
-    def __init__(self, session: KubeSession, *, namespaces: Sequence[str] = (), page: int = PAGE) -> None:
-        """No namespaces is the whole cluster. `page`: objects per list call."""
+    def __init__(
+        self,
+        session: KubeSession,
+        *,
+        namespaces: Sequence[str] = (),
+        records_namespace: str = "default",
+        page: int = PAGE,
+    ) -> None:
+        """No namespaces is the whole cluster. `records_namespace` holds the operator's own records; `page`: objects per list
+        call."""
         self._session = session
+        self._records_namespace = records_namespace
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._page = page
 
@@ -141,6 +159,61 @@ class KubeClient:
         except (Vanished, AccessDenied, InvalidWorkload):
             return None
 
+    async def read_definition(self) -> Definition | None:
+        """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read."""
+        call = Call("get", "customresourcedefinitions", name=DEFINITION_NAME)
+        try:
+            answer = await self._call(call, DEFINITION_PATH, accept=METADATA)
+        except AccessDenied:
+            return None
+        except Vanished:
+            return Definition(deleting=True, confirmed=False)
+        return _decoded(call, answer, lambda body: definition_from_metadata(decode_metadata(body)["metadata"]))
+
+    async def record_orphan(self, orphan: Orphan) -> bool:
+        """Writes it into the record in our own namespace; False when that is full."""
+        known = await self.orphans()
+        if orphan.mark.uid not in known and len(known) >= MOST_ORPHANS:
+            return False
+        try:
+            await self._patch_record({orphan.mark.uid: orphan_entry(orphan)})
+        except Vanished:
+            await self._create_record({orphan.mark.uid: orphan_entry(orphan)})
+        return True
+
+    async def orphans(self) -> dict[str, Orphan | None]:
+        """The whole record by the UID of the RunaiWorkload; None for an entry that cannot be read."""
+        call, path = self._record_call("get")
+        try:
+            answer = await self._call(call, path)
+        except Vanished:
+            return {}
+        return _decoded(call, answer, lambda body: orphans_of(decode_metadata(body)))
+
+    async def forget_orphan(self, uid: str) -> None:
+        """Takes one entry out of the record."""
+        await self._patch_record({uid: None})
+
+    def _record_call(self, verb: str) -> tuple[Call, str]:
+        return Call(
+            verb, "configmaps", self._records_namespace, ORPHANS
+        ), f"{configmaps_path(self._records_namespace)}/{ORPHANS}"
+
+    async def _patch_record(self, data: Mapping[str, str | None]) -> None:
+        call, path = self._record_call("patch")
+        query = {"fieldManager": FIELD_MANAGER}
+        await self._call(call, path, accept=METADATA, query=query, patch=json.dumps({"data": data}).encode())
+
+    async def _create_record(self, data: Mapping[str, str]) -> None:
+        call = Call("create", "configmaps", self._records_namespace)
+        record = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ORPHANS}, "data": data}
+        query = {"fieldManager": FIELD_MANAGER}
+        try:
+            path = configmaps_path(self._records_namespace)
+            await self._call(call, path, accept=METADATA, query=query, post=json.dumps(record).encode())
+        except StaleObject:  # somebody was faster
+            await self._patch_record(data)
+
     async def namespace_uid(self, name: str) -> str:
         """UID of a namespace; that of `kube-system` tells clusters apart. Raises `Vanished`, `AccessDenied`."""
         return await self._metadata(Call("get", "namespaces", name=name), f"/api/v1/namespaces/{name}", "uid")
@@ -189,27 +262,33 @@ class KubeClient:
         accept: str = "application/json",
         query: Mapping[str, str] | None = None,
         patch: bytes | None = None,
+        post: bytes | None = None,
         limit: int = BODY_LIMIT,
         accepted: Sequence[int] = (),
     ) -> Answer:
-        """GET, or PATCH where there is one. Raises the domain's errors, for every status of 400 and above not in
+        """GET, or PATCH or POST of what is given. Raises the domain's errors, for every status of 400 and above not in
         `accepted` too; `TooHeavy` for a body of more than `limit` bytes."""
-        headers = {"Accept": accept} | ({} if patch is None else {"Content-Type": MERGE_PATCH})
-        answer = await self._send(call, path, headers=headers, params=query, data=patch, limit=limit)
+        method = "PATCH" if patch is not None else "POST" if post is not None else "GET"
+        content_type = {"PATCH": MERGE_PATCH, "POST": "application/json"}.get(method)
+        headers = {"Accept": accept} | ({"Content-Type": content_type} if content_type else {})
+        body = patch if patch is not None else post
+
+        async def send() -> Answer:
+            return await self._send(call, method, path, headers=headers, params=query, data=body, limit=limit)
+
+        answer = await send()
         if answer.status == 429:
             await asyncio.sleep(min(LONGEST_PAUSE, retry_after(answer)))
-            answer = await self._send(call, path, headers=headers, params=query, data=patch, limit=limit)
+            answer = await send()
         if answer.status >= 400 and answer.status not in accepted:
             raise failure(call, answer)
         return answer
 
-    async def _send(self, call: Call, path: str, *, limit: int, data: bytes | None, **options: Any) -> Answer:
-        http, method = self._session.http, "GET" if data is None else "PATCH"
+    async def _send(self, call: Call, method: str, path: str, *, limit: int, **options: Any) -> Answer:
+        http = self._session.http
         url = URL(self._session.server + path, encoded=True)
         try:
-            async with http.request(
-                method, url, data=data, timeout=TIMEOUT, allow_redirects=False, **options
-            ) as response:
+            async with http.request(method, url, timeout=TIMEOUT, allow_redirects=False, **options) as response:
                 return Answer(response.status, await _body(response, limit), response.headers.get("Retry-After"))
         except FOREIGN as error:
             raise failure(call, error) from error

@@ -7,26 +7,32 @@ Admitted here: field names of the API, media types, paths. Readers are tolerant:
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from runai_operator.domain.errors import InvalidWorkload, clip
 from runai_operator.domain.model import (
+    CONFIRM_DELETE_ANNOTATION,
     FINALIZER,
     GROUP,
     PAUSED_ANNOTATION,
     PLURAL,
     RECONCILE_ANNOTATION,
     VERSION,
+    Definition,
     DeletionPolicy,
     ExternalDeletionPolicy,
     Head,
     Json,
     Listed,
     ManagementPolicy,
+    Orphan,
+    OwnerMark,
     RecreatePolicy,
     Ref,
     RerunPolicy,
@@ -35,7 +41,7 @@ from runai_operator.domain.model import (
     Spec,
     Workload,
 )
-from runai_operator.domain.reading import TooDeep, cut, decode_json
+from runai_operator.domain.reading import TooDeep, Unreadable, cut, decode_json
 
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -43,6 +49,12 @@ TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 MERGE_PATCH = "application/merge-patch+json"
 
 GROUP_PATH = f"/apis/{GROUP}/{VERSION}"
+
+DEFINITION_NAME = f"{PLURAL}.{GROUP}"
+DEFINITION_PATH = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{DEFINITION_NAME}"
+
+ORPHANS = "runai-operator-orphans"
+"""Name of the ConfigMap that records them, one key for each, which is the UID of the RunaiWorkload."""
 
 COLUMNS = (
     "Ready",
@@ -142,6 +154,7 @@ def workload_from_object(obj: Any, *, defect: str | None = None) -> Workload:
         spec=spec,
         status=_mapping(obj.get("status")),
         defect=defect or ("; ".join(misfits) or None),
+        deletion_requested=_moment(obj["metadata"].get("deletionTimestamp")),
     )
 
 
@@ -200,6 +213,64 @@ def source_text(held: Mapping[str, Any], source: SourceRef) -> SourceText:
                 reason="SourceInvalid",
             ) from None
     return SourceText(text, held["metadata"]["resourceVersion"])
+
+
+def definition_from_metadata(meta: Mapping[str, Any]) -> Definition:
+    """From `metadata` of the CustomResourceDefinition."""
+    annotations = meta.get("annotations") or {}
+    return Definition(
+        deleting=meta.get("deletionTimestamp") is not None,
+        confirmed=annotations.get(CONFIRM_DELETE_ANNOTATION) == "true",
+    )
+
+
+def configmaps_path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{_safe(namespace)}/configmaps"
+
+
+def orphan_entry(orphan: Orphan) -> str:
+    """The value under its key in the record, for people to read and for `orphans_of`."""
+    entry = {
+        "namespace": orphan.mark.namespace,
+        "name": orphan.mark.name,
+        "install": orphan.mark.install,
+        "workloadName": orphan.name,
+        "workloadId": orphan.workload_id,
+        "projectId": orphan.project_id,
+        "projectName": orphan.project_name,
+        "releasedAt": orphan.released.isoformat(timespec="seconds") if orphan.released else None,
+        "reason": orphan.why,
+    }
+    return json.dumps({key: value for key, value in entry.items() if value is not None})
+
+
+def orphans_of(held: Mapping[str, Any]) -> dict[str, Orphan | None]:
+    """All entries of the record by UID; None for one that cannot be read."""
+    return {uid: _orphan(uid, text) for uid, text in (held.get("data") or {}).items()}
+
+
+def _orphan(uid: str, text: str) -> Orphan | None:
+    try:
+        entry = decode_json(text.encode())
+        return Orphan(
+            mark=OwnerMark(entry["install"], entry["namespace"], entry["name"], uid),
+            name=entry["workloadName"],
+            project_id=entry.get("projectId"),
+            project_name=entry.get("projectName"),
+            workload_id=entry.get("workloadId"),
+            why=entry.get("reason", ""),
+            released=_moment(entry.get("releasedAt")),
+        )
+    except (Unreadable, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _moment(text: object) -> datetime | None:
+    """A time as Kubernetes writes it; None for anything else."""
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def is_watchable(resources: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from copy import copy
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runai_operator.domain.model import Json
+
+log = logging.getLogger(__name__)
 
 _UNSTATED_LIFETIME = 300.0
 """Seconds a token is used when neither the answer nor the token says how long it lives."""
@@ -115,6 +118,7 @@ class RunaiAuth(httpx.Auth):
         self._failure: BridgeError | None = None
         self._failed_at = 0.0
         self._v1_since: float | None = None
+        self._last_secret: str | None = None
 
     async def ready(self) -> None:
         """Returns when there is a token to use; raises the errors of getting one."""
@@ -163,8 +167,18 @@ class RunaiAuth(httpx.Auth):
         self._token = None
         return True
 
+    def _secret(self) -> str:
+        """As it stands; once its file is gone, as it was last: deletions under way can then end."""
+        try:
+            self._last_secret = self._credentials.read_secret()
+        except AccessDenied as error:
+            if self._last_secret is None:
+                raise
+            log.warning("%s The last one is used.", error.message)
+        return self._last_secret
+
     async def _fetch(self) -> Token:
-        secret = self._credentials.read_secret()
+        secret = self._secret()
         answer = await self._ask(secret)
         if answer.status not in (200, 201):
             raise failure(Operation.TOKEN, answer)

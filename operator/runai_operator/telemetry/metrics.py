@@ -112,6 +112,13 @@ class Metrics:
         self._deletion_age = self._gauge(
             "deletion_oldest_seconds", "Time since the oldest deletion that still waits was asked for, else 0."
         )
+        self._slowed = self._gauge(
+            "deletions_slowed", "Workloads that wait for their turn to be deleted in Run:ai (OPERATOR_DELETE_RATE)."
+        )
+        self._orphaned = self._counter(
+            "orphaned",
+            "RunaiWorkloads let go of although their workload may live in Run:ai: see runai-operator orphans.",
+        )
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", meaning, labels, registry=self.registry)
@@ -191,10 +198,15 @@ class Metrics:
         """The watch on our resource is established, or not."""
         self._watch.set(established)
 
-    def deletions(self, waiting: int, oldest_seconds: float) -> None:
-        """How many deletions have not ended, and how long the oldest waits (0 without any)."""
+    def deletions(self, waiting: int, oldest_seconds: float, slowed: int) -> None:
+        """How many deletions have not ended, how long the oldest waits (0 without any), how many wait for their turn."""
         self._deletions.set(waiting)
         self._deletion_age.set(oldest_seconds)
+        self._slowed.set(slowed)
+
+    def orphaned(self) -> None:
+        """An object was let go of although its workload may live."""
+        self._orphaned.inc()
 
     def loop_lag(self, seconds: float) -> None:
         """The event loop woke up this late."""

@@ -27,7 +27,9 @@ from runai_operator.domain.actions import (
     FindRemote,
     Open,
     Prepare,
+    ReadDefinition,
     ReadRemote,
+    RecordOrphan,
     Release,
     Renew,
     Settle,
@@ -38,14 +40,16 @@ from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import AccessDenied, Busy, InvalidWorkload, OutcomeUnknown, Unavailable
 from runai_operator.domain.model import (
     NOT_SUBMITTED,
+    Definition,
     DeletionPolicy,
     ExternalDeletionPolicy,
     ManagementPolicy,
+    Orphan,
     OwnerMark,
     RecreatePolicy,
     RerunPolicy,
 )
-from runai_operator.domain.situation import NOT_DELIVERED, Candidate, Missing
+from runai_operator.domain.situation import NOT_DELIVERED, Candidate, Missing, Recreation
 
 WANTED = a_wanted()
 EDITED = a_wanted("v1:bbbb")
@@ -57,6 +61,7 @@ LIVE = a_workload(status=recorded())
 EDITED_LIVE = a_workload(generation=2, status=recorded())
 DONE = a_workload(status=completed())
 EDITED_DONE = a_workload(generation=2, status=completed())
+RECREATED = a_workload(status=recorded(), external_deletion_policy=ExternalDeletionPolicy.RECREATE)
 GOING = a_workload(deleting=True, generation=2, status=recorded())
 GOING_IN_DOUBT = a_workload(deleting=True)
 DOWN = Unavailable("down")
@@ -65,6 +70,12 @@ NAMESAKE = OwnerMark(MARK.install, "other", "train", "uid-5")
 EARLIER_LIFE = replace(MARK, uid="uid-0")
 NOT_SENT = [a_condition("Ready", "False", "RunaiUnavailable"), a_condition("Synced", "False", NOT_DELIVERED)]
 LOST = [a_condition("Ready", "False", "DeletedExternally"), a_condition("Synced", "False", "DeletedExternally")]
+
+LOST_AGAIN = [a_condition("Ready", "False", "WaitingToRecreate")]
+STANDING = Definition(deleting=False, confirmed=False)
+FALLING = Definition(deleting=True, confirmed=False)
+FALLING_ON_PURPOSE = Definition(deleting=True, confirmed=True)
+LEFT = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailable")
 
 
 def candidate(**changes):
@@ -209,6 +220,76 @@ def case(claim, situation, expected):
         case("deleting, 404: let go", a_situation(GOING, remote=Missing()), Release),
         case("deleting, shown as deleted: let go", a_situation(GOING, remote=a_remote(sync_status="Deleted")), Release),
         case("deleting, Run:ai is down: hold", a_situation(GOING, remote=DOWN), Verdict.DELETING),
+        case(
+            "deleting, Run:ai is down for as long as a deletion waits: write down what stays",
+            a_situation(GOING, remote=DOWN, waited_out=True),
+            RecordOrphan(LEFT),
+        ),
+        case(
+            "deleting, what stays is on record: let go",
+            a_situation(GOING, remote=DOWN, waited_out=True, orphan_recorded=True),
+            Release,
+        ),
+        case(
+            "deleting, the record is full: hold",
+            a_situation(GOING, remote=DOWN, waited_out=True, orphan_recorded=False),
+            Verdict.DELETING,
+        ),
+        case(
+            "deleting in doubt, Run:ai is down for as long as a deletion waits: what may stay is written down, too",
+            a_situation(GOING_IN_DOUBT, found=DOWN, waited_out=True),
+            RecordOrphan(replace(LEFT, workload_id=None, project_id=None)),
+        ),
+        case(
+            "deleting, the DELETE got no answer for as long as a deletion waits: write down what may stay",
+            a_situation(GOING, remote=a_remote(), failed=OutcomeUnknown("lost"), waited_out=True),
+            RecordOrphan(replace(LEFT, why="OutcomeUnknown")),
+        ),
+        case(
+            "deleting, forbidden for as long as a deletion waits: hold all the same",
+            a_situation(GOING, remote=AccessDenied("no"), waited_out=True),
+            Verdict.DELETING,
+        ),
+        case(
+            "deleting: is it because the CustomResourceDefinition goes?",
+            a_situation(GOING, definition=None),
+            ReadDefinition(),
+        ),
+        case(
+            "the CustomResourceDefinition goes: nothing is asked of Run:ai",
+            a_situation(GOING, definition=FALLING),
+            Verdict.DELETING,
+        ),
+        case(
+            "the CustomResourceDefinition goes, and somebody confirmed it: an ordinary deletion",
+            a_situation(GOING, definition=FALLING_ON_PURPOSE, remote=a_remote()),
+            Delete(WORKLOAD_ID),
+        ),
+        case(
+            "the CustomResourceDefinition goes: what was never submitted goes with it at once",
+            a_situation(a_workload(deleting=True, status={"submission": NOT_SUBMITTED}), definition=FALLING),
+            Release,
+        ),
+        case(
+            "deleting, but it is not its turn: wait",
+            a_situation(GOING, remote=a_remote(), turn_in=30.0),
+            Verdict.DELETING,
+        ),
+        case(
+            "deleting, not its turn, but gone already: let go",
+            a_situation(GOING, remote=Missing(), turn_in=30.0),
+            Release,
+        ),
+        case(
+            "deleted to be created anew, but it is not its turn: wait",
+            a_situation(
+                a_workload(generation=2, status=recorded(), recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE),
+                wanted=OTHER_KIND,
+                remote=a_remote(),
+                turn_in=30.0,
+            ),
+            Verdict.PROGRESS,
+        ),
         case("deleting, forbidden is not gone: hold", a_situation(GOING, remote=AccessDenied("no")), Verdict.DELETING),
         case(
             "deleting, the mark was removed: the id, name, project and kind we recorded will do",
@@ -330,12 +411,18 @@ def case(claim, situation, expected):
         ),
         case(
             "deleted outside under Recreate: forget it, then create",
-            a_situation(
-                a_workload(status=recorded(), external_deletion_policy=ExternalDeletionPolicy.RECREATE),
-                look=True,
-                remote=Missing(),
-            ),
-            Renew(),
+            a_situation(RECREATED, look=True, remote=Missing()),
+            Renew(lost=True),
+        ),
+        case(
+            "deleted outside under Recreate a moment after it was created again: wait",
+            a_situation(RECREATED, look=True, remote=Missing(), recreation=Recreation.LATER),
+            Verdict.PROGRESS,
+        ),
+        case(
+            "while it waits to be created again: it may have come back, so look",
+            a_situation(replace(RECREATED, status=recorded(conditions=LOST_AGAIN))),
+            ReadRemote(WORKLOAD_ID),
         ),
         case(
             "failed and purged: keeps its last status",
@@ -478,12 +565,7 @@ def test_next_action(situation, expected):
         case("deleted outside", a_situation(LIVE, look=True, remote=Missing()), ("DeletedExternally", False)),
         case(
             "deleted outside again and again",
-            a_situation(
-                a_workload(status=recorded(), external_deletion_policy=ExternalDeletionPolicy.RECREATE),
-                look=True,
-                remote=Missing(),
-                may_recreate=False,
-            ),
+            a_situation(RECREATED, look=True, remote=Missing(), recreation=Recreation.GIVEN_UP),
             ("RecreateGivenUp", False),
         ),
         case(

@@ -39,8 +39,8 @@ def given_to_errors() -> Iterator[str]:
     """`reason=...` in a call."""
     for module in modules():
         for node in ast.walk(module):
-            if isinstance(node, ast.keyword) and node.arg == "reason" and isinstance(node.value, ast.Constant):
-                yield str(node.value.value)
+            if isinstance(node, ast.keyword) and node.arg == "reason" and (reason := named(node.value)):
+                yield reason
 
 
 def defaults_of_errors() -> Iterator[str]:

@@ -45,7 +45,8 @@ def use_everything(metrics):
     metrics.workloads({("Running", "True"): 2})
     metrics.connection(up=True)
     metrics.watch(established=True)
-    metrics.deletions(1, 12.0)
+    metrics.deletions(1, 12.0, 3)
+    metrics.orphaned()
     metrics.loop_lag(0.001)
 
 

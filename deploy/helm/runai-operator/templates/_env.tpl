@@ -52,4 +52,8 @@
   value: {{ .Values.operator.stalledAfter | quote }}
 - name: OPERATOR_GRACE_PERIOD
   value: {{ .Values.operator.gracePeriod | quote }}
+- name: OPERATOR_DELETE_RATE
+  value: {{ .Values.operator.deleteRate | quote }}
+- name: OPERATOR_RELEASE_AFTER
+  value: {{ .Values.operator.releaseAfter | quote }}
 {{- end }}

@@ -1,0 +1,170 @@
+"""How an object that is being deleted is let go of: every transition on the way out.
+
+The workload in Run:ai goes first, and only if it is ours. Deletions end, and an accident can be stopped:
+
+- What was never submitted goes at once, without a word to Run:ai.
+- While the CustomResourceDefinition is being deleted, which takes every object along, nothing is deleted in Run:ai until
+  an administrator confirms it there.
+- Deletions beyond a rate wait for their turn.
+- Where Run:ai cannot be used for very long, the object is let go of, after what stays behind has been written down.
+"""
+
+from __future__ import annotations
+
+from runai_operator.domain.actions import (
+    Action,
+    Delete,
+    FindRemote,
+    ReadDefinition,
+    ReadRemote,
+    RecordOrphan,
+    Release,
+    Settle,
+    Verdict,
+)
+from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
+from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, Orphan, Remote
+from runai_operator.domain.situation import Missing, Situation, Wanted, is_ours, is_unreadable, wanted_name
+
+
+def let_go(s: Situation) -> Action:
+    """The next action for an object that is being deleted."""
+    workload = s.workload
+    if not workload.has_finalizer:
+        return Settle(Verdict.IGNORED)
+    if why := _nothing_to_delete(s):
+        return Release(why)
+    if workload.paused:
+        return _held("paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is gone")
+    if s.definition is None:
+        return ReadDefinition()
+    if s.definition.deleting and not s.definition.confirmed:
+        return _held(
+            "the CustomResourceDefinition is being deleted, so nothing is deleted in Run:ai: annotate it with"
+            " bridge.run.ai/confirm-delete=true to delete the workloads too, or set deletionPolicy: Orphan here"
+        )
+    if s.failed is not None:
+        return _out_of_reach(s, s.failed)
+    if s.workload_id is not None:
+        return _delete(s, s.workload_id)
+    if workload.defect is not None:
+        return _deleting(f"{workload.defect}; what was submitted cannot be told until that is mended")
+    return _let_go_in_doubt(s)
+
+
+def _nothing_to_delete(s: Situation) -> str | None:
+    """Why the object may go without a word to Run:ai; None when it may not."""
+    spec = s.workload.spec
+    if spec.deletion_policy is DeletionPolicy.ORPHAN:
+        return "the workload stays in Run:ai, as deletionPolicy: Orphan asks"
+    if spec.management_policy is ManagementPolicy.OBSERVE:
+        return "the workload was only observed"
+    if s.workload_id is None and s.recorded.not_submitted:
+        return "nothing was ever submitted"
+    return None
+
+
+def _let_go_in_doubt(s: Situation) -> Action:
+    """An earlier attempt may have made a workload whose id was never learnt."""
+    try:
+        name = wanted_name(s)
+    except InvalidWorkload:
+        return Release("its name could never be submitted")
+    if s.found is None:
+        project_id = s.wanted.submission.project_id if isinstance(s.wanted, Wanted) else s.workload.spec.project_id
+        return FindRemote(name, project_id)
+    if isinstance(s.found, BridgeError):
+        return _out_of_reach(s, s.found)
+    for candidate in s.found:
+        if candidate.remote is not None and is_ours(candidate.remote.mark, s.mark) and not candidate.remote.gone:
+            return _delete_present(s, candidate.remote)
+    if any(is_unreadable(candidate) for candidate in s.found):
+        return _deleting(
+            f"a workload named {name} exists in Run:ai, and whether it is ours cannot be read there;"
+            " delete it in Run:ai if it is, or set deletionPolicy: Orphan to let go of it"
+        )
+    if s.absence_proven:
+        return Release("no workload of ours is in Run:ai")
+    return _deleting("looking for a workload that an interrupted submission may have made")
+
+
+def _delete(s: Situation, workload_id: str) -> Action:
+    match s.remote:
+        case None:
+            return ReadRemote(workload_id)
+        case Missing():
+            return Release("the workload is gone from Run:ai")
+        case BridgeError() as error:
+            return _out_of_reach(s, error)
+        case Remote() as remote:
+            return _delete_present(s, remote)
+
+
+def _delete_present(s: Situation, remote: Remote) -> Action:
+    if remote.gone:
+        return Release("the workload is gone from Run:ai")
+    if remote.being_deleted or s.deleted_now:
+        return _deleting("waiting until Run:ai has deleted the workload")
+    if not may_delete(s, remote):
+        return Release("the workload in Run:ai carries the mark of another owner and is left alone")
+    if s.turn_in > 0:
+        return Settle(Verdict.DELETING, awaited_turn(s, "Deleting"))
+    return Delete(remote.id)
+
+
+def _deleting(message: str) -> Settle:
+    return Settle(Verdict.DELETING, Busy(message, reason="Deleting"))
+
+
+def _held(message: str) -> Settle:
+    return Settle(Verdict.DELETING, Held(message))
+
+
+def awaited_turn(s: Situation, reason: str) -> Held:
+    """For the story of a deletion that was not this workload's turn."""
+    return Held(
+        "waiting for its turn: more workloads are to be deleted in Run:ai than OPERATOR_DELETE_RATE allows a minute",
+        reason=reason,
+        after=s.turn_in,
+    )
+
+
+def _out_of_reach(s: Situation, error: BridgeError) -> Action:
+    """Run:ai cannot be asked: wait, but not for ever where that is the connection's trouble. Forbidden is no such trouble."""
+    if error.scope is not Scope.CONNECTION or not s.waited_out:
+        return Settle(Verdict.DELETING, error)
+    if s.orphan_recorded is None:
+        return RecordOrphan(_left_behind(s, error))
+    if not s.orphan_recorded:
+        return _held(
+            f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans,"
+            " or set deletionPolicy: Orphan to let go of this one unrecorded"
+        )
+    return Release("Run:ai cannot be used; what may be left there is on record (runai-operator orphans)")
+
+
+def _left_behind(s: Situation, error: BridgeError) -> Orphan:
+    recorded, spec = s.recorded, s.workload.spec
+    return Orphan(
+        mark=s.mark,
+        name=recorded.name or (wanted_name(s) if s.workload_id is None else s.workload.ref.name),
+        project_id=recorded.project_id or spec.project_id,
+        project_name=spec.project_name,
+        workload_id=s.workload_id,
+        why=error.condition_reason,
+    )
+
+
+def may_delete(s: Situation, remote: Remote) -> bool:
+    """It carries our mark; or it shows none, and is what our own status tells of."""
+    if remote.mark is not None:
+        return is_ours(remote.mark, s.mark)
+    recorded = s.recorded
+    if s.workload.spec.workload_id == remote.id:
+        return True
+    return (
+        remote.id == s.workload_id
+        and recorded.name in (None, remote.name)
+        and recorded.project_id in (None, remote.project_id)
+        and (recorded.gvk is None or remote.gvk is None or recorded.gvk.kind == remote.gvk.kind)
+    )

@@ -1,0 +1,96 @@
+"""The guard against a deleted CustomResourceDefinition, which takes every RunaiWorkload along.
+
+Whether an object goes because of that can only be told by a reading of the definition that began after the object's
+deletion was seen. One such reading serves all deletions seen before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from random import Random
+
+from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.model import Definition
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 5.0
+"""Seconds between readings while objects are held back."""
+WAKE_WITHIN = 4.0
+"""Seconds over which they are woken once the deletion is confirmed."""
+
+
+class DefinitionGuard:
+    """Reads the definition when a deletion needs it, and wakes who was held back."""
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Definition | None]],
+        wake: Callable[[str, float], None],
+        *,
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        """`read` gives None where it is forbidden; `wake(uid, delay)` has an object looked at; `clock` in loop seconds."""
+        self._read, self._wake, self._clock, self._random = read, wake, clock, random
+        self._lock = asyncio.Lock()
+        self._begun = float("-inf")
+        self._last = Definition(deleting=False, confirmed=False)
+        self._blind = False
+        self._held: set[str] = set()
+        self._holds = asyncio.Event()
+
+    async def seen_since(self, uid: str, moment: float) -> Definition:
+        """The definition as it was at or after `moment` (loop seconds), for the deletion of `uid`, which is held back if
+        that says so. Raises the errors of the reading."""
+        if self._begun < moment or _holds(self._last):
+            await self._refresh(moment)
+        if _holds(self._last):
+            self._held.add(uid)
+            self._holds.set()
+        return self._last
+
+    async def _refresh(self, moment: float) -> None:
+        async with self._lock:
+            fresh_enough = self._clock() - INTERVAL if _holds(self._last) else moment
+            if self._begun >= max(moment, fresh_enough):
+                return
+            begun = self._clock()
+            self._last = self._told(await self._read())
+            self._begun = begun
+
+    def _told(self, read: Definition | None) -> Definition:
+        if read is not None:
+            return read
+        if not self._blind:
+            self._blind = True
+            log.warning(
+                "the CustomResourceDefinition may not be read, so that deleting it deletes the workloads in Run:ai too:"
+                " allow `get` on it to have them held back"
+            )
+        return Definition(deleting=False, confirmed=False)
+
+    async def run(self) -> None:
+        """Look again while anybody is held back; runs for ever."""
+        while True:
+            await self._holds.wait()
+            await asyncio.sleep(INTERVAL)
+            try:
+                await self._refresh(self._clock())
+            except BridgeError as error:
+                log.warning("%s", error.message)
+                continue
+            if not _holds(self._last):
+                self._release()
+
+    def _release(self) -> None:
+        held, self._held = self._held, set()
+        self._holds.clear()
+        for uid in held:
+            self._wake(uid, self._random.uniform(0, WAKE_WITHIN))
+
+
+def _holds(definition: Definition) -> bool:
+    return definition.deleting and not definition.confirmed

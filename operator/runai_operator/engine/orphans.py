@@ -1,0 +1,67 @@
+"""Cleaning up what had to be left behind in Run:ai, when an administrator asks for it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.model import Orphan, Remote, RowQuery
+from runai_operator.engine.ports import Runai
+
+
+class OrphanRecord(Protocol):
+    """Where orphans are written down."""
+
+    async def orphans(self) -> dict[str, Orphan | None]:
+        """All of them by the UID of their RunaiWorkload; None for an entry that cannot be read."""
+
+    async def forget_orphan(self, uid: str) -> None:
+        """Takes one entry out of the record."""
+
+
+class Cleaner:
+    """Deletes in Run:ai what is still ours, and takes out of the record what is settled."""
+
+    def __init__(self, record: OrphanRecord, runai: Runai) -> None:
+        self._record, self._runai = record, runai
+
+    async def clean(self, orphan: Orphan) -> str:
+        """What was found and done, in a few words. An entry stays until its workload is seen to be gone or another's."""
+        try:
+            there = [remote for remote in await self._find(orphan) if not remote.gone]
+            for remote in there:
+                if _is_ours(remote, orphan):
+                    return await self._delete(remote)
+            if orphan.workload_id is None and not all(remote.mark_readable for remote in there):
+                return "kept: a workload of this name is in Run:ai, and whether it is ours cannot be read there"
+            await self._record.forget_orphan(orphan.mark.uid)
+        except BridgeError as error:
+            return f"kept: {error.message}"
+        if there:
+            return "another owner has it now: left alone, and taken out of the record"
+        return "gone from Run:ai: taken out of the record"
+
+    async def _delete(self, remote: Remote) -> str:
+        if remote.being_deleted:
+            return "being deleted in Run:ai: run this again to see it gone"
+        await self._runai.delete(remote.id)
+        return "deletion requested: run this again to see it gone"
+
+    async def _find(self, orphan: Orphan) -> list[Remote]:
+        """What may be it: by its id, or, where the answer with the id never came, by name."""
+        if orphan.workload_id is not None:
+            ids = [orphan.workload_id]
+        else:
+            page = await self._runai.rows(RowQuery(name=orphan.name, project_id=orphan.project_id))
+            wanted = orphan.project_name if orphan.project_id is None else None
+            ids = [row.id for row in page.rows if wanted in (None, row.project_name)]
+        found = [await self._runai.get(workload_id) for workload_id in ids]
+        return [remote for remote in found if remote is not None]
+
+
+def _is_ours(remote: Remote, orphan: Orphan) -> bool:
+    """By its mark; where it shows none, by the id from our own record with equal name and project."""
+    if remote.mark is not None:
+        return remote.mark == orphan.mark
+    same = remote.name == orphan.name and orphan.project_id in (None, remote.project_id)
+    return same and remote.id == orphan.workload_id
