@@ -10,10 +10,12 @@ import pytest
 
 from fakes.kube import KubeClient
 from runai_operator.domain import decide as rules
+from runai_operator.domain import deletion
 from runai_operator.domain import situation as situations
 from runai_operator.domain import status as stories
-from runai_operator.domain.actions import Release, Settle
+from runai_operator.domain.actions import Release, Settle, Verdict
 from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.model import Definition
 from runai_operator.engine import reconcile
 from runai_operator.engine.reconcile import Reconciler
 
@@ -45,8 +47,10 @@ def believe_absence(patch: pytest.MonkeyPatch) -> None:
 
 
 def release_after_delete(patch: pytest.MonkeyPatch) -> None:
-    present = rules._delete_present
-    patch.setattr(rules, "_delete_present", lambda s, remote: Release("sent") if s.deleted_now else present(s, remote))
+    present = deletion._delete_present
+    patch.setattr(
+        deletion, "_delete_present", lambda s, remote: Release("sent") if s.deleted_now else present(s, remote)
+    )
 
 
 def unknown_is_gone(patch: pytest.MonkeyPatch) -> None:
@@ -64,7 +68,8 @@ def anybody_is_a_predecessor(patch: pytest.MonkeyPatch) -> None:
 
 
 def every_mark_is_ours(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rules, "is_ours", lambda mark, own: mark is not None)
+    for module in (rules, deletion):
+        patch.setattr(module, "is_ours", lambda mark, own: mark is not None)
 
 
 def create_while_deleting(patch: pytest.MonkeyPatch) -> None:
@@ -76,6 +81,37 @@ def create_while_deleting(patch: pytest.MonkeyPatch) -> None:
         return decide(s)
 
     patch.setattr(reconcile, "decide", blind)
+
+
+def earlier_look_ups_count(patch: pytest.MonkeyPatch) -> None:
+    create = Reconciler._do_create
+
+    async def forgetful(self: Any, record: Any, s: Any, submission: Any) -> Any:
+        first = record.first_lookup
+        done = await create(self, record, s, submission)
+        if done.failed is not None:
+            record.first_lookup = first
+        return done
+
+    patch.setattr(Reconciler, "_do_create", forgetful)
+
+
+def let_go_unrecorded(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        deletion,
+        "_out_of_reach",
+        lambda s, error: Release("waited") if s.waited_out else Settle(Verdict.DELETING, error),
+    )
+
+
+def give_up_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Reconciler, "_has_waited_out", lambda self, record, workload: workload.deleting)
+
+
+def go_with_the_definition(patch: pytest.MonkeyPatch) -> None:
+    let_go = rules.let_go
+    standing = Definition(deleting=False, confirmed=False)
+    patch.setattr(rules, "let_go", lambda s: let_go(replace(s, definition=standing)))
 
 
 def refusal_is_proof(patch: pytest.MonkeyPatch) -> None:
@@ -131,6 +167,10 @@ DEFECTS = (
     Defect("marks are not compared", every_mark_is_ours),
     Defect("an attempt in doubt is repeated while the object is deleting", create_while_deleting),
     Defect("a refusal proves that nothing exists although an earlier attempt is in doubt", refusal_is_proof),
+    Defect("a look-up from before the last attempt proves absence", earlier_look_ups_count),
+    Defect("an object is given up without a record of what stays behind", let_go_unrecorded),
+    Defect("an object is given up at the first hiccup", give_up_at_once),
+    Defect("workloads are deleted because the CustomResourceDefinition goes", go_with_the_definition),
     Defect("finalizers are written without a guard", unguarded_finalizers),
     Defect("paused objects are written to", pause_is_ignored),
     Defect("Reconciling and Stalled stand together", both_abnormal),

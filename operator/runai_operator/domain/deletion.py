@@ -136,10 +136,12 @@ def _out_of_reach(s: Situation, error: BridgeError) -> Action:
     if s.orphan_recorded is None:
         return RecordOrphan(_left_behind(s, error))
     if not s.orphan_recorded:
-        return _held(
+        full = Held(
             f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans,"
             " or set deletionPolicy: Orphan to let go of this one unrecorded"
         )
+        full.scope = error.scope  # it is still the connection that is waited for
+        return Settle(Verdict.DELETING, full)
     return Release("Run:ai cannot be used; what may be left there is on record (runai-operator orphans)")
 
 

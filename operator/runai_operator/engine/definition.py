@@ -45,8 +45,7 @@ class DefinitionGuard:
     async def seen_since(self, uid: str, moment: float) -> Definition:
         """The definition as it was at or after `moment` (loop seconds), for the deletion of `uid`, which is held back if
         that says so. Raises the errors of the reading."""
-        if self._begun < moment or _holds(self._last):
-            await self._refresh(moment)
+        await self._refresh(moment)
         if _holds(self._last):
             self._held.add(uid)
             self._holds.set()
@@ -54,12 +53,14 @@ class DefinitionGuard:
 
     async def _refresh(self, moment: float) -> None:
         async with self._lock:
-            fresh_enough = self._clock() - INTERVAL if _holds(self._last) else moment
-            if self._begun >= max(moment, fresh_enough):
-                return
-            begun = self._clock()
-            self._last = self._told(await self._read())
-            self._begun = begun
+            if not self._is_fresh(moment):
+                begun = self._clock()
+                self._last = self._told(await self._read())
+                self._begun = begun
+
+    def _is_fresh(self, moment: float) -> bool:
+        """To hold back is the safe answer, so that one may be a little old."""
+        return self._begun >= (self._clock() - INTERVAL if _holds(self._last) else moment)
 
     def _told(self, read: Definition | None) -> Definition:
         if read is not None:

@@ -199,3 +199,19 @@ def test_the_longest_prefix_still_makes_a_name():
 def test_names_that_runai_refuses_are_refused_here(bad):
     with pytest.raises(InvalidWorkload, match=r"spec\.name"):
         name(Spec(name=bad))
+
+
+def test_the_hash_of_the_first_release_is_the_hash_of_this_one():
+    """It is compared with what an older version left in status: a change of the normalisation needs a new version of it."""
+    manifest = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "train", "labels": {"team": "a"}, "annotations": {"argocd.argoproj.io/tracking-id": "x"}},
+        "spec": {
+            "parallelism": 2,
+            "suspend": None,
+            "template": {"spec": {"containers": [{"name": "main", "args": ["é"]}]}},
+        },
+    }
+
+    assert manifests.content_hash(manifest, priority="low", category=None) == "v1:dd92974e91efe260d3f5d2f3a3e271e2"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from builders import a_remote, a_situation, a_wanted, a_workload, recorded
-from runai_operator.domain.actions import Settle, Update, Verdict
+import pytest
+
+from builders import WORKLOAD_ID, a_condition, a_remote, a_row, a_situation, a_wanted, a_workload, recorded
+from runai_operator.domain.actions import ReadRemote, Settle, Update, Verdict
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import OutcomeUnknown
 from runai_operator.domain.model import RecreatePolicy
-from runai_operator.domain.status import settle
+from runai_operator.domain.status import patch_between, settle
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOST = OutcomeUnknown("lost")
@@ -36,3 +38,81 @@ def test_after_a_lost_answer_a_change_of_identity_is_still_known_for_one():
     s = a_situation(a_workload(generation=3, status=status, **policy), wanted=other, remote=a_remote())
 
     assert type(decide(s)).__name__ == "Delete"
+
+
+def test_what_a_newer_version_wrote_is_left_as_it_is():
+    """Fields and types of conditions that this version does not know, after a downgrade."""
+    newer = a_condition("Audited", "True", "ByNextYear")
+    stored = recorded(costCenter="x")
+    stored["conditions"] = [*stored["conditions"], newer]
+    s = a_situation(a_workload(generation=2, status=stored), remote=a_remote())
+    status = settle(s, Settle(Verdict.MIRROR), now=NOW)
+
+    assert newer in status["conditions"]
+    assert "costCenter" not in patch_between(stored, status), "neither written nor removed"
+
+
+FIRST_RELEASE = {
+    "observedGeneration": 1,
+    "workloadId": WORKLOAD_ID,
+    "workloadName": "train",
+    "projectId": "1",
+    "projectName": "team-a",
+    "clusterId": "71f69d83-ba66-4822-adf5-55ce55efd210",
+    "gvk": {"group": "batch", "version": "v1", "kind": "Job"},
+    "priority": "low",
+    "category": "Train",
+    "desiredPhase": "Running",
+    "syncStatus": "Synced",
+    "phase": "Running",
+    "runningPods": 1,
+    "requestedPods": 1,
+    "allocatedGpus": "1",
+    "createdAt": "2026-01-01T00:00:00Z",
+    "ownerUid": "uid-1",
+    "submittedHash": "v1:fbf7a2ff8b5cc8f9c8ed34e2a3ce8f0f.e3a1c4b9d20f",
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "True",
+            "reason": "Running",
+            "message": "the workload is running",
+            "observedGeneration": 1,
+            "lastTransitionTime": "2026-01-01T00:00:10Z",
+        },
+        {
+            "type": "Synced",
+            "status": "True",
+            "reason": "Synced",
+            "message": "what was submitted has reached the cluster",
+            "observedGeneration": 1,
+            "lastTransitionTime": "2026-01-01T00:00:05Z",
+        },
+    ],
+}
+"""As 0.1.0 wrote it, word for word: to be understood for ever."""
+
+
+def test_a_status_of_the_first_release_is_understood_and_settles_to_itself():
+    workload = a_workload(status=FIRST_RELEASE)
+    s = a_situation(workload, row=a_row(phase="Running", running_pods=1, requested_pods=1, allocated_gpus="1"))
+
+    assert decide(s) == Settle(Verdict.MIRROR)
+    assert patch_between(FIRST_RELEASE, settle(s, Settle(Verdict.MIRROR), now=NOW)) == {}
+
+
+@pytest.mark.parametrize(
+    ("hashed", "expected"),
+    [
+        pytest.param("v0:0123.e3a1", Settle, id="another normalisation: no PUT for that alone"),
+        pytest.param("v1:0123.IDENTITY", ReadRemote, id="the same normalisation, other content: on the way to a PUT"),
+    ],
+)
+def test_what_another_version_hashed_causes_no_put_by_itself(hashed, expected):
+    wanted = a_wanted("v1:4567")
+    status = FIRST_RELEASE | {
+        "submittedHash": hashed.replace("IDENTITY", wanted.identity).replace("e3a1", wanted.identity)
+    }
+    s = a_situation(a_workload(status=status), wanted=wanted, check_content=True)
+
+    assert isinstance(decide(s), expected)

@@ -12,7 +12,14 @@ import pytest
 from fakes.chance import Chance
 from fakes.kube import FakeKube
 from fakes.runai import FakeRunai
-from runai_operator.domain.model import SourceRef, SourceText, Spec
+from runai_operator.domain.model import (
+    Definition,
+    DeletionPolicy,
+    ExternalDeletionPolicy,
+    SourceRef,
+    SourceText,
+    Spec,
+)
 from runai_operator.domain.situation import condition
 from runai_operator.engine.engine import Engine, EngineSettings
 from runai_simulator.switches import Switches
@@ -21,6 +28,7 @@ pytestmark = pytest.mark.looptime
 
 EPOCH = 1_800_000_000.0
 WORLD = Switches(list_lag=1, sync_time=1, phase_time=1, run_time=20, delete_time=2)
+SETTINGS = {"install": "i", "delta_interval": 5, "sweep_interval": 300, "grace": 10}
 RUNS_ON = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1}}
 
 
@@ -42,19 +50,19 @@ class Bench:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.kube = FakeKube()
+        self.kube = FakeKube(lambda: EPOCH + self.loop.time())
         self.runai = FakeRunai(lambda: EPOCH + self.loop.time(), WORLD)
         self.observer = Silent()
         self.task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
+    async def start(self, **settings: float) -> None:
         await self.stop()
         chance = Chance()
         self.engine = Engine(
             kube=self.kube.client(chance),
             runai=self.runai.client(chance),
             observer=self.observer,
-            settings=EngineSettings(install="i", delta_interval=5, sweep_interval=300, grace=10),
+            settings=EngineSettings(**(SETTINGS | settings)),
             now=lambda: datetime.fromtimestamp(EPOCH + self.loop.time(), UTC),
             random=Random(1),
         )
@@ -75,6 +83,10 @@ class Bench:
     def delete(self, stored) -> None:
         self.kube.delete(stored)
         self.engine.observe("MODIFIED", stored.head())
+
+    def delete_everything(self) -> None:
+        for stored in list(self.kube.objects.values()):
+            self.delete(stored)
 
     def ready(self) -> int:
         return sum((condition(s.status, "Ready") or {}).get("status") == "True" for s in self.kube.objects.values())
@@ -190,3 +202,151 @@ async def test_an_outage_is_probed_by_one_and_all_are_woken(bench):
 
     assert bench.ready() == 30
     assert len(bench.runai.world.creates) == 30
+
+
+async def test_an_accident_is_slowed_down_to_the_rate_told_and_can_be_stopped(bench):
+    await bench.start(delete_rate=10)
+    for number in range(45):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(120)
+    bench.delete_everything()
+    await asyncio.sleep(50)
+
+    assert len(bench.kube.objects) == 35, "ten within the first minute"
+    told = [condition(stored.status, "Ready") for stored in bench.kube.objects.values()]
+    assert {entry["reason"] for entry in told} == {"Deleting"}
+    assert all("OPERATOR_DELETE_RATE" in entry["message"] for entry in told)
+    writes, reads = bench.kube.writes, bench.runai.calls["get"]
+    await asyncio.sleep(5)
+    assert (bench.kube.writes, bench.runai.calls["get"]) == (writes, reads), "who waits for a turn costs nothing"
+
+    for stored in list(bench.kube.objects.values())[:5]:
+        bench.kube.edit(stored, replace(stored.spec, deletion_policy=DeletionPolicy.ORPHAN))
+        bench.engine.observe("MODIFIED", stored.head())
+    await asyncio.sleep(5)
+    assert len(bench.kube.objects) == 30, "Orphan lets go at once"
+
+    await asyncio.sleep(300)
+
+    assert bench.kube.objects == {}
+    assert len(bench.runai.live()) == 5
+
+
+async def test_the_definition_goes_by_accident_and_no_workload_goes_with_it_until_somebody_confirms(bench):
+    for number in range(20):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(120)
+    bench.kube.delete_definition()
+    for stored in list(bench.kube.objects.values()):
+        bench.engine.observe("MODIFIED", stored.head())
+    await asyncio.sleep(1800)
+
+    assert len(bench.runai.live()) == 20
+    assert "confirm-delete" in condition(bench.kube.objects["ns", "w0"].status, "Ready")["message"]
+
+    bench.kube.definition = Definition(deleting=True, confirmed=True)
+    await asyncio.sleep(60)
+
+    assert bench.runai.live() == []
+    assert bench.kube.objects == {}
+
+
+async def test_a_deletion_waits_for_run_ai_only_so_long_and_what_stays_is_on_record(bench):
+    await bench.start(release_after=3600)
+    for number in range(5):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(60)
+    bench.chance.down = True
+    bench.delete_everything()
+    await asyncio.sleep(3000)
+
+    assert len(bench.kube.objects) == 5
+    assert bench.kube.orphans == {}
+
+    await asyncio.sleep(1500)
+
+    assert bench.kube.objects == {}
+    assert {orphan.name for orphan in bench.kube.orphans.values()} == {f"w{number}" for number in range(5)}
+    assert {orphan.workload_id for orphan in bench.kube.orphans.values()} == {w.id for w in bench.runai.live()}
+
+
+async def test_a_full_record_holds_the_object_and_says_so(bench):
+    await bench.start(release_after=60)
+    bench.kube.orphan_limit = 1
+    for number in range(2):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(60)
+    bench.chance.down = True
+    bench.delete_everything()
+    await asyncio.sleep(1800)
+    [kept] = bench.kube.objects.values()
+
+    assert "record" in condition(kept.status, "Ready")["message"]
+
+    bench.kube.orphans.clear()
+    await asyncio.sleep(900)
+
+    assert bench.kube.objects == {}
+
+
+async def test_an_outage_shorter_than_the_patience_loses_nothing_however_old_the_deletion_is(bench):
+    """It waited for somebody to take the pause away, and then came a short outage."""
+    await bench.start(release_after=3600)
+    stored = bench.apply("a")
+    await asyncio.sleep(60)
+    bench.kube.touch(stored, paused=True)
+    bench.engine.observe("MODIFIED", stored.head())
+    bench.delete(stored)
+    await asyncio.sleep(7200)
+    bench.chance.down = True
+    bench.kube.touch(stored, paused=False)
+    bench.engine.observe("MODIFIED", stored.head())
+    await asyncio.sleep(300)
+    assert bench.kube.orphans == {}
+
+    bench.chance.down = False
+    await asyncio.sleep(120)
+
+    assert bench.kube.objects == {}
+    assert bench.runai.live() == []
+
+
+async def test_deletions_that_wait_for_run_ai_are_woken_when_it_is_back(bench):
+    for number in range(30):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(120)
+    bench.chance.down = True
+    bench.delete_everything()
+    await asyncio.sleep(3600)
+    bench.chance.down = False
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects == {}
+    assert bench.runai.live() == []
+
+
+async def test_what_somebody_deletes_again_and_again_is_created_more_and_more_slowly_and_then_no_more(bench):
+    stored = bench.apply("a", external_deletion_policy=ExternalDeletionPolicy.RECREATE)
+    made = []
+    for _ in range(240):
+        await asyncio.sleep(10)
+        for workload in bench.runai.live():
+            if workload.deleted is None:
+                made.append(bench.loop.time())
+                bench.runai.world.delete(workload, EPOCH + bench.loop.time())
+
+    assert len(made) == 6, "the first, and five more"
+    pauses = [later - earlier for earlier, later in zip(made[1:], made[2:], strict=False)]
+    assert pauses == sorted(pauses)
+    assert condition(stored.status, "Stalled")["reason"] == "RecreateGivenUp"
+
+    await bench.start()
+    await asyncio.sleep(1800)
+    assert len(bench.runai.world.creates) == 6, "a restart does not forget it"
+
+    bench.kube.touch(stored, token="try again")
+    bench.engine.observe("MODIFIED", stored.head())
+    await asyncio.sleep(60)
+
+    assert len(bench.runai.world.creates) == 7
+    assert bench.ready() == 1

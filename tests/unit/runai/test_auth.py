@@ -357,6 +357,21 @@ async def test_a_rotated_secret_is_used_without_a_restart(client, routes: Routes
     assert [parse_qs(body)["client_secret"] for body in routes.bodies] == [["first"], ["other"]]
 
 
+async def test_once_the_secret_file_is_gone_the_last_secret_is_used(client, routes: Routes, runai, tmp_path, caplog):
+    """Its Secret may be deleted while deletions are under way."""
+    file = tmp_path / "secret"
+    file.write_text("first\n")
+    client._auth._credentials = Credentials("operator", secret_file=file)
+
+    await client.get(UUID)
+    file.unlink()
+    await renew(client, runai)
+
+    assert [parse_qs(body)["client_secret"] for body in routes.bodies] == [["first"], ["first"]]
+    assert "RUNAI_CLIENT_SECRET_FILE" in caplog.text
+    assert "first" not in caplog.text
+
+
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"], ids=["missing", "empty", "blank", "binary"])
 async def test_a_secret_file_that_says_nothing_is_named(client, runai: Script, tmp_path, content):
     file = tmp_path / "secret"

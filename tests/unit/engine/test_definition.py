@@ -1,0 +1,114 @@
+"""The guard against a deleted CustomResourceDefinition: readings are fresh enough, shared, and followed while they hold."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import pytest
+
+from runai_operator.domain.errors import KubernetesUnavailable
+from runai_operator.domain.model import Definition
+from runai_operator.engine.definition import DefinitionGuard
+
+pytestmark = pytest.mark.looptime
+
+STANDING = Definition(deleting=False, confirmed=False)
+FALLING = Definition(deleting=True, confirmed=False)
+CONFIRMED = Definition(deleting=True, confirmed=True)
+
+
+class World:
+    def __init__(self) -> None:
+        self.definition: Definition | Exception | None = STANDING
+        self.readings: list[float] = []
+        self.woken: dict[str, float] = {}
+        self.clock = asyncio.get_running_loop().time
+        self.guard = DefinitionGuard(self.read, self.woken.__setitem__, clock=self.clock, random=Random(1))
+
+    async def read(self) -> Definition | None:
+        self.readings.append(self.clock())
+        found = self.definition
+        await asyncio.sleep(0.05)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+@pytest.fixture
+async def world():
+    made = World()
+    running = asyncio.create_task(made.guard.run())
+    yield made
+    running.cancel()
+
+
+async def test_deletions_seen_before_a_reading_share_it(world):
+    seen = world.clock()
+    found = await asyncio.gather(*(world.guard.seen_since(f"uid-{number}", seen) for number in range(50)))
+
+    assert set(found) == {STANDING}
+    assert len(world.readings) == 1
+
+
+async def test_a_deletion_seen_after_a_reading_began_needs_another(world):
+    first = asyncio.create_task(world.guard.seen_since("early", world.clock()))
+    await asyncio.sleep(0.01)
+    world.definition = FALLING
+
+    assert await world.guard.seen_since("late", world.clock()) == FALLING
+    assert await first == STANDING
+    assert len(world.readings) == 2
+
+
+async def test_who_is_held_back_is_woken_once_somebody_confirms(world):
+    world.definition = FALLING
+    for number in range(3):
+        await world.guard.seen_since(f"uid-{number}", world.clock())
+    await asyncio.sleep(60)
+    assert world.woken == {}
+
+    world.definition = CONFIRMED
+    await asyncio.sleep(10)
+
+    assert world.woken.keys() == {"uid-0", "uid-1", "uid-2"}
+    readings = len(world.readings)
+    await asyncio.sleep(600)
+    assert len(world.readings) == readings, "nobody is held back, so nobody looks"
+
+
+async def test_while_it_holds_many_passes_share_readings(world):
+    world.definition = FALLING
+    for _ in range(200):
+        await world.guard.seen_since("uid", world.clock())
+        await asyncio.sleep(0.1)
+
+    assert len(world.readings) <= 6, "one every five seconds, in twenty"
+
+
+async def test_where_it_may_not_be_read_deletions_go_on_and_one_warning_tells(world, caplog):
+    world.definition = None
+
+    assert not (await world.guard.seen_since("one", world.clock())).deleting
+    assert not (await world.guard.seen_since("two", world.clock())).deleting
+    assert caplog.text.count("CustomResourceDefinition may not be read") == 1
+
+
+async def test_a_reading_that_failed_says_nothing_and_is_tried_again(world):
+    world.definition = KubernetesUnavailable("down")
+    with pytest.raises(KubernetesUnavailable):
+        await world.guard.seen_since("uid", world.clock())
+    world.definition = STANDING
+
+    assert await world.guard.seen_since("uid", world.clock()) == STANDING
+
+
+async def test_the_guard_survives_an_api_server_that_fails_meanwhile(world):
+    world.definition = FALLING
+    await world.guard.seen_since("uid", world.clock())
+    world.definition = KubernetesUnavailable("down")
+    await asyncio.sleep(20)
+    world.definition = CONFIRMED
+    await asyncio.sleep(10)
+
+    assert world.woken.keys() == {"uid"}

@@ -1,0 +1,101 @@
+"""What was left behind is cleaned up only where it is still ours, and leaves the record only when it is settled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from builders import MANIFEST
+from fakes.chance import Chance, Mishap
+from fakes.kube import FakeKube
+from fakes.runai import FakeRunai
+from runai_operator.domain.manifest import with_mark
+from runai_operator.domain.model import Orphan, OwnerMark, Submission
+from runai_operator.engine.orphans import Cleaner
+from runai_simulator.switches import Switches
+
+MARK = OwnerMark("install-1", "team", "train", "uid-1")
+NOW = 1_800_000_000.0
+
+
+class Bench:
+    """One orphan on record, and perhaps its workload in Run:ai."""
+
+    def __init__(self, **switches) -> None:
+        self.now = NOW
+        self.kube = FakeKube()
+        self.runai = FakeRunai(lambda: self.now, Switches(list_lag=1, delete_time=5, **switches))
+        self.chance = Chance()
+        self.cleaner = Cleaner(self.kube.client(self.chance), self.runai.client(self.chance))
+
+    async def submitted(self, mark: OwnerMark = MARK) -> str:
+        submission = Submission("train", "1", with_mark(MANIFEST, name="train", mark=mark))
+        made = await self.runai.client(self.chance).create(submission)
+        self.now += 10
+        return made.id
+
+    def recorded(self, workload_id: str | None) -> Orphan:
+        orphan = Orphan(MARK, "train", "1", "team-a", workload_id, "RunaiUnavailable", datetime.now(UTC))
+        self.kube.orphans[MARK.uid] = orphan
+        return orphan
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["by id", "by name and mark"])
+async def test_ours_is_deleted_and_leaves_the_record_once_it_is_gone(is_known):
+    bench = Bench()
+    workload_id = await bench.submitted()
+    orphan = bench.recorded(workload_id if is_known else None)
+
+    assert "deletion requested" in await bench.cleaner.clean(orphan)
+    assert MARK.uid in bench.kube.orphans
+
+    bench.now += 60
+
+    assert "gone from Run:ai" in await bench.cleaner.clean(orphan)
+    assert bench.kube.orphans == {}
+    assert bench.runai.live() == []
+
+
+async def test_what_is_gone_already_leaves_the_record():
+    bench = Bench()
+    orphan = bench.recorded("b6c5a1de-0000-4000-8000-000000000000")
+
+    assert "gone from Run:ai" in await bench.cleaner.clean(orphan)
+    assert bench.kube.orphans == {}
+
+
+async def test_what_another_object_has_taken_over_is_left_alone():
+    bench = Bench()
+    orphan = bench.recorded(await bench.submitted(replace(MARK, uid="uid-2")))
+
+    assert "another owner" in await bench.cleaner.clean(orphan)
+    assert bench.kube.orphans == {}
+    assert len(bench.runai.live()) == 1
+
+
+async def test_where_marks_cannot_be_read_the_recorded_id_with_equal_name_and_project_will_do():
+    bench = Bench(raw_manifest_echo=False)
+    orphan = bench.recorded(await bench.submitted())
+
+    assert "deletion requested" in await bench.cleaner.clean(orphan)
+
+
+async def test_where_marks_cannot_be_read_a_name_alone_will_not_do():
+    bench = Bench(raw_manifest_echo=False)
+    await bench.submitted()
+    orphan = bench.recorded(None)
+
+    assert "cannot be read" in await bench.cleaner.clean(orphan)
+    assert MARK.uid in bench.kube.orphans
+    assert bench.runai.writes[-1][0] == "POST"
+
+
+async def test_while_run_ai_is_down_the_record_stays_and_says_why():
+    bench = Bench()
+    orphan = bench.recorded(await bench.submitted())
+    bench.chance.begin({0: Mishap.UNREACHABLE})
+
+    assert "out of reach" in await bench.cleaner.clean(orphan)
+    assert MARK.uid in bench.kube.orphans
