@@ -192,9 +192,10 @@ class KubeClient:
     async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
         def effect() -> str:
             stored = self._guarded(ref, resource_version)
-            merged = {**stored.status, **patch}
-            stored.status = {key: value for key, value in merged.items() if value is not None}
-            return self._bump(stored)
+            merged = {key: value for key, value in {**stored.status, **patch}.items() if value is not None}
+            changes = merged != stored.status
+            stored.status = merged
+            return self._bump(stored, changes=changes)
 
         return await call(self._chance, effect, to_runai=False)
 
@@ -206,9 +207,11 @@ class KubeClient:
             raise StaleObject("somebody wrote in between")
         return stored
 
-    def _bump(self, stored: Stored) -> str:
+    def _bump(self, stored: Stored, *, changes: bool = True) -> str:
+        """A write that changes nothing is taken, and makes no new version."""
         self._kube.writes += 1
-        stored.version = next(self._kube._versions)
+        if changes:
+            stored.version = next(self._kube._versions)
         return str(stored.version)
 
     async def list_all(self) -> AsyncIterator[Listed]:

@@ -34,12 +34,16 @@ class Process:
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(
                 self._command,
-                env={**_quiet(os.environ), **self._env},
+                env=self.environment,
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
             )
         return self
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**_quiet(os.environ), **self._env}
 
     def __enter__(self) -> Self:
         return self.start()

@@ -50,6 +50,12 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """Write under guard that an attempt in doubt is repeated: another process that meanwhile holds a proof that nothing
+    was created must read again before it takes the finalizer away."""
+
+
+@dataclass(frozen=True, slots=True)
 class Create:
     """POST."""
 
@@ -130,8 +136,10 @@ class Settle:
     """What the user asked for has not reached Run:ai."""
     not_submitted: bool = False
     """Proven: nothing exists in Run:ai and nothing is in doubt."""
+    in_doubt: bool = False
+    """Refused, but an earlier attempt may have succeeded: the proof is looked for soon."""
 
 
 Look = Prepare | ReadRemote | FindRemote | ReadDefinition
-Write = Open | Claim | Create | Adopt | Update | Delete | Renew | RecordOrphan | Release
+Write = Open | Claim | Doubt | Create | Adopt | Update | Delete | Renew | RecordOrphan | Release
 Action = Look | Write | Settle

@@ -26,6 +26,7 @@ from runai_operator.domain.actions import (
     Claim,
     Create,
     Delete,
+    Doubt,
     FindRemote,
     Open,
     Prepare,
@@ -143,7 +144,7 @@ def _submit(s: Situation) -> Action:
         return action
     if s.conflict:
         return _name_is_held(s, wanted)
-    return _claim_first(s) or Create(wanted.submission)
+    return _claim_first(s) or _doubt_first(s) or Create(wanted.submission)
 
 
 def _claim_first(s: Situation) -> Action | None:
@@ -155,10 +156,16 @@ def _claim_first(s: Situation) -> Action | None:
     return None
 
 
+def _doubt_first(s: Situation) -> Action | None:
+    """Whoever put the finalizer there may hold, or be about to write, the proof that its own attempt created nothing."""
+    is_ours_alone = s.claimed_now or s.opened_now or s.doubted_now
+    return None if is_ours_alone else Doubt()
+
+
 def _after_failed_attempt(s: Situation, error: BridgeError) -> Action:
     proven = not s.in_doubt and not s.conflict and isinstance(error, (InvalidWorkload, AccessDenied, Unavailable))
     if isinstance(error, InvalidWorkload):
-        return Settle(Verdict.REFUSED, error, outstanding=True, not_submitted=proven)
+        return Settle(Verdict.REFUSED, error, outstanding=True, not_submitted=proven, in_doubt=not proven)
     return Settle(Verdict.TROUBLE, error, outstanding=True, not_submitted=proven)
 
 

@@ -21,6 +21,8 @@ CONFIRM_DELETE_ANNOTATION = f"{GROUP}/confirm-delete"
 
 NOT_SUBMITTED = "NotSubmitted"
 """`status.submission` while it is proven that nothing exists in Run:ai and nothing is in doubt."""
+IN_DOUBT = "InDoubt"
+"""`status.submission` while an attempt is repeated whose forerunner was interrupted."""
 
 Json = dict[str, Any]
 """A JSON object."""

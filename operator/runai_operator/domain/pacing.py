@@ -10,6 +10,7 @@ WAITING_CEILING = 15.0
 SLOW_PROBE = 1800.0
 """How often what was refused is tried again although nothing changed here: the other side may have."""
 PROJECT_PROBE = 300.0
+DOUBT_PROBE = 30.0
 HELD_PROBE = 300.0
 """How often what waits for a person is looked at again; most of what people do is noticed at once."""
 
@@ -32,8 +33,7 @@ def again_after(end: Settle, failures: int, chance: float) -> float | None:
         case Verdict.DELETING | Verdict.PROGRESS:
             return _after_waiting(end.error, failures, chance)
         case Verdict.REFUSED:
-            probe = PROJECT_PROBE if _names_project(end.error) else SLOW_PROBE
-            return probe * (0.75 + chance / 2)
+            return _probe(end) * (0.75 + chance / 2)
         case Verdict.TROUBLE:
             return _after_trouble(end.error, failures, chance)
 
@@ -52,6 +52,12 @@ def _after_trouble(error: BridgeError | None, failures: int, chance: float) -> f
     if isinstance(error, (Busy, OutcomeUnknown)):
         return backoff(failures, chance, ceiling=30.0)
     return backoff(failures, chance)
+
+
+def _probe(end: Settle) -> float:
+    if end.in_doubt:
+        return DOUBT_PROBE
+    return PROJECT_PROBE if _names_project(end.error) else SLOW_PROBE
 
 
 def _names_project(error: BridgeError | None) -> bool:

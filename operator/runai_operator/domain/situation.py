@@ -168,6 +168,7 @@ class Situation:
     """False when the record is full."""
     opened_now: bool = False
     claimed_now: bool = False
+    doubted_now: bool = False
     conflict: bool = False
     """POST was answered by 409."""
     delivered_now: bool = False

@@ -275,9 +275,11 @@ class Engine:
         end = done.end
         if end.verdict is Verdict.TROUBLE and self.connection.wait(record.uid):
             return end.verdict
-        if end.verdict is Verdict.DELETING and end.error is not None and end.error.scope is Scope.CONNECTION:
-            self.connection.wait(record.uid)  # and go on looking: such a deletion does not wait for ever
         delay = again_after(end, record.failures, self._random.random())
+        if delay is not None and _waits_for_connection(end):
+            # Woken when Run:ai is back; and looked at until then, since such a deletion does not wait for ever.
+            self.connection.wait(record.uid)
+            delay = min(delay, self._settings.release_after)
         if delay is not None:
             lane = Lane.USER if _is_awaited(end) else Lane.PERIODIC
             self._enqueue(record, lane, delay=delay)
@@ -332,6 +334,10 @@ def _is_news(before: Head, head: Head, record: Record) -> bool:
         or head.reconcile_token != before.reconcile_token
         or (before.has_finalizer and not head.has_finalizer and record.workload_id is not None)
     )
+
+
+def _waits_for_connection(end: Settle) -> bool:
+    return end.verdict is Verdict.DELETING and end.error is not None and end.error.scope is Scope.CONNECTION
 
 
 def _is_awaited(end: Settle) -> bool:

@@ -14,6 +14,7 @@ from runai_operator.domain.actions import (
     Claim,
     Create,
     Delete,
+    Doubt,
     FindRemote,
     Open,
     Prepare,
@@ -27,8 +28,19 @@ from runai_operator.domain.actions import (
     Verdict,
 )
 from runai_operator.domain.decide import decide
-from runai_operator.domain.errors import BridgeError, Busy, NameTaken, Scope, TooHeavy
-from runai_operator.domain.model import FINALIZER, Json, Orphan, Ref, Remote, Row, RowQuery, Submission, Workload
+from runai_operator.domain.errors import BridgeError, Busy, NameTaken, OutcomeUnknown, Scope, TooHeavy
+from runai_operator.domain.model import (
+    FINALIZER,
+    IN_DOUBT,
+    Json,
+    Orphan,
+    Ref,
+    Remote,
+    Row,
+    RowQuery,
+    Submission,
+    Workload,
+)
 from runai_operator.domain.situation import (
     COMPLETED,
     RECREATE_GIVEN_UP,
@@ -173,11 +185,13 @@ class Reconciler:
                 seen = record.deletion_seen_by(self._clock())
                 return replace(s, definition=await self._definition.seen_since(record.uid, seen))
             case Open():
-                return await self._do_open(s)
+                return replace(await self._guarded_submission(s, None), opened_now=True)
             case Claim():
                 return replace(
                     await self._write_finalizers(record, s, (*s.workload.finalizers, FINALIZER)), claimed_now=True
                 )
+            case Doubt():
+                return replace(await self._guarded_submission(s, IN_DOUBT), doubted_now=True)
             case Create(submission):
                 return await self._do_create(record, s, submission)
             case Adopt():
@@ -244,19 +258,22 @@ class Reconciler:
     async def _candidate(self, row: Row) -> Candidate:
         return Candidate(row, await self._connection.call(lambda: self._runai.get(row.id)))
 
-    async def _do_open(self, s: Situation) -> Situation:
-        workload = s.workload
-        version = await self._write_status(workload.ref, {"submission": None}, guard=workload.resource_version)
-        status = {key: value for key, value in workload.status.items() if key != "submission"}
-        return replace(s, workload=replace(workload, resource_version=version, status=status), opened_now=True)
+    async def _guarded_submission(self, s: Situation, word: str | None) -> Situation:
+        workload, patch = s.workload, dict[str, object](submission=word)
+        version = await self._write_status(workload.ref, patch, guard=workload.resource_version)
+        status = _overlay(workload.status, patch)
+        return replace(s, workload=replace(workload, resource_version=version, status=status))
 
     async def _do_create(self, record: Record, s: Situation, submission: Submission) -> Situation:
-        record.first_lookup = None  # what was looked for before says nothing about this attempt
+        # What was looked for before says nothing about this attempt, unless it is surely over.
+        first_lookup, record.first_lookup = record.first_lookup, None
         try:
             remote = await self._connection.call(lambda: self._runai.create(submission))
         except NameTaken:
+            record.first_lookup = first_lookup
             return replace(s, conflict=True)
         except BridgeError as error:
+            record.first_lookup = None if isinstance(error, OutcomeUnknown) else first_lookup
             return replace(s, failed=error)
         return replace(self._learn_id(record, s, remote, delivered=True), row=None)
 
@@ -366,11 +383,13 @@ class Reconciler:
         status = settle(s, end, now=self._now(), stalled=self._has_stalled(record, s, end))
         patch = patch_between(s.workload.status, status) | {key: status.get(key) for key in record.unwritten}
         version = s.workload.resource_version
+        gives_up_claim = end.not_submitted and s.workload.has_finalizer and s.workload_id is None
         if patch:
-            version = await self._write_status(s.workload.ref, patch, guard=None)
+            # A proof counts only if nobody else has begun an attempt since; all else is true whatever happened.
+            version = await self._write_status(s.workload.ref, patch, guard=version if gives_up_claim else None)
             record.last_write = self._clock()
         self._remember(record, s, end, status)
-        if end.not_submitted and s.workload.has_finalizer and s.workload_id is None:
+        if gives_up_claim:
             kept = tuple(entry for entry in s.workload.finalizers if entry != FINALIZER)
             await self._write_finalizers(
                 record, replace(s, workload=replace(s.workload, resource_version=version)), kept

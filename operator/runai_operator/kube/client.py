@@ -16,7 +16,14 @@ from typing import Any, TypeVar
 import aiohttp
 from yarl import URL
 
-from runai_operator.domain.errors import AccessDenied, InvalidWorkload, StaleObject, TooHeavy, Vanished
+from runai_operator.domain.errors import (
+    AccessDenied,
+    InvalidWorkload,
+    KubernetesUnavailable,
+    StaleObject,
+    TooHeavy,
+    Vanished,
+)
 from runai_operator.domain.model import PLURAL, Definition, Listed, Orphan, Ref, SourceRef, SourceText, Workload
 from runai_operator.domain.reading import TooDeep, Unreadable, decode_json
 from runai_operator.kube.auth import KubeSession
@@ -213,6 +220,11 @@ class KubeClient:
             await self._call(call, path, accept=METADATA, query=query, post=json.dumps(record).encode())
         except StaleObject:  # somebody was faster
             await self._patch_record(data)
+        except Vanished:
+            raise KubernetesUnavailable(
+                f"there is no namespace {self._records_namespace} to record orphans in: create it, or correct"
+                " OPERATOR_RECORDS_NAMESPACE"
+            ) from None
 
     async def namespace_uid(self, name: str) -> str:
         """UID of a namespace; that of `kube-system` tells clusters apart. Raises `Vanished`, `AccessDenied`."""

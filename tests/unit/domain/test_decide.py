@@ -24,6 +24,7 @@ from runai_operator.domain.actions import (
     Claim,
     Create,
     Delete,
+    Doubt,
     FindRemote,
     Open,
     Prepare,
@@ -102,8 +103,13 @@ def case(claim, situation, expected):
             FindRemote("train", "1"),
         ),
         case(
-            "nothing found: POST again, the unique name makes it safe",
+            "nothing found: before the POST is repeated, whoever may hold a proof of the contrary is made to read again",
             a_situation(IN_DOUBT, wanted=WANTED, found=()),
+            Doubt(),
+        ),
+        case(
+            "nothing found: POST again, the unique name makes it safe",
+            a_situation(IN_DOUBT, wanted=WANTED, found=(), doubted_now=True),
             Create(WANTED.submission),
         ),
         case(
@@ -118,7 +124,7 @@ def case(claim, situation, expected):
         ),
         case(
             "found, but it was deleted: its name is free again",
-            a_situation(IN_DOUBT, wanted=WANTED, found=candidate(sync_status="Deleted")),
+            a_situation(IN_DOUBT, wanted=WANTED, found=candidate(sync_status="Deleted"), doubted_now=True),
             Create(WANTED.submission),
         ),
         case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
@@ -336,7 +337,7 @@ async def test_what_somebody_deletes_again_and_again_is_created_more_and_more_sl
                 bench.runai.world.delete(workload, EPOCH + bench.loop.time())
 
     assert len(made) == 6, "the first, and five more"
-    pauses = [later - earlier for earlier, later in zip(made[1:], made[2:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(made[1:])]
     assert pauses == sorted(pauses)
     assert condition(stored.status, "Stalled")["reason"] == "RecreateGivenUp"
 
