@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from controlplane import ControlPlane
+from readers.combinations import TABLE
 from stack import Operator, Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +82,14 @@ def test_its_helm_command_is_the_one_of_the_install_page_which_is_run():
 
     assert ours
     assert [one for one in ours if one not in commands((ROOT / "docs" / "install.md").read_text())] == []
+
+
+def test_every_reason_it_names_is_one_that_status_tells():
+    known = {reason for group in TABLE["reasons"].values() for reason in group["list"]}
+    listed = re.findall(r"^\| `(\w+)` \|.*\|.*\|$", README.partition("## Troubleshooting")[2], re.MULTILINE)
+
+    assert len(listed) > 5
+    assert set(listed) | set(re.findall(r"reason `(\w+)`", README)) <= known
 
 
 def test_every_variable_it_names_is_read():

@@ -70,6 +70,19 @@ def test_runai_down_while_deleting_holds_the_object_and_says_why(operator, workl
     assert runai.live() == []
 
 
+def test_orphan_lets_go_of_an_object_that_hangs_in_deletion(operator, workloads, runai):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    runai.fault(kind="status", status=503)
+    workloads.delete("a")
+    workloads.wait_condition("a", "Ready", "False", reason="Deleting")
+    workloads.patch("a", {"spec": {"deletionPolicy": "Orphan"}})
+    workloads.wait_gone("a")
+    runai.heal()
+
+    assert len(runai.live()) == 1
+
+
 def test_trouble_after_success_leaves_ready_alone(operator, workloads, runai):
     workloads.apply("a", manifest=RUNS_ON)
     workloads.wait_condition("a", "Ready", "True")
