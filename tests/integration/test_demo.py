@@ -7,7 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
-from controlplane import Client
+import pytest
+
+from controlplane import Client, locate
 from stack import Process, Workloads
 
 ROOT = Path(__file__).parents[2]
@@ -28,13 +30,22 @@ def what_stays(lines: list[str]) -> list[str]:
     return [line for line in lines if line]
 
 
-def test_the_demo_prints_what_the_readme_shows_and_is_kept_on_request(tmp_path):
-    """With nothing on the PATH: neither kubectl nor Go."""
+@pytest.fixture
+def bare_machine(tmp_path):
+    """An environment with the two servers and nothing else: neither kubectl nor Go."""
+    (tmp_path / "servers").mkdir()
+    for name in ("etcd", "kube-apiserver"):
+        (tmp_path / "servers" / name).symlink_to(locate(name))
+    empty = str(tmp_path / "empty")
+    return {"KUBEBUILDER_ASSETS": str(tmp_path / "servers"), "XDG_CACHE_HOME": empty, "PATH": empty}
+
+
+def test_the_demo_prints_what_the_readme_shows_and_is_kept_on_request(bare_machine, tmp_path):
     shown = re.search(
         r"<!-- transcript: make demo -->\n+```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
     )
     command = [sys.executable, "-m", "demo"]
-    env = {"KEEP": "1", "PATH": str(tmp_path), "PYTHONPATH": str(ROOT / "tests")}
+    env = {**bare_machine, "KEEP": "1", "PYTHONPATH": str(ROOT / "tests")}
     with Process(command, env=env, log=tmp_path / "demo.log") as demo:
         try:
             demo.wait_until("invitation", lambda: "/_admin" in demo.output(), timeout=HANG_GUARD)
