@@ -302,9 +302,9 @@ def test_nothing_is_written_while_nothing_changes(operator: Operator, workloads,
     workloads.apply("a", manifest=RUNS_ON)
     workloads.wait_condition("a", "Ready", "True")
     polls = operator.metric("runai_operator_polls_total")
-    operator.wait_until("quiet", lambda: operator.metric("runai_operator_polls_total") > polls + 2)
+    operator.wait_until("quiet", lambda: operator.metric("runai_operator_polls_total") > polls + 4)
     before = writes_below(control_plane, workloads.path("a"))
-    operator.wait_until("more polls", lambda: operator.metric("runai_operator_polls_total") > polls + 6)
+    operator.wait_until("more polls", lambda: operator.metric("runai_operator_polls_total") > polls + 8)
 
     assert writes_below(control_plane, workloads.path("a")) == before
 
