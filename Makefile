@@ -21,7 +21,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: $(INSTALLED) ## Show the whole life of workloads on a real API server (KEEP=1 leaves it running)
-	@$(HAVE_PROGRAMS) etcd kube-apiserver
+	@$(HAVE_PROGRAMS) etcd kube-apiserver >/dev/null
 	@KEEP=$(KEEP) $(PYTHON) -m demo
 
 .PHONY: test
@@ -41,7 +41,7 @@ test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure start, bursts, steady state and memory beside a raw script (WORKLOADS=500)
-	@$(HAVE_PROGRAMS) etcd kube-apiserver
+	@$(HAVE_PROGRAMS) etcd kube-apiserver >/dev/null
 	@echo "==> Bench: about two minutes"
 	@$(PYTHON) -m bench --workloads $(or $(WORKLOADS),500)
 

@@ -49,6 +49,8 @@ class FakeApiServer:
         self.served = True
         self.version = 100
         self.fault: Callable[[web.Request], web.StreamResponse | None] = lambda _: None
+        self.silent_at: str | None = None
+        """Requests whose path begins so are never answered."""
         self.requests: list[web.Request] = []
         self.watches: list[asyncio.Queue[bytes | None]] = []
         self.url = ""
@@ -105,6 +107,8 @@ class FakeApiServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
+        if self.silent_at is not None and request.path.startswith(self.silent_at):
+            await asyncio.Event().wait()
         if request.headers.get("Authorization", "").rpartition(" ")[2] not in self.tokens:
             return refusal(401, "Unauthorized")
         if (answer := self.fault(request)) is not None:

@@ -70,9 +70,7 @@ def measure(plane: ControlPlane, runai: Simulator, directory: Path, many: int, f
         one_by_one(workloads, figures)
         burst = measure_burst(operator, workloads, many, figures)
         steady(operator, runai, plane, workloads, figures)
-        began = time.monotonic()
-        operator.terminate()
-        figures.add("SIGTERM to exit", f"{time.monotonic() - began:.2f} s")
+        figures.add("SIGTERM to exit", f"{seconds_to_exit(operator):.2f} s")
     began = time.monotonic()
     with Operator(directory, plane.kubeconfig, runai.url) as operator:
         operator.wait_ready()
@@ -86,9 +84,20 @@ def measure(plane: ControlPlane, runai: Simulator, directory: Path, many: int, f
             time.sleep(0.1)
         figures.add(f"delete {many}", f"{time.monotonic() - began:.1f} s")
         figures.add("CPU per delete", f"{(operator.cpu_seconds() - cpu) / many * 1000:.1f} ms")
+        runai.fault(kind="timeout", method="POST")
+        workloads.apply("unanswered", manifest=RUNS_ON)
+        workloads.wait("unanswered", lambda item: item["metadata"].get("finalizers"))
+        figures.add("SIGTERM to exit, Run:ai silent", f"{seconds_to_exit(operator):.2f} s")
+        runai.heal()
     raw = asyncio.run(raw_burst(plane, runai, many))
     figures.add(f"burst of {many}, raw script", f"{raw:.1f} s")
     figures.add("burst, operator to raw script", f"{burst / raw:.2f}")
+
+
+def seconds_to_exit(operator: Operator) -> float:
+    began = time.monotonic()
+    operator.terminate()
+    return time.monotonic() - began
 
 
 def one_by_one(workloads: Workloads, figures: Figures) -> None:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +44,18 @@ def main() -> int:
     began = time.monotonic()
     with ExitStack() as running, tempfile.TemporaryDirectory(prefix="runai-demo-") as directory:
         try:
-            show(running, Path(directory))
+            plane, runai = show(running, Path(directory))
         except (BinaryMissing, StartFailed, Failed, AssertionError) as error:
             console.print(f"[red]{error}[/]")
             return 1
-        except KeyboardInterrupt:
-            return 0
-    console.print(f"\nAll as it should be, in {time.monotonic() - began:.0f} s.")
+        console.print(f"\nAll as it should be, in {time.monotonic() - began:.0f} s.")
+        if os.environ.get("KEEP"):
+            keep(plane, runai)
     return 0
 
 
-def show(running: ExitStack, directory: Path) -> None:
-    """The whole story."""
+def show(running: ExitStack, directory: Path) -> tuple[ControlPlane, Simulator]:
+    """The whole story; returns the two sides that it played on. Raises `Failed`."""
     with step("A real etcd and kube-apiserver"):
         plane = running.enter_context(ControlPlane())
         plane.install_crds()
@@ -67,7 +67,7 @@ def show(running: ExitStack, directory: Path) -> None:
     workloads = Workloads(plane.client, NAMESPACE)
     plane.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
 
-    with step("kubectl apply --server-side -k deploy/examples"):
+    with step("Applying deploy/examples, as kubectl apply --server-side -k would"):
         names = [apply(plane, item) for item in examples()]
     names = [name for name in names if name]
     watch(workloads, "every workload has its id", lambda items: len(items) == len(names) and all(map(has_id, items)))
@@ -89,8 +89,7 @@ def show(running: ExitStack, directory: Path) -> None:
     watch(workloads, "what completes has completed", lambda items: all(map(is_done, items)))
     console.print(table(workloads.all()))
     report(runai, plane, operator, len(names))
-    if os.environ.get("KEEP"):
-        keep(plane, runai)
+    return plane, runai
 
 
 @contextmanager
@@ -166,7 +165,7 @@ def is_ready(item: Object) -> bool:
 def is_done(item: Object) -> bool:
     """Completed, or of a kind that runs until it is deleted."""
     completes = (item["status"].get("gvk") or {}).get("kind") in COMPLETING
-    return condition(item, "Completed") is not None if completes else is_ready(item)
+    return is_ready(item) and (not completes or (condition(item, "Completed") or {}).get("status") == "True")
 
 
 def table(items: list[Object]) -> Table:
@@ -195,7 +194,7 @@ def table(items: list[Object]) -> Table:
 
 
 def report(runai: Simulator, plane: ControlPlane, operator: Operator, applied: int) -> None:
-    """What happened on the two sides."""
+    """What happened on the two sides. Raises `Failed` where that is more or less than it should be."""
     console.print("\nAt the Run:ai control plane:")
     for method, what in (("POST", "created"), ("PUT", "updated"), ("DELETE", "deleted"), ("GET", "read one by one")):
         console.print(f"  {runai.calls(method):4}  {method:6} {what}")
@@ -214,20 +213,23 @@ def report(runai: Simulator, plane: ControlPlane, operator: Operator, applied: i
     console.print("At the Kubernetes API:")
     console.print(f"  {len(writes):4}  writes by the operator, {by_kopf} of them by kopf")
     console.print(f"  {operator.resident_bytes() / 2**20:4.0f}  MiB is what the operator's process takes")
-    if runai.effective_creates() != applied:
-        raise Failed("there should have been one POST for each object")
+    if (runai.effective_creates(), len(runai.live())) != (applied, applied - 1):
+        raise Failed("there should have been one POST for each object, and all but the deleted one live")
+    if by_kopf:
+        raise Failed("kopf should write nothing")
 
 
 def keep(plane: ControlPlane, runai: Simulator) -> None:
-    """Wait for Ctrl-C."""
+    """Until Ctrl-C."""
     console.print("\nEverything goes on running until you press Ctrl-C here. In another terminal:\n")
     console.print(f"  export KUBECONFIG={plane.kubeconfig}", soft_wrap=True)
     console.print(f"  kubectl get runaiworkloads --namespace {NAMESPACE}\n")
     console.print(
         f"The simulator's own switches and faults are at {runai.url}/_admin (docs/simulator.md).", soft_wrap=True
     )
-    while True:
-        time.sleep(3600)
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
 
 from controlplane import ControlPlane
-from stack import Operator, Simulator, Workloads, manifest_of, workload
+from stack import Feed, Operator, Simulator, Workloads, manifest_of, workload
 
 GOOD = 20
 HOSTILE = ("bomb", "deep", "large")
-MEMORY_MARGIN = 50 * 2**20
+STRUCK = 3
+"""How many submissions are answered in a hostile way."""
+MEMORY_MARGIN = 50
+"""MiB."""
 
 
 def deep_manifest(levels: int) -> str:
@@ -40,72 +46,78 @@ def apply_hostile(plane: ControlPlane, workloads: Workloads) -> None:
     plane.client.create(workload("bomb", workloads.namespace, manifestYaml=ALIAS_BOMB))
 
 
-def apply_good(workloads: Workloads) -> list[str]:
-    names = [f"good-{n}" for n in range(GOOD)]
+def apply_good(workloads: Workloads, count: int = GOOD) -> set[str]:
+    names = {f"good-{n}" for n in range(count)}
     for name in names:
         workloads.apply(name, manifest=manifest_of("Deployment"))
     return names
 
 
-def peak_of(operator: Operator, done) -> int:
-    peak = 0
-    while not done():
-        peak = max(peak, operator.resident_bytes())
-        time.sleep(0.02)
-    return max(peak, operator.resident_bytes())
+def settled(feed: Feed) -> list[str]:
+    """Names in the order in which they first had an id or were Stalled."""
+    return list(dict.fromkeys(one["name"] for one in feed.changes() if one["id"] or one["stalled"] == "True"))
 
 
-COLUMNS = (
-    "NAME:.metadata.name,ID:.status.workloadId,"
-    'STALLED:.status.conditions[?(@.type=="Stalled")].status,'
-    'MESSAGE:.status.conditions[?(@.type=="Ready")].message'
-)
+@pytest.fixture
+def feed(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[Feed]:
+    with Feed(tmp_path, control_plane, namespace) as running:
+        yield running
 
 
-def states(plane: ControlPlane, namespace: str) -> dict[str, list[str]]:
-    """Name to id, Stalled and message: read by kubectl, since Python could not read the deep one."""
-    rows = plane.kubectl(
-        "get", "rwl", "--namespace", namespace, "--no-headers", "--output", f"custom-columns={COLUMNS}"
-    )
-    return {name: rest for name, *rest in (line.split(None, 3) for line in rows.stdout.splitlines())}
-
-
-def settled_names(plane: ControlPlane, namespace: str) -> set[str]:
-    return {
-        name
-        for name, (has_id, stalled, _) in states(plane, namespace).items()
-        if has_id != "<none>" or stalled == "True"
-    }
-
-
-def test_hostile_objects_cost_their_owners_only(
-    control_plane: ControlPlane, start_operator, runai: Simulator, workloads: Workloads, namespace
-):
+@pytest.fixture
+def usual_peak(start_operator: Callable[..., Operator], runai: Simulator, workloads: Workloads, feed: Feed) -> int:
+    """The most memory, in bytes, of an operator that submits the good ones and nothing else; they are gone again."""
     control = start_operator()
     names = apply_good(workloads)
-    control_peak = peak_of(control, lambda: set(names) <= settled_names(control_plane, namespace))
+    feed.wait_until("good ones with ids", lambda: set(settled(feed)) == names)
+    peak = control.peak_bytes()
     for name in names:
         workloads.delete(name)
     for name in names:
         workloads.wait_gone(name)
     control.terminate()
+    runai.admin("DELETE", "counters")
+    feed.log.write_text("")
+    return peak
 
+
+def test_hostile_objects_cost_their_owners_only(
+    control_plane: ControlPlane, usual_peak: int, start_operator, workloads: Workloads, namespace, feed: Feed
+):
     apply_hostile(control_plane, workloads)
-    names = apply_good(workloads)
+    good = apply_good(workloads)
     operator = start_operator()
-    order: list[str] = []
-
-    def all_settled() -> bool:
-        order.extend(sorted(settled_names(control_plane, namespace) - set(order), key=lambda name: name in HOSTILE))
-        return len(order) == GOOD + len(HOSTILE)
-
-    peak = peak_of(operator, all_settled)
-    after = states(control_plane, namespace)
+    feed.wait_until("end", lambda: len(settled(feed)) == GOOD + len(HOSTILE))
+    order, shown = settled(feed), {one["name"]: one for one in feed.changes()}
 
     assert operator.alive
-    assert set(order[:GOOD]) == set(names), f"hostile ones came first: {order}"
-    assert "500 levels" in after["deep"][2]
-    assert "expands to more than" in after["bomb"][2]
-    assert after["large"][0] != "<none>", "large is allowed"
-    assert peak - control_peak < MEMORY_MARGIN, f"{(peak - control_peak) / 2**20:.0f} MiB more than without them"
+    assert set(order[:GOOD]) == good, f"hostile ones came first: {order}"
+    assert "500 levels" in shown["deep"]["message"]
+    assert "expands to more than" in shown["bomb"]["message"]
+    assert shown["large"]["id"], "large is allowed"
+    assert in_mebibytes(operator.peak_bytes() - usual_peak) < MEMORY_MARGIN
     control_plane.kubectl("delete", "rwl", "--namespace", namespace, *HOSTILE, "--timeout=60s")
+
+
+@pytest.mark.parametrize("answer", ["garbage", "huge", "deep"])
+def test_hostile_answers_cost_the_workloads_they_were_for_only(
+    usual_peak: int, start_operator, runai: Simulator, workloads: Workloads, feed: Feed, answer: str
+):
+    runai.fault(kind=answer, method="POST", path="/api/v2/workloads", count=STRUCK)
+    runai.fault(kind=answer, method="GET", path="/api/v[12]/workloads", count=3 * STRUCK)
+    names = apply_good(workloads, GOOD + STRUCK)
+    operator = start_operator()
+    feed.wait_until("end", lambda: len(settled(feed)) == GOOD + STRUCK)
+    order, creates = settled(feed), [name for _, name in runai.admin("GET", "counters")["creates"]]
+
+    assert operator.alive
+    assert set(order) == names
+    assert set(order[:GOOD]) == set(creates[STRUCK:]), f"the struck ones came first: {order}"
+    assert sorted(creates) == sorted(names), "each was made once"
+    assert in_mebibytes(operator.peak_bytes() - usual_peak) < MEMORY_MARGIN
+    for name in names:
+        workloads.wait_condition(name, "Ready", "True")
+
+
+def in_mebibytes(size: int) -> float:
+    return round(size / 2**20, 1)

@@ -45,6 +45,7 @@ def test_the_pod_is_taken_where_restricted_is_enforced(installed: ControlPlane):
     accepted = installed.client.create(pod, dry_run=True)
 
     assert accepted["spec"]["securityContext"]["runAsUser"] == 65532
+    assert accepted["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
 
     del pod["spec"]["containers"][0]["securityContext"]
     with pytest.raises(Exception, match="violates PodSecurity"):

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from controlplane import ControlPlane
+from readers.combinations import TABLE
 from stack import Operator, Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -46,12 +47,20 @@ def test_its_resources_are_accepted(control_plane: ControlPlane, namespace):
     assert len(items) >= 2
 
 
-def test_make_targets_that_it_names_exist():
-    makefile = (ROOT / "Makefile").read_text()
-    named = set(re.findall(r"`?make ([a-z-]+)", README))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_make_targets_that_it_names_exist(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE))
 
-    assert {"demo", "test", "lint"} <= named
-    assert [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+    assert named <= targets
+
+
+def test_every_command_of_the_readme_is_run_somewhere():
+    """kubectl and helm below; the demo in its own test; `make lint` and `make test` by `.ci/run`, this one within."""
+    made = {" ".join(one) for one in commands(README) if one[0] == "make"}
+
+    assert {one[0] for one in commands(README)} == {"make", "kubectl", "helm"}
+    assert made == {"make demo", "make test", "make lint"}
 
 
 def test_its_kubectl_commands_work_as_they_stand(fresh_control_plane, tmp_path, runai: Simulator):
@@ -81,6 +90,14 @@ def test_its_helm_command_is_the_one_of_the_install_page_which_is_run():
 
     assert ours
     assert [one for one in ours if one not in commands((ROOT / "docs" / "install.md").read_text())] == []
+
+
+def test_every_reason_it_names_is_one_that_status_tells():
+    known = {reason for group in TABLE["reasons"].values() for reason in group["list"]}
+    listed = re.findall(r"^\| `(\w+)` \|.*\|.*\|$", README.partition("## Troubleshooting")[2], re.MULTILINE)
+
+    assert len(listed) > 5
+    assert set(listed) | set(re.findall(r"reason `(\w+)`", README)) <= known
 
 
 def test_every_variable_it_names_is_read():

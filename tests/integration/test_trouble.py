@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 
@@ -52,19 +53,34 @@ def test_never_submitted_goes_at_once_while_runai_is_down(start_operator, worklo
     workloads.wait_gone("a", timeout=20)
 
 
-def test_runai_down_while_deleting_holds_the_object_and_says_why(operator, workloads, runai):
+@pytest.mark.parametrize("fault", [{"kind": "status", "status": 503}, {"kind": "reset"}], ids=["503", "cut off"])
+def test_runai_down_while_deleting_holds_the_object_and_says_why(operator, workloads, runai, fault):
     workloads.apply("a", manifest=RUNS_ON)
     workloads.wait_condition("a", "Ready", "True")
-    runai.fault(kind="status", status=503)
+    runai.fault(**fault)
     workloads.delete("a")
     item = workloads.wait_condition("a", "Ready", "False", reason="Deleting")
 
     assert condition(item, "Reconciling")["status"] == "True"
+    assert "Run:ai" in condition(item, "Ready")["message"]
 
     runai.heal()
     workloads.wait_gone("a")
 
     assert runai.live() == []
+
+
+def test_orphan_lets_go_of_an_object_that_hangs_in_deletion(operator, workloads, runai):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    runai.fault(kind="status", status=503)
+    workloads.delete("a")
+    workloads.wait_condition("a", "Ready", "False", reason="Deleting")
+    workloads.patch("a", {"spec": {"deletionPolicy": "Orphan"}})
+    workloads.wait_gone("a")
+    runai.heal()
+
+    assert len(runai.live()) == 1
 
 
 def test_trouble_after_success_leaves_ready_alone(operator, workloads, runai):
@@ -189,16 +205,32 @@ def test_a_lost_answer_leads_to_one_workload(operator, workloads, runai):
     assert runai.effective_creates() == 1
 
 
-def test_secrets_and_tokens_never_show(operator, workloads, runai, control_plane: ControlPlane, namespace):
-    marker = "hunter2-hunter2"
+def everywhere(secret: str) -> set[str]:
+    """The secret, and what shows of it in Base64, whatever stands before and after it."""
+    coded = [base64.b64encode(b"x" * before + secret.encode())[4 if before else 0 : -4] for before in range(3)]
+    return {secret, *(code.decode() for code in coded)}
+
+
+def test_secrets_and_tokens_never_show(start_operator, workloads, runai, control_plane: ControlPlane, namespace):
+    marker, hidden = "hunter2-hunter2", "correct-horse-battery"
     manifest = manifest_of("Deployment")
     manifest["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "PASSWORD", "value": marker}]
-    workloads.apply("fine", manifest=manifest)
-    workloads.apply("refused", manifest={**manifest, "kind": "Unheard", "apiVersion": "example.com/v1"})
-    workloads.apply("broken", manifestYaml=f"apiVersion: v1\nkind: [unclosed {marker}")
-    workloads.wait_condition("fine", "Ready", "True")
-    workloads.wait_condition("refused", "Stalled", "True")
-    workloads.wait_condition("broken", "Stalled", "True")
+    metadata = {"name": "source", "namespace": namespace}
+    texts = {"good": json.dumps(manifest).replace(marker, hidden), "bad": f"apiVersion: v1\nkind: [unclosed {hidden}"}
+    control_plane.client.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": texts})
+    operator = start_operator(OPERATOR_LOG_LEVEL="debug")
+    fine = {"fine": {"manifest": manifest}, "text": {"manifestYaml": json.dumps(manifest)}, "from": source_of("good")}
+    refused = {
+        "refused": {"manifest": {**manifest, "kind": "Unheard", "apiVersion": "example.com/v1"}},
+        "broken": {"manifestYaml": f"apiVersion: v1\nkind: [unclosed {marker}"},
+        "broken-from": source_of("bad"),
+    }
+    for name, spec in {**fine, **refused}.items():
+        workloads.apply(name, **spec)
+    for name in fine:
+        workloads.wait_condition(name, "Ready", "True")
+    for name in refused:
+        workloads.wait_condition(name, "Stalled", "True")
     runai.fault(kind="status", status=500)
     workloads.annotate("fine", "reconcile-requested-at", "1")
     workloads.wait_condition("fine", "Synced", "Unknown")
@@ -207,12 +239,16 @@ def test_secrets_and_tokens_never_show(operator, workloads, runai, control_plane
         "metrics": operator.metrics(),
         "status": str([item["status"] for item in workloads.all()]),
         "events": str(control_plane.client.list_all(f"/api/v1/namespaces/{namespace}/events")),
+        "new events": str(control_plane.client.list_all(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")),
     }
-    encoded = base64.b64encode(marker.encode()).decode()
 
     for place, text in places.items():
-        for secret in (marker, encoded, CLIENT_SECRET, "eyJ"):
+        for secret in (*everywhere(marker), *everywhere(hidden), *everywhere(CLIENT_SECRET), "eyJ"):
             assert secret not in text, f"{secret} is in the {place}"
+
+
+def source_of(key: str):
+    return {"manifestFrom": {"secretKeyRef": {"name": "source", "key": key}}}
 
 
 def test_bad_configuration_ends_with_two_and_one_line(control_plane, runai, tmp_path):
@@ -228,9 +264,17 @@ def test_bad_configuration_ends_with_two_and_one_line(control_plane, runai, tmp_
     assert "RUNAI_CLIENT_ID" in operator.output()
 
 
-def test_it_stops_cleanly_when_told(operator, workloads):
+@pytest.mark.parametrize(
+    "fault", [None, {"kind": "timeout"}], ids=["while all is well", "while Run:ai does not answer"]
+)
+def test_it_stops_cleanly_when_told(operator, workloads, runai, fault):
+    """How long that takes is a figure of `make bench`."""
     workloads.apply("a", manifest=RUNS_ON)
     workloads.wait_id("a")
+    if fault:
+        runai.fault(**fault)
+        workloads.apply("b", manifest=RUNS_ON)
+        workloads.wait("b", lambda item: item["metadata"].get("finalizers"))
 
     assert operator.terminate() == 0
     assert "Traceback" not in operator.output()

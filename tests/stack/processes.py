@@ -83,20 +83,26 @@ class Process:
     def resident_bytes(self) -> int:
         return int(psutil.Process(self.child.pid).memory_info().rss)
 
+    def peak_bytes(self) -> int:
+        """The most it ever took; what it takes now where the kernel keeps no such mark (macOS)."""
+        status = Path(f"/proc/{self.child.pid}/status")
+        mark = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(), re.MULTILINE) if status.exists() else None
+        return int(mark[1]) * 1024 if mark else self.resident_bytes()
+
     def cpu_seconds(self) -> float:
         times = psutil.Process(self.child.pid).cpu_times()
         return float(times.user + times.system)
 
-    def wait_until(self, what: str, ready: Callable[[], Any]) -> Any:
+    def wait_until(self, what: str, ready: Callable[[], Any], *, timeout: float = HANG_GUARD) -> Any:
         """The first true answer of `ready`; fails with the process's output when it dies or takes too long."""
-        deadline = time.monotonic() + HANG_GUARD
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if answer := ready():
                 return answer
             if not self.alive:
                 raise AssertionError(f"ended with {self.child.returncode} before {what}:\n{self.output()[-4000:]}")
             time.sleep(0.05)
-        raise AssertionError(f"no {what} after {HANG_GUARD} s:\n{self.output()[-4000:]}")
+        raise AssertionError(f"no {what} after {timeout} s:\n{self.output()[-4000:]}")
 
 
 QUICK = {"list_lag": 0.1, "sync_time": 0.05, "phase_time": 0.1, "run_time": 0.5, "delete_time": 0.2}

@@ -150,6 +150,12 @@ class TestDownload:
         assert found["etcd"].read_bytes() == PROGRAM
         assert releases.archive_ranges == ["", f"bytes={half}-", f"bytes={half + quarter}-"]
 
+    def test_a_terminal_shows_how_far_it_is(self, bare_machine, releases):
+        terminal = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
+        binaries.prepare(["etcd"], index_url=releases.index_url, console=terminal)
+        kilobytes = f"{len(releases.archive) / 1000:.1f}"
+        assert f"{kilobytes}/{kilobytes} kB" in terminal.file.getvalue()
+
     def test_a_later_run_goes_on_where_an_interrupted_one_ended(self, bare_machine, releases, screen):
         partial = partial_of(releases)
         partial.parent.mkdir(parents=True)

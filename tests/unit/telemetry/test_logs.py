@@ -6,6 +6,7 @@ import logging
 import re
 import warnings
 
+import kopf
 import pytest
 
 from runai_operator.telemetry import logs
@@ -91,7 +92,8 @@ def test_the_object_that_kopf_speaks_of_is_named_and_nothing_else_of_it_is_shown
         "namespace": "a",
         "uid": None,
     }
-    logging.getLogger("kopf.objects").error("oh", extra={"k8s_ref": reference, "k8s_skip": False, "settings": object()})
+    extra = {"k8s_ref": reference, "k8s_skip": False, "settings": kopf.OperatorSettings()}
+    logging.getLogger("kopf.objects").error("oh", extra=extra)
 
     (record,) = as_json()
     assert (record["namespace"], record["name"]) == ("a", "train")
