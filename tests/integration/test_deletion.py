@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,9 @@ from stack.workloads import condition
 RUNS_ON = manifest_of("Deployment")
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/runaiworkloads.bridge.run.ai"
 RECORD = "runai-operator-orphans"
+PAGE = (Path(__file__).parents[2] / "docs" / "deletion.md").read_text()
+TO_ORPHAN, TO_CONFIRM, TO_LIST = [shlex.split(block) for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)]
+"""The page's commands: two are run as they stand, the third without a pod."""
 
 
 def run_some(workloads, count: int) -> list[str]:
@@ -28,6 +34,7 @@ def run_some(workloads, count: int) -> list[str]:
 
 def orphans(operator: Operator, *arguments: str) -> str:
     """What `runai-operator orphans` prints, with the settings of the operator."""
+    assert TO_LIST[-2:] == ["runai-operator", "orphans"]
     command = [sys.executable, "-m", "runai_operator", "orphans", *arguments]
     done = subprocess.run(command, env=operator.environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -71,9 +78,9 @@ def test_deleting_the_crd_deletes_no_workload_until_it_is_confirmed(fresh_contro
         assert runai.calls("DELETE") == 0
         assert len(runai.live()) == 4
 
-        workloads.patch("w0", {"spec": {"deletionPolicy": "Orphan"}})
+        plane.kubectl(*["w0" if word == "NAME" else word for word in TO_ORPHAN[1:]])
         workloads.wait_gone("w0")
-        plane.kubectl("annotate", "crd", "runaiworkloads.bridge.run.ai", "bridge.run.ai/confirm-delete=true")
+        plane.kubectl(*TO_CONFIRM[1:])
         plane.client.wait_gone(CRD)
 
         assert [entry["owner"]["name"] for entry in runai.live()] == ["w0"]
