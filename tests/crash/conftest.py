@@ -36,11 +36,18 @@ class Stage:
             "OPERATOR_NAMESPACES": self.namespace,
             "OPERATOR_INSTALL_ID": self.namespace,
             "OPERATOR_GRACE_PERIOD": "1s",
+            "OPERATOR_DELETE_RATE": "100000",
+            "OPERATOR_RECORDS_NAMESPACE": self.namespace,
             **env,
         }
         made = Operator(self.directory, self.plane.kubeconfig, self.runai.url, **settings)
         made._command = [sys.executable, str(ENTRY)]
         return made.start().wait_ready()
+
+    def orphans(self) -> dict[str, str]:
+        """The record of what was left behind."""
+        found = self.plane.client.find(f"/api/v1/namespaces/{self.namespace}/configmaps/runai-operator-orphans")
+        return (found or {}).get("data") or {}
 
     def wait(self, what: str, done: Callable[[], bool]) -> float:
         """Seconds until `done`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from stack import Simulator, Workloads, manifest_of
@@ -17,7 +17,7 @@ OTHER_KIND = RUNS_ON | {"kind": "StatefulSet"}
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One path. `creates` POSTs may take effect in all, and `live` workloads are there at the end."""
+    """One path. `creates` POSTs may take effect in all; `live` workloads are there at the end, `orphans` are on record."""
 
     name: str
     prepare: Callable[[Workloads, Simulator], Any]
@@ -25,6 +25,9 @@ class Path:
     done: Callable[[Workloads], bool]
     creates: int = 1
     live: int = 1
+    orphans: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the operator."""
 
 
 def apply(**spec: Any) -> Callable[[Workloads, Simulator], Any]:
@@ -50,6 +53,11 @@ def nothing(workloads: Workloads, runai: Simulator) -> None:
 
 def delete(workloads: Workloads, runai: Simulator) -> None:
     del runai
+    workloads.delete(NAME)
+
+
+def delete_while_down(workloads: Workloads, runai: Simulator) -> None:
+    runai.fault(kind="status", status=503)
     workloads.delete(NAME)
 
 
@@ -80,6 +88,14 @@ PATHS = (
     Path("submit from text", nothing, edit(manifestYaml="apiVersion: apps/v1\nkind: Deployment\nspec: {}"), ready),
     Path("update", apply(), edit(manifest=EDITED), ready),
     Path("delete", apply(), delete, gone, live=0),
+    Path(
+        "give up",
+        apply(),
+        delete_while_down,
+        gone,
+        orphans=1,
+        env={"OPERATOR_RELEASE_AFTER": "1s", "OPERATOR_STALLED_AFTER": "1s"},
+    ),
     Path("adopt", orphan, adopt, ready),
     # The object comes back under another UID, as from a backup, while its workload lives.
     Path("restore", orphan, edit(manifest=RUNS_ON), ready),

@@ -10,6 +10,7 @@ class Row:
     """One case: what was interrupted and where, what was there in the end, and how long it took to get there."""
 
     path: str
+    world: str
     point: str
     struck: bool
     creates: int
@@ -26,10 +27,12 @@ class Report:
 
     def markdown(self) -> str:
         """Sorted as run. Seconds are from the restart, or from the fault, until all was well."""
-        lines = ["| Path | Interrupted at | Struck | POSTs that took effect | Live workloads | Seconds to converge |"]
-        lines.append("|---|---|---|---|---|---|")
+        lines = [
+            "| Path | Control plane | Interrupted at | Struck | POSTs that took effect | Live workloads | Seconds to converge |"
+        ]
+        lines.append("|---|---|---|---|---|---|---|")
         lines += [
-            f"| {r.path} | `{r.point}` | {'yes' if r.struck else 'no'} | {r.creates} | {r.live} | {r.seconds:.1f} |"
+            f"| {r.path} | {r.world} | `{r.point}` | {'yes' if r.struck else 'no'} | {r.creates} | {r.live} | {r.seconds:.1f} |"
             for r in self.rows
         ]
         return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from crash.worlds import WORLDS
 from stack import manifest_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -17,8 +18,9 @@ KILLS = 8
 RUNS_ON = manifest_of("Deployment")
 
 
-def test_a_burst_with_kills_and_lost_answers(stage):
-    one = stage()
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_burst_with_kills_and_lost_answers(world, stage):
+    one = stage(**WORLDS[world])
     rng = random.Random(20261124)
     one.runai.fault(kind="lost-answer", method="POST", path="/api/v2/workloads", probability=0.1)
     names = [f"w{number}" for number in range(MANY)]

@@ -6,19 +6,21 @@ import pytest
 
 from crash.paths import NAME, PATHS
 from crash.report import Row
+from crash.worlds import WORLDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
+@pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
-def test_killed_at_every_await(path, stage, report, tmp_path):
-    points = trace(path, stage(), tmp_path / "trace")
+def test_killed_at_every_await(path, world, stage, report, tmp_path):
+    points = trace(path, stage(**WORLDS[world]), tmp_path / "trace")
 
     assert len(points) >= 4, "a path without calls proves nothing"
 
     struck = 0
     for point in [f"{call}:{side}" for call in points for side in ("before", "after")]:
-        row = interrupted(path, stage(), point)
+        row = interrupted(path, world, stage(**WORLDS[world]), point)
         report.add(row)
         struck += row.struck
 
@@ -31,7 +33,7 @@ def test_killed_at_every_await(path, stage, report, tmp_path):
 def trace(path, stage, file) -> list[str]:
     """The calls of the path when nothing interrupts it."""
     prepare(path, stage)
-    operator = stage.operator(CRASH_TRACE=str(file))
+    operator = stage.operator(**path.env, CRASH_TRACE=str(file))
     path.act(stage.workloads, stage.runai)
     stage.wait(path.name, lambda: path.done(stage.workloads))
     operator.kill()
@@ -45,16 +47,18 @@ def prepare(path, stage) -> None:
     operator.kill()
 
 
-def interrupted(path, stage, point: str) -> Row:
+def interrupted(path, world, stage, point: str) -> Row:
     prepare(path, stage)
-    doomed = stage.operator(CRASH_AT=point)
+    doomed = stage.operator(**path.env, CRASH_AT=point)
     path.act(stage.workloads, stage.runai)
     stage.wait("dead or done", lambda: not doomed.alive or path.done(stage.workloads))
     struck = not doomed.alive
     doomed.kill()
-    healthy = stage.operator()
+    healthy = stage.operator(**path.env)
     seconds = stage.wait(f"{path.name} after {point}", lambda: path.done(stage.workloads))
-    row = Row(path.name, point, struck, stage.runai.effective_creates(), len(stage.runai.live()), seconds)
+    creates, live = stage.runai.effective_creates(), len(stage.runai.live())
+    row = Row(path.name, world, point, struck, creates, live, seconds)
+    assert len(stage.orphans()) == path.orphans, row
     item = stage.workloads.find(NAME)
     if item is not None:
         assert [entry["id"] for entry in stage.runai.live()] == [item["status"]["workloadId"]]

@@ -6,6 +6,7 @@ import pytest
 
 from crash.paths import NAME, PATHS
 from crash.report import Row
+from crash.worlds import WORLDS
 from runai_simulator.faults import KINDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -51,9 +52,10 @@ SWITCHES = {
 }
 
 
+@pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize(("path", "method", "rule"), CASES, ids=lambda value: getattr(value, "name", value))
-def test_struck_by_a_fault(path, method, rule, stage, report):
-    one = stage()
+def test_struck_by_a_fault(path, method, rule, world, stage, report):
+    one = stage(**WORLDS[world])
     operator = one.operator()
     path.prepare(one.workloads, one.runai)
     one.runai.fault(**({"method": method, "path": "/api/v2/workloads", "count": 2} | RULES[rule]))
@@ -62,6 +64,7 @@ def test_struck_by_a_fault(path, method, rule, stage, report):
     left = one.runai.admin("GET", "faults")
     row = Row(
         path.name,
+        world,
         f"{rule} on {method}",
         left[0]["count"] < 2,
         one.runai.effective_creates(),
@@ -79,7 +82,7 @@ def test_struck_by_a_fault(path, method, rule, stage, report):
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
 def test_every_path_under_every_switch(path, switches, stage):
     one = stage(**switches)
-    operator = one.operator()
+    operator = one.operator(**path.env)
     path.prepare(one.workloads, one.runai)
     one.runai.fault(kind="lost-answer", method="POST", path="/api/v2/workloads", count=1)
     path.act(one.workloads, one.runai)

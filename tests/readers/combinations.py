@@ -149,6 +149,11 @@ def _completed(p: Pass) -> bool:
     return p.latched or p.phase == "Completed"
 
 
+def _is_silent(p: Pass) -> bool:
+    """A reading without `syncInfo`, which only the answer to a POST or PUT lacks by rule."""
+    return p.sync is None and p.submitted and p.end.verdict is not Verdict.DELIVERED and not _is_blind(p)
+
+
 UNFINISHED_DELETION = ("Deleting", "Deleted")
 
 ROWS: tuple[Rule, ...] = (
@@ -165,7 +170,7 @@ ROWS: tuple[Rule, ...] = (
     ("failed", lambda p: p.sync == "Failed"),
     ("failed", lambda p: p.phase == "Failed" and p.gone),
     ("progressing", lambda p: p.desired == "Deleted" or p.sync in UNFINISHED_DELETION),
-    ("progressing", lambda p: p.sync != "Synced"),
+    ("progressing", lambda p: p.sync != "Synced" and not _is_silent(p)),
     ("paused", lambda p: p.paused and p.phase in ("Running", "Stopped")),
     ("outage", lambda p: p.phase == "Running" and p.end.verdict is Verdict.TROUBLE),
     ("running", lambda p: p.phase == "Running"),

@@ -24,6 +24,8 @@ COMPLETED = "Completed"
 FAILED = "Failed"
 NOT_DELIVERED = "NotDelivered"
 """Reason of `Synced` while the last edit has not reached Run:ai."""
+SYNC_NOT_REPORTED = "SyncNotReported"
+"""Reason of `Synced` where readings carry no `syncInfo`: then the phase alone tells how it goes."""
 WAITING_TO_RECREATE = "WaitingToRecreate"
 RECREATE_GIVEN_UP = "RecreateGivenUp"
 LOST_REASONS = frozenset({"DeletedExternally", WAITING_TO_RECREATE, RECREATE_GIVEN_UP, "ManagedByOther"})

@@ -19,6 +19,7 @@ from runai_operator.domain.situation import (
     FAILED,
     LOST_REASONS,
     NOT_DELIVERED,
+    SYNC_NOT_REPORTED,
     Missing,
     Situation,
     Wanted,
@@ -101,8 +102,9 @@ def settle(s: Situation, end: Settle, *, now: datetime, stalled: bool = False) -
     completed = status.get("phase") == COMPLETED or (bool(s.workload_id) and s.recorded.completed)
     if completed:
         status["phase"] = COMPLETED
-    story = tell(s, status, end, stalled=stalled)
-    status["conditions"] = _conditions(s, story, _synced(status, end), completed=completed, now=now)
+    silent = _is_silent_about_sync(s, end)
+    story = tell(s, status, end, stalled=stalled, silent=silent)
+    status["conditions"] = _conditions(s, story, _synced(status, end, silent=silent), completed=completed, now=now)
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
 
 
@@ -178,7 +180,17 @@ def _record_delivery(status: Json, s: Situation, end: Settle) -> None:
         status["submittedHash"] = f".{s.recorded.identity}" if s.recorded.identity else None
 
 
-def tell(s: Situation, status: Mapping[str, Any], end: Settle, *, stalled: bool) -> Story:
+def _is_silent_about_sync(s: Situation, end: Settle) -> bool:
+    """Readings of this Run:ai leave `syncInfo` out, as the schema allows; what answers a POST or PUT always does."""
+    if end.verdict is Verdict.DELIVERED:
+        return False
+    if isinstance(s.remote, Remote):
+        return s.remote.sync_status is None
+    before = condition(s.workload.status, "Synced")
+    return before is not None and before.get("reason") == SYNC_NOT_REPORTED
+
+
+def tell(s: Situation, status: Mapping[str, Any], end: Settle, *, stalled: bool, silent: bool = False) -> Story:
     """What Ready says, first match wins: deleting, refused, trouble, paused, then what Run:ai shows."""
     error, before = end.error, s.recorded.reason
     match end.verdict:
@@ -201,7 +213,7 @@ def tell(s: Situation, status: Mapping[str, Any], end: Settle, *, stalled: bool)
                 "paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to go on",
                 stalled=True,
             )
-    shown = _as_shown(status)
+    shown = _as_shown(status, silent=silent)
     if s.workload.paused and shown.ready == "True":
         return Story(
             "True", "Paused", "paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is gone"
@@ -214,17 +226,17 @@ def _failing(error: BridgeError | None, *, stalled: bool) -> Story:
     return Story("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
 
 
-def _as_shown(status: Mapping[str, Any]) -> Story:
+def _as_shown(status: Mapping[str, Any], *, silent: bool) -> Story:
     """What Run:ai shows: what has finished stays so when it is gone; else how the sync goes, else the phase."""
     phase, detail = status.get("phase"), status.get("phaseMessage") or ""
     if phase == COMPLETED:
         return Story("True", COMPLETED, "the workload has completed")
     if phase == FAILED and status.get("syncStatus") == "Deleted":
         return _of_phase(phase, detail)
-    return _before_phases(status) or _of_phase(phase, detail)
+    return _before_phases(status, silent=silent) or _of_phase(phase, detail)
 
 
-def _before_phases(status: Mapping[str, Any]) -> Story | None:
+def _before_phases(status: Mapping[str, Any], *, silent: bool) -> Story | None:
     """What has to be said before a phase counts."""
     sync = status.get("syncStatus")
     if sync == "Failed":
@@ -232,7 +244,7 @@ def _before_phases(status: Mapping[str, Any]) -> Story | None:
         return Story("False", "SyncFailed", message, stalled=True)
     if status.get("desiredPhase") == "Deleted" or sync in ("Deleting", "Deleted"):
         return Story("False", "RunaiDeleting", "Run:ai is deleting the workload", reconciling=True)
-    if sync != "Synced":
+    if sync != "Synced" and not silent:
         message = f"Run:ai accepted the workload and is bringing it to its cluster ({sync})" if sync else "submitted"
         return Story("False", "Syncing", message, reconciling=True)
     return None
@@ -253,7 +265,7 @@ def _of_phase(phase: str | None, detail: str) -> Story:
     return Story("False", reason, detail or f"phase in Run:ai: {phase}", reconciling=True)
 
 
-def _synced(status: Mapping[str, Any], end: Settle) -> tuple[str, str, str]:
+def _synced(status: Mapping[str, Any], end: Settle, *, silent: bool) -> tuple[str, str, str]:
     """Status, reason and message of Synced: has our last word reached the cluster?"""
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
@@ -268,6 +280,8 @@ def _synced(status: Mapping[str, Any], end: Settle) -> tuple[str, str, str]:
         return "True", "Synced", "what was submitted has reached the cluster"
     if sync == "Failed":
         return "False", "SyncFailed", status.get("syncMessage") or "Run:ai gave no reason"
+    if silent and sync is None:
+        return "Unknown", SYNC_NOT_REPORTED, "this Run:ai does not tell whether a workload has reached its cluster"
     return "False", "Syncing", f"Run:ai says {sync}" if sync else "submitted"
 
 

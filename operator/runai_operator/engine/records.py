@@ -134,7 +134,9 @@ class Record:
     @property
     def in_flight(self) -> bool:
         """Submitted, and the cluster has not got it yet; one that has failed may have been mended by an edit."""
-        settled = self.shown.sync in ("Synced", "Failed", "Deleted") or self.shown.phase == COMPLETED
+        # Without a word about the sync, Ready goes by the phase once a reading was made.
+        silent = self.shown.sync is None and self.shown.reason not in (None, "Syncing")
+        settled = self.shown.sync in ("Synced", "Failed", "Deleted") or self.shown.phase == COMPLETED or silent
         return self.workload_id is not None and not settled
 
     def needs_pass(self) -> bool:

@@ -351,3 +351,28 @@ async def test_what_somebody_deletes_again_and_again_is_created_more_and_more_sl
 
     assert len(bench.runai.world.creates) == 7
     assert bench.ready() == 1
+
+
+async def test_a_run_ai_that_never_tells_of_the_sync_is_believed_by_its_phases_at_no_cost_of_its_own(bench):
+    bench.runai.world.switches = bench.runai.world.switches.changed({"sync_info": False})
+    for number in range(10):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(120)
+    reads = bench.runai.calls["get"]
+    await asyncio.sleep(1800)
+
+    assert bench.ready() == 10
+    assert bench.runai.calls["get"] == reads
+    assert condition(bench.kube.objects["ns", "w0"].status, "Synced")["reason"] == "SyncNotReported"
+
+    stored = bench.kube.objects["ns", "w0"]
+    bench.kube.edit(stored, replace(stored.spec, manifest={**RUNS_ON, "spec": {"replicas": 2}}))
+    bench.engine.observe("MODIFIED", stored.head())
+    await asyncio.sleep(60)
+
+    assert bench.ready() == 10
+    assert [method for method, _ in bench.runai.writes].count("PUT") == 1
+    bench.delete_everything()
+    await asyncio.sleep(60)
+    assert bench.kube.objects == {}
+    assert bench.runai.live() == []
