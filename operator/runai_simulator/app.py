@@ -119,7 +119,7 @@ class Simulator:
         return _existing(self.world.find(request.path_params["id"], self._clock()))
 
     def _accepted(self, workload: Workload, code: int = 202) -> Response:
-        return JSONResponse(views.v2_workload(workload, self.world.switches), code)
+        return JSONResponse(views.v2_workload(workload, self._clock(), self.world.switches), code)
 
     # --- v1, a read model that lags
 

@@ -15,6 +15,8 @@ class Switches:
 
     deleted_answers_404: bool = True
     """A deleted workload answers 404; else as one that is being deleted does, and GET shows it as Deleted."""
+    deleted_at_when_asked: bool = True
+    """`deletedAt` is set with the DELETE; else when the workload is gone."""
     second_delete: bool = True
     """DELETE of what is being deleted is taken, without effect; else it answers 404."""
     raw_manifest_echo: bool = True

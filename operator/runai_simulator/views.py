@@ -30,10 +30,11 @@ def stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def v2_workload(workload: Workload, switches: Switches) -> Json:
+def v2_workload(workload: Workload, now: float, switches: Switches) -> Json:
     """`WorkloadV2`."""
     project, kind, skew = workload.project, workload.kind, switches.clock_skew
     shown = _raw(workload.manifest, switches)
+    deleted = _deleted(workload, now, switches)
     return {
         "metadata": {
             "id": workload.id,
@@ -52,13 +53,19 @@ def v2_workload(workload: Workload, switches: Switches) -> Json:
             "createdBy": SUBMITTER,
             "updatedAt": stamp(workload.updated + skew),
             "updatedBy": SUBMITTER,
-            "deletedAt": None if workload.deleted is None else stamp(workload.deleted + skew),
-            "deletedBy": None if workload.deleted is None else SUBMITTER,
+            "deletedAt": None if deleted is None else stamp(deleted + skew),
+            "deletedBy": None if deleted is None else SUBMITTER,
         },
         "desiredPhase": workload.desired_phase,
         "rawManifest": shown,
         "workloadManifest": _as_applied(shown, workload),
     }
+
+
+def _deleted(workload: Workload, now: float, switches: Switches) -> float | None:
+    if switches.deleted_at_when_asked:
+        return workload.deleted
+    return workload.gone if workload.is_gone(now) else None
 
 
 def _raw(manifest: Json, switches: Switches) -> Json:
@@ -83,7 +90,7 @@ def _as_applied(manifest: Json, workload: Workload) -> Json:
 
 def v2_read(workload: Workload, now: float, switches: Switches) -> Json:
     """The answer of a V2 GET."""
-    answer = {"workload": v2_workload(workload, switches)}
+    answer = {"workload": v2_workload(workload, now, switches)}
     if switches.sync_info:
         status, message = workload.sync(now)
         answer["syncInfo"] = {"status": status} | ({"message": message} if message else {})

@@ -53,6 +53,18 @@ def test_a_deleted_workload_is_unknown_or_still_shown(switched, expected):
         assert answers[0].json()["workload"]["metadata"]["deletedAt"]
 
 
+@both_ways("deleted_at_when_asked", (True, (0.0, 0.0)), (False, (None, GONE)))
+def test_when_a_workload_is_said_to_be_deleted(switched, expected):
+    switched.switch(deleted_answers_404=False)
+    workload_id, asked = switched.created(), switched.clock.now
+    said = [switched.delete(workload_id).json()["metadata"]["deletedAt"]]
+    switched.wait(GONE)
+    said.append(switched.workload(workload_id)["metadata"]["deletedAt"])
+    moments = [text and round(datetime.fromisoformat(text).timestamp() - asked, 1) for text in said]
+
+    assert tuple(moments) == expected
+
+
 @both_ways("second_delete", (True, 202), (False, 404))
 def test_a_delete_of_what_is_being_deleted(switched, expected):
     workload_id = switched.created()

@@ -141,8 +141,8 @@ class RunaiClient:
         return await call(self._chance, effect, to_runai=True, is_write=is_write)
 
     def _remote(self, workload: Workload, *, with_sync: bool) -> Remote:
-        now, switches = self._runai.now(), self._runai.world.switches
-        return read_remote(v2_read(workload, now, switches) if with_sync else v2_workload(workload, switches))
+        view = v2_read if with_sync else v2_workload
+        return read_remote(view(workload, self._runai.now(), self._runai.world.switches))
 
 
 def _error(refused: Refused, *, write: str = "POST") -> Exception:
