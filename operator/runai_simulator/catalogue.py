@@ -19,6 +19,8 @@ def stable_id(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Project:
+    """A project lives in one cluster; its name is unique there."""
+
     id: str
     name: str
     cluster_id: str
@@ -46,6 +48,8 @@ PRIORITIES = {
 
 @dataclass(frozen=True, slots=True)
 class Category:
+    """What a workload gets that does not ask."""
+
     priority: str
     preemptibility: str
 
@@ -59,11 +63,15 @@ CATEGORIES = {
 
 @dataclass(frozen=True, slots=True)
 class Kind:
+    """A registered workload type; the core group is empty."""
+
     name: str
     group: str
     versions: tuple[str, ...]
     category: str
     completes: bool
+    phase: str = "Ready"
+    """In all clusters; anything but Ready refuses workloads."""
 
 
 def _kinds(category: str, completes: bool, **kinds: str) -> list[Kind]:

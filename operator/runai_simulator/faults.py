@@ -32,6 +32,14 @@ KINDS = {
 }
 """What each kind of fault does."""
 
+_NUMBERS: tuple[tuple[str, Any, float, float], ...] = (
+    ("count", int, -1, 1_000_000),
+    ("probability", int | float, 0, 1),
+    ("status", int, 200, 599),
+    ("seconds", int | float, 0, 3600),
+)
+"""Types and bounds."""
+
 
 @dataclass(slots=True)
 class Fault:
@@ -50,18 +58,30 @@ class Fault:
     seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        """Raises `ValueError` for what could not strike."""
+        if self.kind not in list(KINDS):
             raise ValueError(f"no fault is named {self.kind}; there are {', '.join(KINDS)}")
-        re.compile(self.path)
+        for name in ("method", "path", "after"):
+            text = getattr(self, name)
+            if not (isinstance(text, str) and text.isascii() and text.isprintable()):
+                raise ValueError(f"{name} is a string")
+        for name, kind, low, high in _NUMBERS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+                raise ValueError(f"{name} is a number from {low} to {high}")
+        try:
+            re.compile(self.path)
+        except re.error as problem:
+            raise ValueError(f"path is no regular expression: {problem}") from None
 
 
 class Faults:
     """ASGI middleware around the API; the admin endpoint and, unless named, the token endpoints stay out of it."""
 
-    def __init__(self, app: App, *, seed: int | None = None) -> None:
-        self._app = app
+    def __init__(self, app: App, rules: list[Fault], *, seed: int | None = None) -> None:
+        """The first of `rules` that strikes a request is the one; what strikes a limited number of times counts down."""
+        self._app, self._rules = app, rules
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
-        self.rules: list[Fault] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault = self._strike(scope) if scope["type"] == "http" else None
@@ -74,7 +94,7 @@ class Faults:
         path = scope["path"]
         if path.startswith("/_admin"):
             return None
-        for fault in self.rules:
+        for fault in self._rules:
             meant = "token" in fault.path or "/token" not in path
             if not meant or fault.count == 0 or fault.method not in ("", scope["method"]):
                 continue

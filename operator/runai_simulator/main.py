@@ -17,15 +17,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code: 0 when told to stop, 2 for arguments that cannot be used."""
     args = _parser().parse_args(argv)
     try:
-        switches = Switches().changed(dict(map(_switch, args.switch)))
+        simulator = Simulator(Switches().changed(dict(map(_switch, args.switch))), seed=args.seed)
+        server = make_server(simulator, tls_cert=args.tls_cert, tls_key=args.tls_key)
+        server.config.load()  # the certificate, before anything is promised
         socket = listen(args.host, args.port)
-    except (ValueError, OSError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         print(f"runai-simulator: {error}", file=sys.stderr)  # noqa: T201 - a command's own words
         return 2
     host, port = socket.getsockname()[:2]
     scheme = "https" if args.tls_cert else "http"
     shown = f"[{host}]" if ":" in host else host
-    server = make_server(Simulator(switches, seed=args.seed), tls_cert=args.tls_cert, tls_key=args.tls_key)
     print(f"runai-simulator listening on {scheme}://{shown}:{port}", flush=True)  # noqa: T201 - scripts read it
     try:
         server.run(sockets=[socket])

@@ -37,7 +37,7 @@ def make_server(simulator: Simulator, *, tls_cert: str | None = None, tls_key: s
         date_header=False,
         ssl_certfile=tls_cert,
         ssl_keyfile=tls_key,
-        timeout_graceful_shutdown=0,
+        timeout_graceful_shutdown=1,  # whom a fault never answers would wait for ever
     )
     return uvicorn.Server(config)
 

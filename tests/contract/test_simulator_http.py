@@ -1,19 +1,17 @@
-"""The simulator over real sockets: documented refusals, filters, paging, tokens, switches and faults."""
+"""The simulator over real sockets: documented refusals, filters, paging, tokens, faults and its own endpoint."""
 
 from __future__ import annotations
 
 import base64
-import time
-from pathlib import Path
 
 import httpx
 import pytest
 
 from runai_simulator.faults import KINDS
-from runai_simulator.switches import Switches
+from simulated_runai import RUNNING, job
 
-DOCS = Path(__file__).parents[2] / "docs" / "simulator.md"
 JOB = {"apiVersion": "batch/v1", "kind": "Job"}
+PLACE = {"name": "a", "projectId": "1"}
 
 
 @pytest.mark.parametrize(
@@ -57,21 +55,91 @@ JOB = {"apiVersion": "batch/v1", "kind": "Job"}
         ({"metadata": {"name": "a", "projectId": "1"}}, 400, "a manifest must be provided"),
     ],
 )
-def test_refusals_use_the_documented_words(api, body, code, message):
-    answer = api.http.post("/api/v2/workloads", json=body)
+def test_refusals_use_the_documented_words(shared_api, body, code, message):
+    answer = shared_api.http.post("/api/v2/workloads", json=body)
 
     assert answer.status_code == code
     assert answer.json()["code"] == code
     assert message in answer.json()["message"]
 
 
-def test_text_is_taken_as_base64_of_yaml(api):
-    text = base64.b64encode(b"apiVersion: batch/v1\nkind: Job\n").decode()
-    body = {"metadata": {"name": "a", "projectId": "1"}, "manifestBase64Encoded": text}
-    answer = api.http.post("/api/v2/workloads", json=body)
+def submit_text(api, text: bytes):
+    encoded = base64.b64encode(text).decode()
+    return api.http.post("/api/v2/workloads", json={"metadata": PLACE, "manifestBase64Encoded": encoded})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"apiVersion: batch/v1\nkind: Job\n",
+        b'{"apiVersion": "batch/v1", "kind": "Job"}',
+        b"{apiVersion: batch/v1, kind: Job}",
+    ],
+)
+def test_text_is_taken_as_base64_of_yaml(api, text):
+    answer = submit_text(api, text)
 
     assert answer.status_code == 202
     assert answer.json()["rawManifest"] == JOB
+
+
+def test_dates_in_text_stay_text(api):
+    answer = submit_text(api, b"apiVersion: batch/v1\nkind: Job\nspec: {day: 2026-01-02, 1: one}\n")
+
+    assert answer.json()["rawManifest"]["spec"] == {"day": "2026-01-02", "1": "one"}
+
+
+BOMB = b"apiVersion: batch/v1\nkind: Job\na0: &a0 [x]\n" + b"".join(
+    b"a%d: &a%d [%b]\n" % (n, n, b",".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xff",
+        b"a: b: c",
+        b"[1, 2]",
+        b"x: &x [*x]",
+        b"? [a, b]\n: c",
+        b"a: !!binary aGVsbG8=",
+        b"a: !!python/name:os.system",
+        b"a: .inf",
+        b'{"a": 1e999}',
+        b'a: "\\ud800"',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        BOMB,
+    ],
+    ids=lambda text: repr(text[:24]),
+)
+def test_text_that_cannot_be_read_is_refused(shared_api, text):
+    assert submit_text(shared_api, text).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b"{" * 100_000,
+        b'{"metadata": 1}',
+        b'{"metadata": {"name": "a", "projectId": "1"}, "manifest": 7}',
+        b'{"metadata": {"name": "a", "projectId": "1"}, "manifest": {}, "manifestBase64Encoded": ""}',
+        b'{"metadata": {"name": "a", "projectId": "1"}, "manifestBase64Encoded": 7}',
+        b'{"metadata": {"name": "a", "projectId": "1"}, "manifest": {"x": NaN}}',
+        b'{"metadata": {"name": "a", "projectId": "1"}, "manifest": {"x": "\\ud800"}}',
+        b'{"metadata": {"name": ["a"], "projectId": "1"}, "manifest": {"apiVersion": "batch/v1", "kind": "Job"}}',
+        b'{"metadata": {"name": "a", "projectId": "1", "priority": []}, "manifest": {"apiVersion": "v1", "kind": "Pod"}}',
+        b'{"metadata": {"name": "a", "projectId": "1"}, "manifest": {"apiVersion": "v1", "kind": "Pod", "metadata": []}}',
+    ],
+    ids=lambda body: repr(body[-24:]),
+)
+def test_bodies_that_cannot_be_read_are_refused(shared_api, body):
+    answer = shared_api.http.post("/api/v2/workloads", content=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, 400)
 
 
 def test_rows_are_filtered_sorted_and_paged(api):
@@ -94,19 +162,41 @@ def test_rows_are_filtered_sorted_and_paged(api):
 
 
 @pytest.mark.parametrize(
-    "query", [{"filterBy": "id==x"}, {"filterBy": "phaseUpdatedAt=@2026"}, {"limit": "501"}, {"sortBy": "id"}]
+    "query",
+    [
+        {"filterBy": "id==x"},
+        {"filterBy": "name"},
+        {"filterBy": "name=="},
+        {"filterBy": "phaseUpdatedAt=@2026"},
+        {"filterBy": "phaseUpdatedAt>=yesterday"},
+        {"filterBy": "phaseUpdatedAt>=0001-01-01T00:00:00+14:00"},
+        {"filterBy": "priority>=high"},
+        {"limit": "0"},
+        {"limit": "501"},
+        {"limit": "\N{ARABIC-INDIC DIGIT FIVE}"},
+        {"offset": "-1"},
+        {"offset": "9" * 5000},
+        {"sortBy": "id"},
+        {"sortOrder": "up"},
+    ],
 )
-def test_queries_outside_the_documented_ones_are_refused(api, query):
-    assert api.http.get("/api/v1/workloads", params=query).status_code == 400
+def test_queries_outside_the_documented_ones_are_refused(shared_api, query):
+    assert shared_api.http.get("/api/v1/workloads", params=query).status_code == 400
 
 
 def test_changes_since_a_moment(api):
     api.created("old")
-    time.sleep(0.3)
-    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    api.wait(RUNNING)
+    api.created("new")
+    moment = api.rows(filterBy="name==new")[0]["phaseUpdatedAt"]
 
-    assert api.rows(filterBy=f"phaseUpdatedAt>={moment}") == []
-    assert len(api.rows(filterBy="phaseUpdatedAt>=2026-01-01T00:00:00Z")) == 1
+    assert {row["name"] for row in api.rows(filterBy=f"phaseUpdatedAt>={moment}")} == {"old", "new"}
+    assert {row["name"] for row in api.rows(filterBy=f"createdAt>={moment}")} == {"new"}
+
+    api.wait(1)
+    later = moment.replace("Z", "+00:00")
+    assert [row["name"] for row in api.rows(filterBy=f"createdAt<={later}", sortBy="createdAt")] == ["old", "new"]
+    assert api.rows(filterBy="phaseUpdatedAt>=2999-01-01T00:00:00Z") == []
 
 
 def test_without_a_valid_token_nothing_is_answered(api):
@@ -115,86 +205,12 @@ def test_without_a_valid_token_nothing_is_answered(api):
     assert api.http.get("/api/v1/workloads").status_code == 401
 
 
-def test_tokens_expire_and_can_be_revoked(api):
-    api.switch(token_lifetime=0.0)
-    api.log_in()
+def test_tokens_can_be_revoked(api):
+    api.admin("DELETE", "tokens")
     assert api.http.get("/api/v1/workloads").status_code == 401
 
-    api.switch(token_lifetime=60.0)
     api.log_in()
     assert api.http.get("/api/v1/workloads").status_code == 200
-
-    api.http.delete("/_admin/tokens")
-    assert api.http.get("/api/v1/workloads").status_code == 401
-
-
-def test_an_old_control_plane_has_only_the_first_token_endpoint(api):
-    api.switch(token_v2=False)
-    assert api.http.post("/api/v2/token", data={}).status_code == 404
-
-    body = {"grantType": "client_credentials", "clientID": "a", "clientSecret": "b"}
-    assert api.http.post("/api/v1/token", json=body).json()["accessToken"]
-
-
-def gone(api):
-    workload_id = api.created("a")
-    api.http.delete(f"/api/v2/workloads/{workload_id}")
-    time.sleep(0.2)
-    return workload_id
-
-
-@pytest.mark.parametrize(("answers_404", "code"), [(True, 404), (False, 200)])
-def test_reading_what_is_deleted_both_ways(api, answers_404, code):
-    api.switch(deleted_answers_404=answers_404)
-    answer = api.read(gone(api))
-
-    assert answer.status_code == code
-    if code == 200:
-        assert answer.json()["syncInfo"]["status"] == "Deleted"
-        assert answer.json()["workload"]["metadata"]["deletedAt"]
-
-
-@pytest.mark.parametrize(("answers_404", "code"), [(True, 404), (False, 202)])
-def test_deleting_twice_both_ways(api, answers_404, code):
-    api.switch(deleted_answers_404=answers_404)
-
-    assert api.http.delete(f"/api/v2/workloads/{gone(api)}").status_code == code
-
-
-@pytest.mark.parametrize(("echo", "shown"), [(True, True), (False, False)])
-def test_manifests_are_echoed_or_not(api, echo, shown):
-    api.switch(raw_manifest_echo=echo)
-    workload = api.read(api.created("a")).json()["workload"]
-
-    assert bool(workload["rawManifest"]) is shown
-    assert bool(workload["workloadManifest"]) is shown
-
-
-@pytest.mark.parametrize("equal", [True, False])
-def test_the_two_apis_share_their_ids_or_not(api, equal):
-    api.switch(ids_equal=equal)
-    workload_id = api.created("a")
-
-    assert (api.rows()[0]["id"] == workload_id) is equal
-
-
-@pytest.mark.parametrize(("known", "made"), [(True, 0), (False, 1)])
-def test_a_dry_run_creates_nothing_where_it_is_known(api, known, made):
-    api.switch(dry_run=known)
-    body = {"metadata": {"name": "a", "projectId": "1"}, "manifest": JOB}
-    answer = api.http.post("/api/v2/workloads?dryRun=true", json=body)
-
-    assert answer.status_code == 202
-    assert len(api.simulator.world.creates) == made
-
-
-@pytest.mark.parametrize(("known", "listed"), [(True, 1), (False, 0)])
-def test_deleted_ones_are_listed_or_not(api, known, listed):
-    api.switch(deleted_list=known)
-    gone(api)
-
-    assert len(api.rows(deleted="true")) == listed
-    assert api.rows() == []
 
 
 @pytest.mark.parametrize(
@@ -260,45 +276,157 @@ def test_every_fault_is_tried_here():
     assert tried == set(KINDS)
 
 
-def test_unknown_faults_and_switches_are_refused(api):
-    assert api.http.post("/_admin/faults", json={"kind": "flood"}).status_code == 400
-    assert api.http.post("/_admin/switches", json={"nope": 1}).status_code == 400
-    assert api.http.post("/_admin/switches", json={"ids_equal": "yes"}).status_code == 400
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {},
+        {"kind": "flood"},
+        {"kind": []},
+        {"kind": "reset", "often": 1},
+        {"kind": "reset", "path": "("},
+        {"kind": "reset", "method": 1},
+        {"kind": "reset", "count": 1.5},
+        {"kind": "reset", "probability": 2},
+        {"kind": "latency", "seconds": "1"},
+        {"kind": "status", "status": 99},
+        {"kind": "status", "after": "1\r\nX: y"},
+    ],
+)
+def test_faults_that_could_not_strike_are_refused(shared_api, rule):
+    assert shared_api.http.post("/_admin/faults", json=rule).status_code == 400
+    assert shared_api.admin("GET", "faults") == []
 
 
 def test_calls_are_counted_by_method_path_and_code(api):
     workload_id = api.created("a")
     api.read(workload_id)
     api.create("a")
-    counters = api.http.get("/_admin/counters").json()
+    counters = api.admin("GET", "counters")
     counted = {(one["method"], one["path"], one["code"]): one["count"] for one in counters["requests"]}
 
     assert counted["POST", "/api/v2/workloads", 202] == 1
     assert counted["POST", "/api/v2/workloads", 409] == 1
     assert counted["GET", "/api/v2/workloads/{id}", 200] == 1
     assert counters["creates"] == [["1", "a"]]
+    assert api.admin("DELETE", "counters") == {"requests": [], "creates": []}
 
 
 def test_the_clock_can_be_skewed(api):
-    api.http.post("/_admin/clock", json={"skew": 86400})
-    shown = httpx.get(f"{api.url}/api/v1/clusters", headers=api.http.headers, trust_env=False)
+    assert api.admin("POST", "clock", skew=86400) == {"skew": 86400}
+    assert api.admin("GET", "switches")["clock_skew"] == 86400
+    assert api.http.post("/_admin/clock", json={"skew": "soon"}).status_code == 400
 
-    from email.utils import parsedate_to_datetime
 
-    assert parsedate_to_datetime(shown.headers["date"]).timestamp() > time.time() + 80000
+# --- what people do behind the caller's back
+
+
+@pytest.mark.parametrize(
+    ("wish", "shown"),
+    [
+        ({"phase": "Failed", "message": "out of memory"}, {"phase": "Failed", "live": True}),
+        ({"phase": "Suspending"}, {"phase": "Suspending"}),
+        ({"sync": "Failed", "message": "no such thing"}, {"sync": "Failed", "phase": "Running"}),
+        ({"desiredPhase": "Stopped"}, {"desiredPhase": "Stopped", "phase": "Stopped"}),
+        ({"priority": "low", "category": "Train"}, {"priority": "low", "category": "Train", "phase": "Running"}),
+        ({"manifest": job("theirs")}, {"manifest": job("theirs"), "sync": "Synced"}),
+        ({"deleted": True}, {"live": False, "desiredPhase": "Deleted", "sync": "Deleted", "phase": "Deleting"}),
+    ],
+)
+def test_people_change_a_workload(api, wish, shown):
+    workload_id = api.created()
+    api.wait(RUNNING)
+    api.admin("POST", f"workloads/{workload_id}", **wish)
+    api.wait(20)
+    found = api.admin("GET", f"workloads/{workload_id}")
+
+    assert {key: found[key] for key in shown} == shown
+
+
+def test_a_stopped_workload_can_be_resumed(api):
+    workload_id = api.created()
+    api.wait(RUNNING)
+    for wanted, soon, then in (("Stopped", "Stopping", "Stopped"), ("Running", "Resuming", "Running")):
+        api.admin("POST", f"workloads/{workload_id}", desiredPhase=wanted)
+        assert api.phase(workload_id) == soon
+
+        api.wait(10)
+        assert api.phase(workload_id) == then
+        assert api.workload(workload_id)["desiredPhase"] == wanted
+
+
+@pytest.mark.parametrize(
+    "wish", [{"desiredPhase": "Deleted"}, {"priority": "urgent"}, {"manifest": {}}, {"manifest": []}, [1]]
+)
+def test_changes_that_make_no_sense_are_refused(api, wish):
+    path = f"/_admin/workloads/{api.created()}"
+    before = api.http.get(path).json()
+
+    assert api.http.post(path, json=wish).status_code == 400
+    assert api.http.get(path).json() == before
+
+
+def test_a_purged_workload_is_forgotten_everywhere(api):
+    workload_id = api.created("a")
+    api.admin("DELETE", f"workloads/{workload_id}")
+
+    assert api.read(workload_id).status_code == api.detail(workload_id).status_code == 404
+    assert api.rows() == api.admin("GET", "workloads") == []
+    assert api.create("a").status_code == 202
+
+
+def test_projects_can_be_added(api):
+    made = api.admin("POST", "projects", name="team-z")
+
+    assert api.create(projectId=made["id"]).status_code == 202
+    assert api.http.post("/_admin/projects", json={}).status_code == 400
+    assert api.http.post("/_admin/projects", json={"name": "x", "clusterId": "none"}).status_code == 400
+    assert api.http.post("/_admin/projects/99", json={"hidden": True}).status_code == 404
+
+
+def test_types_can_be_registered_and_made_not_ready(api):
+    manifest = {"apiVersion": "example.com/v1", "kind": "Widget"}
+    assert "workload type not found" in api.create(manifest=manifest).json()["message"]
+
+    api.admin("POST", "types", name="Widget", group="example.com", category="Train", completes=True)
+    assert api.create(manifest=manifest).json()["metadata"]["category"] == "Train"
+    [listed] = api.http.get("/api/v1/workload-types?filterBy=name==Widget").json()["types"]
+    assert listed["categoryName"] == "Train"
+
+    api.admin("POST", "types", name="Widget", group="example.com", phase="NotReady")
+    assert "is not ready" in api.create("b", manifest=manifest).json()["message"]
+    for wish in ({}, {"name": "Widget", "category": "Fun"}, {"name": "Widget", "versions": "v1"}):
+        assert api.http.post("/_admin/types", json=wish).status_code == 400
+
+
+# --- v1
 
 
 def test_a_pending_workload_says_why_it_waits(api):
-    annotations = {"simulator.run.ai/pending": "true"}
-    workload_id = api.created("a", manifest={**JOB, "metadata": {"annotations": annotations}})
-    time.sleep(0.2)
-    detail = api.http.get(f"/api/v1/workloads/{workload_id}").json()
+    usual = api.created("a", manifest=job(pending="true"))
+    told = api.created("b", manifest=job(pending="true", message="no node has 16 GPUs"))
+    api.wait(RUNNING)
+    messages = [api.detail(one).json()["pendingSchedulingMessages"][0]["userMessage"] for one in (usual, told)]
 
-    assert "quota" in detail["pendingSchedulingMessages"][0]["userMessage"]
+    assert messages == ["project team-a has no GPUs left in its quota", "no node has 16 GPUs"]
 
 
-def test_the_page_names_every_switch_and_fault():
-    text = DOCS.read_text()
+def test_events_and_history_tell_of_every_phase_the_newest_first(api):
+    path = f"/api/v1/workloads/{api.created()}"
+    api.wait(RUNNING)
+    events = api.http.get(f"{path}/events").json()["events"]
+    records = api.http.get(f"{path}/history").json()["records"]
+    phases = ["Running", "Initializing", "Pending", "Creating"]
 
-    for name in [*Switches().shown(), *KINDS]:
-        assert f"`{name}`" in text, f"docs/simulator.md does not tell of {name}"
+    assert [event["reason"] for event in events] == phases
+    assert [record["spec"]["phaseUpdate"]["phase"] for record in records] == phases
+    first = api.http.get(f"{path}/events", params={"sortOrder": "asc", "limit": 1}).json()
+    assert ([event["reason"] for event in first["events"]], first["next"]) == (["Creating"], 1)
+
+
+def test_pods_are_those_that_run(api):
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}}
+    path = f"/api/v1/workloads/{api.created(manifest=manifest)}/pods"
+    assert api.http.get(path).json()["pods"] == []
+
+    api.wait(RUNNING)
+    assert len(api.http.get(path).json()["pods"]) == 3

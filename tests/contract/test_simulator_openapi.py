@@ -9,6 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from simulated_runai import FINISHED, GONE, RUNNING, SYNCED, job
+
 DESCRIPTION = Path(__file__).parents[3] / "shared" / "reference" / "runai-openapi-subset.json"
 
 pytestmark = pytest.mark.skipif(not DESCRIPTION.exists(), reason="the vendor's API description is not at hand")
@@ -55,24 +57,36 @@ def test_the_four_operations_and_their_refusals(api, description):
     check(description, "get", one, api.http.get("/api/v2/workloads/00000000-0000-4000-8000-000000000000"))
 
 
-def test_lists_and_details(api, description):
-    workload_id = api.created("a")
-    api.created(
-        "b",
-        manifest={
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {"annotations": {"simulator.run.ai/pending": "true"}},
-        },
-    )
-    check(description, "get", "/api/v1/workloads", api.http.get("/api/v1/workloads"))
-    check(description, "get", "/api/v1/workloads/{workloadId}", api.http.get(f"/api/v1/workloads/{workload_id}"))
-    check(
-        description,
-        "get",
-        "/api/v1/workloads/{workloadId}/events",
-        api.http.get(f"/api/v1/workloads/{workload_id}/events"),
-    )
+ANSWERS_LESS = {
+    "raw_manifest_echo": False,
+    "sync_info": False,
+    "source_api": False,
+    "type_is_kind": False,
+    "token_expiry_told": False,
+}
+
+
+@pytest.mark.parametrize("switches", [{}, ANSWERS_LESS], ids=["as is", "answering less"])
+@pytest.mark.parametrize("steering", [{}, {"sync": "fail"}, {"pending": "true"}, {"end": "Failed"}], ids=str)
+def test_one_workload_through_its_life(api, description, switches, steering):
+    api.switch(deleted_answers_404=False, **switches)
+    workload_id = api.created(manifest=job(**steering))
+    for seconds in (0, SYNCED, RUNNING, FINISHED):
+        api.wait(seconds)
+        check_reads(api, description, workload_id)
+    api.delete(workload_id)
+    check_reads(api, description, workload_id)
+    api.wait(GONE)
+    check_reads(api, description, workload_id)
+
+
+def check_reads(api, description, workload_id):
+    one, v1 = "/api/v2/workloads/{WorkloadV2Id}", "/api/v1/workloads"
+    check(description, "get", one, api.read(workload_id))
+    check(description, "get", v1, api.http.get(v1))
+    check(description, "get", v1, api.http.get(f"{v1}?deleted=true"))
+    check(description, "get", f"{v1}/{{workloadId}}", api.detail(workload_id))
+    check(description, "get", f"{v1}/{{workloadId}}/events", api.http.get(f"{v1}/{workload_id}/events"))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +103,9 @@ def test_the_organisation(api, description, path):
     check(description, "get", path, api.http.get(path))
 
 
-def test_tokens(api, description):
+@pytest.mark.parametrize("told", [True, False])
+def test_tokens(api, description, told):
+    api.switch(token_expiry_told=told)
     form = {"grant_type": "client_credentials", "client_id": "a", "client_secret": "b"}
     check(description, "post", "/api/v2/token", api.http.post("/api/v2/token", data=form))
     check(description, "post", "/api/v2/token", api.http.post("/api/v2/token", data={**form, "client_secret": "wrong"}))

@@ -10,10 +10,11 @@ from typing import Any
 from fakes.chance import Chance, call
 from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import AccessDenied, Busy, InvalidWorkload, NameTaken
-from runai_operator.domain.model import Gvk, Project, Remote, Row, RowPage, RowQuery, Submission
+from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
+from runai_operator.runai.wire import read_remote
 from runai_simulator.rules import Refused
 from runai_simulator.switches import Switches
-from runai_simulator.views import stamp, v1_row
+from runai_simulator.views import v1_row, v2_read, v2_workload
 from runai_simulator.world import Workload, World
 
 PAGE = 500
@@ -129,7 +130,7 @@ class RunaiClient:
         def effect() -> tuple[Project, ...]:
             return tuple(
                 Project(entry.id, entry.name, entry.cluster_id)
-                for entry in self._runai.world.projects.values()
+                for entry in self._runai.world.visible_projects()
                 if entry.name == name and cluster_id in (None, entry.cluster_id)
             )
 
@@ -140,23 +141,8 @@ class RunaiClient:
         return await call(self._chance, effect, to_runai=True, is_write=is_write)
 
     def _remote(self, workload: Workload, *, with_sync: bool) -> Remote:
-        switches = self._runai.world.switches
-        sync, message = workload.sync(self._runai.now(), switches) if with_sync else (None, None)
-        echo = switches.raw_manifest_echo
-        return Remote(
-            id=workload.id,
-            name=workload.name,
-            project_id=workload.project.id,
-            project_name=workload.project.name,
-            gvk=Gvk(workload.kind.group, workload.version, workload.kind.name),
-            priority=workload.priority,
-            desired_phase=workload.desired_phase,
-            deleted_at=None if workload.deleted is None else stamp(workload.deleted),
-            sync_status=sync,
-            sync_message=message,
-            mark=mark_of(workload) if echo else None,
-            mark_readable=echo,
-        )
+        view = v2_read if with_sync else v2_workload
+        return read_remote(view(workload, self._runai.now(), self._runai.world.switches))
 
 
 def _error(refused: Refused, *, write: str = "POST") -> Exception:

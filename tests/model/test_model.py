@@ -21,6 +21,13 @@ WORLDS = {
     "writes are refused while busy": {"writes_while_busy": False},
     "names stay blocked": {"name_blocked_for": 30.0},
     "names are free at once": {"name_free_at_once": True},
+    "a failed sync frees the name": {"failed_sync_frees_name": True},
+    "second deletes find nothing": {"second_delete": False},
+    "writes to what is being deleted are taken": {"put_while_deleting": True},
+    "finished work runs again when edited": {"put_reruns_completed": True},
+    "failed work stays failed when edited": {"put_reruns_failed": False},
+    "deleted ones are not listed": {"deleted_list": False},
+    "deleted ones are soon forgotten": {"retention": 20.0},
 }
 
 
