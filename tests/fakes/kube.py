@@ -263,6 +263,7 @@ def cells_of(stored: Stored) -> dict[str, Any]:
         "Observed": status.get("observedGeneration", -1),
         "Pods": status.get("runningPods"),
         "GPUs": status.get("allocatedGpus"),
+        "Priority": status.get("priority"),
         "Handled": status.get("lastHandledReconcileAt"),
         "Owner": status.get("ownerUid"),
         "Detail": status.get("phaseMessage"),

@@ -666,7 +666,7 @@ def test_applying_the_crd_again_changes_nothing(client: Client):
 COLUMNS = [
     ("Ready", 0), ("Phase", 0), ("Sync", 0), ("Kind", 0), ("Project", 0), ("Age", 0),
     ("Workload ID", 1), ("Workload Name", 1), ("Project ID", 1), ("Observed", 1), ("Reason", 1), ("Pods", 1),
-    ("GPUs", 1), ("Handled", 1), ("Owner", 1), ("Detail", 1), ("Message", 1), ("Source", 1),
+    ("GPUs", 1), ("Priority", 1), ("Handled", 1), ("Owner", 1), ("Detail", 1), ("Message", 1), ("Source", 1),
 ]  # fmt: skip
 
 
@@ -688,6 +688,7 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
         "syncStatus": "Synced",
         "runningPods": 4,
         "allocatedGpus": "2.5",
+        "priority": "high",
         "lastHandledReconcileAt": "token",
         "ownerUid": "some-uid",
         "conditions": [other, ready],
@@ -718,6 +719,7 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
         "Reason": "Running",
         "Pods": 4,
         "GPUs": "2.5",
+        "Priority": "high",
         "Handled": "token",
         "Owner": "some-uid",
         "Detail": "all well",

@@ -158,7 +158,13 @@ def _from_remote(remote: Remote) -> Json:
 
 
 def _from_row(row: Row) -> Json:
-    return _known({"projectName": row.project_name, "departmentName": row.department_name}) | {
+    named = {
+        "projectName": row.project_name,
+        "departmentName": row.department_name,
+        "priority": row.priority,
+        "category": row.category,
+    }
+    return _known(named) | {
         "phase": row.phase,
         "phaseMessage": row.phase_message or None,
         "runningPods": row.running_pods,

@@ -349,7 +349,7 @@ def _visible(row: Row) -> tuple[object, ...]:
     """What of a row status shows."""
     return (
         row.phase, row.phase_message, row.running_pods, row.requested_pods, row.allocated_gpus, row.completed_at,
-        row.project_name, row.department_name, row.phase_updated_at if row.phase == "Pending" else None,
+        row.project_name, row.department_name, row.priority, row.category, row.phase_updated_at if row.phase == "Pending" else None,
     )  # fmt: skip
 
 

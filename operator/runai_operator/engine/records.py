@@ -28,6 +28,7 @@ class Shown:
     reason: str | None = None
     pods: int | None = None
     gpus: str | None = None
+    priority: str | None = None
     detail: str | None = None
     handled_token: str | None = None
     has_source: bool = False
@@ -50,6 +51,7 @@ class Shown:
             reason=cells.get("Reason") or None,
             pods=cells.get("Pods"),
             gpus=cells.get("GPUs") or None,
+            priority=cells.get("Priority") or None,
             detail=cells.get("Detail") or None,
             handled_token=cells.get("Handled") or None,
             has_source=bool(cells.get("Source")),
@@ -70,6 +72,7 @@ class Shown:
             reason=ready.get("reason"),
             pods=status.get("runningPods"),
             gpus=status.get("allocatedGpus"),
+            priority=status.get("priority"),
             detail=status.get("phaseMessage"),
             handled_token=status.get("lastHandledReconcileAt"),
             has_source=has_source,
@@ -78,6 +81,8 @@ class Shown:
     def agrees_with(self, row: Row) -> bool:
         """Nothing in the row is news, as far as the cells tell."""
         shown = (self.phase, self.pods, self.gpus, self.detail)
+        if row.priority not in (None, self.priority):
+            return False
         return shown == (row.phase, row.running_pods, row.allocated_gpus, row.phase_message or None)
 
 

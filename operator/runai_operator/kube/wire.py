@@ -65,6 +65,7 @@ COLUMNS = (
     "Kind",
     "Pods",
     "GPUs",
+    "Priority",
     "Workload ID",
     "Workload Name",
     "Project ID",
