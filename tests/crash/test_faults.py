@@ -97,6 +97,7 @@ def test_every_path_under_every_switch(path, switches, stage):
     "switches",
     [
         pytest.param({"raw_manifest_echo": False}, id="marks cannot be read"),
+        pytest.param({"raw_annotations": False}, id="annotations are not shown"),
         pytest.param({"ids_equal": False}, id="lists use other ids"),
     ],
 )
@@ -119,8 +120,8 @@ def test_where_ours_cannot_be_told_nothing_is_doubled_and_nothing_let_go(switche
 
 @pytest.mark.parametrize(
     "switches",
-    [{"raw_manifest_echo": False}, {"ids_equal": False}],
-    ids=["marks cannot be read", "lists use other ids"],
+    [{"raw_manifest_echo": False}, {"raw_annotations": False}, {"ids_equal": False}, {"sync_info": False}],
+    ids=["marks cannot be read", "annotations are not shown", "lists use other ids", "nothing tells of the sync"],
 )
 def test_without_a_loss_such_a_control_plane_serves_as_well(switches, stage):
     one = stage(**switches)

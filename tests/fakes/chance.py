@@ -30,12 +30,14 @@ class Chance:
     """Which call of a pass suffers what; `down` makes every call to Run:ai fail."""
 
     plan: dict[int, Mishap] = field(default_factory=dict)
+    named: dict[str, Mishap] = field(default_factory=dict)
+    """By the name of the next such call to Run:ai."""
     down: bool = False
     calls: int = 0
 
     def begin(self, plan: dict[int, Mishap] | None = None) -> None:
         """A new pass."""
-        self.plan, self.calls = plan or {}, 0
+        self.plan, self.named, self.calls = plan or {}, {}, 0
 
 
 @types.coroutine
@@ -44,10 +46,10 @@ def turn() -> Generator[None, None, None]:
     yield
 
 
-async def call(chance: Chance, effect: Callable[[], T], *, to_runai: bool, is_write: bool = False) -> T:
+async def call(chance: Chance, effect: Callable[[], T], *, to_runai: bool, is_write: bool = False, name: str = "") -> T:
     """One call of a port, with what chance has planned for it."""
     await turn()
-    mishap = chance.plan.get(chance.calls)
+    mishap = chance.named.pop(name, None) or chance.plan.get(chance.calls)
     chance.calls += 1
     if mishap is Mishap.CRASH_BEFORE:
         raise Crash

@@ -138,7 +138,7 @@ class RunaiClient:
 
     async def _call(self, name: str, effect: Callable[[], Any], *, is_write: bool = False) -> Any:
         self._runai.count(name)
-        return await call(self._chance, effect, to_runai=True, is_write=is_write)
+        return await call(self._chance, effect, to_runai=True, is_write=is_write, name=name)
 
     def _remote(self, workload: Workload, *, with_sync: bool) -> Remote:
         view = v2_read if with_sync else v2_workload

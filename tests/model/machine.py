@@ -143,6 +143,8 @@ class BridgeModel(RuleBasedStateMachine):
         """UIDs of objects that vanished without us."""
         self.completed: set[str] = set()
         self.outage_began: float | None = None
+        self.fallen: set[str] = set()
+        """UIDs of objects that the CustomResourceDefinition took along."""
         self.replaced: set[str] = set()
         """UIDs of objects whose finalizer somebody took away."""
 
@@ -283,6 +285,29 @@ class BridgeModel(RuleBasedStateMachine):
                 self.process.chance.begin(dict(mishaps[when : when + 1]))
                 self.watched_pass(self.process, stored)
 
+    @rule(
+        name=st.sampled_from(NAMES),
+        call=st.sampled_from(["create", "update", "delete"]),
+        mishap=st.sampled_from(Mishap),
+        then=st.sampled_from(["outage", "bad edit", "delete", "nothing"]),
+    )
+    def a_lost_word(self, name: str, call: str, mishap: Mishap, then: str) -> None:
+        """A write to Run:ai goes wrong, and the next pass meets worse."""
+        if (stored := self.kube.objects.get(("ns", name))) is None:
+            return
+        self.process.chance.begin()
+        self.process.chance.named[call] = mishap
+        self.watched_pass(self.process, stored)
+        if then == "outage":
+            self.outage(down=True)
+        elif then == "bad edit" and not stored.deleting:
+            self.kube.edit(stored, replace(stored.spec, priority="no-such-priority"))
+        elif then == "delete":
+            self.delete(name)
+        self.process.chance.begin()
+        if self.kube.of(stored.ref) is not None:
+            self.watched_pass(self.process, stored)
+
     def watched_pass(self, process: Process, stored: Stored, *, look: bool = True) -> None:
         [ended] = drive(process.one_pass(stored, look=look))
         if isinstance(ended, Crash):
@@ -332,6 +357,8 @@ class BridgeModel(RuleBasedStateMachine):
             if not stored.finalizers:
                 self.check_nothing_left(stored)
                 self.lost.add(stored.ref.uid)
+            if not stored.deleting:
+                self.fallen.add(stored.ref.uid)
         self.kube.delete_definition()
 
     @precondition(lambda self: self.kube.definition.deleting)
@@ -361,9 +388,8 @@ class BridgeModel(RuleBasedStateMachine):
             assert workload.id not in self.completed, "PUT of finished work"
 
     def check_delete(self, holder: Stored | None) -> None:
-        definition = self.kube.definition
-        if holder is not None and holder.deleting:
-            assert not definition.deleting or definition.confirmed, "DELETE because the definition goes"
+        if holder is not None and holder.ref.uid in self.fallen:
+            assert self.kube.definition.confirmed, "DELETE because the definition goes"
 
     def check_nothing_left(self, stored: Stored) -> None:
         """An object that goes at once leaves nothing, unless somebody took its finalizer away."""

@@ -229,7 +229,7 @@ class Remote:
     sync_message: str | None = None
     mark: OwnerMark | None = None
     mark_readable: bool = True
-    """False where the answer shows no manifest metadata at all, so that a missing mark proves nothing."""
+    """False where the answer shows no annotations of the manifest at all, so that a missing mark proves nothing."""
 
     @property
     def gone(self) -> bool:

@@ -141,7 +141,7 @@ def read_remote(body: Json) -> Remote:
     if metadata is None:
         raise Unreadable("no metadata")
     sync = _mapping(body.get("syncInfo")) or _mapping(workload.get("syncInfo")) or {}
-    manifests = [m for m in (workload.get("rawManifest"), workload.get("workloadManifest")) if _shows_metadata(m)]
+    manifests = [m for m in (workload.get("rawManifest"), workload.get("workloadManifest")) if _shows_annotations(m)]
     return Remote(
         id=_required_id(metadata),
         name=_required(metadata, "name", _name),
@@ -387,8 +387,10 @@ def _equals(**wanted: str | None) -> list[str]:
     return conditions
 
 
-def _shows_metadata(manifest: Any) -> bool:
-    return isinstance(manifest, dict) and isinstance(manifest.get("metadata"), dict)
+def _shows_annotations(manifest: Any) -> bool:
+    """Only then does a missing mark say something: whatever we submit has annotations."""
+    metadata = _mapping(manifest.get("metadata")) if isinstance(manifest, dict) else None
+    return metadata is not None and isinstance(metadata.get("annotations"), dict)
 
 
 def _mapping(value: Any) -> Json | None:

@@ -105,7 +105,13 @@ def test_an_enum_value_that_nobody_knows_yet_is_kept_as_it_came():
         pytest.param({"rawManifest": {}, "workloadManifest": {}}, None, False, id="empty echoes prove nothing"),
         pytest.param({"rawManifest": "e30="}, None, False, id="an echo in base64 proves nothing"),
         pytest.param(
-            {"rawManifest": {"metadata": {"name": "x"}}}, None, True, id="metadata without a mark: not marked"
+            {"rawManifest": {"metadata": {"name": "x", "annotations": {"a": "b"}}}},
+            None,
+            True,
+            id="annotations without a mark: not marked",
+        ),
+        pytest.param(
+            {"rawManifest": {"metadata": {"name": "x"}}}, None, False, id="an echo without annotations proves nothing"
         ),
         pytest.param(
             {"workloadManifest": {"metadata": {"annotations": MARK}}}, "uid-1", True, id="only the applied one"
