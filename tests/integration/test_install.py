@@ -1,20 +1,40 @@
-"""`kubectl apply -k deploy/kustomize` on a real API server, and the operator with nothing but its rights."""
+"""The operator with nothing but the rights that an installation gives it, in every way to install it; and kustomize itself."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from controlplane import ControlPlane
-from installation import KUSTOMIZE, build, granted, install_kustomization, only
+from installation import (
+    KUSTOMIZE,
+    MINIMAL,
+    Helm,
+    Installed,
+    build,
+    environment,
+    granted,
+    install_chart,
+    install_kustomization,
+    make_namespace,
+    only,
+)
 from stack import Operator, Simulator, Workloads, manifest_of
 
 NAMESPACE = "runai-operator"
+WATCHED = "team-a"
 NOT_USED_YET = {
-    ("get", "customresourcedefinitions"),
-    ("create", "configmaps"),
-    ("patch", "configmaps"),
+    ("get", "customresourcedefinitions", "cluster, only `runaiworkloads.bridge.run.ai`"),
+    ("get", "configmaps", "own namespace, only `runai-operator-orphans`"),
+    ("patch", "configmaps", "own namespace, only `runai-operator-orphans`"),
+    ("create", "configmaps", "own namespace"),
 }
 """Reserved for the record of workloads that lost their object, and for a CustomResourceDefinition that is being deleted."""
+SINGLE = {"installId": "tests", "operator": {"watchNamespaces": [WATCHED]}, "crds": {"install": False}}
+SECRETS = {"rbac": {"manifestFromSecrets": True}}
 
 
 @pytest.fixture
@@ -52,41 +72,100 @@ def test_the_pod_is_taken_where_restricted_is_enforced(installed: ControlPlane):
         installed.client.create(pod, dry_run=True)
 
 
+@dataclass(frozen=True)
+class Way:
+    """One way to install: how, what it consists of, and from where manifests may come."""
+
+    install: Callable[[ControlPlane], Installed]
+    objects: Callable[[], list[dict[str, Any]]]
+    sources: dict[str, str] = field(default_factory=lambda: {"configMapKeyRef": "ConfigMap"})
+
+
+def by_chart(*more: dict[str, Any]) -> Way:
+    values = dict(MINIMAL)
+    for some in more:
+        values |= some
+    sources = {"configMapKeyRef": "ConfigMap"} | ({"secretKeyRef": "Secret"} if SECRETS in more else {})
+    return Way(lambda plane: install_chart(plane, values=values), lambda: Helm().objects(values), sources)
+
+
+WAYS = {
+    "kustomize": Way(install_kustomization, build),
+    "the chart": by_chart(),
+    "the chart with Secrets": by_chart(SECRETS),
+    "the chart for single namespaces": by_chart(SINGLE),
+    "the chart for single namespaces with Secrets": by_chart(SINGLE, SECRETS),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_the_operator_lives_with_its_own_rights_and_uses_all_of_them(
-    installed: ControlPlane, tmp_path, runai: Simulator
+    fresh_control_plane, tmp_path, runai: Simulator, way: Way
 ):
-    kubeconfig = installed.service_account_kubeconfig(NAMESPACE, "runai-operator")
-    workloads = Workloads(installed.client, "default")
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "source", "namespace": "default"}}
-    installed.client.apply({**config, "data": {"job.yaml": "apiVersion: batch/v1\nkind: Job\nspec: {}"}})
-    with Operator(tmp_path, kubeconfig, runai.url) as operator:
-        operator.wait_ready()
-        workloads.apply("from", manifestFrom={"configMapKeyRef": {"name": "source", "key": "job.yaml"}})
-        workloads.apply("runs", manifest=manifest_of("Deployment"))
-        workloads.wait_condition("from", "Completed", "True")
-        workloads.wait_condition("runs", "Ready", "True")
-        edited = manifest_of("Deployment")
-        edited["spec"]["replicas"] = 2
-        workloads.apply("runs", manifest=edited)
-        workloads.wait_condition("runs", "Ready", "True")
-        for name in ("from", "runs"):
-            workloads.delete(name)
-            workloads.wait_gone(name)
-        assert "forbidden" not in operator.output().lower()
-    user = f"system:serviceaccount:{NAMESPACE}:runai-operator"
+    """As the ServiceAccount of the installation, with the environment of its Deployment, through whole lives."""
+    plane = fresh_control_plane()
+    make_namespace(plane, WATCHED)
+    installed = way.install(plane)
+    plane.install_crds()
+    objects = way.objects()
+    settings = environment(objects) | {"OPERATOR_DELTA_INTERVAL": "1s", "OPERATOR_GRACE_PERIOD": "3s"}
+    for of_the_pod in ("RUNAI_BASE_URL", "RUNAI_CLIENT_SECRET_FILE", "OPERATOR_LISTEN"):
+        del settings[of_the_pod]
+    kubeconfig = plane.service_account_kubeconfig(installed.namespace, installed.service_account)
+    with Operator(tmp_path, kubeconfig, runai.url, **settings) as operator:
+        live_and_die(Workloads(plane.client, WATCHED), operator.wait_ready(), way.sources)
+    user = f"system:serviceaccount:{installed.namespace}:{installed.service_account}"
     events = [
         event
-        for event in installed.audit_events()
+        for event in plane.audit_events()
         if event.get("user", {}).get("username") == user
         and event.get("objectRef")
         and event["stage"] == "ResponseComplete"
     ]
     denied = [event["requestURI"] for event in events if event["responseStatus"]["code"] == 403]
-    used = {(event["verb"], _resource(event["objectRef"])) for event in events}
+    grants = granted(objects)
+    used = {needed(grants, event["verb"], event["objectRef"], installed.namespace) for event in events}
 
     assert denied == []
-    assert {(verb, resource) for verb, resource, _ in granted(build())} - NOT_USED_YET == used
+    assert used == grants - NOT_USED_YET
 
 
-def _resource(reference: dict) -> str:
-    return "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
+def live_and_die(workloads: Workloads, operator: Operator, sources: dict[str, str]) -> None:
+    """Created from each kind of source and from a manifest, edited, paused, resumed, refused, completed, deleted."""
+    for reference, kind in sources.items():
+        metadata = {"name": "source", "namespace": workloads.namespace}
+        content = {
+            "data" if kind == "ConfigMap" else "stringData": {"job.yaml": "apiVersion: batch/v1\nkind: Job\nspec: {}"}
+        }
+        workloads.client.apply({"apiVersion": "v1", "kind": kind, "metadata": metadata, **content})
+        workloads.apply(kind.lower(), manifestFrom={reference: {"name": "source", "key": "job.yaml"}})
+        workloads.wait_condition(kind.lower(), "Completed", "True")
+    workloads.apply("refused", projectName="nobody-knows-it")
+    workloads.wait_condition("refused", "Stalled", "True", reason="ProjectNotFound")
+    workloads.apply("runs", manifest=manifest_of("Deployment"))
+    workloads.wait_condition("runs", "Ready", "True", reason="Running")
+    workloads.annotate("runs", "paused", "true")
+    workloads.wait_condition("runs", "Ready", "True", reason="Paused")
+    workloads.annotate("runs", "paused", None)
+    edited = manifest_of("Deployment")
+    edited["spec"]["replicas"] = 2
+    workloads.apply("runs", manifest=edited)
+    workloads.wait_condition("runs", "Ready", "True", reason="Running")
+    for item in workloads.all():
+        workloads.delete(item["metadata"]["name"])
+        workloads.wait_gone(item["metadata"]["name"])
+    assert "forbidden" not in operator.output().lower()
+
+
+def needed(
+    grants: Iterable[tuple[str, str, str]], verb: str, reference: dict[str, str], own: str
+) -> tuple[str, str, str]:
+    """The narrowest grant that a call needs; of its own kind where no grant covers it."""
+    resource = "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
+    namespace = reference.get("namespace")
+    places = ["own namespace"] if namespace == own else ["watched namespaces"] if namespace == WATCHED else []
+    for place in (*places, "cluster"):
+        for where in (f"{place}, only `{reference.get('name')}`", place):
+            if (verb, resource, where) in grants:
+                return verb, resource, where
+    return verb, resource, f"nowhere: {reference}"
