@@ -4,6 +4,7 @@ installed = install_chart(control_plane, namespace)
 kubeconfig = control_plane.service_account_kubeconfig(installed.namespace, installed.service_account)
 """
 
+from installation.access import may, soon
 from installation.cleaning import CLUSTER_WIDE, CRD, PART_OF, remove_installations
 from installation.helm import CHART, MINIMAL, Helm, HelmFailed, install_chart
 from installation.kustomize import KUSTOMIZE, build, install_kustomization
@@ -26,7 +27,9 @@ __all__ = [
     "install_chart",
     "install_kustomization",
     "make_namespace",
+    "may",
     "normalised",
     "only",
     "remove_installations",
+    "soon",
 ]

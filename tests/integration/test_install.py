@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +22,14 @@ from installation import (
     install_kustomization,
     make_namespace,
     only,
+    soon,
 )
 from stack import Operator, Simulator, Workloads, manifest_of
 
 NAMESPACE = "runai-operator"
-WATCHED = "team-a"
+WATCHED, UNWATCHED = "team-a", "team-b"
+NEVER_SEEN = {"observedGeneration": -1}
+JOB = "apiVersion: batch/v1\nkind: Job\nspec: {}"
 NOT_USED_YET = {
     ("get", "customresourcedefinitions", "cluster, only `runaiworkloads.bridge.run.ai`"),
     ("get", "configmaps", "own namespace, only `runai-operator-orphans`"),
@@ -74,19 +78,24 @@ def test_the_pod_is_taken_where_restricted_is_enforced(installed: ControlPlane):
 
 @dataclass(frozen=True)
 class Way:
-    """One way to install: how, what it consists of, and from where manifests may come."""
+    """One way to install: how, what it consists of, and what the operator can do then."""
 
     install: Callable[[ControlPlane], Installed]
     objects: Callable[[], list[dict[str, Any]]]
-    sources: dict[str, str] = field(default_factory=lambda: {"configMapKeyRef": "ConfigMap"})
+    reads_secrets: bool = False
+    watches_all: bool = True
 
 
 def by_chart(*more: dict[str, Any]) -> Way:
     values = dict(MINIMAL)
     for some in more:
         values |= some
-    sources = {"configMapKeyRef": "ConfigMap"} | ({"secretKeyRef": "Secret"} if SECRETS in more else {})
-    return Way(lambda plane: install_chart(plane, values=values), lambda: Helm().objects(values), sources)
+    return Way(
+        lambda plane: install_chart(plane, values=values),
+        lambda: Helm().objects(values),
+        reads_secrets=SECRETS in more,
+        watches_all=SINGLE not in more,
+    )
 
 
 WAYS = {
@@ -104,17 +113,18 @@ def test_the_operator_lives_with_its_own_rights_and_uses_all_of_them(
 ):
     """As the ServiceAccount of the installation, with the environment of its Deployment, through whole lives."""
     plane = fresh_control_plane()
-    make_namespace(plane, WATCHED)
+    for namespace in (WATCHED, UNWATCHED):
+        make_namespace(plane, namespace)
     installed = way.install(plane)
     plane.install_crds()
     objects = way.objects()
-    settings = environment(objects) | {"OPERATOR_DELTA_INTERVAL": "1s", "OPERATOR_GRACE_PERIOD": "3s"}
-    for of_the_pod in ("RUNAI_BASE_URL", "RUNAI_CLIENT_SECRET_FILE", "OPERATOR_LISTEN"):
-        del settings[of_the_pod]
-    kubeconfig = plane.service_account_kubeconfig(installed.namespace, installed.service_account)
-    with Operator(tmp_path, kubeconfig, runai.url, **settings) as operator:
-        live_and_die(Workloads(plane.client, WATCHED), operator.wait_ready(), way.sources)
-    user = f"system:serviceaccount:{installed.namespace}:{installed.service_account}"
+    with operator_of(plane, installed, objects, tmp_path, runai) as operator:
+        operator.wait_ready()
+        Workloads(plane.client, UNWATCHED).apply("elsewhere", manifest=manifest_of("Deployment"))
+        live_and_die(Workloads(plane.client, WATCHED), ["ConfigMap", "Secret"] if way.reads_secrets else ["ConfigMap"])
+        elsewhere_is(Workloads(plane.client, UNWATCHED), watched=way.watches_all)
+        assert "forbidden" not in operator.output().lower()
+    user = user_of(installed)
     events = [
         event
         for event in plane.audit_events()
@@ -130,15 +140,25 @@ def test_the_operator_lives_with_its_own_rights_and_uses_all_of_them(
     assert used == grants - NOT_USED_YET
 
 
-def live_and_die(workloads: Workloads, operator: Operator, sources: dict[str, str]) -> None:
+def user_of(installed: Installed) -> str:
+    return f"system:serviceaccount:{installed.namespace}:{installed.service_account}"
+
+
+def operator_of(
+    plane: ControlPlane, installed: Installed, objects: list[dict[str, Any]], folder: Path, runai: Simulator
+) -> Operator:
+    """The operator as it would run in its pod, but for the addresses and for some haste."""
+    settings = environment(objects) | {"OPERATOR_DELTA_INTERVAL": "1s", "OPERATOR_GRACE_PERIOD": "3s"}
+    for of_the_pod in ("RUNAI_BASE_URL", "RUNAI_CLIENT_SECRET_FILE", "OPERATOR_LISTEN"):
+        del settings[of_the_pod]
+    kubeconfig = plane.service_account_kubeconfig(installed.namespace, installed.service_account)
+    return Operator(folder, kubeconfig, runai.url, **settings)
+
+
+def live_and_die(workloads: Workloads, sources: list[str]) -> None:
     """Created from each kind of source and from a manifest, edited, paused, resumed, refused, completed, deleted."""
-    for reference, kind in sources.items():
-        metadata = {"name": "source", "namespace": workloads.namespace}
-        content = {
-            "data" if kind == "ConfigMap" else "stringData": {"job.yaml": "apiVersion: batch/v1\nkind: Job\nspec: {}"}
-        }
-        workloads.client.apply({"apiVersion": "v1", "kind": kind, "metadata": metadata, **content})
-        workloads.apply(kind.lower(), manifestFrom={reference: {"name": "source", "key": "job.yaml"}})
+    for kind in sources:
+        apply_from(workloads, kind)
         workloads.wait_condition(kind.lower(), "Completed", "True")
     workloads.apply("refused", projectName="nobody-knows-it")
     workloads.wait_condition("refused", "Stalled", "True", reason="ProjectNotFound")
@@ -154,7 +174,27 @@ def live_and_die(workloads: Workloads, operator: Operator, sources: dict[str, st
     for item in workloads.all():
         workloads.delete(item["metadata"]["name"])
         workloads.wait_gone(item["metadata"]["name"])
-    assert "forbidden" not in operator.output().lower()
+
+
+def apply_from(workloads: Workloads, kind: str) -> None:
+    """A ConfigMap or Secret with a manifest, and a RunaiWorkload that takes it from there."""
+    content = {"data" if kind == "ConfigMap" else "stringData": {"job.yaml": JOB}}
+    metadata = {"name": "source", "namespace": workloads.namespace}
+    workloads.client.apply({"apiVersion": "v1", "kind": kind, "metadata": metadata, **content})
+    reference = f"{kind[0].lower()}{kind[1:]}KeyRef"
+    workloads.apply(kind.lower(), manifestFrom={reference: {"name": "source", "key": "job.yaml"}})
+
+
+def elsewhere_is(workloads: Workloads, *, watched: bool) -> None:
+    """Bridged where the operator watches everything, else left alone; it was applied before all others."""
+    if watched:
+        workloads.wait_condition("elsewhere", "Ready", "True")
+        workloads.delete("elsewhere")
+        workloads.wait_gone("elsewhere")
+    else:
+        item = workloads.get("elsewhere")
+        assert item["status"] == NEVER_SEEN
+        assert "finalizers" not in item["metadata"]
 
 
 def needed(
@@ -169,3 +209,21 @@ def needed(
             if (verb, resource, where) in grants:
                 return verb, resource, where
     return verb, resource, f"nowhere: {reference}"
+
+
+def test_a_secret_is_read_only_once_the_switch_is_on(fresh_control_plane, tmp_path, runai: Simulator):
+    plane = fresh_control_plane()
+    make_namespace(plane, WATCHED)
+    installed = install_chart(plane)
+    plane.install_crds()
+    workloads = Workloads(plane.client, WATCHED)
+    with operator_of(plane, installed, Helm().objects(), tmp_path, runai) as operator:
+        operator.wait_ready()
+        apply_from(workloads, "Secret")
+        workloads.wait_condition("secret", "Stalled", "True", reason="SourceForbidden")
+        assert runai.all() == []
+
+        Helm(plane).upgrade(values=MINIMAL | SECRETS)
+        assert soon(plane, user_of(installed), "get", "/secrets", WATCHED)
+        workloads.annotate("secret", "reconcile-requested-at", "now")
+        workloads.wait_condition("secret", "Completed", "True")
