@@ -220,6 +220,14 @@ def test_refused_with_its_path(setting, said):
     assert said in str(refused.value)
 
 
+def test_a_field_of_a_newer_kubernetes_gets_through_by_the_flag_of_the_readme():
+    flag = "--skip-schema-validation"
+    values = {**MINIMAL, "securityContext": {"ofTheFuture": True}}
+
+    assert f"`{flag}`" in (CHART / "README.md").read_text()
+    assert "ofTheFuture: true" in Helm().template(values, flag)
+
+
 TOGETHER = {
     "no address": ({"baseUrl": ""}, {}, "runai.baseUrl is not set"),
     "no credentials": ({"existingSecret": ""}, {}, "runai.existingSecret is not set"),
