@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from readers import Json
-from readers.combinations import DESIRED, PHASES, SYNCS, TABLE, cases
+from readers.combinations import DESIRED, PHASES, SYNCS, TABLE, cases, passes
 from readers.write_testdata import HEALTH_DATA
 from runai_operator.domain import errors, situation
 
@@ -122,6 +122,27 @@ def test_every_word_of_the_vendors_client_is_among_the_combinations(module, name
     vendors = getattr(importlib.import_module(f"runai.models.{module}"), name)
 
     assert {str(word.value) for word in vendors} <= set(known)
+
+
+End = tuple[str, bool]
+"""How a pass ends: the verdict's name, and whether something is outstanding."""
+
+
+def ends_in_the_code() -> Iterator[End]:
+    """Every `Settle(...)` of `decide`; where it is not written as a constant whether something is outstanding, both."""
+    for node in ast.walk(ast.parse((CODE / "domain" / "decide.py").read_text())):
+        match node:
+            case ast.Call(func=ast.Name(id="Settle"), args=[ast.Attribute(attr=verdict), *_], keywords=keywords):
+                told = [keyword.value for keyword in keywords if keyword.arg == "outstanding"]
+                known = [bool(value.value) for value in told if isinstance(value, ast.Constant)]
+                yield from ((verdict, value) for value in known or ([True, False] if told else [False]))
+
+
+def test_every_way_in_which_the_code_ends_a_pass_is_among_the_combinations():
+    """But for objects that are none of the operator's business, whose status it leaves alone."""
+    tried = {(one.end.verdict.name, one.end.outstanding) for one in passes()}
+
+    assert set(ends_in_the_code()) - {("IGNORED", False)} <= tried
 
 
 ROWS = {name: entry["row"] for group in GROUPS.values() for name, entry in group["list"].items() if "row" in entry}
