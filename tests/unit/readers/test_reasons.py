@@ -129,8 +129,8 @@ End = tuple[str, bool]
 
 
 def ends_in_the_code() -> Iterator[End]:
-    """Every `Settle(...)` of `decide`; where it is not written as a constant whether something is outstanding, both."""
-    for node in ast.walk(ast.parse((CODE / "domain" / "decide.py").read_text())):
+    """Every `Settle(...)` in it; where it is not written as a constant whether something is outstanding, both."""
+    for node in [node for module in modules() for node in ast.walk(module)]:
         match node:
             case ast.Call(func=ast.Name(id="Settle"), args=[ast.Attribute(attr=verdict), *_], keywords=keywords):
                 told = [keyword.value for keyword in keywords if keyword.arg == "outstanding"]
