@@ -50,6 +50,7 @@ Traps:
 - A *Suspended* resource holds an Argo CD sync that has several waves, and a *Degraded* one fails it
   ([argocd.md](argocd.md#waves-and-health)).
 - `kubectl wait --for=condition=Ready` alone never ends on a failure ([kubectl.md](kubectl.md)).
+- `helm install --wait` fails on a *Failed* resource only when no other one of the chart is on its way any more.
 - Flux's own expressions know nothing of deletion; ours do ([flux.md](flux.md)).
 
 ## Reasons

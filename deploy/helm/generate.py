@@ -18,6 +18,8 @@ import yaml
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CHART = HERE / "runai-operator"
+TYPES = HERE / "kubernetes-types.json"
+"""Written by tests/installation/kubernetes_types.py."""
 EXAMPLES = ROOT / "deploy" / "examples"
 SHOWN_EXAMPLES = ("job", "pytorchjob", "raycluster", "deployment", "nimservice", "adopt")
 """Short ones of several kinds: the annotation goes into the Secret of every release."""
@@ -79,14 +81,20 @@ def _escaped(text: str) -> str:
 
 
 def schema() -> str:
-    """The schema, with the descriptions that editors show; definitions that several values share have their own."""
+    """The schema, with the descriptions that editors show, and with Kubernetes' types, one a line, among its definitions."""
     written = json.loads((CHART / "values.schema.json").read_text())
+    types = json.loads(TYPES.read_text())["types"]
+    own = {name: one for name, one in written["definitions"].items() if name[0].islower()}
+    written["definitions"] = own | dict.fromkeys(types, "written below")
     for value in values():
         node = written
         for name in value.path:
             node = node.get("properties", {}).get(name, {})
         node["description"] = value.description
-    return json.dumps(written, indent=2) + "\n"
+    text = json.dumps(written, indent=2)
+    for name, one in types.items():
+        text = text.replace(f'"{name}": "written below"', f'"{name}": {json.dumps(one)}')
+    return text + "\n"
 
 
 def chart() -> str:

@@ -4,10 +4,11 @@ installed = install_chart(control_plane, namespace)
 kubeconfig = control_plane.service_account_kubeconfig(installed.namespace, installed.service_account)
 """
 
+from installation.access import may, soon
 from installation.cleaning import CLUSTER_WIDE, CRD, PART_OF, remove_installations
 from installation.helm import CHART, MINIMAL, Helm, HelmFailed, install_chart
 from installation.kustomize import KUSTOMIZE, build, install_kustomization
-from installation.objects import CREDENTIALS, Installed, granted, make_namespace, normalised, only
+from installation.objects import CREDENTIALS, Installed, environment, granted, make_namespace, normalised, only
 
 __all__ = [
     "CHART",
@@ -21,11 +22,14 @@ __all__ = [
     "HelmFailed",
     "Installed",
     "build",
+    "environment",
     "granted",
     "install_chart",
     "install_kustomization",
     "make_namespace",
+    "may",
     "normalised",
     "only",
     "remove_installations",
+    "soon",
 ]

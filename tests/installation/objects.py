@@ -69,6 +69,13 @@ def _scope(binding: Object) -> str:
     return "own namespace" if own and binding["metadata"]["name"].endswith("-records") else "watched namespaces"
 
 
+def environment(items: Iterable[Object]) -> dict[str, str]:
+    """The variables of the operator that are given as text."""
+    deployment = only(normalised(items).values(), "Deployment")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
+
+
 def normalised(items: Iterable[Object]) -> dict[tuple[str, str, str], Object]:
     """Objects by kind, namespace and name, without what only one way of installing can have.
 

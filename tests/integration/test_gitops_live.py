@@ -100,7 +100,8 @@ def tool(control_plane: ControlPlane, namespace: str) -> Iterator[Tool]:
 
 
 def test_a_whole_life_under_a_tool_that_never_stops(operator, runai: Simulator, workloads: Workloads, tool, namespace):
-    """One POST, one PUT for the one edit, one DELETE; no conflict, and no generation that Git did not ask for."""
+    """One POST, one PUT for the one edit, one DELETE, and no look at what runs; no conflict, and no write by anybody
+    that Git did not ask for."""
     tool.sync()
     reader = Reader(workloads.client, workloads.path("train"))
     with again_and_again(tool.sync), again_and_again(reader.look):
@@ -108,8 +109,10 @@ def test_a_whole_life_under_a_tool_that_never_stops(operator, runai: Simulator, 
         tool.in_git = in_git(namespace, priority="high")
         workloads.wait("train", lambda item: item["metadata"]["generation"] == 2)
         workloads.wait_condition("train", "Ready", "True", reason="Running")
+        written, reads = workloads.get("train")["metadata"]["resourceVersion"], runai.calls("GET")
         syncs = len(tool.generations)
-        workloads.wait("train", lambda _: len(tool.generations) > syncs + 5)
+        item = workloads.wait("train", lambda _: len(tool.generations) > syncs + 20)
+        assert (item["metadata"]["resourceVersion"], runai.calls("GET")) == (written, reads)
         tool.in_git = None
         workloads.delete("train")
         workloads.wait_gone("train")

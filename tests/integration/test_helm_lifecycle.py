@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +24,10 @@ from installation import (
     install_chart,
     install_kustomization,
     make_namespace,
+    may,
     only,
     remove_installations,
+    soon,
 )
 from stack import workload
 
@@ -101,30 +102,6 @@ def apply_workload(plane: ControlPlane, namespace: str) -> str:
 
 def short_names(plane: ControlPlane) -> list[str]:
     return plane.client.get(CRD)["spec"]["names"]["shortNames"]
-
-
-def may(plane: ControlPlane, user: str, verb: str, resource: str, namespace: str, *, name: str = "") -> bool:
-    """Whether RBAC lets a user do that to `group/resource` or `group/resource/subresource`; ask `soon` after a change."""
-    group, plural, *subresource = resource.split("/")
-    asked = {"group": group, "resource": plural, "subresource": "".join(subresource)}
-    attributes = {**asked, "verb": verb, "namespace": namespace, "name": name}
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "spec": {"user": user, "resourceAttributes": attributes},
-    }
-    answer = plane.client.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=review)
-    return bool(answer["status"]["allowed"])
-
-
-def soon(plane: ControlPlane, *question: str, name: str = "") -> bool:
-    """`may`, with patience for the authorizer's watch."""
-    deadline = time.monotonic() + 30
-    while not may(plane, *question, name=name):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.mark.parametrize("values", CI.values(), ids=CI)

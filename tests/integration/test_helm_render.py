@@ -78,18 +78,40 @@ def test_two_renders_are_the_same_byte_for_byte(values):
     assert Helm().template(values) == Helm().template(values)
 
 
+CHANGING = (
+    r"\b(lookup|gen[A-Z]\w+|now|date\w*|ago|rand\w+|uuidv4|bcrypt|htpasswd|shuffle|encryptAES|derivePassword"
+    r"|getHostByName|env|expandenv|Capabilities|Revision|IsInstall|IsUpgrade)\b"
+)
+"""What answers differently in another moment, or in another place, such as beside Argo CD."""
+
+
+def changing_calls(template: str) -> list[str]:
+    without_comments = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", "", template)
+    actions = re.findall(r"\{\{.*?\}\}", without_comments, re.DOTALL)
+    return [call for action in actions for call in re.findall(CHANGING, re.sub(r'"[^"]*"', "", action))]
+
+
 def test_no_template_asks_for_what_changes_between_renders():
-    texts = {path: path.read_text() for path in (CHART / "templates").rglob("*") if path.is_file()}
-    forbidden = r"\b(lookup|gen[A-Z]\w+|now|date\w*|ago|rand\w+|uuidv4|bcrypt|htpasswd|getHostByName|env|expandenv)\b"
-    found = [
-        f"{path.name}: {call}"
-        for path, text in texts.items()
-        for action in re.findall(r"\{\{.*?\}\}", re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", "", text), re.DOTALL)
-        for call in re.findall(forbidden, re.sub(r'"[^"]*"', "", action))
-    ]
+    texts = {path.name: path.read_text() for path in (CHART / "templates").rglob("*") if path.is_file()}
 
     assert texts
-    assert found == []
+    assert {name: found for name, text in texts.items() if (found := changing_calls(text))} == {}
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "now | date",
+        'lookup "v1" "Secret" "a" "b"',
+        'genCA "a" 1',
+        "randAlphaNum 8",
+        "uuidv4",
+        ".Release.Revision",
+        "shuffle .a",
+    ],
+)
+def test_such_a_call_would_be_found(action):
+    assert changing_calls(f"a: {{{{ {action} }}}}")
 
 
 @each_ci
@@ -111,9 +133,9 @@ def test_every_value_has_an_effect():
     assert {".".join(path) for path in without_effect} == set()
 
 
-def rendering_or_refusal(values: dict) -> str:
+def rendering_or_refusal(values: dict, *flags: str) -> str:
     try:
-        return Helm().template(values)
+        return Helm().template(values, *flags)
     except HelmFailed as refused:
         return str(refused)
 
@@ -272,6 +294,61 @@ def test_every_object_has_the_common_labels_once(values):
     ours = [item for item in Helm().objects(values) if not item["metadata"]["name"].endswith(("-map", "-text"))]
 
     assert all(item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm" for item in ours)
+
+
+class Strict(yaml.SafeLoader):
+    """Refuses a key that comes twice, as server-side apply does with what it makes of that."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"twice in {keys}"
+        return super().construct_mapping(node, deep=deep)
+
+
+OURS_BY_THE_USER = {
+    "commonLabels": {"app.kubernetes.io/part-of": "platform", "helm.sh/chart": "mine"},
+    "podLabels": {"app.kubernetes.io/version": "mine"},
+    "podAnnotations": {"kubectl.kubernetes.io/default-container": "more"},
+    "crds": {"annotations": {"helm.sh/resource-policy": "keep"}, "labels": {"app.kubernetes.io/name": "mine"}},
+    "service": {"labels": {"app.kubernetes.io/name": "mine"}},
+    "serviceMonitor": {"enabled": True, "labels": {"app.kubernetes.io/instance": "mine"}},
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "global": {"nodeSelector": {"kubernetes.io/os": "linux"}},
+}
+
+
+@pytest.mark.parametrize("values", [*CI.values(), {**MINIMAL, **OURS_BY_THE_USER}], ids=[*CI, "labels of ours"])
+def test_no_key_comes_twice(values):
+    assert list(yaml.load_all(Helm().template(values), Strict))
+
+
+def test_an_annotation_of_the_user_replaces_ours():
+    template = only(Helm().objects({**MINIMAL, **OURS_BY_THE_USER}), "Deployment")["spec"]["template"]
+
+    assert template["metadata"]["annotations"] == OURS_BY_THE_USER["podAnnotations"]
+
+
+@each_ci
+def test_the_notes_tell_of_what_is_installed_and_of_nothing_else(values):
+    objects = Helm().objects(values)
+    kinds = {item["kind"] for item in objects}
+    deployment = only(objects, "Deployment")["metadata"]
+    said = Helm().install("--dry-run=client", values=values).partition("\nNOTES:\n")[2]
+
+    assert f"rollout status deployment/{deployment['name']} --namespace {deployment['namespace']}\n" in said
+    assert ("helm test runai-operator" in said) == ("Pod" in kinds)
+    assert ("kubectl get secret runai-credentials" in said) == ("Secret" not in kinds)
+    assert ("-k crds/" in said) == ("CustomResourceDefinition" not in kinds)
+    assert "not-a-secret-of-anyone" not in said
+    for namespace in values.get("operator", {}).get("watchNamespaces", []):
+        assert namespace in said
+
+
+@pytest.mark.parametrize("version", ["1.30.14", "1.31.0", "1.31.4-gke.100", "1.37.2"])
+def test_kubernetes_before_1_31_is_refused(version):
+    said = rendering_or_refusal(MINIMAL, f"--kube-version={version}")
+
+    assert ("chart requires kubeVersion: >=1.31.0-0" in said) == version.startswith("1.30")
 
 
 def test_more_objects_are_templates():

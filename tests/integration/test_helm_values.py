@@ -9,25 +9,40 @@ import jsonschema
 import pytest
 import yaml
 
-from installation import CHART, MINIMAL, Helm, HelmFailed
+from controlplane import ControlPlane
+from installation import CHART, MINIMAL, Helm, HelmFailed, kubernetes_types
 from runai_operator.settings import Settings, SettingsError
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
-OPEN_BY_INTENT = {"/definitions/passedOn", "/properties/global"}
-"""Structures of other APIs, and what is shared with other charts."""
+KUBERNETES = json.loads(kubernetes_types.TYPES.read_text())
+OPEN_BY_INTENT = {"/properties/global", "/properties/extraObjects/items"}
+"""What is shared with other charts, and objects of any kind."""
+SCALARS = {"string", "integer", "number", "boolean", "null"}
 
 
-def schemas(node: object, path: str = "") -> Iterator[tuple[str, dict]]:
-    """Every schema of an object, with its place in the file."""
-    if isinstance(node, dict):
-        if node.get("type") == "object":
-            yield path, node
-        for key, inner in node.items():
-            yield from schemas(inner, f"{path}/{key}")
-    elif isinstance(node, list):
-        for number, inner in enumerate(node):
-            yield from schemas(inner, f"{path}/{number}")
+def schemas(node: dict, path: str = "") -> Iterator[tuple[str, dict]]:
+    """Every schema that a value can meet, with its place in the file."""
+    yield path, node
+    for section in ("definitions", "properties", "patternProperties"):
+        for name, inner in node.get(section, {}).items():
+            yield from schemas(inner, f"{path}/{section}/{name}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            yield from schemas(node[key], f"{path}/{key}")
+
+
+def takes_unknown_keys(schema: dict) -> bool:
+    """Whether a value may hold a key that nobody has thought of. Maps of the user's own keys have a schema for the values."""
+    if "$ref" in schema or "enum" in schema:
+        return False
+    kinds = schema.get("type", "object")
+    if kinds == "array":
+        return "items" not in schema
+    return (
+        not ({kinds} if isinstance(kinds, str) else set(kinds)) <= SCALARS
+        and schema.get("additionalProperties", True) is True
+    )
 
 
 def resolved(node: dict) -> dict:
@@ -45,6 +60,9 @@ def keys_of_values(values: object, path: str = "") -> Iterator[str]:
 
 
 def keys_of_schema(schema: dict, path: str = "") -> Iterator[str]:
+    """Every key that is the chart's own; inside of Kubernetes' types they are not."""
+    if schema.get("$ref", "").rpartition("/")[2] in KUBERNETES["types"]:
+        return
     for key, inner in resolved(schema).get("properties", {}).items():
         yield f"{path}/{key}"
         yield from keys_of_schema(inner, f"{path}/{key}")
@@ -55,12 +73,32 @@ def test_the_schema_is_one():
 
 
 def test_no_level_takes_unknown_keys():
-    """Other than maps of the user's own keys, whose values must be plain."""
-    lax = [path for path, schema in schemas(SCHEMA) if schema.get("additionalProperties", True) is True]
-    maps = [schema for _, schema in schemas(SCHEMA) if isinstance(schema.get("additionalProperties"), dict)]
+    assert {path for path, schema in schemas(SCHEMA) if takes_unknown_keys(schema)} == OPEN_BY_INTENT
 
-    assert set(lax) == OPEN_BY_INTENT
-    assert all("type" in schema["additionalProperties"] for schema in maps)
+
+@pytest.mark.parametrize(
+    ("schema", "lax"),
+    [
+        pytest.param({}, True, id="nothing said"),
+        pytest.param({"type": "object"}, True, id="any object"),
+        pytest.param({"type": ["object", "string"]}, True, id="any object, or text"),
+        pytest.param({"type": "array"}, True, id="a list of anything"),
+        pytest.param({"type": "object", "properties": {"a": {}}, "additionalProperties": True}, True, id="openly open"),
+        pytest.param({"type": "object", "properties": {"a": {}}, "additionalProperties": False}, False, id="closed"),
+        pytest.param({"type": "object", "additionalProperties": {"type": "string"}}, False, id="a map of texts"),
+        pytest.param({"type": ["boolean", "null"]}, False, id="scalars"),
+    ],
+)
+def test_a_lax_schema_would_be_found(schema, lax):
+    assert takes_unknown_keys(schema) == lax
+
+
+def test_the_types_of_kubernetes_are_those_of_the_api_server(control_plane: ControlPlane):
+    """If not: run the module `installation.kubernetes_types`, then deploy/helm/generate.py."""
+    if kubernetes_types.version_of(control_plane.client) != KUBERNETES["kubernetes"]:
+        pytest.skip("the API server is of another version")
+
+    assert kubernetes_types.TYPES.read_text() == kubernetes_types.text(control_plane.client)
 
 
 def test_every_definition_is_used():
@@ -70,23 +108,8 @@ def test_every_definition_is_used():
 
 
 def test_every_key_of_the_values_is_in_the_schema():
-    in_values = set(keys_of_values(DEFAULTS))
-    in_schema = set(keys_of_schema(SCHEMA))
-    user_keys = [path for path in in_values - in_schema if not is_free(path)]
-
-    assert user_keys == []
-
-
-def is_free(path: str) -> bool:
-    """Below a map of the user's own keys, or a structure that is passed on."""
-    node = SCHEMA
-    for key in path.strip("/").split("/"):
-        node = resolved(node)
-        if key in node.get("properties", {}):
-            node = node["properties"][key]
-        else:
-            return node.get("additionalProperties", True) is not False
-    return False
+    """Since no level takes unknown ones."""
+    assert [error.message for error in jsonschema.Draft7Validator(SCHEMA).iter_errors(DEFAULTS)] == []
 
 
 def test_every_key_of_the_schema_is_in_the_values():
@@ -153,6 +176,38 @@ BAD = {
     "a scrape interval without a unit": ("podMonitor.interval=30", "at '/podMonitor/interval': got number, want string"),
     "a label that is a switch": ("podLabels.a=true", "at '/podLabels/a': got boolean, want string"),
     "an affinity as a list": ("affinity[0]=a", "at '/affinity': got array, want object"),
+    "a misspelt affinity": ("affinity.nodeAffinty.x=1", "at '/affinity': additional properties 'nodeAffinty' not allowed"),
+    "a misspelt term of an affinity": (
+        "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpression=a",
+        "at '/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms/0': additional properties 'matchExpression'",
+    ),
+    "a pod that would run as root": ("podSecurityContext.runAsNonroot=true", "at '/podSecurityContext': additional properties 'runAsNonroot'"),
+    "a root that would stay writable": (
+        "securityContext.readOnlyRootFileSystem=true",
+        "at '/securityContext': additional properties 'readOnlyRootFileSystem' not allowed",
+    ),
+    "capabilities that would stay": ("securityContext.capabilities.drops={ALL}", "at '/securityContext/capabilities': additional properties 'drops'"),
+    "a user by name": ("podSecurityContext.runAsUser=nobody", "at '/podSecurityContext/runAsUser': got string, want integer"),
+    "a misspelt DNS setting": ("dnsConfig.nameserver={10.0.0.1}", "at '/dnsConfig': additional properties 'nameserver' not allowed"),
+    "a DNS policy that is none": ("dnsPolicy=Cluster", "at '/dnsPolicy': value must be one of ''"),
+    "a resource that is none": ("resources.limits.ram=1Gi", "at '/resources/limits': additional properties 'ram' not allowed"),
+    "a misspelt source of a variable": (
+        "extraEnv[0].name=A,extraEnv[0].valueFrom.secretRef.name=a",
+        "at '/extraEnv/0/valueFrom': additional properties 'secretRef' not allowed",
+    ),
+    "a misspelt source of variables": ("extraEnvFrom[0].configMap.name=a", "at '/extraEnvFrom/0': additional properties 'configMap'"),
+    "a misspelt volume": (
+        "extraVolumes[0].name=a,extraVolumes[0].configmap.name=a",
+        "at '/extraVolumes/0': additional properties 'configmap' not allowed",
+    ),
+    "a mount without a path": ("extraVolumeMounts[0].name=a", "at '/extraVolumeMounts/0': missing property 'mountPath'"),
+    "a misspelt field deep in a container": (
+        "extraContainers[0].name=a,extraContainers[0].livenessProbe.httpGet.ports=80",
+        "at '/extraContainers/0/livenessProbe/httpGet': missing property 'port'",
+    ),
+    "a misspelt peer": ("networkPolicy.ingress.from[0].namespaceselector.x=1", "at '/networkPolicy/ingress/from/0': additional properties 'namespaceselector'"),
+    "a misspelt relabeling": ("serviceMonitor.relabelings[0].source_labels={a}", "at '/serviceMonitor/relabelings/0': additional properties 'source_labels'"),
+    "a relabeling that is none": ("podMonitor.metricRelabelings[0].action=remove", "at '/podMonitor/metricRelabelings/0/action': value must be one of 'replace'"),
     "a negative number": ("revisionHistoryLimit=-1", "at '/revisionHistoryLimit': minimum: got -1, want 0"),
 }  # fmt: skip
 
@@ -163,6 +218,14 @@ def test_refused_with_its_path(setting, said):
         Helm().template(MINIMAL, "--set", setting)
 
     assert said in str(refused.value)
+
+
+def test_a_field_of_a_newer_kubernetes_gets_through_by_the_flag_of_the_readme():
+    flag = "--skip-schema-validation"
+    values = {**MINIMAL, "securityContext": {"ofTheFuture": True}}
+
+    assert f"`{flag}`" in (CHART / "README.md").read_text()
+    assert "ofTheFuture: true" in Helm().template(values, flag)
 
 
 TOGETHER = {

@@ -225,6 +225,7 @@ def _over(phase: str | None, sync: str | None, desired: str | None) -> Iterator[
         Settle(Verdict.TROUBLE, unreachable, outstanding=True),
         Settle(Verdict.PROGRESS, WAITING[1], outstanding=True),
         Settle(Verdict.DELETING, WAITING[0]),
+        Settle(Verdict.DELETING),
     ]
     if sync is None:
         ends.append(Settle(Verdict.DELIVERED))  # what answers a POST or PUT shows no sync

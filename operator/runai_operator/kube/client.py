@@ -29,9 +29,11 @@ from runai_operator.domain.reading import TooDeep, Unreadable, decode_json
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.failures import FOREIGN, Call, failure, retry_after
 from runai_operator.kube.wire import (
+    ACCESS_REVIEWS_PATH,
     DEFINITION_NAME,
     DEFINITION_PATH,
     GROUP_PATH,
+    MAY_WE_READ_THE_DEFINITION,
     MERGE_PATCH,
     METADATA,
     ORPHANS,
@@ -167,7 +169,11 @@ class KubeClient:
             return None
 
     async def read_definition(self) -> Definition | None:
-        """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read."""
+        """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read.
+
+        An installation for single namespaces usually may not: there we ask first, since audit logs count denied calls."""
+        if self._scopes != (None,) and not await self._may_read_definition():
+            return None
         call = Call("get", "customresourcedefinitions", name=DEFINITION_NAME)
         try:
             answer = await self._call(call, DEFINITION_PATH, accept=METADATA)
@@ -176,6 +182,15 @@ class KubeClient:
         except Vanished:
             return Definition(deleting=True, confirmed=False)
         return _decoded(call, answer, lambda body: definition_from_metadata(decode_metadata(body)["metadata"]))
+
+    async def _may_read_definition(self) -> bool:
+        """A question about ourselves, which Kubernetes lets everybody ask."""
+        call = Call("create", "selfsubjectaccessreviews")
+        try:
+            answer = await self._call(call, ACCESS_REVIEWS_PATH, post=json.dumps(MAY_WE_READ_THE_DEFINITION).encode())
+        except AccessDenied:
+            return False
+        return _decoded(call, answer, lambda body: decode_json(body)["status"]["allowed"] is True)
 
     async def record_orphan(self, orphan: Orphan) -> bool:
         """Writes it into the record in our own namespace; False when that is full."""

@@ -52,6 +52,19 @@ GROUP_PATH = f"/apis/{GROUP}/{VERSION}"
 
 DEFINITION_NAME = f"{PLURAL}.{GROUP}"
 DEFINITION_PATH = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{DEFINITION_NAME}"
+ACCESS_REVIEWS_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+MAY_WE_READ_THE_DEFINITION: Mapping[str, Any] = {
+    "apiVersion": "authorization.k8s.io/v1",
+    "kind": "SelfSubjectAccessReview",
+    "spec": {
+        "resourceAttributes": {
+            "verb": "get",
+            "group": "apiextensions.k8s.io",
+            "resource": "customresourcedefinitions",
+            "name": DEFINITION_NAME,
+        }
+    },
+}
 
 ORPHANS = "runai-operator-orphans"
 """Name of the ConfigMap that records them, one key for each, which is the UID of the RunaiWorkload."""

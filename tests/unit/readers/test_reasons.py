@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import runpy
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
-from readers.combinations import TABLE, cases
+from readers import Json
+from readers.combinations import DESIRED, PHASES, SYNCS, TABLE, cases, passes
+from readers.write_testdata import HEALTH_DATA
 from runai_operator.domain import errors, situation
 
 REPOSITORY = Path(__file__).parents[3]
@@ -91,6 +95,54 @@ def rows_by_reason() -> dict[str, set[str]]:
 
 def test_conditions_show_every_reason_but_those_for_logs():
     assert set(rows_by_reason()) == DOCUMENTED - set(GROUPS["logged"]["list"])
+
+
+def reason_of_ready(item: Json) -> str | None:
+    return next((entry["reason"] for entry in item["status"].get("conditions", ()) if entry["type"] == "Ready"), None)
+
+
+def test_the_test_data_for_argo_cd_shows_every_reason_of_ready_and_every_phase():
+    shown = [yaml.safe_load(path.read_text()) for path in HEALTH_DATA.iterdir()]
+
+    assert {reason_of_ready(item) for item in shown} == {reason_of_ready(case.item) for case in cases()}
+    assert {item["status"].get("phase") for item in shown} == set(PHASES)
+    assert {item["status"].get("syncStatus") for item in shown} == set(SYNCS)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "known"),
+    [
+        pytest.param("phase", "Phase", PHASES, id="phases"),
+        # a workload whose sync is Deleted is gone, as one that answers 404
+        pytest.param("workload_v2_sync_status", "WorkloadV2SyncStatus", (*SYNCS, "Deleted"), id="syncs"),
+        pytest.param("desired_phase", "DesiredPhase", DESIRED, id="desired phases"),
+    ],
+)
+def test_every_word_of_the_vendors_client_is_among_the_combinations(module, name, known):
+    vendors = getattr(importlib.import_module(f"runai.models.{module}"), name)
+
+    assert {str(word.value) for word in vendors} <= set(known)
+
+
+End = tuple[str, bool]
+"""How a pass ends: the verdict's name, and whether something is outstanding."""
+
+
+def ends_in_the_code() -> Iterator[End]:
+    """Every `Settle(...)` in it; where it is not written as a constant whether something is outstanding, both."""
+    for node in [node for module in modules() for node in ast.walk(module)]:
+        match node:
+            case ast.Call(func=ast.Name(id="Settle"), args=[ast.Attribute(attr=verdict), *_], keywords=keywords):
+                told = [keyword.value for keyword in keywords if keyword.arg == "outstanding"]
+                known = [bool(value.value) for value in told if isinstance(value, ast.Constant)]
+                yield from ((verdict, value) for value in known or ([True, False] if told else [False]))
+
+
+def test_every_way_in_which_the_code_ends_a_pass_is_among_the_combinations():
+    """But for objects that are none of the operator's business, whose status it leaves alone."""
+    tried = {(one.end.verdict.name, one.end.outstanding) for one in passes()}
+
+    assert set(ends_in_the_code()) - {("IGNORED", False)} <= tried
 
 
 ROWS = {name: entry["row"] for group in GROUPS.values() for name, entry in group["list"].items() if "row" in entry}

@@ -64,6 +64,15 @@ app.kubernetes.io/name: {{ include "runai-operator.name" . }}
 {{- mustMergeOverwrite dict $root.Values.commonLabels $more $own | toYaml }}
 {{- end }}
 
+{{/* The annotations of the operator's pod; those of the user replace ours. */}}
+{{- define "runai-operator.podAnnotations" -}}
+{{- $own := dict "kubectl.kubernetes.io/default-container" "operator" }}
+{{- if .Values.runai.createSecret }}
+{{- $_ := set $own "checksum/client-id" (sha256sum .Values.runai.clientId) }}
+{{- end }}
+{{- mustMerge dict .Values.podAnnotations $own | toYaml }}
+{{- end }}
+
 {{/* What all pods have in common: where images come from, and where pods may go. */}}
 {{- define "runai-operator.podSettings" -}}
 enableServiceLinks: {{ .Values.enableServiceLinks }}
