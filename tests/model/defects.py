@@ -105,7 +105,7 @@ def let_go_unrecorded(patch: pytest.MonkeyPatch) -> None:
 
 
 def give_up_at_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Reconciler, "_has_waited_out", lambda self, record, workload: workload.deleting)
+    patch.setattr(Reconciler, "_has_waited_out", lambda self, workload: workload.deleting)
 
 
 def go_with_the_definition(patch: pytest.MonkeyPatch) -> None:

@@ -64,12 +64,12 @@ class Process:
         self.chance = Chance()
         self.records = Records()
         kube, runai = world.kube.client(self.chance), world.runai.client(self.chance)
-        connection = PassThrough()
+        self.connection = PassThrough(world.clock)
         projects = Projects(lambda name, cluster: runai.projects(name=name, cluster_id=cluster), world.clock)
         self.reconciler = Reconciler(
             kube=kube,
             runai=runai,
-            connection=connection,
+            connection=self.connection,
             preparation=Preparation(kube, projects, install),
             records=self.records,
             turns=Turns(DELETE_RATE, world.clock),
@@ -98,11 +98,17 @@ class Process:
 class PassThrough(Connection):
     """Never opens: outages are the fake's."""
 
-    def __init__(self) -> None:
-        super().__init__(_nothing, lambda uid, delay: None, random=random.Random(0), report=lambda up: None)
+    def __init__(self, clock: Any) -> None:
+        super().__init__(
+            _nothing, lambda uid, delay: None, random=random.Random(0), clock=clock, report=lambda up: None
+        )
 
-    async def call(self, make: Any) -> Any:
-        return await make()
+    def _open(self, error: BridgeError) -> None:
+        pass
+
+    def polled(self) -> None:
+        """The poller, which the model does not run, got an answer."""
+        self._answered()
 
 
 async def _nothing() -> None:
@@ -333,12 +339,17 @@ class BridgeModel(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 5, 21, 61, 300]))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds
+        for process in (self.process, self.other):
+            if not process.chance.down:
+                process.connection.polled()
 
     @rule(down=st.booleans())
     def outage(self, down: bool) -> None:
         self.outage_began = (self.outage_began or self.now) if down else None
         for process in (self.process, self.other):
             process.chance.down = down
+            if not down:
+                process.connection.polled()
 
     @rule(name=st.sampled_from(NAMES), passes=st.integers(2, 6))
     def a_long_outage(self, name: str, passes: int) -> None:
@@ -350,6 +361,7 @@ class BridgeModel(RuleBasedStateMachine):
                 self.process.chance.begin()
                 self.watched_pass(self.process, stored)
 
+    @precondition(lambda self: not self.kube.definition.deleting)
     @rule()
     def delete_definition(self) -> None:
         """By accident: all objects are deleted, and no workload may go until somebody confirms it."""

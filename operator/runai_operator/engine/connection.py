@@ -36,11 +36,15 @@ class Connection:
         wake: Callable[[str, float], None],
         *,
         random: Random,
+        clock: Callable[[], float],
         report: Callable[[bool], None],
     ) -> None:
-        """`probe` makes one cheap call; `wake(uid, delay)` has a workload looked at after `delay` seconds."""
+        """`probe` makes one cheap call; `wake(uid, delay)` has a workload looked at after `delay` seconds; `clock` in loop
+        seconds."""
         self._probe, self._wake, self._random, self._report = probe, wake, random, report
+        self._clock = clock
         self._failures = 0
+        self._answered_at = clock()
         self._waiting: set[str] = set()
         self._opened = asyncio.Event()
         self.error: BridgeError | None = None
@@ -56,8 +60,15 @@ class Connection:
         except BridgeError as error:
             self._failed(error)
             raise
-        self._failures = 0
+        self._answered()
         return answer
+
+    def silent_for(self) -> float:
+        """Seconds since Run:ai last gave an answer of any use, or since the start."""
+        return self._clock() - self._answered_at
+
+    def _answered(self) -> None:
+        self._failures, self._answered_at = 0, self._clock()
 
     def wait(self, uid: str) -> bool:
         """Have `uid` woken on recovery; False when the circuit is closed, so that nothing would wake it."""
@@ -68,7 +79,7 @@ class Connection:
 
     def _failed(self, error: BridgeError) -> None:
         if error.scope is not Scope.CONNECTION:
-            self._failures = 0
+            self._answered()
             return
         if isinstance(error, Unavailable):
             self._failures += 1
@@ -85,7 +96,8 @@ class Connection:
 
     def _close(self) -> None:
         log.info("Run:ai can be used again")
-        self.error, self._failures = None, 0
+        self.error = None
+        self._answered()
         self._opened.clear()
         self._report(True)
         waiting, self._waiting = self._waiting, set()

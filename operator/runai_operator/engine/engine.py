@@ -73,7 +73,9 @@ class Engine:
         self.records = Records()
         self._queue = WorkQueue(self._clock)
         self._looks = Looks(self._take_look, self._clock)
-        self.connection = Connection(self._probe, self._wake, random=random, report=observer.connection)
+        self.connection = Connection(
+            self._probe, self._wake, random=random, clock=self._clock, report=observer.connection
+        )
         self._turns = Turns(settings.delete_rate, self._clock)
         self._definition = DefinitionGuard(kube.read_definition, self._wake, clock=self._clock, random=random)
         projects = Projects(

@@ -28,7 +28,7 @@ from runai_operator.domain.actions import (
     Verdict,
 )
 from runai_operator.domain.decide import decide
-from runai_operator.domain.errors import BridgeError, Busy, NameTaken, OutcomeUnknown, Scope, TooHeavy
+from runai_operator.domain.errors import BridgeError, Busy, NameTaken, OutcomeUnknown, TooHeavy
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
@@ -149,7 +149,7 @@ class Reconciler:
             look=record.look or asked,
             check_content=record.check_content or asked,
             recreation=self._recreation(record, workload, asked=asked),
-            waited_out=self._has_waited_out(record, workload),
+            waited_out=self._has_waited_out(workload),
         )
 
     def _recreation(self, record: Record, workload: Workload, *, asked: bool) -> Recreation:
@@ -160,14 +160,14 @@ class Reconciler:
         pause = RENEWAL_PAUSE * 2.0 ** (record.renewals - 1) if record.renewals else 0.0
         return Recreation.NOW if self._clock() - record.renewed_at >= pause else Recreation.LATER
 
-    def _has_waited_out(self, record: Record, workload: Workload) -> bool:
-        """Both the age of the deletion, which a restart does not shorten, and trouble that this process has seen to last:
-        a deletion that waited for something else is not given up at the first hiccup."""
-        if workload.deletion_requested is None or record.trouble_since is None:
+    def _has_waited_out(self, workload: Workload) -> bool:
+        """Both the age of the deletion, which a restart does not shorten, and a silence of Run:ai that this process has
+        heard: a deletion that waited for something else is not given up at the first hiccup."""
+        if workload.deletion_requested is None:
             return False
         age = (self._now() - workload.deletion_requested).total_seconds()
-        lasted = self._clock() - record.trouble_since
-        return age >= self._release_after and lasted >= min(self._release_after, self._stalled_after)
+        is_lasting = self._connection.silent_for() >= min(self._release_after, self._stalled_after)
+        return is_lasting and age >= self._release_after
 
     # --- performing
 
@@ -411,16 +411,11 @@ class Reconciler:
             log.info("%s", record.shown.reason, extra=extra)
 
     def _has_stalled(self, record: Record, s: Situation, end: Settle) -> bool:
-        """Whether trouble with what is outstanding has lasted too long to be called progress; keeps its time."""
-        is_waiting = end.verdict is Verdict.DELETING and end.error is not None and end.error.scope is Scope.CONNECTION
-        is_troubled = end.verdict is Verdict.TROUBLE and end.outstanding
-        if not (is_waiting or is_troubled):
+        if end.verdict is not Verdict.TROUBLE or not end.outstanding:
             record.trouble_since = None
             return False
         if record.trouble_since is None:
             record.trouble_since = self._clock()
-        if is_waiting:
-            return False
         before = condition(s.workload.status, "Stalled")
         # After a restart the clock starts anew; what was called stalled stays so until it is mended.
         was = before is not None and end.error is not None and before.get("reason") == end.error.condition_reason

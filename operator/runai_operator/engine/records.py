@@ -110,7 +110,7 @@ class Record:
     """How often its workload was created again after somebody deleted it in Run:ai."""
     renewed_at: float = float("-inf")
     trouble_since: float | None = None
-    """Since when Run:ai could not do what is asked, pass after pass (loop seconds)."""
+    """Since when something outstanding could not be done, pass after pass (loop seconds)."""
     last_write: float = float("-inf")
     deletion_seen: float | None = None
     """When this process first saw it being deleted (loop seconds)."""

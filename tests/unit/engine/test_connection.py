@@ -23,7 +23,9 @@ class World:
         self.woken: dict[str, float] = {}
         self.reports: list[bool] = []
         self.clock = asyncio.get_running_loop().time
-        self.connection = Connection(self.probe, self.woken.__setitem__, random=Random(1), report=self.reports.append)
+        self.connection = Connection(
+            self.probe, self.woken.__setitem__, random=Random(1), clock=self.clock, report=self.reports.append
+        )
 
     async def probe(self) -> None:
         self.probes.append(self.clock())
