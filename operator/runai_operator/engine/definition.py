@@ -43,8 +43,8 @@ class DefinitionGuard:
         self._holds = asyncio.Event()
 
     async def seen_since(self, uid: str, moment: float) -> Definition:
-        """The definition as it was at or after `moment` (loop seconds), for the deletion of `uid`, which is held back if
-        that says so. Raises the errors of the reading."""
+        """The definition as it was after `moment` (loop seconds), for the deletion of `uid`, which is held back if that
+        says so. Raises the errors of the reading."""
         await self._refresh(moment)
         if _holds(self._last):
             self._held.add(uid)
@@ -60,7 +60,7 @@ class DefinitionGuard:
 
     def _is_fresh(self, moment: float) -> bool:
         """To hold back is the safe answer, so that one may be a little old."""
-        return self._begun >= (self._clock() - INTERVAL if _holds(self._last) else moment)
+        return self._begun > (self._clock() - INTERVAL if _holds(self._last) else moment)
 
     def _told(self, read: Definition | None) -> Definition:
         if read is not None:

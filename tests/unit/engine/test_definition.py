@@ -45,6 +45,7 @@ async def world():
 
 async def test_deletions_seen_before_a_reading_share_it(world):
     seen = world.clock()
+    await asyncio.sleep(0.01)
     found = await asyncio.gather(*(world.guard.seen_since(f"uid-{number}", seen) for number in range(50)))
 
     assert set(found) == {STANDING}
