@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -28,10 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     scheme = "https" if args.tls_cert else "http"
     shown = f"[{host}]" if ":" in host else host
     print(f"runai-simulator listening on {scheme}://{shown}:{port}", flush=True)  # noqa: T201 - scripts read it
-    try:
+    # The server ends in good order and then raises the signal once more, for whoever had it before.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[socket])
-    except KeyboardInterrupt:
-        return 0
     return 0
 
 

@@ -1,10 +1,22 @@
-"""The command `runai-simulator`: what it refuses before it listens."""
+"""The command `runai-simulator`: what it refuses before it listens, and how it ends."""
 
 from __future__ import annotations
+
+import signal
 
 import pytest
 
 from runai_simulator.main import main
+from stack import Simulator
+
+
+@pytest.mark.parametrize("told_by", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_told_to_stop_it_ends_with_zero_and_in_silence(told_by, tmp_path):
+    with Simulator(tmp_path) as running:
+        running.child.send_signal(told_by)
+
+        assert running.wait() == 0
+        assert running.output().count("\n") == 1
 
 
 @pytest.mark.parametrize(
