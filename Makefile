@@ -31,12 +31,12 @@ test: $(INSTALLED) binaries ## Run the tests (PYTEST_ARGS="-k name" to choose)
 
 .PHONY: test-model
 test-model: $(INSTALLED) ## Explore the protocol at random, and show that planted defects are caught
-	@echo "==> Model: about ten minutes"
+	@echo "==> Model: about twenty minutes"
 	@MODEL_RUNS=2500 $(VENV)/bin/pytest tests/model $(PYTEST_ARGS)
 
 .PHONY: test-crash
 test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike every call; prints the table of cases
-	@echo "==> Crash matrix, faults and a burst: about half an hour"
+	@echo "==> Crash matrix, faults and bursts, in two worlds: about an hour"
 	@CRASH_REPORT=$(CRASH_REPORT) $(VENV)/bin/pytest tests/crash -m slow -s $(PYTEST_ARGS)
 
 .PHONY: bench

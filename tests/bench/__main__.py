@@ -63,7 +63,7 @@ def main() -> int:
 def measure(plane: ControlPlane, runai: Simulator, directory: Path, many: int, figures: Figures) -> None:
     workloads = Workloads(plane.client, "default")
     began = time.monotonic()
-    with Operator(directory, plane.kubeconfig, runai.url) as operator:
+    with Operator(directory, plane.kubeconfig, runai.url, OPERATOR_DELETE_RATE="100000") as operator:
         operator.wait_ready()
         figures.add("start to ready, empty", f"{time.monotonic() - began:.1f} s")
         figures.add("memory, idle", f"{operator.resident_bytes() / 2**20:.0f} MiB")
@@ -72,7 +72,7 @@ def measure(plane: ControlPlane, runai: Simulator, directory: Path, many: int, f
         steady(operator, runai, plane, workloads, figures)
         figures.add("SIGTERM to exit", f"{seconds_to_exit(operator):.2f} s")
     began = time.monotonic()
-    with Operator(directory, plane.kubeconfig, runai.url) as operator:
+    with Operator(directory, plane.kubeconfig, runai.url, OPERATOR_DELETE_RATE="100000") as operator:
         operator.wait_ready()
         figures.add(f"start to ready, {many} workloads", f"{time.monotonic() - began:.1f} s")
         figures.add(f"memory, {many} workloads", f"{operator.resident_bytes() / 2**20:.0f} MiB")
