@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from controlplane import ControlPlane
-from stack import Operator, Workloads, manifest_of, workload
+from stack import Operator, Simulator, Workloads, manifest_of, workload
 from stack.workloads import condition
 
 RUNS_ON = manifest_of("Deployment")
@@ -116,30 +117,42 @@ def test_restored_after_it_completed_it_is_taken_over_without_a_put(start_operat
 # --- two installs, two clusters
 
 
+class Clusters:
+    """Two clusters with a namespace of the same name each, in front of one Run:ai."""
+
+    def __init__(self, old: ControlPlane, new: ControlPlane, namespace: str, folder: Path, runai: Simulator) -> None:
+        self._planes = {"old": old, "new": new}
+        self._namespace, self._folder, self._runai = namespace, folder, runai
+        self._running = ExitStack()
+        self.old = Workloads(old.client, namespace)
+        self.new = Workloads(new.client, namespace)
+
+    def start(self, cluster: str, install: str) -> Operator:
+        """An operator there, with that install id."""
+        folder = self._folder / cluster
+        folder.mkdir(exist_ok=True)
+        settings = {"OPERATOR_NAMESPACES": self._namespace, "OPERATOR_INSTALL_ID": install}
+        made = Operator(folder, self._planes[cluster].kubeconfig, self._runai.url, **settings)
+        return self._running.enter_context(made).wait_ready()
+
+    def stop(self) -> None:
+        self._running.close()
+
+
 @pytest.fixture
 def clusters(fresh_control_plane, control_plane: ControlPlane, namespace, tmp_path, runai):
-    """A second cluster with a namespace of the same name; starts operators on either, with an install id each."""
     other = fresh_control_plane()
     other.install_crds()
     other.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    planes = {"old": control_plane, "new": other}
-    with ExitStack() as running:
-
-        def start(cluster: str, install: str) -> Operator:
-            folder = tmp_path / cluster
-            folder.mkdir(exist_ok=True)
-            settings = {"OPERATOR_NAMESPACES": namespace, "OPERATOR_INSTALL_ID": install}
-            made = Operator(folder, planes[cluster].kubeconfig, runai.url, **settings)
-            return running.enter_context(made).wait_ready()
-
-        start.workloads = {name: Workloads(plane.client, namespace) for name, plane in planes.items()}  # type: ignore[attr-defined]
-        yield start
+    made = Clusters(control_plane, other, namespace, tmp_path, runai)
+    yield made
+    made.stop()
 
 
 def test_two_installs_in_one_project_refuse_each_others_objects(clusters, runai):
-    old, new = clusters.workloads["old"], clusters.workloads["new"]
-    clusters("old", "install-old")
-    clusters("new", "install-new")
+    old, new = clusters.old, clusters.new
+    clusters.start("old", "install-old")
+    clusters.start("new", "install-new")
     old.apply("a", manifest=RUNS_ON)
     first = old.wait_condition("a", "Ready", "True")
     new.apply("a", manifest=RUNS_ON)
@@ -158,16 +171,16 @@ def test_two_installs_in_one_project_refuse_each_others_objects(clusters, runai)
 
 
 def test_restored_into_a_fresh_cluster_it_is_a_conflict_until_the_old_install_id_is_set(clusters, runai):
-    old, new = clusters.workloads["old"], clusters.workloads["new"]
-    before = clusters("old", "install-old")
+    old, new = clusters.old, clusters.new
+    before = clusters.start("old", "install-old")
     old.apply("a", manifest=RUNS_ON)
     item = old.wait_condition("a", "Ready", "True")
     before.kill()
-    wrong = clusters("new", "install-new")
+    wrong = clusters.start("new", "install-new")
     new.client.apply(kept(item, status=False))
     new.wait_condition("a", "Stalled", "True", reason="ManagedByOther")
     wrong.terminate()
-    clusters("new", "install-old")
+    clusters.start("new", "install-old")
     restored = new.wait_condition("a", "Ready", "True")
 
     assert restored["status"]["workloadId"] == item["status"]["workloadId"]
@@ -177,9 +190,9 @@ def test_restored_into_a_fresh_cluster_it_is_a_conflict_until_the_old_install_id
 
 def test_two_clusters_with_one_install_id_by_mistake_never_fight(clusters, runai):
     """The newer object takes the workload over, once; the older one finds another UID on it and yields."""
-    old, new = clusters.workloads["old"], clusters.workloads["new"]
-    clusters("old", "same")
-    clusters("new", "same")
+    old, new = clusters.old, clusters.new
+    clusters.start("old", "same")
+    clusters.start("new", "same")
     old.apply("a", manifest=RUNS_ON)
     first = old.wait_condition("a", "Ready", "True")
     new.apply("a", manifest=RUNS_ON)
