@@ -16,7 +16,7 @@ from runai_operator.domain import status as stories
 from runai_operator.domain.actions import Release, Settle, Verdict
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import Definition
-from runai_operator.engine import reconcile
+from runai_operator.engine import reconcile, settling
 from runai_operator.engine.reconcile import Reconciler
 
 
@@ -151,7 +151,7 @@ def both_abnormal(patch: pytest.MonkeyPatch) -> None:
 def write_every_time(patch: pytest.MonkeyPatch) -> None:
     between = stories.patch_between
     patch.setattr(
-        reconcile,
+        settling,
         "patch_between",
         lambda stored, wanted: between(stored, wanted) | {"observedGeneration": wanted["observedGeneration"]},
     )

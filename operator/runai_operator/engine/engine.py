@@ -260,13 +260,13 @@ class Engine:
             outcome = error.condition_reason
             record.failures += 1
             self._enqueue(record, work.lane, delay=backoff(record.failures, self._random.random(), ceiling=30.0))
-            log.warning("pass failed: %s", error.message, extra=_about(record))
+            log.warning("pass failed: %s", error.message, extra=record.about)
         except Exception:
             outcome = "bug"
             self._observer.bug()
             record.failures += 1
             self._enqueue(record, work.lane, delay=backoff(record.failures, self._random.random()))
-            log.exception("pass failed unexpectedly", extra=_about(record))
+            log.exception("pass failed unexpectedly", extra=record.about)
         self._observer.pass_done(action, outcome, self._clock() - began)
 
     def _plan(self, record: Record, done: Outcome) -> str:
@@ -351,10 +351,6 @@ def _visible(row: Row) -> tuple[object, ...]:
     """What of a row status shows."""
     return (
         row.phase, row.phase_message, row.running_pods, row.requested_pods, row.allocated_gpus, row.completed_at,
-        row.project_name, row.department_name, row.priority, row.category, row.phase_updated_at if row.phase == "Pending" else None,
+        row.project_name, row.department_name, row.priority, row.category,
+        row.phase_updated_at if row.phase == "Pending" else None,
     )  # fmt: skip
-
-
-def _about(record: Record) -> dict[str, str]:
-    ref = record.head.ref
-    return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}

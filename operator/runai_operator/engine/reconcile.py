@@ -1,4 +1,4 @@
-"""One pass: read the workload, let `decide` say what to do, do it, settle status. No decision is taken here."""
+"""One pass: read the workload, let `decide` say what to do, do it, have status settled. No decision is taken here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from runai_operator.domain.actions import (
     Renew,
     Settle,
     Update,
-    Verdict,
 )
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import BridgeError, Busy, NameTaken, OutcomeUnknown, TooHeavy
@@ -34,7 +33,6 @@ from runai_operator.domain.model import (
     IN_DOUBT,
     Json,
     Orphan,
-    Ref,
     Remote,
     Row,
     RowQuery,
@@ -53,13 +51,15 @@ from runai_operator.domain.situation import (
     has_foreign_status,
     is_ours,
 )
-from runai_operator.domain.status import forget_run, patch_between, settle
+from runai_operator.domain.status import forget_run
 from runai_operator.engine.connection import Connection
 from runai_operator.engine.definition import DefinitionGuard
 from runai_operator.engine.ports import Kube, Observer, Runai
 from runai_operator.engine.preparation import Preparation
 from runai_operator.engine.records import Record, Records, Shown
+from runai_operator.engine.settling import Settler
 from runai_operator.engine.turns import Turns
+from runai_operator.engine.writing import Writer
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +113,16 @@ class Reconciler:
         self._install, self._grace = install, grace
         self._stalled_after, self._release_after = stalled_after, release_after
         self._clock, self._now = clock, now
+        self._writer = Writer(kube, observer)
+        self._settler = Settler(
+            writer=self._writer,
+            runai=runai,
+            connection=connection,
+            records=records,
+            stalled_after=stalled_after,
+            clock=clock,
+            now=now,
+        )
 
     async def reconcile(self, record: Record, *, heavy: bool) -> Outcome:
         """One pass. Raises `TooHeavy` (nothing was done yet), `StaleObject`, and errors of the Kubernetes API."""
@@ -125,13 +135,13 @@ class Reconciler:
         for _ in range(MAX_STEPS):
             action = decide(s)
             if isinstance(action, Settle):
-                await self._settle(record, s, action)
+                await self._settler.settle(record, s, action)
                 return Outcome(did, action)
             s = await self._perform(record, s, action, heavy=heavy)
             if not isinstance(action, (Prepare, ReadRemote, FindRemote, ReadDefinition)) and not s.turn_in:
                 did = type(action).__name__.lower()
             if isinstance(action, Release) and s.workload.deleting:
-                log.info("released: %s", action.why, extra=_about(s.workload.ref))
+                log.info("released: %s", action.why, extra=record.about)
                 return Outcome(did, None)
         raise RuntimeError(f"no end after {MAX_STEPS} actions, the last being {did}")
 
@@ -188,7 +198,7 @@ class Reconciler:
                 return replace(await self._guarded_submission(s, None), opened_now=True)
             case Claim():
                 return replace(
-                    await self._write_finalizers(record, s, (*s.workload.finalizers, FINALIZER)), claimed_now=True
+                    await self._writer.finalizers(record, s, (*s.workload.finalizers, FINALIZER)), claimed_now=True
                 )
             case Doubt():
                 return replace(await self._guarded_submission(s, IN_DOUBT), doubted_now=True)
@@ -205,10 +215,10 @@ class Reconciler:
                     record.renewals, record.renewed_at = record.renewals + 1, self._clock()
                 return await self._do_renew(record, s)
             case RecordOrphan(orphan):
-                return await self._do_record(s, orphan)
+                return await self._do_record(record, s, orphan)
             case Release():
                 kept = tuple(entry for entry in s.workload.finalizers if entry != FINALIZER)
-                return await self._write_finalizers(record, s, kept)
+                return await self._writer.finalizers(record, s, kept)
             case Settle():
                 return s
 
@@ -260,7 +270,7 @@ class Reconciler:
 
     async def _guarded_submission(self, s: Situation, word: str | None) -> Situation:
         workload, patch = s.workload, dict[str, object](submission=word)
-        version = await self._write_status(workload.ref, patch, guard=workload.resource_version)
+        version = await self._writer.status(workload.ref, patch, guard=workload.resource_version)
         status = _overlay(workload.status, patch)
         return replace(s, workload=replace(workload, resource_version=version, status=status))
 
@@ -301,7 +311,7 @@ class Reconciler:
         record.row = action.row
         if not delivered:
             # A PUT follows: the id is on record before it.
-            await self._write_status(s.workload.ref, dict(record.unwritten), guard=None)
+            await self._writer.status(s.workload.ref, dict(record.unwritten), guard=None)
             record.unwritten = {}
         return s
 
@@ -327,11 +337,11 @@ class Reconciler:
             return replace(s, failed=error)
         return replace(s, deleted_now=True) if existed else replace(s, remote=Missing())
 
-    async def _do_record(self, s: Situation, orphan: Orphan) -> Situation:
+    async def _do_record(self, record: Record, s: Situation, orphan: Orphan) -> Situation:
         recorded = await self._kube.record_orphan(replace(orphan, released=self._now()))
         if recorded:
             self._observer.orphaned()
-            extra = {**_about(s.workload.ref), "workload_id": orphan.workload_id, "reason": orphan.why}
+            extra = {**record.about, "workload_id": orphan.workload_id, "reason": orphan.why}
             log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
         return replace(s, orphan_recorded=recorded)
 
@@ -339,7 +349,7 @@ class Reconciler:
         workload = s.workload
         kept = [entry for entry in workload.status.get("conditions") or () if entry.get("type") != COMPLETED]
         patch = {**forget_run(), "conditions": kept}
-        version = await self._write_status(workload.ref, patch, guard=workload.resource_version)
+        version = await self._writer.status(workload.ref, patch, guard=workload.resource_version)
         status = _overlay(workload.status, patch)
         self._records.unindex(record)
         record.unwritten, record.row, record.look, record.first_lookup = {}, None, False, None
@@ -350,89 +360,6 @@ class Reconciler:
             workload=replace(workload, resource_version=version, status=status),
             remote=None, row=None, found=None, deleted_now=False, conflict=False,
         )  # fmt: skip
-
-    async def _write_finalizers(self, record: Record, s: Situation, finalizers: tuple[str, ...]) -> Situation:
-        workload = s.workload
-        try:
-            version = await self._kube.write_finalizers(
-                workload.ref, finalizers, resource_version=workload.resource_version
-            )
-        except BridgeError as error:
-            self._observer.kube_write("finalizer", error.condition_reason)
-            raise
-        self._observer.kube_write("finalizer", "ok")
-        workload = replace(workload, finalizers=finalizers, resource_version=version)
-        record.saw(workload)
-        return replace(s, workload=workload)
-
-    async def _write_status(self, ref: Ref, patch: dict[str, object], *, guard: str | None) -> str:
-        try:
-            version = await self._kube.write_status(ref, patch, resource_version=guard)
-        except BridgeError as error:
-            self._observer.kube_write("status", error.condition_reason)
-            raise
-        self._observer.kube_write("status", "ok")
-        return version
-
-    # --- settling
-
-    async def _settle(self, record: Record, s: Situation, end: Settle) -> None:
-        if end.verdict is Verdict.IGNORED:
-            return
-        s = await self._with_pending_reason(record, s)
-        status = settle(s, end, now=self._now(), stalled=self._has_stalled(record, s, end))
-        patch = patch_between(s.workload.status, status) | {key: status.get(key) for key in record.unwritten}
-        version = s.workload.resource_version
-        gives_up_claim = end.not_submitted and s.workload.has_finalizer and s.workload_id is None
-        if patch:
-            # A proof counts only if nobody else has begun an attempt since; all else is true whatever happened.
-            version = await self._write_status(s.workload.ref, patch, guard=version if gives_up_claim else None)
-            record.last_write = self._clock()
-        self._remember(record, s, end, status)
-        if gives_up_claim:
-            kept = tuple(entry for entry in s.workload.finalizers if entry != FINALIZER)
-            await self._write_finalizers(
-                record, replace(s, workload=replace(s.workload, resource_version=version)), kept
-            )
-
-    def _remember(self, record: Record, s: Situation, end: Settle, status: dict[str, object]) -> None:
-        before = record.shown
-        self._records.unindex(record)
-        record.shown = Shown.of_status(status, has_source=s.workload.spec.manifest_from is not None)
-        record.unwritten = {}
-        self._records.index(record)
-        troubled = end.verdict in (Verdict.TROUBLE, Verdict.PROGRESS, Verdict.DELETING)
-        record.failures = record.failures + 1 if troubled else 0
-        if end.verdict is not Verdict.TROUBLE:
-            record.look = record.check_content = False
-        record.looks = record.looks + 1 if record.in_flight and before.sync == record.shown.sync else 0
-        if before.reason != record.shown.reason:
-            extra = {**_about(s.workload.ref), "reason": record.shown.reason, "workload_id": record.workload_id}
-            log.info("%s", record.shown.reason, extra=extra)
-
-    def _has_stalled(self, record: Record, s: Situation, end: Settle) -> bool:
-        if end.verdict is not Verdict.TROUBLE or not end.outstanding:
-            record.trouble_since = None
-            return False
-        if record.trouble_since is None:
-            record.trouble_since = self._clock()
-        before = condition(s.workload.status, "Stalled")
-        # After a restart the clock starts anew; what was called stalled stays so until it is mended.
-        was = before is not None and end.error is not None and before.get("reason") == end.error.condition_reason
-        return was or self._clock() - record.trouble_since >= self._stalled_after
-
-    async def _with_pending_reason(self, record: Record, s: Situation) -> Situation:
-        """A pending workload that says nothing of itself: ask once why the scheduler lets it wait."""
-        row = s.row
-        if row is None or row.phase != "Pending" or row.phase_message or s.workload.deleting:
-            return s
-        if record.pending is None or record.pending[0] != row.phase_updated_at:
-            try:
-                messages = await self._connection.call(lambda: self._runai.scheduling_messages(row.id))
-            except BridgeError:
-                return s
-            record.pending = (row.phase_updated_at, "; ".join(messages))
-        return replace(s, row=replace(row, phase_message=record.pending[1] or None))
 
 
 def _own_status(record: Record, workload: Workload) -> Json:
@@ -456,7 +383,3 @@ def _without_failure(record: Record, s: Situation) -> Situation:
 
 def _overlay(status: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
     return {key: value for key, value in {**status, **patch}.items() if value is not None}
-
-
-def _about(ref: Ref) -> dict[str, str]:
-    return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}

@@ -124,6 +124,12 @@ class Record:
         return self.head.ref.uid
 
     @property
+    def about(self) -> dict[str, str]:
+        """For the fields of a log line."""
+        ref = self.head.ref
+        return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}
+
+    @property
     def share(self) -> str:
         """Whose turn it takes: the project once it is known, the namespace before."""
         return self.shown.project_id or self.head.ref.namespace

@@ -376,3 +376,20 @@ async def test_a_run_ai_that_never_tells_of_the_sync_is_believed_by_its_phases_a
     await asyncio.sleep(60)
     assert bench.kube.objects == {}
     assert bench.runai.live() == []
+
+
+async def test_a_rate_of_zero_deletes_nothing_and_orphans_still_go(bench):
+    await bench.start(delete_rate=0)
+    stored = bench.apply("a")
+    await asyncio.sleep(60)
+    bench.delete(stored)
+    await asyncio.sleep(3600)
+    assert len(bench.runai.live()) == 1
+    assert "waiting for its turn" in condition(stored.status, "Ready")["message"]
+
+    bench.kube.edit(stored, replace(stored.spec, deletion_policy=DeletionPolicy.ORPHAN))
+    bench.engine.observe("MODIFIED", stored.head())
+    await asyncio.sleep(1)
+
+    assert bench.kube.objects == {}
+    assert len(bench.runai.live()) == 1
