@@ -20,6 +20,7 @@ from fakes.chance import Chance, Crash, Mishap
 from fakes.kube import FakeKube, Refused, Stored
 from fakes.runai import FakeRunai, mark_of
 from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import (
     FINALIZER,
     Definition,
@@ -46,6 +47,7 @@ LAG = 20.0
 RELEASE_AFTER = 250.0
 DELETE_RATE = 2
 NAMES = ("a", "b")
+STRANGER = OwnerMark("install-9", "ns", "a", "uid-9")
 WORLD = Switches(list_lag=LAG, sync_time=2, phase_time=2, run_time=30, delete_time=15)
 
 
@@ -165,9 +167,13 @@ class BridgeModel(RuleBasedStateMachine):
 
     # --- people
 
-    @initialize(live=st.booleans(), restored=st.booleans())
-    def begin(self, live: bool, restored: bool) -> None:
-        """The world is not always empty: there may be a workload of ours already, its object restored without status."""
+    @initialize(live=st.booleans(), restored=st.booleans(), stranger=st.booleans())
+    def begin(self, live: bool, restored: bool, stranger: bool) -> None:
+        """The world is not always empty: there may be a workload of ours already, its object restored without status;
+        and another install's under the name that ours would like to share."""
+        if stranger:
+            marked = with_mark(a_spec().manifest or {}, name="shared", mark=STRANGER)
+            self.runai.world.create({"name": "shared", "projectId": "1"}, marked, self.now)
         if live:
             stored = self.kube.create("ns", "a", a_spec())
             drive(self.process.one_pass(stored))
@@ -313,6 +319,30 @@ class BridgeModel(RuleBasedStateMachine):
         self.process.chance.begin()
         if self.kube.of(stored.ref) is not None:
             self.watched_pass(self.process, stored)
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        tries=st.lists(
+            st.tuples(
+                st.sampled_from([Mishap.LOST_BEFORE, Mishap.LOST_AFTER, Mishap.UNREACHABLE]), st.sampled_from([1, 61])
+            ),
+            min_size=2,
+            max_size=4,
+        ),
+        then_delete=st.booleans(),
+    )
+    def a_stubborn_submission(self, name: str, tries: list[tuple[Mishap, int]], then_delete: bool) -> None:
+        """One lost answer after another, at once or a while later; and perhaps nobody wants it any more."""
+        for mishap, seconds in tries:
+            if (stored := self.kube.objects.get(("ns", name))) is None:
+                return
+            self.process.chance.begin()
+            self.process.chance.named["create"] = mishap
+            self.watched_pass(self.process, stored)
+            self.time_passes(seconds)
+        if then_delete:
+            self.delete(name)
+            self.a_lucky_pass(name, stale=False)
 
     def watched_pass(self, process: Process, stored: Stored, *, look: bool = True) -> None:
         [ended] = drive(process.one_pass(stored, look=look))
