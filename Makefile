@@ -27,7 +27,12 @@ demo: $(INSTALLED) ## Show the whole life of workloads on a real API server (KEE
 .PHONY: test
 test: $(INSTALLED) binaries ## Run the tests (PYTEST_ARGS="-k name" to choose)
 	@echo "==> Tests: at most 15 minutes on two cores"
-	@$(VENV)/bin/pytest -m "not slow" $(PYTEST_ARGS)
+	@$(VENV)/bin/pytest -m "not slow and not installation" $(PYTEST_ARGS)
+
+.PHONY: test-install
+test-install: $(INSTALLED) binaries ## Install by Helm and kustomize, and run GitOps tools beside the operator
+	@echo "==> Installation and GitOps: at most 10 minutes on two cores"
+	@$(VENV)/bin/pytest -m "installation and not slow" $(PYTEST_ARGS)
 
 .PHONY: test-model
 test-model: $(INSTALLED) ## Explore the protocol at random, and show that planted defects are caught

@@ -16,6 +16,8 @@ from readers.live import LiveObject, act, life, one_of_each_reason, workload
 from readers.write_testdata import FOLDER
 from runai_operator.domain.model import FINALIZER, PAUSED_ANNOTATION, RECONCILE_ANNOTATION
 
+pytestmark = pytest.mark.installation
+
 REPOSITORY = Path(__file__).parents[2]
 ARGO = REPOSITORY / "deploy" / "argocd"
 TOOL = "argocd-controller"

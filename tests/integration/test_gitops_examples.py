@@ -11,6 +11,8 @@ import yaml
 from controlplane import ControlPlane
 from installation import CHART, Helm, only
 
+pytestmark = pytest.mark.installation
+
 ROOT = CHART.parents[2]
 WAVE = "argocd.argoproj.io/sync-wave"
 

@@ -18,6 +18,8 @@ from readers.live import act
 from readers.write_testdata import FOLDER
 from stack import Simulator, Workloads, manifest_of, workload
 
+pytestmark = pytest.mark.installation
+
 TOOL = "argocd-controller"
 EVERY = 0.1
 """Seconds between two syncs, or two looks at the object."""

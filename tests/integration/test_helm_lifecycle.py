@@ -31,6 +31,8 @@ from installation import (
 )
 from stack import workload
 
+pytestmark = pytest.mark.installation
+
 ROOT = CHART.parents[2]
 CI = {
     path.name.removesuffix("-values.yaml"): yaml.safe_load(path.read_text()) for path in (CHART / "ci").glob("*.yaml")

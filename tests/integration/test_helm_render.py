@@ -20,6 +20,8 @@ from installation import CHART, KUSTOMIZE, MINIMAL, Helm, HelmFailed, build, gra
 from runai_operator import __version__
 from runai_operator.settings import VARIABLES
 
+pytestmark = pytest.mark.installation
+
 ROOT = CHART.parents[2]
 MIB = 1024 * 1024
 CI = {

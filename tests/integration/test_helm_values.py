@@ -13,6 +13,8 @@ from controlplane import ControlPlane
 from installation import CHART, MINIMAL, Helm, HelmFailed, kubernetes_types
 from runai_operator.settings import Settings, SettingsError
 
+pytestmark = pytest.mark.installation
+
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 KUBERNETES = json.loads(kubernetes_types.TYPES.read_text())

@@ -13,6 +13,8 @@ from controlplane import ControlPlane
 from installation import Helm, HelmFailed
 from stack import Simulator, Workloads, manifest_of, workload
 
+pytestmark = pytest.mark.installation
+
 WAIT = ("--wait", "--timeout=10m")
 """Far longer than a run of Helm may take here: what fails sooner has failed of itself."""
 PENDING = {"simulator.run.ai/pending": "true"}

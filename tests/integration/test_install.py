@@ -29,6 +29,8 @@ from installation import (
 )
 from stack import Operator, Simulator, Workloads, manifest_of
 
+pytestmark = pytest.mark.installation
+
 NAMESPACE = "runai-operator"
 WATCHED, UNWATCHED = "team-a", "team-b"
 PAGE = (KUSTOMIZE.parents[1] / "docs" / "rbac.md").read_text()

@@ -18,6 +18,8 @@ from controlplane.binaries import require
 from controlplane.server import quiet_environment
 from installation import CRD, remove_installations
 
+pytestmark = pytest.mark.installation
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "install.md").read_text()
 NEEDS_PODS = "<!-- needs running pods -->\n"
