@@ -47,7 +47,7 @@ LAG = 20.0
 RELEASE_AFTER = 250.0
 DELETE_RATE = 2
 NAMES = ("a", "b")
-STRANGER = OwnerMark("install-9", "ns", "a", "uid-9")
+STRANGER = OwnerMark("install-9", "ns", "a", "a-strangers-uid")
 WORLD = Switches(list_lag=LAG, sync_time=2, phase_time=2, run_time=30, delete_time=15)
 
 
