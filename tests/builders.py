@@ -29,7 +29,7 @@ MANIFEST = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "train
 
 def a_wanted(content: str = "v1:aaaa", **changes: Any) -> Wanted:
     """What the spec asks for; `content` is its hash."""
-    known = {"gvk", "from_source", "adopts"}
+    known = {"gvk", "from_source"}
     submission = Submission(name="train", project_id="1", manifest=MANIFEST)
     sent = {key: value for key, value in changes.items() if key not in known}
     rest = {key: value for key, value in changes.items() if key in known}
@@ -72,7 +72,7 @@ def recorded(wanted: Wanted | None = None, **fields: Any) -> dict[str, Any]:
         "projectId": "1",
         "gvk": {"group": "batch", "version": "v1", "kind": "Job"},
         "ownerUid": REF.uid,
-        "submittedHash": sent.fingerprint,
+        "submittedHash": sent.fingerprint(adopts=False),
         "syncStatus": "Synced",
         "phase": "Running",
         "conditions": [a_condition("Ready", "True", "Running"), a_condition("Synced", "True", "Synced")],

@@ -265,6 +265,7 @@ def cells_of(stored: Stored) -> dict[str, Any]:
         "GPUs": status.get("allocatedGpus"),
         "Priority": status.get("priority"),
         "Handled": status.get("lastHandledReconcileAt"),
+        "Created": status.get("createdAt"),
         "Owner": status.get("ownerUid"),
         "Detail": status.get("phaseMessage"),
     }

@@ -162,6 +162,7 @@ def _row(item: dict[str, Any]) -> Row:
         phase_updated_at=item["phaseUpdatedAt"],
         running_pods=item["runningPods"],
         requested_pods=item["requestedPods"]["number"],
+        created_at=item["createdAt"],
         completed_at=item["completedAt"],
         deleted_at=item["deletedAt"],
     )

@@ -134,8 +134,8 @@ def _submit(s: Situation) -> Action:
             return Settle(Verdict.TROUBLE, wanted, outstanding=True, not_submitted=not s.in_doubt)
     if s.failed is not None:
         return _after_failed_attempt(s, s.failed)
-    if s.workload.spec.workload_id is not None:
-        return _adopt_by_id(s, s.workload.spec.workload_id, wanted)
+    if s.to_adopt is not None:
+        return _adopt_by_id(s, s.to_adopt, wanted)
     if (s.in_doubt or s.conflict) and s.found is None:
         return FindRemote(wanted.submission.name, wanted.submission.project_id)
     if isinstance(s.found, BridgeError):
@@ -199,7 +199,7 @@ def _adopt_by_id(s: Situation, workload_id: str, wanted: Wanted) -> Action:
         case None:
             return ReadRemote(workload_id, with_row=True)
         case BridgeError() as error:
-            return Settle(Verdict.TROUBLE, error, outstanding=True, not_submitted=True)
+            return Settle(Verdict.TROUBLE, error, outstanding=True, not_submitted=not s.in_doubt)
         case Missing() | Remote(gone=True):
             return _refuse(s, _not_found_error(workload_id))
         case Remote() as remote:
@@ -208,6 +208,19 @@ def _adopt_by_id(s: Situation, workload_id: str, wanted: Wanted) -> Action:
             if s.adopted_now or s.delivered_now or is_ours(remote.mark, s.mark):
                 return _claim_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
             return _claim_first(s) or _take_over(s, remote, s.row, wanted)
+
+
+def _adopt_what_was_observed(s: Situation) -> Action:
+    """Its id is on record already, and it is not ours yet: everything is checked as for any other adoption."""
+    match s.wanted:
+        case None:
+            return Prepare()
+        case InvalidWorkload() as error:
+            return Settle(Verdict.REFUSED, error, outstanding=True)
+        case BridgeError() as error:
+            return Settle(Verdict.TROUBLE, error, outstanding=True)
+        case Wanted() as wanted:
+            return _adopt_by_id(s, str(s.to_adopt), wanted)
 
 
 def _adoption_obstacle(s: Situation, remote: Remote, wanted: Wanted) -> InvalidWorkload | None:
@@ -296,6 +309,8 @@ def _maintain(s: Situation) -> Action:
         return Settle(Verdict.DELIVERED)
     if s.failed is not None:
         return _after_failed_update(s.failed)
+    if s.adoption_pending:
+        return _adopt_what_was_observed(s)
     if not s.workload.has_finalizer:
         return Claim()
     if s.wanted is None and _may_be_outstanding(s):
@@ -330,7 +345,7 @@ def _look_after(s: Situation) -> Action:
 def _follow_edit(s: Situation, wanted: Wanted) -> Action:
     recorded = s.recorded
     same = same_content(recorded.content, wanted.content) if recorded.content else False
-    same_identity = recorded.identity in (None, wanted.identity)
+    same_identity = recorded.identity in (None, wanted.identity(adopts=s.to_adopt is not None))
     if same is None:
         # Hashed by another version, which alone is no reason for a PUT; an edit of the spec is.
         same = s.workload.generation == recorded.observed_generation

@@ -65,7 +65,9 @@ def _nothing_to_delete(s: Situation) -> str | None:
 
 
 def _let_go_in_doubt(s: Situation) -> Action:
-    """An earlier attempt may have made a workload whose id was never learnt."""
+    """An earlier attempt may have made a workload whose id was never learnt, or adopted one whose id the spec names."""
+    if s.to_adopt is not None:
+        return _delete(s, s.to_adopt)
     try:
         name = wanted_name(s)
     except InvalidWorkload:
@@ -105,6 +107,11 @@ def _delete_present(s: Situation, remote: Remote) -> Action:
         return Release("the workload is gone from Run:ai")
     if remote.being_deleted or s.deleted_now:
         return _deleting("waiting until Run:ai has deleted the workload")
+    if s.adoption_pending and remote.mark is None and not remote.mark_readable:
+        return _deleting(
+            f"whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai: delete it there if it"
+            " was, or set deletionPolicy: Orphan to leave it alone"
+        )
     if not may_delete(s, remote):
         return Release("the workload in Run:ai carries the mark of another owner and is left alone")
     if s.turn_in > 0:
@@ -152,7 +159,7 @@ def _left_behind(s: Situation, error: BridgeError) -> Orphan:
         name=recorded.name or (wanted_name(s) if s.workload_id is None else s.workload.ref.name),
         project_id=recorded.project_id or spec.project_id,
         project_name=spec.project_name,
-        workload_id=s.workload_id,
+        workload_id=s.workload_id or s.to_adopt,
         why=error.condition_reason,
     )
 
@@ -162,8 +169,8 @@ def may_delete(s: Situation, remote: Remote) -> bool:
     if remote.mark is not None:
         return is_ours(remote.mark, s.mark)
     recorded = s.recorded
-    if s.workload.spec.workload_id == remote.id:
-        return True
+    if s.adoption_pending:
+        return False
     return (
         remote.id == s.workload_id
         and recorded.name in (None, remote.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -42,21 +43,17 @@ class Wanted:
     """Hash of what a PUT may change: manifest, priority, category."""
     from_source: bool = False
     """The manifest comes from a ConfigMap or Secret, whose changes are no edits of the spec."""
-    adopts: bool = False
-    """The workload is adopted by id, so its name is its own."""
 
-    @property
-    def identity(self) -> str:
-        """Hash of what only delete and create can change."""
+    def identity(self, *, adopts: bool) -> str:
+        """Hash of what only delete and create can change. An adopted workload has a name of its own."""
         sent = self.submission
-        name = "" if self.adopts else sent.name
+        name = "" if adopts else sent.name
         parts = (name, sent.project_id, self.gvk.api_version, self.gvk.kind, sent.preemptibility, sent.mnnvl)
         return hashlib.sha256("\n".join(part or "" for part in parts).encode()).hexdigest()[:12]
 
-    @property
-    def fingerprint(self) -> str:
+    def fingerprint(self, *, adopts: bool) -> str:
         """For `status.submittedHash`."""
-        return f"{self.content}.{self.identity}"
+        return f"{self.content}.{self.identity(adopts=adopts)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +74,8 @@ class Recorded:
     """What `status` says."""
 
     workload_id: str | None = None
+    adopted_id: str | None = None
+    """The `spec.workloadId` whose adoption was carried out, so that it is never carried out again."""
     name: str | None = None
     project_id: str | None = None
     gvk: Gvk | None = None
@@ -112,6 +111,7 @@ class Recorded:
         synced = condition(status, "Synced")
         return cls(
             workload_id=status.get("workloadId"),
+            adopted_id=status.get("adoptedId"),
             name=status.get("workloadName"),
             project_id=status.get("projectId"),
             gvk=Gvk(gvk.get("group") or "", gvk.get("version") or "", gvk.get("kind") or "") if gvk else None,
@@ -189,6 +189,19 @@ class Situation:
         return self.recorded.workload_id
 
     @property
+    def to_adopt(self) -> str | None:
+        """The id of the workload to adopt, or of the one that is adopted: `spec.workloadId`, until what it named was
+        replaced by a workload of our own making."""
+        spec_id, recorded = self.workload.spec.workload_id, self.recorded
+        is_spent = recorded.adopted_id == spec_id and recorded.workload_id != spec_id
+        return None if is_spent else spec_id
+
+    @property
+    def adoption_pending(self) -> bool:
+        """The id is on record, and whether the workload may be adopted has not been proven by a delivery yet."""
+        return self.to_adopt is not None and self.recorded.adopted_id != self.to_adopt
+
+    @property
     def mark(self) -> OwnerMark:
         ref = self.workload.ref
         return OwnerMark(self.install, ref.namespace, ref.name, ref.uid)
@@ -232,3 +245,10 @@ def wanted_name(s: Situation) -> str:
     """The name an attempt in doubt used; the identity is frozen while there may have been one."""
     ref = s.workload.ref
     return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)
+
+
+def is_same_moment(first: str | None, second: str | None) -> bool:
+    """Whether two RFC 3339 times name the same second; two APIs may tell them with different precision."""
+    if first is None or second is None:
+        return False
+    return abs(datetime.fromisoformat(first) - datetime.fromisoformat(second)) < timedelta(seconds=1)

@@ -13,7 +13,7 @@ from typing import Any
 
 from runai_operator.domain.actions import Settle, Verdict
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, clip
-from runai_operator.domain.model import NOT_SUBMITTED, Json, Remote, Row
+from runai_operator.domain.model import NOT_SUBMITTED, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.situation import (
     COMPLETED,
     FAILED,
@@ -31,6 +31,7 @@ MESSAGE_LIMIT = 2048
 
 BOUNDS: Mapping[str, int] = {
     "workloadId": 64,
+    "adoptedId": 64,
     "workloadName": 253,
     "projectId": 64,
     "projectName": 253,
@@ -128,13 +129,19 @@ def mirrored(s: Situation) -> Json:
     if isinstance(remote, Missing) or (isinstance(remote, Remote) and remote.gone):
         if s.workload_id is not None:
             status.update(syncStatus="Deleted", syncMessage=None)
-    elif isinstance(remote, Remote) and remote.id == (s.workload_id or remote.id):
+    elif isinstance(remote, Remote) and remote.id == shown_id(s):
         status.update(_from_remote(remote))
-    if s.row is not None:
+    if s.row is not None and shown_id(s) is not None:
         status.update(_from_row(s.row))
     if status.get("workloadId"):
         status["ownerUid"] = s.workload.ref.uid
     return status
+
+
+def shown_id(s: Situation) -> str | None:
+    """The id of the workload that status is about. What is merely looked at, to be adopted perhaps, is not shown."""
+    is_observed = s.workload.spec.management_policy is ManagementPolicy.OBSERVE
+    return s.workload_id or (s.workload.spec.workload_id if is_observed else None)
 
 
 def _from_remote(remote: Remote) -> Json:
@@ -180,7 +187,7 @@ def _known(values: Json) -> Json:
 
 def _record_delivery(status: Json, s: Situation, end: Settle) -> None:
     if end.verdict is Verdict.DELIVERED and isinstance(s.wanted, Wanted):
-        status["submittedHash"] = s.wanted.fingerprint
+        status["submittedHash"] = s.wanted.fingerprint(adopts=s.to_adopt is not None)
     elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error:
         # What Run:ai holds now is not known, so the next comparison must not find it equal; its identity is.
         status["submittedHash"] = f".{s.recorded.identity}" if s.recorded.identity else None

@@ -100,7 +100,7 @@ class Preparation:
             mnnvl=spec.mnnvl,
             encoded=spec.manifest is None,
         )
-        wanted = Wanted(submission, gvk, content, from_source=source is not None, adopts=spec.workload_id is not None)
+        wanted = Wanted(submission, gvk, content, from_source=source is not None)
         return Prepared(wanted, source)
 
     async def _manifest(

@@ -50,6 +50,7 @@ from runai_operator.domain.situation import (
     condition,
     has_foreign_status,
     is_ours,
+    is_same_moment,
 )
 from runai_operator.domain.status import forget_run
 from runai_operator.engine.connection import Connection
@@ -244,7 +245,9 @@ class Reconciler:
 
     async def _row_of(self, remote: Remote) -> Row | None:
         rows = await self._rows(remote.name, remote.project_id)
-        return next((row for row in rows if row.id == remote.id), rows[0] if len(rows) == 1 else None)
+        by_id = [row for row in rows if row.id == remote.id]
+        by_time = [row for row in rows if is_same_moment(row.created_at, remote.created_at)]
+        return next(iter(by_id or by_time), None)
 
     async def _rows(self, name: str, project_id: str | None) -> tuple[Row, ...]:
         query = RowQuery(name=name, project_id=project_id)
@@ -296,8 +299,10 @@ class Reconciler:
             "ownerUid": s.workload.ref.uid,
             "submission": None,
         }
+        if remote.id == s.to_adopt:
+            learnt["adoptedId"] = remote.id
         if delivered and isinstance(s.wanted, Wanted):
-            learnt["submittedHash"] = s.wanted.fingerprint
+            learnt["submittedHash"] = s.wanted.fingerprint(adopts=s.to_adopt is not None)
         record.unwritten.update(learnt)
         record.first_lookup, record.row = None, None
         record.shown = replace(record.shown, workload_id=remote.id, name=remote.name, project_id=remote.project_id)

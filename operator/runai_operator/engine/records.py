@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runai_operator.domain.model import Head, Listed, Row, SourceRef, Workload
-from runai_operator.domain.situation import COMPLETED, FAILED, condition
+from runai_operator.domain.situation import COMPLETED, FAILED, condition, is_same_moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Shown:
     priority: str | None = None
     detail: str | None = None
     handled_token: str | None = None
+    created_at: str | None = None
     has_source: bool = False
 
     @classmethod
@@ -54,6 +55,7 @@ class Shown:
             priority=cells.get("Priority") or None,
             detail=cells.get("Detail") or None,
             handled_token=cells.get("Handled") or None,
+            created_at=cells.get("Created") or None,
             has_source=bool(cells.get("Source")),
         )
 
@@ -75,6 +77,7 @@ class Shown:
             priority=status.get("priority"),
             detail=status.get("phaseMessage"),
             handled_token=status.get("lastHandledReconcileAt"),
+            created_at=status.get("createdAt"),
             has_source=has_source,
         )
 
@@ -191,6 +194,7 @@ class Records:
         self._by_ref: dict[tuple[str, str], str] = {}
         self._by_workload_id: dict[str, str] = {}
         self._by_name: dict[tuple[str, str], str] = {}
+        self._lists_use_our_ids = False
 
     def __len__(self) -> int:
         return len(self._by_uid)
@@ -236,9 +240,16 @@ class Records:
             del self._by_name[place]
 
     def of_row(self, row: Row) -> Record | None:
-        """Whose workload the row shows: by id, else by project and name."""
-        uid = self._by_workload_id.get(row.id) or self._by_name.get((row.project_id, row.name))
-        return self._by_uid.get(uid) if uid else None
+        """Whose workload the row shows: by id. By project and name only as long as the lists have never shown an id that
+        we know, and only if it was created when ours was: the name alone may be an earlier or another's workload."""
+        if (uid := self._by_workload_id.get(row.id)) is not None:
+            self._lists_use_our_ids = True
+            return self._by_uid.get(uid)
+        if self._lists_use_our_ids:
+            return None
+        uid = self._by_name.get((row.project_id, row.name))
+        record = self._by_uid.get(uid) if uid else None
+        return record if record is not None and is_same_moment(row.created_at, record.shown.created_at) else None
 
     def counts(self) -> Counter[tuple[str, str]]:
         """How many, by phase and by the status of Ready."""

@@ -85,6 +85,7 @@ COLUMNS = (
     "Observed",
     "Owner",
     "Handled",
+    "Created",
     "Source",
 )
 """Printer columns of the CustomResourceDefinition that a `Listed` always names; None where the server has none."""

@@ -111,7 +111,7 @@ def test_a_status_of_the_first_release_is_understood_and_settles_to_itself():
 def test_what_another_version_hashed_causes_no_put_by_itself(hashed, expected):
     wanted = a_wanted("v1:4567")
     status = FIRST_RELEASE | {
-        "submittedHash": hashed.replace("IDENTITY", wanted.identity).replace("e3a1", wanted.identity)
+        "submittedHash": hashed.replace("IDENTITY", wanted.identity(adopts=False)).replace("e3a1", wanted.identity(adopts=False))
     }
     s = a_situation(a_workload(status=status), wanted=wanted, check_content=True)
 

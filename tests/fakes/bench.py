@@ -1,0 +1,90 @@
+"""The whole engine in virtual time, between the two fakes: what tests start, restart, and act on as people do."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+from fakes.chance import Chance
+from fakes.kube import FakeKube, Stored
+from fakes.runai import FakeRunai
+from runai_operator.domain.model import Spec
+from runai_operator.domain.situation import condition
+from runai_operator.engine.engine import Engine, EngineSettings
+from runai_simulator.switches import Switches
+
+EPOCH = 1_800_000_000.0
+WORLD = Switches(list_lag=1, sync_time=1, phase_time=1, run_time=20, delete_time=2)
+SETTINGS = {"install": "i", "delta_interval": 5, "sweep_interval": 300, "grace": 10}
+RUNS_ON = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1}}
+
+
+class SilentObserver:
+    """An observer that keeps the last of what it heard."""
+
+    def __init__(self) -> None:
+        self.bugs = 0
+
+    def bug(self) -> None:
+        self.bugs += 1
+
+    def __getattr__(self, name: str):
+        return lambda *args, **kwargs: None
+
+
+class Bench:
+    """An engine at work; `start` again is a restart."""
+
+    def __init__(self, world: Switches = WORLD) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.kube = FakeKube(lambda: EPOCH + self.loop.time())
+        self.runai = FakeRunai(lambda: EPOCH + self.loop.time(), world)
+        self.observer = SilentObserver()
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self, **settings: float) -> None:
+        await self.stop()
+        chance = Chance()
+        self.engine = Engine(
+            kube=self.kube.client(chance),
+            runai=self.runai.client(chance),
+            observer=self.observer,
+            settings=EngineSettings(**(SETTINGS | settings)),
+            now=lambda: datetime.fromtimestamp(EPOCH + self.loop.time(), UTC),
+            random=Random(1),
+        )
+        self.chance = chance
+        await self.engine.load()
+        self.task = asyncio.create_task(self.engine.run())
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+    def apply(self, name: str, **spec):
+        stored = self.kube.create("ns", name, Spec(**({"manifest": RUNS_ON, "project_id": "1"} | spec)))
+        self.engine.observe("ADDED", stored.head())
+        return stored
+
+    def delete(self, stored) -> None:
+        self.kube.delete(stored)
+        self.engine.observe("MODIFIED", stored.head())
+
+    def delete_everything(self) -> None:
+        for stored in list(self.kube.objects.values()):
+            self.delete(stored)
+
+    def ready(self) -> int:
+        return sum((condition(s.status, "Ready") or {}).get("status") == "True" for s in self.kube.objects.values())
+
+    def edit(self, stored: Stored, **spec: Any) -> None:
+        self.kube.edit(stored, replace(stored.spec, **spec))
+        self.engine.observe("MODIFIED", stored.head())
+
+    def now(self) -> float:
+        """The control plane's and the API server's clock."""
+        return EPOCH + self.loop.time()
