@@ -7,7 +7,7 @@ from typing import Any
 
 from runai_operator.domain.model import (
     FINALIZER,
-    Definition,
+    CRDState,
     Gvk,
     OwnerMark,
     Ref,
@@ -17,7 +17,7 @@ from runai_operator.domain.model import (
     Submission,
     Workload,
 )
-from runai_operator.domain.situation import Situation, Wanted
+from runai_operator.domain.state import Desired, State
 
 INSTALL = "install-1"
 REF = Ref("team-a", "train", "uid-1")
@@ -27,13 +27,13 @@ GVK = Gvk("batch", "v1", "Job")
 MANIFEST = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "train"}, "spec": {"template": {}}}
 
 
-def a_wanted(content: str = "v1:aaaa", **changes: Any) -> Wanted:
+def a_desired(content: str = "v1:aaaa", **changes: Any) -> Desired:
     """What the spec asks for; `content` is its hash."""
     known = {"gvk", "from_source"}
     submission = Submission(name="train", project_id="1", manifest=MANIFEST)
     sent = {key: value for key, value in changes.items() if key not in known}
     rest = {key: value for key, value in changes.items() if key in known}
-    return replace(Wanted(replace(submission, **sent), GVK, content), **rest)
+    return replace(Desired(replace(submission, **sent), GVK, content), **rest)
 
 
 def a_workload(
@@ -43,7 +43,7 @@ def a_workload(
     generation: int = 1,
     paused: bool = False,
     status: dict[str, Any] | None = None,
-    defect: str | None = None,
+    spec_error: str | None = None,
     token: str | None = None,
     **spec: Any,
 ) -> Workload:
@@ -58,13 +58,13 @@ def a_workload(
         reconcile_token=token,
         spec=Spec(**({"manifest": MANIFEST, "project_name": "team-a"} | spec)),
         status=status if status is not None else {"observedGeneration": -1},
-        defect=defect,
+        spec_error=spec_error,
     )
 
 
-def recorded(wanted: Wanted | None = None, **fields: Any) -> dict[str, Any]:
+def recorded(desired: Desired | None = None, **fields: Any) -> dict[str, Any]:
     """A status that tells of a workload submitted and synced; None removes a field."""
-    sent = wanted or a_wanted()
+    sent = desired or a_desired()
     status = {
         "observedGeneration": 1,
         "workloadId": WORKLOAD_ID,
@@ -91,14 +91,14 @@ def a_condition(kind: str, status: str = "True", reason: str = "Because") -> dic
     }
 
 
-def completed(wanted: Wanted | None = None, **fields: Any) -> dict[str, Any]:
+def completed(desired: Desired | None = None, **fields: Any) -> dict[str, Any]:
     """A status that tells of a workload which has completed."""
     conditions = [
         a_condition("Ready", "True", "Completed"),
         a_condition("Synced", "True", "Synced"),
         a_condition("Completed"),
     ]
-    return recorded(wanted, **({"phase": "Completed", "conditions": conditions} | fields))
+    return recorded(desired, **({"phase": "Completed", "conditions": conditions} | fields))
 
 
 def a_remote(**changes: Any) -> Remote:
@@ -121,7 +121,7 @@ def a_row(**changes: Any) -> Row:
     return replace(Row(id=WORKLOAD_ID, name="train", project_id="1", phase="Running"), **changes)
 
 
-def a_situation(workload: Workload | None = None, **seen: Any) -> Situation:
-    """The CustomResourceDefinition stands, unless `definition` says otherwise."""
-    standing = Definition(deleting=False, confirmed=False)
-    return Situation(workload or a_workload(), INSTALL, **({"definition": standing} | seen))
+def a_state(workload: Workload | None = None, **seen: Any) -> State:
+    """The CustomResourceDefinition stands, unless `crd` says otherwise."""
+    standing = CRDState(deleting=False, confirmed=False)
+    return State(workload or a_workload(), INSTALL, **({"crd": standing} | seen))

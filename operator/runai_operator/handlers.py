@@ -2,7 +2,7 @@
 
 Admitted here: everything that knows kopf. No decisions, no calls to the API server but kopf's own, and those only read.
 kopf keeps no state in the cluster (null storages), posts nothing, peers with nobody; `kube.watch` stands between it and
-the API server. What happens to an object is one synchronous call: `observe(type, head)`.
+the API server. What happens to an object is one synchronous call: `observe(type, meta)`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from typing import Any, NoReturn
 import kopf
 
 from runai_operator.domain.errors import BridgeError, clip
-from runai_operator.domain.model import GROUP, PLURAL, VERSION, Head
+from runai_operator.domain.model import GROUP, PLURAL, VERSION, Meta
 from runai_operator.kube.auth import USER_AGENT, KubeSession
 from runai_operator.kube.watch import WatchedResponse, WatchGuard, WatchState
-from runai_operator.kube.wire import head_from_metadata
+from runai_operator.kube.wire import meta_from_object
 
 logger = logging.getLogger(__name__)
 
-Observe = Callable[[str | None, Head], None]
+Observe = Callable[[str | None, Meta], None]
 """Told of each event: ADDED, MODIFIED, DELETED, or None for an object of a list. Returns at once and never raises."""
 
 KOPF_USER_AGENT = f"kopf via {USER_AGENT}"
@@ -150,7 +150,7 @@ class Watcher:
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def observed(event: kopf.RawEvent, **_: Any) -> None:
             self.state.sign()
-            self.observe(event["type"], head_from_metadata(event["object"]["metadata"]))
+            self.observe(event["type"], meta_from_object(event["object"]["metadata"]))
 
         @kopf.on.cleanup(registry=registry)
         async def end(**_: Any) -> None:

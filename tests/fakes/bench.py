@@ -12,7 +12,7 @@ from fakes.chance import Chance
 from fakes.kube import FakeKube, Stored
 from fakes.runai import FakeRunai
 from runai_operator.domain.model import Spec
-from runai_operator.domain.situation import condition
+from runai_operator.domain.state import condition
 from runai_operator.engine.engine import Engine, EngineSettings
 from runai_simulator.switches import Switches
 
@@ -67,12 +67,12 @@ class Bench:
 
     def apply(self, name: str, **spec):
         stored = self.kube.create("ns", name, Spec(**({"manifest": RUNS_ON, "project_id": "1"} | spec)))
-        self.engine.observe("ADDED", stored.head())
+        self.engine.observe("ADDED", stored.meta())
         return stored
 
     def delete(self, stored) -> None:
         self.kube.delete(stored)
-        self.engine.observe("MODIFIED", stored.head())
+        self.engine.observe("MODIFIED", stored.meta())
 
     def delete_everything(self) -> None:
         for stored in list(self.kube.objects.values()):
@@ -83,7 +83,7 @@ class Bench:
 
     def edit(self, stored: Stored, **spec: Any) -> None:
         self.kube.edit(stored, replace(stored.spec, **spec))
-        self.engine.observe("MODIFIED", stored.head())
+        self.engine.observe("MODIFIED", stored.meta())
 
     def now(self) -> float:
         """The control plane's and the API server's clock."""

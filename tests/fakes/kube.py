@@ -13,15 +13,15 @@ from runai_operator.domain.errors import InvalidWorkload, StaleObject, Vanished
 from runai_operator.domain.model import (
     FINALIZER,
     NOT_SUBMITTED,
-    Definition,
-    Head,
-    Listed,
+    CRDState,
+    Meta,
     Orphan,
     RecreatePolicy,
     Ref,
     SourceRef,
     SourceText,
     Spec,
+    TableRow,
     Workload,
 )
 
@@ -62,8 +62,8 @@ class Stored:
             deletion_requested=self.deletion_requested,
         )
 
-    def head(self) -> Head:
-        return Head(
+    def meta(self) -> Meta:
+        return Meta(
             self.ref,
             str(self.version),
             self.generation,
@@ -81,7 +81,7 @@ class FakeKube:
         """`now` is the API server's clock in seconds."""
         self._now = now
         self.objects: dict[tuple[str, str], Stored] = {}
-        self.definition: Definition | None = Definition(deleting=False, confirmed=False)
+        self.crd: CRDState | None = CRDState(deleting=False, confirmed=False)
         """None where it may not be read."""
         self.orphans: dict[str, Orphan] = {}
         self.orphan_limit = 1000
@@ -145,9 +145,9 @@ class FakeKube:
         if self.objects.get(place) is stored:
             del self.objects[place]
 
-    def delete_definition(self) -> None:
+    def delete_crd(self) -> None:
         """The CustomResourceDefinition goes, and takes all objects along."""
-        self.definition = Definition(deleting=True, confirmed=False)
+        self.crd = CRDState(deleting=True, confirmed=False)
         for stored in list(self.objects.values()):
             self.delete(stored)
 
@@ -166,8 +166,8 @@ class KubeClient:
     def __init__(self, kube: FakeKube, chance: Chance) -> None:
         self._kube, self._chance = kube, chance
 
-    async def read(self, ref: Ref, *, heavy: bool) -> Workload | None:
-        del heavy
+    async def read(self, ref: Ref, *, large: bool) -> Workload | None:
+        del large
 
         def effect() -> Workload | None:
             stored = self._kube.of(ref)
@@ -214,12 +214,12 @@ class KubeClient:
             stored.version = next(self._kube._versions)
         return str(stored.version)
 
-    async def list_all(self) -> AsyncIterator[Listed]:
+    async def list_all(self) -> AsyncIterator[TableRow]:
         for stored in list(self._kube.objects.values()):
-            yield Listed(stored.head(), cells_of(stored))
+            yield TableRow(stored.meta(), cells_of(stored))
 
-    async def read_definition(self) -> Definition | None:
-        return await call(self._chance, lambda: self._kube.definition, to_runai=False)
+    async def read_crd(self) -> CRDState | None:
+        return await call(self._chance, lambda: self._kube.crd, to_runai=False)
 
     async def record_orphan(self, orphan: Orphan) -> bool:
         def effect() -> bool:

@@ -10,12 +10,12 @@ import pytest
 
 from fakes.kube import KubeClient
 from runai_operator.domain import decide as rules
-from runai_operator.domain import deletion
-from runai_operator.domain import situation as situations
+from runai_operator.domain import finalize as finalizing
+from runai_operator.domain import state as states
 from runai_operator.domain import status as stories
-from runai_operator.domain.actions import Release, Settle, Verdict
+from runai_operator.domain.actions import RemoveFinalizer, Result, Verdict
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import Definition
+from runai_operator.domain.model import CRDState
 from runai_operator.engine import reconcile, settling
 from runai_operator.engine.reconcile import Reconciler
 
@@ -29,11 +29,11 @@ class Defect:
 
 
 def claim_never(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rules, "_claim_first", lambda s: None)
+    patch.setattr(rules, "_intent_first", lambda s: None)
 
 
 def doubt_never(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(situations.Situation, "in_doubt", property(lambda s: False))
+    patch.setattr(states.State, "in_doubt", property(lambda s: False))
 
 
 def believe_absence(patch: pytest.MonkeyPatch) -> None:
@@ -47,9 +47,11 @@ def believe_absence(patch: pytest.MonkeyPatch) -> None:
 
 
 def release_after_delete(patch: pytest.MonkeyPatch) -> None:
-    present = deletion._delete_present
+    present = finalizing._delete_present
     patch.setattr(
-        deletion, "_delete_present", lambda s, remote: Release("sent") if s.deleted_now else present(s, remote)
+        finalizing,
+        "_delete_present",
+        lambda s, remote: RemoveFinalizer("sent") if s.deleted_now else present(s, remote),
     )
 
 
@@ -58,7 +60,7 @@ def unknown_is_gone(patch: pytest.MonkeyPatch) -> None:
 
     async def careless(self: Any, s: Any, action: Any) -> Any:
         done = await read(self, s, action)
-        return replace(done, remote=situations.Missing()) if isinstance(done.remote, BridgeError) else done
+        return replace(done, remote=states.Missing()) if isinstance(done.remote, BridgeError) else done
 
     patch.setattr(Reconciler, "_do_read", careless)
 
@@ -68,7 +70,7 @@ def anybody_is_a_predecessor(patch: pytest.MonkeyPatch) -> None:
 
 
 def every_mark_is_ours(patch: pytest.MonkeyPatch) -> None:
-    for module in (rules, deletion):
+    for module in (rules, finalizing):
         patch.setattr(module, "is_ours", lambda mark, own: mark is not None)
 
 
@@ -98,9 +100,9 @@ def earlier_look_ups_count(patch: pytest.MonkeyPatch) -> None:
 
 def let_go_unrecorded(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        deletion,
+        finalizing,
         "_out_of_reach",
-        lambda s, error: Release("waited") if s.waited_out else Settle(Verdict.DELETING, error),
+        lambda s, error: RemoveFinalizer("waited") if s.waited_out else Result(Verdict.DELETING, error),
     )
 
 
@@ -109,9 +111,9 @@ def give_up_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def go_with_the_definition(patch: pytest.MonkeyPatch) -> None:
-    let_go = rules.let_go
-    standing = Definition(deleting=False, confirmed=False)
-    patch.setattr(rules, "let_go", lambda s: let_go(replace(s, definition=standing)))
+    finalize = rules.let_go
+    standing = CRDState(deleting=False, confirmed=False)
+    patch.setattr(rules, "finalize", lambda s: finalize(replace(s, crd=standing)))
 
 
 def refusal_is_proof(patch: pytest.MonkeyPatch) -> None:
@@ -119,7 +121,7 @@ def refusal_is_proof(patch: pytest.MonkeyPatch) -> None:
 
     def sure(s: Any, error: Any) -> Any:
         end = after(s, error)
-        return replace(end, not_submitted=True) if isinstance(end, Settle) else end
+        return replace(end, not_submitted=True) if isinstance(end, Result) else end
 
     patch.setattr(rules, "_after_failed_attempt", sure)
 
@@ -153,7 +155,7 @@ def write_every_time(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         settling,
         "patch_between",
-        lambda stored, wanted: between(stored, wanted) | {"observedGeneration": wanted["observedGeneration"]},
+        lambda stored, desired: between(stored, desired) | {"observedGeneration": desired["observedGeneration"]},
     )
 
 

@@ -23,7 +23,7 @@ from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import (
     FINALIZER,
-    Definition,
+    CRDState,
     DeletionPolicy,
     ExternalDeletionPolicy,
     OwnerMark,
@@ -32,13 +32,13 @@ from runai_operator.domain.model import (
     Spec,
     Submission,
 )
-from runai_operator.domain.situation import condition
+from runai_operator.domain.state import condition
 from runai_operator.engine.connection import Connection
-from runai_operator.engine.definition import DefinitionGuard
-from runai_operator.engine.preparation import Preparation, Projects
+from runai_operator.engine.crd_guard import CRDGuard
+from runai_operator.engine.inventory import Entry, Inventory, StatusSummary
 from runai_operator.engine.reconcile import Reconciler
-from runai_operator.engine.records import Record, Records, Shown
-from runai_operator.engine.turns import Turns
+from runai_operator.engine.render import Projects, Renderer
+from runai_operator.engine.turns import DeletionLimiter
 from runai_simulator.rules import Refused as Busy
 from runai_simulator.switches import Switches
 
@@ -64,7 +64,7 @@ class Process:
     def __init__(self, world: BridgeModel, install: str) -> None:
         self.install, self._world = install, world
         self.chance = Chance()
-        self.records = Records()
+        self.records = Inventory()
         kube, runai = world.kube.client(self.chance), world.runai.client(self.chance)
         self.connection = PassThrough(world.clock)
         projects = Projects(lambda name, cluster: runai.projects(name=name, cluster_id=cluster), world.clock)
@@ -72,12 +72,10 @@ class Process:
             kube=kube,
             runai=runai,
             connection=self.connection,
-            preparation=Preparation(kube, projects, install),
+            preparation=Renderer(kube, projects, install),
             records=self.records,
-            turns=Turns(DELETE_RATE, world.clock),
-            definition=DefinitionGuard(
-                kube.read_definition, lambda uid, delay: None, clock=world.clock, random=random.Random(0)
-            ),
+            turns=DeletionLimiter(DELETE_RATE, world.clock),
+            crd=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
             observer=Silent(),
             install=install,
             grace=GRACE,
@@ -90,11 +88,11 @@ class Process:
     def one_pass(self, stored: Stored, *, look: bool = True) -> Coroutine[Any, Any, Any]:
         record = self.records.get(stored.ref.uid)
         if record is None:
-            record = Record(stored.head(), Shown())
+            record = Entry(stored.meta(), StatusSummary())
             self.records.add(record)
         record.look = record.look or look
         record.row = self._world.row_of(record) or record.row
-        return self.reconciler.reconcile(record, heavy=False)
+        return self.reconciler.reconcile(record, large=False)
 
 
 class PassThrough(Connection):
@@ -159,7 +157,7 @@ class BridgeModel(RuleBasedStateMachine):
     def clock(self) -> float:
         return self.now
 
-    def row_of(self, record: Record) -> Any:
+    def row_of(self, record: Entry) -> Any:
         """What the poller would have brought by now."""
         page = drive_value(self.runai.client(Chance()).rows(_everything()))
         found = [row for row in page.rows if row.id == record.workload_id]
@@ -391,9 +389,9 @@ class BridgeModel(RuleBasedStateMachine):
                 self.process.chance.begin()
                 self.watched_pass(self.process, stored)
 
-    @precondition(lambda self: not self.kube.definition.deleting)
+    @precondition(lambda self: not self.kube.crd.deleting)
     @rule()
-    def delete_definition(self) -> None:
+    def delete_crd(self) -> None:
         """By accident: all objects are deleted, and no workload may go until somebody confirms it."""
         for stored in self.kube.objects.values():
             if not stored.finalizers:
@@ -401,12 +399,12 @@ class BridgeModel(RuleBasedStateMachine):
                 self.lost.add(stored.ref.uid)
             if not stored.deleting:
                 self.fallen.add(stored.ref.uid)
-        self.kube.delete_definition()
+        self.kube.delete_crd()
 
-    @precondition(lambda self: self.kube.definition.deleting)
+    @precondition(lambda self: self.kube.crd.deleting)
     @rule()
     def confirm_delete(self) -> None:
-        self.kube.definition = replace(self.kube.definition, confirmed=True)
+        self.kube.crd = replace(self.kube.crd, confirmed=True)
 
     # --- the promises
 
@@ -431,7 +429,7 @@ class BridgeModel(RuleBasedStateMachine):
 
     def check_delete(self, holder: Stored | None) -> None:
         if holder is not None and holder.ref.uid in self.fallen:
-            assert self.kube.definition.confirmed, "DELETE because the definition goes"
+            assert self.kube.crd.confirmed, "DELETE because the definition goes"
 
     def check_nothing_left(self, stored: Stored) -> None:
         """An object that goes at once leaves nothing, unless somebody took its finalizer away."""
@@ -500,7 +498,7 @@ class BridgeModel(RuleBasedStateMachine):
         for process in (self.process, self.other):
             process.chance.begin()
             process.chance.down = False
-        self.kube.definition = Definition(deleting=self.kube.definition.deleting, confirmed=True)
+        self.kube.crd = CRDState(deleting=self.kube.crd.deleting, confirmed=True)
         for stored in self.kube.objects.values():
             self.kube.touch(stored, paused=False)
         for _ in range(60):

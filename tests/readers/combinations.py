@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from builders import a_condition, a_remote, a_row, a_situation, a_wanted, a_workload, recorded
+from builders import a_condition, a_desired, a_remote, a_row, a_state, a_workload, recorded
 from readers import Json
-from runai_operator.domain.actions import Settle, Verdict
+from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
@@ -30,7 +30,7 @@ from runai_operator.domain.errors import (
     UnexpectedReply,
 )
 from runai_operator.domain.model import GROUP, KIND, PAUSED_ANNOTATION, VERSION, ManagementPolicy
-from runai_operator.domain.situation import LOST_REASONS, Missing, Situation
+from runai_operator.domain.state import LOST_REASONS, Missing, State
 from runai_operator.domain.status import settle
 
 TABLE: Json = yaml.safe_load((Path(__file__).parents[2] / "docs" / "status.yaml").read_text())
@@ -78,7 +78,7 @@ TROUBLE = (
 class Pass:
     """What goes into one settled pass."""
 
-    end: Settle
+    end: Result
     phase: str | None = None
     sync: str | None = None
     desired: str | None = None
@@ -131,18 +131,18 @@ Rule = tuple[str, Callable[[Pass], bool]]
 
 
 def _refused(p: Pass) -> str | None:
-    return p.end.error.condition_reason if p.end.verdict is Verdict.REFUSED and p.end.error else None
+    return p.end.error.condition_reason if p.end.verdict is Verdict.REJECTED and p.end.error else None
 
 
 def _is_lost(p: Pass | None) -> bool:
     """Only a fresh reading of Run:ai may clear these."""
-    if p is None or p.end.error is None or p.end.verdict not in (Verdict.REFUSED, Verdict.PROGRESS):
+    if p is None or p.end.error is None or p.end.verdict not in (Verdict.REJECTED, Verdict.WAITING):
         return False
     return p.end.error.condition_reason in LOST_REASONS
 
 
 def _waits_in_trouble(p: Pass) -> bool:
-    return p.end.verdict is Verdict.TROUBLE and p.end.outstanding
+    return p.end.verdict is Verdict.RETRYING and p.end.outstanding
 
 
 def _completed(p: Pass) -> bool:
@@ -161,7 +161,7 @@ ROWS: tuple[Rule, ...] = (
     ("finished-edited", lambda p: _refused(p) == "FinishedNotRerun"),
     ("failed", lambda p: _refused(p) in ("DeletedExternally", "RecreateGivenUp")),
     ("refused", lambda p: _refused(p) is not None),
-    ("progressing", lambda p: p.end.verdict is Verdict.PROGRESS),
+    ("progressing", lambda p: p.end.verdict is Verdict.WAITING),
     ("lasting-trouble", lambda p: _waits_in_trouble(p) and p.stalled),
     ("trouble", _waits_in_trouble),
     ("paused-outstanding", lambda p: p.end.verdict is Verdict.PAUSED and p.end.outstanding),
@@ -172,7 +172,7 @@ ROWS: tuple[Rule, ...] = (
     ("progressing", lambda p: p.desired == "Deleted" or p.sync in UNFINISHED_DELETION),
     ("progressing", lambda p: p.sync != "Synced" and not _is_silent(p)),
     ("paused", lambda p: p.paused and p.phase in ("Running", "Stopped")),
-    ("outage", lambda p: p.phase == "Running" and p.end.verdict is Verdict.TROUBLE),
+    ("outage", lambda p: p.phase == "Running" and p.end.verdict is Verdict.RETRYING),
     ("running", lambda p: p.phase == "Running"),
     ("stopped", lambda p: p.phase == "Stopped"),
     ("failed", lambda p: p.phase == "Failed"),
@@ -183,7 +183,7 @@ ROWS: tuple[Rule, ...] = (
 
 def row_of(settled: Pass) -> str:
     """The row of an object whose spec has not changed since that pass, and that is not being deleted unnoticed."""
-    if settled.end.verdict is Verdict.TROUBLE and not settled.end.outstanding and _is_lost(settled.before):
+    if settled.end.verdict is Verdict.RETRYING and not settled.end.outstanding and _is_lost(settled.before):
         assert settled.before is not None
         return row_of(settled.before)
     return next(row for row, applies in ROWS if applies(settled))
@@ -206,61 +206,61 @@ def _all_passes() -> Iterator[Pass]:
         yield from _troubles(trouble)
     for waiting in WAITING:
         for submitted, paused in product((True, False), repeat=2):
-            yield Pass(Settle(Verdict.PROGRESS, waiting, outstanding=True), submitted=submitted, paused=paused)
-    recreating = Pass(Settle(Verdict.PROGRESS, WAITING[2]), "Running", "Synced", gone=True)
+            yield Pass(Result(Verdict.WAITING, waiting, outstanding=True), submitted=submitted, paused=paused)
+    recreating = Pass(Result(Verdict.WAITING, WAITING[2]), "Running", "Synced", gone=True)
     yield recreating
-    yield Pass(Settle(Verdict.TROUBLE, TROUBLE[0]), "Running", "Synced", before=recreating)
-    yield Pass(Settle(Verdict.PAUSED, outstanding=True), submitted=False, paused=True)
+    yield Pass(Result(Verdict.RETRYING, TROUBLE[0]), "Running", "Synced", before=recreating)
+    yield Pass(Result(Verdict.PAUSED, outstanding=True), submitted=False, paused=True)
     for phase, sync in (("Failed", "Deleting"), ("Failed", "Synced"), ("Completed", "Synced"), ("Completed", None)):
-        yield Pass(Settle(Verdict.MIRROR), phase, sync, gone=True)
+        yield Pass(Result(Verdict.IN_SYNC), phase, sync, gone=True)
 
 
 def _over(phase: str | None, sync: str | None, desired: str | None) -> Iterator[Pass]:
     """Ends of a pass over a workload that Run:ai shows so."""
     unreachable, refusal = TROUBLE[0], REFUSED[1]
     ends = [
-        Settle(Verdict.MIRROR),
-        Settle(Verdict.REFUSED, refusal, outstanding=True),
-        Settle(Verdict.TROUBLE, unreachable),
-        Settle(Verdict.TROUBLE, unreachable, outstanding=True),
-        Settle(Verdict.PROGRESS, WAITING[1], outstanding=True),
-        Settle(Verdict.DELETING, WAITING[0]),
-        Settle(Verdict.DELETING),
+        Result(Verdict.IN_SYNC),
+        Result(Verdict.REJECTED, refusal, outstanding=True),
+        Result(Verdict.RETRYING, unreachable),
+        Result(Verdict.RETRYING, unreachable, outstanding=True),
+        Result(Verdict.WAITING, WAITING[1], outstanding=True),
+        Result(Verdict.DELETING, WAITING[0]),
+        Result(Verdict.DELETING),
     ]
     if sync is None:
-        ends.append(Settle(Verdict.DELIVERED))  # what answers a POST or PUT shows no sync
+        ends.append(Result(Verdict.DELIVERED))  # what answers a POST or PUT shows no sync
     if desired == "Deleted" or sync == "Deleting":
-        ends.append(Settle(Verdict.MIRROR, outstanding=True))
+        ends.append(Result(Verdict.IN_SYNC, outstanding=True))
     for end in ends:
         yield Pass(end, phase, sync, desired)
         yield Pass(end, phase, sync, desired, latched=True)
-        paused = Settle(Verdict.PAUSED, outstanding=end.outstanding) if end.verdict is Verdict.MIRROR else end
+        paused = Result(Verdict.PAUSED, outstanding=end.outstanding) if end.verdict is Verdict.IN_SYNC else end
         if end.verdict is not Verdict.DELIVERED:
             yield Pass(paused, phase, sync, desired, paused=True)
-        if end.verdict is Verdict.MIRROR and not end.outstanding:
+        if end.verdict is Verdict.IN_SYNC and not end.outstanding:
             yield Pass(end, phase, sync, desired, observing=True)
             yield Pass(end, phase, sync, desired, observing=True, paused=True)
-            yield Pass(Settle(Verdict.PAUSED, outstanding=True), phase, sync, desired, paused=True)
-    yield Pass(Settle(Verdict.TROUBLE, unreachable, outstanding=True), phase, sync, desired, stalled=True)
+            yield Pass(Result(Verdict.PAUSED, outstanding=True), phase, sync, desired, paused=True)
+    yield Pass(Result(Verdict.RETRYING, unreachable, outstanding=True), phase, sync, desired, stalled=True)
 
 
 def _refusals(error: InvalidWorkload) -> Iterator[Pass]:
     for submitted, outstanding, paused in product((True, False), repeat=3):
-        end = Settle(Verdict.REFUSED, error, outstanding=outstanding, not_submitted=not submitted)
+        end = Result(Verdict.REJECTED, error, outstanding=outstanding, not_submitted=not submitted)
         refused = Pass(end, "Running", "Synced", submitted=submitted, paused=paused)
         yield refused
         if submitted:
-            yield replace(refused, end=Settle(Verdict.TROUBLE, TROUBLE[0]), before=refused)
-            yield replace(refused, end=Settle(Verdict.MIRROR), before=refused, paused=False)
+            yield replace(refused, end=Result(Verdict.RETRYING, TROUBLE[0]), before=refused)
+            yield replace(refused, end=Result(Verdict.IN_SYNC), before=refused, paused=False)
 
 
 def _troubles(error: BridgeError) -> Iterator[Pass]:
     for submitted, stalled, paused in product((True, False), repeat=3):
-        end = Settle(Verdict.TROUBLE, error, outstanding=True, not_submitted=not submitted)
+        end = Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not submitted)
         yield Pass(end, "Running", "Synced", submitted=submitted, stalled=stalled, paused=paused)
-    yield Pass(Settle(Verdict.TROUBLE, error), "Running", "Synced")
-    yield Pass(Settle(Verdict.DELETING, error), "Running", "Synced")
-    yield Pass(Settle(Verdict.DELETING, error), submitted=False)
+    yield Pass(Result(Verdict.RETRYING, error), "Running", "Synced")
+    yield Pass(Result(Verdict.DELETING, error), "Running", "Synced")
+    yield Pass(Result(Verdict.DELETING, error), submitted=False)
 
 
 # --- what comes out
@@ -294,7 +294,7 @@ def settled_status(settled: Pass) -> tuple[Json, Json]:
 
 def _is_blind(settled: Pass) -> bool:
     """The pass saw nothing of Run:ai, so that it tells what was known before."""
-    return settled.gone or settled.end.verdict is Verdict.TROUBLE
+    return settled.gone or settled.end.verdict is Verdict.RETRYING
 
 
 def _stored(settled: Pass) -> Json:
@@ -309,7 +309,7 @@ def _stored(settled: Pass) -> Json:
     return recorded(syncStatus=settled.sync, phase=settled.phase, desiredPhase=settled.desired, conditions=conditions)
 
 
-def _situation(settled: Pass, found: Json) -> Situation:
+def _situation(settled: Pass, found: Json) -> State:
     policy: dict[str, Any] = {"management_policy": ManagementPolicy.OBSERVE} if settled.observing else {}
     workload = a_workload(
         generation=GENERATION,
@@ -319,11 +319,11 @@ def _situation(settled: Pass, found: Json) -> Situation:
         **policy,
     )
     if not settled.submitted:
-        return a_situation(workload)
+        return a_state(workload)
     if _is_blind(settled):
-        return a_situation(workload, remote=Missing() if settled.gone else settled.end.error)
+        return a_state(workload, remote=Missing() if settled.gone else settled.end.error)
     remote = a_remote(sync_status=settled.sync, desired_phase=settled.desired)
-    return a_situation(workload, wanted=a_wanted(), remote=remote, row=a_row(phase=settled.phase))
+    return a_state(workload, desired=a_desired(), remote=remote, row=a_row(phase=settled.phase))
 
 
 def item_with(status: Json, *, paused: bool = False, deleting: bool = False) -> Json:

@@ -6,7 +6,7 @@ from controlplane import Client
 from readers import Json
 from readers.argo import Argo
 from readers.combinations import Pass, cases, settled_status
-from runai_operator.domain.actions import Settle, Verdict
+from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.model import FINALIZER, GROUP, KIND, VERSION
 from runai_operator.kube.client import FIELD_MANAGER
 
@@ -70,8 +70,8 @@ def life() -> list[Json]:
     """The statuses of a workload from its submission to its end, with what may go wrong in between."""
     shown: list[tuple[str | None, str | None]] = [(None, None), (None, "Queued"), (None, "Applying"), (None, "Synced")]
     shown += [(phase, "Synced") for phase in ("Creating", "Pending", "Initializing", "Running", "Degraded", "Running")]
-    ends = [Pass(Settle(Verdict.MIRROR), phase, sync) for phase, sync in shown]
-    ends.append(Pass(Settle(Verdict.MIRROR), "Completed", "Synced"))
+    ends = [Pass(Result(Verdict.IN_SYNC), phase, sync) for phase, sync in shown]
+    ends.append(Pass(Result(Verdict.IN_SYNC), "Completed", "Synced"))
     return [settled_status(one)[1] for one in ends]
 
 

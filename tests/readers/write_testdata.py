@@ -27,16 +27,16 @@ from readers.combinations import (
     row_of,
     settled_status,
 )
-from runai_operator.domain.actions import Settle, Verdict
+from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import Busy
 from runai_operator.domain.model import PAUSED_ANNOTATION, RECONCILE_ANNOTATION
-from runai_operator.domain.situation import condition
+from runai_operator.domain.state import condition
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "argocd" / "resource_customizations" / "bridge.run.ai" / "RunaiWorkload"
 HEALTH_DATA = FOLDER / "testdata"
 ACTION_DATA = FOLDER / "actions" / "testdata"
 
-MIRROR = Settle(Verdict.MIRROR)
+MIRROR = Result(Verdict.IN_SYNC)
 REFUSED_OVER = {
     "FinishedNotRerun": "Completed",
     "ImmutableFieldChanged": "Running",
@@ -88,24 +88,24 @@ def _passes() -> Iterator[tuple[str, Pass]]:
             yield f"sync-{_kebab(sync or 'none yet')}", Pass(MIRROR, None, sync)
     yield "deleted-in-runai", Pass(MIRROR, "Running", "Synced", "Deleted")
     for waiting in WAITING:
-        end = Settle(Verdict.PROGRESS, waiting, outstanding=True)
+        end = Result(Verdict.WAITING, waiting, outstanding=True)
         yield _kebab(waiting.condition_reason), Pass(end, submitted=False)
     for refusal in REFUSED:
         phase = REFUSED_OVER.get(refusal.condition_reason)
-        end = Settle(Verdict.REFUSED, refusal, outstanding=True, not_submitted=phase is None)
+        end = Result(Verdict.REJECTED, refusal, outstanding=True, not_submitted=phase is None)
         sync = "Synced" if phase else None
         yield f"refused-{_kebab(refusal.condition_reason)}", Pass(end, phase, sync, submitted=phase is not None)
     for error in TROUBLE:
-        end = Settle(Verdict.TROUBLE, error, outstanding=True)
+        end = Result(Verdict.RETRYING, error, outstanding=True)
         yield f"trouble-{_kebab(error.condition_reason)}", Pass(end, submitted=False)
-    lasting = Pass(Settle(Verdict.TROUBLE, TROUBLE[0], outstanding=True), submitted=False, stalled=True)
+    lasting = Pass(Result(Verdict.RETRYING, TROUBLE[0], outstanding=True), submitted=False, stalled=True)
     yield "lasting-trouble", lasting
-    yield "outage-while-running", Pass(Settle(Verdict.TROUBLE, TROUBLE[0]), "Running", "Synced")
-    paused = Pass(Settle(Verdict.PAUSED), "Running", "Synced", paused=True)
+    yield "outage-while-running", Pass(Result(Verdict.RETRYING, TROUBLE[0]), "Running", "Synced")
+    paused = Pass(Result(Verdict.PAUSED), "Running", "Synced", paused=True)
     yield "paused", paused
-    yield "paused-with-an-edit", replace(paused, end=Settle(Verdict.PAUSED, outstanding=True))
+    yield "paused-with-an-edit", replace(paused, end=Result(Verdict.PAUSED, outstanding=True))
     gone = Busy("waiting until Run:ai has deleted the workload", reason="Deleting")
-    yield "deleting", Pass(Settle(Verdict.DELETING, gone), "Running", "Synced")
+    yield "deleting", Pass(Result(Verdict.DELETING, gone), "Running", "Synced")
 
 
 def _health_test(name: str, item: Json, row: str) -> Json:

@@ -114,14 +114,14 @@ def test_an_empty_or_blank_variable_counts_as_not_set():
 
 
 def test_exactly_the_variables_of_the_table_are_read():
-    class Recorded(dict):
+    class StoredStatus(dict):
         asked: set[str]
 
         def get(self, key, default=None):
             self.asked.add(key)
             return super().get(key, default)
 
-    env = Recorded(ACCESS)
+    env = StoredStatus(ACCESS)
     env.asked = set()
 
     Settings.from_environment(env)

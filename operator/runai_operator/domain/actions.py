@@ -1,7 +1,7 @@
 """The verbs: everything a pass may do next, each a value.
 
 A pass alternates between `decide` and performing: looking verbs bring knowledge, writing verbs change the world, and
-`Settle` ends the pass with the story that status tells.
+`Result` ends the pass with the story that status tells.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from runai_operator.domain.model import Orphan, Remote, Row, Submission
 
 
 @dataclass(frozen=True, slots=True)
-class Prepare:
+class Render:
     """Read the manifest and resolve the project: what would we send?"""
 
 
@@ -35,22 +35,22 @@ class FindRemote:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadDefinition:
+class ReadCRD:
     """Is the CustomResourceDefinition being deleted? Asked after the deletion of the object was seen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class BeginSubmission:
     """Remove `status.submission` under guard: from here on the identity is frozen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class AddFinalizer:
     """Add the finalizer under guard: the intent before the first POST."""
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class MarkInDoubt:
     """Write under guard that an attempt in doubt is repeated: another process that meanwhile holds a proof that nothing
     was created must read again before it takes the finalizer away."""
 
@@ -64,7 +64,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Record the id of a workload that is ours or becomes ours."""
+    """Entry the id of a workload that is ours or becomes ours."""
 
     remote: Remote
     row: Row | None
@@ -88,7 +88,7 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
-class Renew:
+class ForgetWorkload:
     """Forget the old workload, which is proven gone, so that the next one can be created."""
 
     lost: bool = False
@@ -103,7 +103,7 @@ class RecordOrphan:
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class RemoveFinalizer:
     """Remove the finalizer under guard: nothing of ours is left, or it is left on purpose."""
 
     why: str
@@ -112,15 +112,15 @@ class Release:
 class Verdict(StrEnum):
     """How a pass ended, for status."""
 
-    MIRROR = "mirror"
+    IN_SYNC = "in_sync"
     """Nothing outstanding: show what Run:ai shows."""
     DELIVERED = "delivered"
     """Our content was accepted just now."""
-    REFUSED = "refused"
+    REJECTED = "rejected"
     """Only a change by the user helps (`error` says which)."""
-    TROUBLE = "trouble"
+    RETRYING = "retrying"
     """Could not be done now; it is tried again (`error` says why)."""
-    PROGRESS = "progress"
+    WAITING = "waiting"
     """Waiting for Run:ai on the way to what the user wants (`error` carries reason and message)."""
     PAUSED = "paused"
     DELETING = "deleting"
@@ -129,7 +129,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class Result:
     verdict: Verdict
     error: BridgeError | None = None
     outstanding: bool = False
@@ -140,6 +140,17 @@ class Settle:
     """Refused, but an earlier attempt may have succeeded: the proof is looked for soon."""
 
 
-Look = Prepare | ReadRemote | FindRemote | ReadDefinition
-Write = Open | Claim | Doubt | Create | Adopt | Update | Delete | Renew | RecordOrphan | Release
-Action = Look | Write | Settle
+Look = Render | ReadRemote | FindRemote | ReadCRD
+Write = (
+    BeginSubmission
+    | AddFinalizer
+    | MarkInDoubt
+    | Create
+    | Adopt
+    | Update
+    | Delete
+    | ForgetWorkload
+    | RecordOrphan
+    | RemoveFinalizer
+)
+Action = Look | Write | Result

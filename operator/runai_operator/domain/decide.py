@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 A pass starts from a fresh reading of the custom resource and knows nothing else. `decide` is called again after each
-action, with what that action brought, until it answers `Settle`. It is total and pure; the rules are tried in order.
+action, with what that action brought, until it answers `Result`. It is total and pure; the rules are tried in order.
 
 The one promise is *exactly one workload in Run:ai for each custom resource*:
 
@@ -22,22 +22,21 @@ from __future__ import annotations
 
 from runai_operator.domain.actions import (
     Action,
+    AddFinalizer,
     Adopt,
-    Claim,
+    BeginSubmission,
     Create,
     Delete,
-    Doubt,
     FindRemote,
-    Open,
-    Prepare,
+    ForgetWorkload,
+    MarkInDoubt,
     ReadRemote,
-    Release,
-    Renew,
-    Settle,
+    RemoveFinalizer,
+    Render,
+    Result,
     Update,
     Verdict,
 )
-from runai_operator.domain.deletion import awaited_turn, let_go, may_delete
 from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
@@ -46,6 +45,7 @@ from runai_operator.domain.errors import (
     NameTaken,
     Unavailable,
 )
+from runai_operator.domain.finalize import awaited_turn, finalize, may_delete
 from runai_operator.domain.manifest import same_content
 from runai_operator.domain.model import (
     ExternalDeletionPolicy,
@@ -56,30 +56,30 @@ from runai_operator.domain.model import (
     RerunPolicy,
     Row,
 )
-from runai_operator.domain.situation import (
+from runai_operator.domain.state import (
     COMPLETED,
     FAILED,
     LOST_REASONS,
     RECREATE_GIVEN_UP,
     WAITING_TO_RECREATE,
     Candidate,
+    Desired,
     Missing,
     Recreation,
-    Situation,
-    Wanted,
+    State,
     is_ours,
     is_predecessor,
     is_unreadable,
 )
 
 
-def decide(s: Situation) -> Action:
+def decide(s: State) -> Action:
     """The next action for this situation."""
     workload = s.workload
     if workload.deleting:
-        return let_go(s)
-    if workload.defect is not None:
-        return _refuse(s, InvalidWorkload(workload.defect))
+        return finalize(s)
+    if workload.spec_error is not None:
+        return _refuse(s, InvalidWorkload(workload.spec_error))
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:
         return _observe(s)
     action = _submit(s) if s.workload_id is None else _maintain(s)
@@ -89,32 +89,32 @@ def decide(s: Situation) -> Action:
 def _hold(action: Action) -> Action:
     """Paused: looking goes on, and what would be written waits."""
     match action:
-        case Prepare() | ReadRemote() | FindRemote():
+        case Render() | ReadRemote() | FindRemote():
             return action
-        case Settle(verdict=Verdict.MIRROR, outstanding=outstanding):
-            return Settle(Verdict.PAUSED, outstanding=outstanding)
-        case Settle():
+        case Result(verdict=Verdict.IN_SYNC, outstanding=outstanding):
+            return Result(Verdict.PAUSED, outstanding=outstanding)
+        case Result():
             return action
-    return Settle(Verdict.PAUSED, outstanding=True)
+    return Result(Verdict.PAUSED, outstanding=True)
 
 
 # --- observe only
 
 
-def _observe(s: Situation) -> Action:
+def _observe(s: State) -> Action:
     workload_id = s.workload.spec.workload_id
     if s.workload.has_finalizer:
-        return Release("the workload is only observed from now on")
+        return RemoveFinalizer("the workload is only observed from now on")
     if workload_id is None:
         return _refuse(s, InvalidWorkload("managementPolicy: Observe needs workloadId: set it to the id in Run:ai"))
     match s.remote:
         case None:
             return ReadRemote(workload_id, with_row=True)
         case BridgeError() as error:
-            return Settle(Verdict.TROUBLE, error, outstanding=s.recorded.workload_id is None)
+            return Result(Verdict.RETRYING, error, outstanding=s.stored_status.workload_id is None)
         case Remote(gone=False):
-            return Settle(Verdict.MIRROR)
-        case Missing() | Remote() if s.recorded.workload_id == workload_id:
+            return Result(Verdict.IN_SYNC)
+        case Missing() | Remote() if s.stored_status.workload_id == workload_id:
             return _refuse(s, _gone_error(workload_id))
         case Missing() | Remote():
             return _refuse(s, _not_found_error(workload_id))
@@ -123,152 +123,152 @@ def _observe(s: Situation) -> Action:
 # --- nothing submitted yet, as far as we know
 
 
-def _submit(s: Situation) -> Action:
-    wanted = s.wanted
-    match wanted:
+def _submit(s: State) -> Action:
+    desired = s.desired
+    match desired:
         case None:
-            return Prepare()
+            return Render()
         case InvalidWorkload():
-            return _refuse(s, wanted)
+            return _refuse(s, desired)
         case BridgeError():
-            return Settle(Verdict.TROUBLE, wanted, outstanding=True, not_submitted=not s.in_doubt)
+            return Result(Verdict.RETRYING, desired, outstanding=True, not_submitted=not s.in_doubt)
     if s.failed is not None:
         return _after_failed_attempt(s, s.failed)
     if s.to_adopt is not None:
-        return _adopt_by_id(s, s.to_adopt, wanted)
+        return _adopt_by_id(s, s.to_adopt, desired)
     if (s.in_doubt or s.conflict) and s.found is None:
-        return FindRemote(wanted.submission.name, wanted.submission.project_id)
+        return FindRemote(desired.submission.name, desired.submission.project_id)
     if isinstance(s.found, BridgeError):
-        return Settle(Verdict.TROUBLE, s.found, outstanding=True)
-    if s.found and (action := _resolve(s, s.found, wanted)):
+        return Result(Verdict.RETRYING, s.found, outstanding=True)
+    if s.found and (action := _resolve(s, s.found, desired)):
         return action
     if s.conflict:
-        return _name_is_held(s, wanted)
-    return _claim_first(s) or _doubt_first(s) or Create(wanted.submission)
+        return _name_is_held(s, desired)
+    return _intent_first(s) or _in_doubt_first(s) or Create(desired.submission)
 
 
-def _claim_first(s: Situation) -> Action | None:
+def _intent_first(s: State) -> Action | None:
     """The two guarded writes that must stand before anything is sent."""
-    if s.recorded.not_submitted:
-        return Open()
+    if s.stored_status.not_submitted:
+        return BeginSubmission()
     if not s.workload.has_finalizer:
-        return Claim()
+        return AddFinalizer()
     return None
 
 
-def _doubt_first(s: Situation) -> Action | None:
+def _in_doubt_first(s: State) -> Action | None:
     """Whoever put the finalizer there may hold, or be about to write, the proof that its own attempt created nothing."""
-    is_ours_alone = s.claimed_now or s.opened_now or s.doubted_now
-    return None if is_ours_alone else Doubt()
+    is_ours_alone = s.finalizer_added_now or s.begun_now or s.marked_in_doubt_now
+    return None if is_ours_alone else MarkInDoubt()
 
 
-def _after_failed_attempt(s: Situation, error: BridgeError) -> Action:
+def _after_failed_attempt(s: State, error: BridgeError) -> Action:
     proven = not s.in_doubt and not s.conflict and isinstance(error, (InvalidWorkload, AccessDenied, Unavailable))
     if isinstance(error, InvalidWorkload):
-        return Settle(Verdict.REFUSED, error, outstanding=True, not_submitted=proven, in_doubt=not proven)
-    return Settle(Verdict.TROUBLE, error, outstanding=True, not_submitted=proven)
+        return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=proven, in_doubt=not proven)
+    return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=proven)
 
 
-def _resolve(s: Situation, found: tuple[Candidate, ...], wanted: Wanted) -> Action | None:
+def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action | None:
     """What holds the name: ours, an earlier life of ours, or somebody else's. None when it holds it no longer."""
     for candidate in found:
         remote = candidate.remote
         if remote is None or remote.gone:
             continue
         if is_ours(remote.mark, s.mark):
-            return _claim_first(s) or Adopt(remote, candidate.row, finished=_completed(candidate.row))
+            return _intent_first(s) or Adopt(remote, candidate.row, finished=_completed(candidate.row))
         if remote.being_deleted:
-            return Settle(Verdict.PROGRESS, _freeing(wanted), outstanding=True)
-        if is_predecessor(remote.mark, s.mark) and _is_of_kind(remote, wanted):
-            return _claim_first(s) or _take_over(s, remote, candidate.row, wanted)
+            return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
+        if is_predecessor(remote.mark, s.mark) and _is_of_kind(remote, desired):
+            return _intent_first(s) or _take_over(s, remote, candidate.row, desired)
         # Another's mark, or a first attempt that was refused, proves that no attempt of ours made it.
-        proven = remote.mark is not None or remote.mark_readable or s.claimed_now or s.opened_now
-        return Settle(Verdict.REFUSED, _holder_error(remote, wanted, s.mark), outstanding=True, not_submitted=proven)
+        proven = remote.mark is not None or remote.mark_readable or s.finalizer_added_now or s.begun_now
+        return Result(Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven)
     return None
 
 
-def _take_over(s: Situation, remote: Remote, row: Row | None, wanted: Wanted) -> Action:
-    """Renew the mark first and record the id after: a crash in between leads to a workload that is simply ours."""
+def _take_over(s: State, remote: Remote, row: Row | None, desired: Desired) -> Action:
+    """ForgetWorkload the mark first and record the id after: a crash in between leads to a workload that is simply ours."""
     if _completed(row) or s.delivered_now:
         return Adopt(remote, row, finished=_completed(row))
-    return Update(remote.id, wanted.submission)
+    return Update(remote.id, desired.submission)
 
 
-def _adopt_by_id(s: Situation, workload_id: str, wanted: Wanted) -> Action:
+def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
     match s.remote:
         case None:
             return ReadRemote(workload_id, with_row=True)
         case BridgeError() as error:
-            return Settle(Verdict.TROUBLE, error, outstanding=True, not_submitted=not s.in_doubt)
+            return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not s.in_doubt)
         case Missing() | Remote(gone=True):
             return _refuse(s, _not_found_error(workload_id))
         case Remote() as remote:
-            if obstacle := _adoption_obstacle(s, remote, wanted):
+            if obstacle := _adoption_obstacle(s, remote, desired):
                 return _refuse(s, obstacle)
             if s.adopted_now or s.delivered_now or is_ours(remote.mark, s.mark):
-                return _claim_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
-            return _claim_first(s) or _take_over(s, remote, s.row, wanted)
+                return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
+            return _intent_first(s) or _take_over(s, remote, s.row, desired)
 
 
-def _adopt_what_was_observed(s: Situation) -> Action:
+def _adopt_what_was_observed(s: State) -> Action:
     """Its id is on record already, and it is not ours yet: everything is checked as for any other adoption."""
-    match s.wanted:
+    match s.desired:
         case None:
-            return Prepare()
+            return Render()
         case InvalidWorkload() as error:
-            return Settle(Verdict.REFUSED, error, outstanding=True)
+            return Result(Verdict.REJECTED, error, outstanding=True)
         case BridgeError() as error:
-            return Settle(Verdict.TROUBLE, error, outstanding=True)
-        case Wanted() as wanted:
-            return _adopt_by_id(s, str(s.to_adopt), wanted)
+            return Result(Verdict.RETRYING, error, outstanding=True)
+        case Desired() as desired:
+            return _adopt_by_id(s, str(s.to_adopt), desired)
 
 
-def _adoption_obstacle(s: Situation, remote: Remote, wanted: Wanted) -> InvalidWorkload | None:
+def _adoption_obstacle(s: State, remote: Remote, desired: Desired) -> InvalidWorkload | None:
     if remote.mark is not None and not (is_ours(remote.mark, s.mark) or is_predecessor(remote.mark, s.mark)):
         return _managed_by_other(remote.mark)
-    if remote.project_id != wanted.submission.project_id:
+    if remote.project_id != desired.submission.project_id:
         return InvalidWorkload(
             f"workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"
             " the spec names: correct projectName or projectId"
         )
-    if remote.gvk is not None and not _is_of_kind(remote, wanted):
+    if remote.gvk is not None and not _is_of_kind(remote, desired):
         return InvalidWorkload(
-            f"workload {remote.id} is a {remote.gvk.kind}, the manifest a {wanted.gvk.kind}: their kinds must be equal"
+            f"workload {remote.id} is a {remote.gvk.kind}, the manifest a {desired.gvk.kind}: their kinds must be equal"
         )
     return None
 
 
-def _is_of_kind(remote: Remote, wanted: Wanted) -> bool:
-    return remote.gvk is None or (remote.gvk.group, remote.gvk.kind) == (wanted.gvk.group, wanted.gvk.kind)
+def _is_of_kind(remote: Remote, desired: Desired) -> bool:
+    return remote.gvk is None or (remote.gvk.group, remote.gvk.kind) == (desired.gvk.group, desired.gvk.kind)
 
 
-def _name_is_held(s: Situation, wanted: Wanted) -> Action:
+def _name_is_held(s: State, desired: Desired) -> Action:
     """POST answered 409, and no list leads to the holder."""
     if not s.absence_proven:
-        return Settle(Verdict.PROGRESS, _freeing(wanted), outstanding=True)
+        return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
     if isinstance(s.found, tuple) and any(map(is_unreadable, s.found)):
         unreadable = Busy(
-            f"Run:ai lists a workload named {wanted.submission.name} in the project but does not show it by its id, so"
+            f"Run:ai lists a workload named {desired.submission.name} in the project but does not show it by its id, so"
             " whether it is ours cannot be told: remove it in Run:ai, or set spec.workloadId to its id",
             reason="HolderUnreadable",
         )
-        return Settle(Verdict.TROUBLE, unreadable, outstanding=True)
+        return Result(Verdict.RETRYING, unreadable, outstanding=True)
     error = NameTaken(
-        f"the name {wanted.submission.name} is taken in the project, and what holds it is not visible to the operator:"
+        f"the name {desired.submission.name} is taken in the project, and what holds it is not visible to the operator:"
         " set spec.name to another name, or remove the holder in Run:ai"
     )
-    return Settle(Verdict.REFUSED, error, outstanding=True, not_submitted=True)
+    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
 
 
-def _freeing(wanted: Wanted) -> Busy:
+def _freeing(desired: Desired) -> Busy:
     return Busy(
-        f"waiting until the name {wanted.submission.name} is free or its holder is visible in Run:ai",
+        f"waiting until the name {desired.submission.name} is free or its holder is visible in Run:ai",
         reason="WaitingForName",
     )
 
 
-def _holder_error(remote: Remote, wanted: Wanted, own: OwnerMark) -> NameTaken:
-    name = wanted.submission.name
+def _holder_error(remote: Remote, desired: Desired, own: OwnerMark) -> NameTaken:
+    name = desired.submission.name
     if remote.mark is None:
         return NameTaken(
             f"the name {name} is taken in the project by a workload that this operator did not submit ({remote.id}):"
@@ -296,56 +296,56 @@ def _managed_by_other(mark: OwnerMark) -> InvalidWorkload:
     )
 
 
-def _refuse(s: Situation, error: InvalidWorkload) -> Settle:
+def _refuse(s: State, error: InvalidWorkload) -> Result:
     proven = s.workload_id is None and not s.in_doubt
-    return Settle(Verdict.REFUSED, error, outstanding=True, not_submitted=proven)
+    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=proven)
 
 
 # --- a workload of ours exists, or did
 
 
-def _maintain(s: Situation) -> Action:
+def _maintain(s: State) -> Action:
     if s.delivered_now:
-        return Settle(Verdict.DELIVERED)
+        return Result(Verdict.DELIVERED)
     if s.failed is not None:
         return _after_failed_update(s.failed)
     if s.adoption_pending:
         return _adopt_what_was_observed(s)
     if not s.workload.has_finalizer:
-        return Claim()
-    if s.wanted is None and _may_be_outstanding(s):
-        return Prepare()
-    match s.wanted:
+        return AddFinalizer()
+    if s.desired is None and _may_be_outstanding(s):
+        return Render()
+    match s.desired:
         case None:
             return _look_after(s)
         case InvalidWorkload() as error:
-            return Settle(Verdict.REFUSED, error, outstanding=True)
+            return Result(Verdict.REJECTED, error, outstanding=True)
         case BridgeError() as error:
-            return Settle(Verdict.TROUBLE, error, outstanding=True)
-        case Wanted() as wanted:
-            return _follow_edit(s, wanted)
+            return Result(Verdict.RETRYING, error, outstanding=True)
+        case Desired() as desired:
+            return _follow_edit(s, desired)
 
 
-def _may_be_outstanding(s: Situation) -> bool:
-    recorded = s.recorded
+def _may_be_outstanding(s: State) -> bool:
+    recorded = s.stored_status
     edited = s.workload.generation != recorded.observed_generation
     return edited or s.check_content or not recorded.delivered
 
 
-def _look_after(s: Situation) -> Action:
+def _look_after(s: State) -> Action:
     """Nothing to send: see how it goes, when somebody asked for it."""
-    if s.recorded.completed:
-        return Settle(Verdict.MIRROR)
+    if s.stored_status.completed:
+        return Result(Verdict.IN_SYNC)
     if s.remote is None:
-        look = s.look or s.recorded.reason in LOST_REASONS
-        return ReadRemote(str(s.workload_id)) if look else Settle(Verdict.MIRROR)
-    return _unless_lost(s) or Settle(Verdict.MIRROR)
+        look = s.look or s.stored_status.reason in LOST_REASONS
+        return ReadRemote(str(s.workload_id)) if look else Result(Verdict.IN_SYNC)
+    return _unless_lost(s) or Result(Verdict.IN_SYNC)
 
 
-def _follow_edit(s: Situation, wanted: Wanted) -> Action:
-    recorded = s.recorded
-    same = same_content(recorded.content, wanted.content) if recorded.content else False
-    same_identity = recorded.identity in (None, wanted.identity(adopts=s.to_adopt is not None))
+def _follow_edit(s: State, desired: Desired) -> Action:
+    recorded = s.stored_status
+    same = same_content(recorded.content, desired.content) if recorded.content else False
+    same_identity = recorded.identity in (None, desired.identity(adopts=s.to_adopt is not None))
     if same is None:
         # Hashed by another version, which alone is no reason for a PUT; an edit of the spec is.
         same = s.workload.generation == recorded.observed_generation
@@ -354,24 +354,24 @@ def _follow_edit(s: Situation, wanted: Wanted) -> Action:
     if same and same_identity and (recorded.completed or not may_have_sent_another):
         return _look_after(s)
     if recorded.completed:
-        return _follow_edit_of_finished(s, wanted)
+        return _follow_edit_of_finished(s, desired)
     if not same_identity:
         return _follow_change_of_identity(s)
     if s.remote is None:
         return ReadRemote(str(s.workload_id))
-    return _unless_lost(s, on_the_way=True) or Update(str(s.workload_id), wanted.submission)
+    return _unless_lost(s, on_the_way=True) or Update(str(s.workload_id), desired.submission)
 
 
-def _follow_edit_of_finished(s: Situation, wanted: Wanted) -> Action:
-    edited = s.workload.generation != s.recorded.observed_generation or not s.recorded.delivered
-    if wanted.from_source and not edited:
+def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
+    edited = s.workload.generation != s.stored_status.observed_generation or not s.stored_status.delivered
+    if desired.from_source and not edited:
         return _look_after(s)
     if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
         return _replace(s)
-    return Settle(Verdict.REFUSED, _finished_error(s.recorded.phase or COMPLETED), outstanding=True)
+    return Result(Verdict.REJECTED, _finished_error(s.stored_status.phase or COMPLETED), outstanding=True)
 
 
-def _follow_change_of_identity(s: Situation) -> Action:
+def _follow_change_of_identity(s: State) -> Action:
     if s.workload.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE:
         return _replace(s)
     error = InvalidWorkload(
@@ -379,90 +379,90 @@ def _follow_change_of_identity(s: Situation) -> Action:
         " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again",
         reason="ImmutableFieldChanged",
     )
-    return Settle(Verdict.REFUSED, error, outstanding=True)
+    return Result(Verdict.REJECTED, error, outstanding=True)
 
 
-def _replace(s: Situation) -> Action:
+def _replace(s: State) -> Action:
     """Delete, wait until gone, forget; the next step then creates."""
     match s.remote:
         case None:
             return ReadRemote(str(s.workload_id))
         case BridgeError() as error:
-            return Settle(Verdict.TROUBLE, error, outstanding=True)
+            return Result(Verdict.RETRYING, error, outstanding=True)
         case Missing() | Remote(gone=True):
-            return Renew()
+            return ForgetWorkload()
         case Remote() as remote:
             if remote.being_deleted or s.deleted_now:
                 error = Busy("waiting until Run:ai has deleted the workload, to create it anew", reason="Recreating")
-                return Settle(Verdict.PROGRESS, error, outstanding=True)
+                return Result(Verdict.WAITING, error, outstanding=True)
             if not may_delete(s, remote):
                 return _yield(remote)
-            if s.turn_in > 0:
-                return Settle(Verdict.PROGRESS, awaited_turn(s, "Recreating"), outstanding=True)
+            if s.deletion_turn_in > 0:
+                return Result(Verdict.WAITING, awaited_turn(s, "Recreating"), outstanding=True)
             return Delete(remote.id)
 
 
-def _unless_lost(s: Situation, *, on_the_way: bool = False) -> Action | None:
+def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
     """What a reading says against going on as usual; None when it says nothing. `on_the_way` with something to send."""
     match s.remote:
         case BridgeError() as error:
-            return Settle(Verdict.TROUBLE, error, outstanding=on_the_way)
+            return Result(Verdict.RETRYING, error, outstanding=on_the_way)
         case Missing() | Remote(gone=True):
             return _lost(s)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
             return _yield(remote)
         case Remote(being_deleted=True):
-            return Settle(Verdict.MIRROR, outstanding=on_the_way)
+            return Result(Verdict.IN_SYNC, outstanding=on_the_way)
     return None
 
 
-def _yield(remote: Remote) -> Settle:
+def _yield(remote: Remote) -> Result:
     """Somebody else's mark is on what was ours: two operators would fight for ever, so we stop."""
     error = _managed_by_other(remote.mark) if remote.mark else NameTaken("the workload in Run:ai is not ours")
-    return Settle(Verdict.REFUSED, error, outstanding=True)
+    return Result(Verdict.REJECTED, error, outstanding=True)
 
 
-def _lost(s: Situation) -> Action:
-    recorded = s.recorded
+def _lost(s: State) -> Action:
+    recorded = s.stored_status
     if recorded.failed:
         if not _edit_waits(s):
-            return Settle(Verdict.MIRROR)
+            return Result(Verdict.IN_SYNC)
         if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
-            return Renew()
-        return Settle(Verdict.REFUSED, _finished_error(FAILED), outstanding=True)
+            return ForgetWorkload()
+        return Result(Verdict.REJECTED, _finished_error(FAILED), outstanding=True)
     if s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE:
         return _recreate(s)
-    return Settle(Verdict.REFUSED, _gone_error(str(s.workload_id)))
+    return Result(Verdict.REJECTED, _gone_error(str(s.workload_id)))
 
 
-def _recreate(s: Situation) -> Action:
+def _recreate(s: State) -> Action:
     match s.recreation:
         case Recreation.NOW:
-            return Renew(lost=True)
+            return ForgetWorkload(lost=True)
         case Recreation.LATER:
             error = Busy(
                 "the workload was deleted in Run:ai by somebody else and is created again in a while: it was so before",
                 reason=WAITING_TO_RECREATE,
             )
-            return Settle(Verdict.PROGRESS, error)
+            return Result(Verdict.WAITING, error)
         case Recreation.GIVEN_UP:
             given_up = InvalidWorkload(
                 "the workload was deleted in Run:ai again and again, so it is not created any more: find out who"
                 " deletes it, then change bridge.run.ai/reconcile-requested-at to try again",
                 reason=RECREATE_GIVEN_UP,
             )
-            return Settle(Verdict.REFUSED, given_up)
+            return Result(Verdict.REJECTED, given_up)
 
 
-def _edit_waits(s: Situation) -> bool:
+def _edit_waits(s: State) -> bool:
     """We were on the way to send something."""
-    return isinstance(s.wanted, Wanted) and not same_content(s.recorded.content or "", s.wanted.content)
+    return isinstance(s.desired, Desired) and not same_content(s.stored_status.content or "", s.desired.content)
 
 
 def _after_failed_update(error: BridgeError) -> Action:
     if isinstance(error, InvalidWorkload):
-        return Settle(Verdict.REFUSED, error, outstanding=True)
-    return Settle(Verdict.TROUBLE, error, outstanding=True)
+        return Result(Verdict.REJECTED, error, outstanding=True)
+    return Result(Verdict.RETRYING, error, outstanding=True)
 
 
 def _finished_error(phase: str) -> InvalidWorkload:

@@ -12,7 +12,7 @@
     ├── UnexpectedReply     an answer outside the contract; nothing is written on its strength
     ├── StaleObject         Kubernetes: somebody wrote in between; read again
     ├── Vanished            Kubernetes: the object is gone
-    └── TooHeavy            work that must not hold up others; it is done later, apart
+    └── TooLarge            work that must not hold up others; it is done later, apart
 
 Messages are for the person who applied the resource: what, where, and what to do. They are clipped, and never hold
 tokens, manifests or answer bodies beyond the API's own message.
@@ -134,10 +134,10 @@ class KubernetesUnavailable(BridgeError):
     reason = "KubernetesUnavailable"
 
 
-class TooHeavy(BridgeError):
+class TooLarge(BridgeError):
     """Reading or encoding this workload would hold up others."""
 
-    reason = "TooHeavy"
+    reason = "TooLarge"
 
 
 def clip(text: str, limit: int) -> str:

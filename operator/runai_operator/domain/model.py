@@ -149,7 +149,7 @@ class Workload:
     spec: Spec
     status: Mapping[str, Any]
     """As stored, raw. Empty or without `conditions` when nobody has looked yet."""
-    defect: str | None = None
+    spec_error: str | None = None
     """Why `spec` could not be read (then it holds defaults), for the person who applied it."""
     deletion_requested: datetime | None = None
     """When somebody deleted it, in the API server's clock."""
@@ -160,7 +160,7 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class Meta:
     """What a metadata-only watch or a `Table` list shows of one RunaiWorkload: no body."""
 
     ref: Ref
@@ -173,15 +173,15 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A `Head` with the printer-column cells of the status, by column name."""
+class TableRow:
+    """A `Meta` with the printer-column cells of the status, by column name."""
 
-    head: Head
+    meta: Meta
     cells: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class CRDState:
     """The CustomResourceDefinition of RunaiWorkloads: deleted, it takes all of them along."""
 
     deleting: bool

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from runai_operator.domain.actions import Settle, Verdict
+from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, clip
 from runai_operator.domain.model import NOT_SUBMITTED, Json, ManagementPolicy, Remote, Row
-from runai_operator.domain.situation import (
+from runai_operator.domain.state import (
     COMPLETED,
     FAILED,
     LOST_REASONS,
     NOT_DELIVERED,
     SYNC_NOT_REPORTED,
+    Desired,
     Missing,
-    Situation,
-    Wanted,
+    State,
     condition,
 )
 
@@ -79,7 +79,7 @@ PROGRESSING_PHASES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class ReadyCondition:
     """What Ready says, and which of the two abnormal conditions stands beside it."""
 
     ready: str
@@ -89,7 +89,7 @@ class Story:
     stalled: bool = False
 
 
-def settle(s: Situation, end: Settle, *, now: datetime, stalled: bool = False) -> Json:
+def settle(s: State, end: Result, *, now: datetime, stalled: bool = False) -> Json:
     """The whole status after this pass.
 
     `now` stamps transitions (UTC). `stalled` says that the trouble has lasted too long to be called progress.
@@ -100,7 +100,7 @@ def settle(s: Situation, end: Settle, *, now: datetime, stalled: bool = False) -
     status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
     if s.workload.reconcile_token is not None:
         status["lastHandledReconcileAt"] = s.workload.reconcile_token
-    completed = status.get("phase") == COMPLETED or (bool(s.workload_id) and s.recorded.completed)
+    completed = status.get("phase") == COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
     if completed:
         status["phase"] = COMPLETED
     silent = _is_silent_about_sync(s, end)
@@ -109,11 +109,11 @@ def settle(s: Situation, end: Settle, *, now: datetime, stalled: bool = False) -
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
 
 
-def patch_between(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
+def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json:
     """Merge patch that makes `stored` say `wanted`; empty when it does. Fields of a newer version are left alone."""
     known = {*RUN_FIELDS, *BOUNDS, "observedGeneration", "conditions"}
-    patch: Json = {key: value for key, value in wanted.items() if stored.get(key) != value}
-    patch.update({key: None for key in stored if key not in wanted and key in known})
+    patch: Json = {key: value for key, value in desired.items() if stored.get(key) != value}
+    patch.update({key: None for key in stored if key not in desired and key in known})
     return patch
 
 
@@ -122,7 +122,7 @@ def forget_run() -> Json:
     return dict.fromkeys(RUN_FIELDS)
 
 
-def mirrored(s: Situation) -> Json:
+def mirrored(s: State) -> Json:
     """Status fields as Run:ai shows them now, over what was stored."""
     status: Json = dict(s.workload.status)
     remote = s.remote
@@ -138,7 +138,7 @@ def mirrored(s: Situation) -> Json:
     return status
 
 
-def shown_id(s: Situation) -> str | None:
+def shown_id(s: State) -> str | None:
     """The id of the workload that status is about. What is merely looked at, to be adopted perhaps, is not shown."""
     is_observed = s.workload.spec.management_policy is ManagementPolicy.OBSERVE
     return s.workload_id or (s.workload.spec.workload_id if is_observed else None)
@@ -185,15 +185,15 @@ def _known(values: Json) -> Json:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _record_delivery(status: Json, s: Situation, end: Settle) -> None:
-    if end.verdict is Verdict.DELIVERED and isinstance(s.wanted, Wanted):
-        status["submittedHash"] = s.wanted.fingerprint(adopts=s.to_adopt is not None)
+def _record_delivery(status: Json, s: State, end: Result) -> None:
+    if end.verdict is Verdict.DELIVERED and isinstance(s.desired, Desired):
+        status["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
     elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error:
         # What Run:ai holds now is not known, so the next comparison must not find it equal; its identity is.
-        status["submittedHash"] = f".{s.recorded.identity}" if s.recorded.identity else None
+        status["submittedHash"] = f".{s.stored_status.identity}" if s.stored_status.identity else None
 
 
-def _is_silent_about_sync(s: Situation, end: Settle) -> bool:
+def _is_silent_about_sync(s: State, end: Result) -> bool:
     """Readings of this Run:ai leave `syncInfo` out, as the schema allows; what answers a POST or PUT always does."""
     if end.verdict is Verdict.DELIVERED:
         return False
@@ -203,24 +203,26 @@ def _is_silent_about_sync(s: Situation, end: Settle) -> bool:
     return before is not None and before.get("reason") == SYNC_NOT_REPORTED
 
 
-def tell(s: Situation, status: Mapping[str, Any], end: Settle, *, stalled: bool, silent: bool = False) -> Story:
+def tell(s: State, status: Mapping[str, Any], end: Result, *, stalled: bool, silent: bool = False) -> ReadyCondition:
     """What Ready says, first match wins: deleting, refused, trouble, paused, then what Run:ai shows."""
-    error, before = end.error, s.recorded.reason
+    error, before = end.error, s.stored_status.reason
     match end.verdict:
         case Verdict.DELETING:
-            return Story("False", "Deleting", error.message if error else "being deleted", reconciling=True)
-        case Verdict.REFUSED:
+            return ReadyCondition("False", "Deleting", error.message if error else "being deleted", reconciling=True)
+        case Verdict.REJECTED:
             return _failing(error, stalled=True)
-        case Verdict.PROGRESS:
+        case Verdict.WAITING:
             return _failing(error, stalled=False)
-        case Verdict.TROUBLE if end.outstanding:
+        case Verdict.RETRYING if end.outstanding:
             return _failing(error, stalled=stalled)
-        case Verdict.TROUBLE if before in LOST_REASONS:
+        case Verdict.RETRYING if before in LOST_REASONS:
             told = condition(s.workload.status, "Ready") or {}
             abnormal = condition(s.workload.status, "Stalled") is not None
-            return Story("False", before, str(told.get("message", "")), reconciling=not abnormal, stalled=abnormal)
+            return ReadyCondition(
+                "False", before, str(told.get("message", "")), reconciling=not abnormal, stalled=abnormal
+            )
         case Verdict.PAUSED if end.outstanding:
-            return Story(
+            return ReadyCondition(
                 "False",
                 "Paused",
                 "paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to go on",
@@ -228,66 +230,68 @@ def tell(s: Situation, status: Mapping[str, Any], end: Settle, *, stalled: bool,
             )
     shown = _as_shown(status, silent=silent)
     if s.workload.paused and shown.ready == "True":
-        return Story(
+        return ReadyCondition(
             "True", "Paused", "paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is gone"
         )
     return shown
 
 
-def _failing(error: BridgeError | None, *, stalled: bool) -> Story:
+def _failing(error: BridgeError | None, *, stalled: bool) -> ReadyCondition:
     error = error or BridgeError("the operator gave no reason")
-    return Story("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
+    return ReadyCondition("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
 
 
-def _as_shown(status: Mapping[str, Any], *, silent: bool) -> Story:
+def _as_shown(status: Mapping[str, Any], *, silent: bool) -> ReadyCondition:
     """What Run:ai shows: what has finished stays so when it is gone; else how the sync goes, else the phase."""
     phase, detail = status.get("phase"), status.get("phaseMessage") or ""
     if phase == COMPLETED:
-        return Story("True", COMPLETED, "the workload has completed")
+        return ReadyCondition("True", COMPLETED, "the workload has completed")
     if phase == FAILED and status.get("syncStatus") == "Deleted":
         return _of_phase(phase, detail)
     return _before_phases(status, silent=silent) or _of_phase(phase, detail)
 
 
-def _before_phases(status: Mapping[str, Any], *, silent: bool) -> Story | None:
+def _before_phases(status: Mapping[str, Any], *, silent: bool) -> ReadyCondition | None:
     """What has to be said before a phase counts."""
     sync = status.get("syncStatus")
     if sync == "Failed":
         message = status.get("syncMessage") or "Run:ai could not bring the workload to its cluster and gave no reason"
-        return Story("False", "SyncFailed", message, stalled=True)
+        return ReadyCondition("False", "SyncFailed", message, stalled=True)
     if status.get("desiredPhase") == "Deleted" or sync in ("Deleting", "Deleted"):
-        return Story("False", "RunaiDeleting", "Run:ai is deleting the workload", reconciling=True)
+        return ReadyCondition("False", "RunaiDeleting", "Run:ai is deleting the workload", reconciling=True)
     if sync != "Synced" and not silent:
         message = f"Run:ai accepted the workload and is bringing it to its cluster ({sync})" if sync else "submitted"
-        return Story("False", "Syncing", message, reconciling=True)
+        return ReadyCondition("False", "Syncing", message, reconciling=True)
     return None
 
 
-def _of_phase(phase: str | None, detail: str) -> Story:
+def _of_phase(phase: str | None, detail: str) -> ReadyCondition:
     if phase in RUNNING_PHASES:
-        return Story("True", "Running", "the workload is running")
+        return ReadyCondition("True", "Running", "the workload is running")
     if phase == "Stopped":
-        return Story("True", "Stopped", detail or "the workload is stopped in Run:ai")
+        return ReadyCondition("True", "Stopped", detail or "the workload is stopped in Run:ai")
     if phase == FAILED:
-        return Story("False", FAILED, detail or "the workload has failed", stalled=True)
+        return ReadyCondition("False", FAILED, detail or "the workload has failed", stalled=True)
     if phase == "Degraded":
-        return Story("False", "Degraded", detail or "the workload runs with a problem", reconciling=True)
+        return ReadyCondition("False", "Degraded", detail or "the workload runs with a problem", reconciling=True)
     if phase is None:
-        return Story("False", "Creating", "the workload is on its cluster and has no phase yet", reconciling=True)
+        return ReadyCondition(
+            "False", "Creating", "the workload is on its cluster and has no phase yet", reconciling=True
+        )
     reason = PROGRESSING_PHASES.get(phase, "UnknownPhase")
-    return Story("False", reason, detail or f"phase in Run:ai: {phase}", reconciling=True)
+    return ReadyCondition("False", reason, detail or f"phase in Run:ai: {phase}", reconciling=True)
 
 
-def _synced(status: Mapping[str, Any], end: Settle, *, silent: bool) -> tuple[str, str, str]:
+def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[str, str, str]:
     """Status, reason and message of Synced: has our last word reached the cluster?"""
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
         return "False", "Deleting", "being deleted"
     if end.outstanding:
         return "False", NOT_DELIVERED, error.message if error else "the last change has not been sent to Run:ai"
-    if end.verdict is Verdict.TROUBLE and error:
+    if end.verdict is Verdict.RETRYING and error:
         return "Unknown", error.condition_reason, error.message
-    if end.verdict in (Verdict.REFUSED, Verdict.PROGRESS) and error:
+    if end.verdict in (Verdict.REJECTED, Verdict.WAITING) and error:
         return "False", error.condition_reason, error.message
     if sync == "Synced":
         return "True", "Synced", "what was submitted has reached the cluster"
@@ -299,7 +303,7 @@ def _synced(status: Mapping[str, Any], end: Settle, *, silent: bool) -> tuple[st
 
 
 def _conditions(
-    s: Situation, story: Story, synced: tuple[str, str, str], *, completed: bool, now: datetime
+    s: State, story: ReadyCondition, synced: tuple[str, str, str], *, completed: bool, now: datetime
 ) -> list[Json]:
     told = [("Ready", story.ready, story.reason, story.message)]
     if story.reconciling:
@@ -324,7 +328,7 @@ def _conditions(
     return settled + [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") not in TYPES]
 
 
-def _transition_time(s: Situation, kind: str, status: str, now: datetime) -> str:
+def _transition_time(s: State, kind: str, status: str, now: datetime) -> str:
     before = condition(s.workload.status, kind)
     if before is not None and before.get("status") == status and before.get("lastTransitionTime"):
         return str(before["lastTransitionTime"])

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
-from runai_operator.domain.actions import Settle, Verdict
-from runai_operator.domain.errors import BridgeError, Scope, StaleObject, TooHeavy, Vanished
-from runai_operator.domain.model import Head, Listed, Row, SourceRef
-from runai_operator.domain.pacing import again_after, backoff, next_look
-from runai_operator.domain.situation import COMPLETED, FAILED
+from runai_operator.domain.actions import Result, Verdict
+from runai_operator.domain.errors import BridgeError, Scope, StaleObject, TooLarge, Vanished
+from runai_operator.domain.model import Meta, Row, SourceRef, TableRow
+from runai_operator.domain.requeue import again_after, backoff, next_look
+from runai_operator.domain.state import COMPLETED, FAILED
 from runai_operator.engine.connection import Connection
-from runai_operator.engine.definition import DefinitionGuard
-from runai_operator.engine.looks import Looks
+from runai_operator.engine.crd_guard import CRDGuard
+from runai_operator.engine.inventory import Entry, Inventory, StatusSummary
+from runai_operator.engine.looks import ReadScheduler
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Kube, Observer, Runai
-from runai_operator.engine.preparation import Preparation, Projects
-from runai_operator.engine.queue import Lane, Work, WorkQueue
 from runai_operator.engine.reconcile import Outcome, Reconciler
-from runai_operator.engine.records import Record, Records, Shown
-from runai_operator.engine.turns import Turns
+from runai_operator.engine.render import Projects, Renderer
+from runai_operator.engine.turns import DeletionLimiter
+from runai_operator.engine.workqueue import Lane, Work, WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -70,14 +70,14 @@ class Engine:
         self._clock = asyncio.get_running_loop().time
         self._kube, self._observer, self._random = kube, observer, random
         self._settings = settings
-        self.records = Records()
+        self.records = Inventory()
         self._queue = WorkQueue(self._clock)
-        self._looks = Looks(self._take_look, self._clock)
+        self._looks = ReadScheduler(self._take_look, self._clock)
         self.connection = Connection(
             self._probe, self._wake, random=random, clock=self._clock, report=observer.connection
         )
-        self._turns = Turns(settings.delete_rate, self._clock)
-        self._definition = DefinitionGuard(kube.read_definition, self._wake, clock=self._clock, random=random)
+        self._turns = DeletionLimiter(settings.delete_rate, self._clock)
+        self._crd_guard = CRDGuard(kube.read_crd, self._wake, clock=self._clock, random=random)
         projects = Projects(
             lambda name, cluster: self.connection.call(lambda: runai.projects(name=name, cluster_id=cluster)),
             self._clock,
@@ -86,10 +86,10 @@ class Engine:
             kube=kube,
             runai=runai,
             connection=self.connection,
-            preparation=Preparation(kube, projects, settings.install),
+            preparation=Renderer(kube, projects, settings.install),
             records=self.records,
             turns=self._turns,
-            definition=self._definition,
+            crd=self._crd_guard,
             observer=observer,
             install=settings.install,
             grace=settings.grace,
@@ -121,7 +121,7 @@ class Engine:
             group.create_task(self.poller.run())
             group.create_task(self.connection.watch())
             group.create_task(self._looks.run())
-            group.create_task(self._definition.run())
+            group.create_task(self._crd_guard.run())
             group.create_task(self._every(RESYNC_INTERVAL, self.resync))
             group.create_task(self._every(SOURCE_INTERVAL, self._check_sources))
             group.create_task(self._every(REPORT_INTERVAL, self._report))
@@ -132,26 +132,26 @@ class Engine:
 
     # --- what is noticed
 
-    def observe(self, kind: str | None, head: Head) -> None:
+    def observe(self, kind: str | None, meta: Meta) -> None:
         """A watch event (`kind` is None for one from a list). Returns at once and never raises for odd input."""
         if kind == "DELETED":
-            self._forget(head.ref.uid)
+            self._forget(meta.ref.uid)
             return
-        record = self.records.get(head.ref.uid)
+        record = self.records.get(meta.ref.uid)
         if record is None:
-            self._replace_namesake(head)
-            record = Record(head, Shown())
+            self._replace_namesake(meta)
+            record = Entry(meta, StatusSummary())
             self.records.add(record)
             self._enqueue(record, Lane.USER)
             return
-        before, record.head = record.head, head
-        if _is_news(before, head, record):
+        before, record.meta = record.meta, meta
+        if _is_news(before, meta, record):
             record.failures = 0
             self._enqueue(record, Lane.USER)
 
-    def _replace_namesake(self, head: Head) -> None:
+    def _replace_namesake(self, meta: Meta) -> None:
         """Deleted and created again while nobody watched: the earlier one is gone."""
-        if (other := self.records.namesake(head.ref.namespace, head.ref.name)) is not None:
+        if (other := self.records.namesake(meta.ref.namespace, meta.ref.name)) is not None:
             self._forget(other.uid)
 
     def _forget(self, uid: str) -> None:
@@ -166,12 +166,12 @@ class Engine:
             self._load(listed)
         log.info("loaded %d workloads", len(self.records))
 
-    def _load(self, listed: Listed) -> Record:
-        record = self.records.get(listed.head.ref.uid)
+    def _load(self, listed: TableRow) -> Entry:
+        record = self.records.get(listed.meta.ref.uid)
         if record is not None:
-            self.observe(None, listed.head)
+            self.observe(None, listed.meta)
             return record
-        record = Record(listed.head, Shown.of_cells(listed))
+        record = Entry(listed.meta, StatusSummary.of_cells(listed))
         self.records.add(record)
         if record.needs_pass():
             self._enqueue(record, Lane.USER)
@@ -225,10 +225,10 @@ class Engine:
     async def _probe(self) -> None:
         await self.poller.probe()
 
-    def _enqueue(self, record: Record, lane: Lane, *, delay: float = 0.0) -> None:
+    def _enqueue(self, record: Entry, lane: Lane, *, delay: float = 0.0) -> None:
         if lane is Lane.PERIODIC:
             delay = max(delay, record.last_write + WRITE_SPACING - self._clock())
-        self._queue.add(record.uid, Lane.HEAVY if record.heavy else lane, share=record.share, delay=delay)
+        self._queue.add(record.uid, Lane.LARGE if record.large else lane, share=record.share, delay=delay)
 
     # --- working
 
@@ -244,15 +244,15 @@ class Engine:
                 self._queue.done(work.key)
                 self._beat = self._clock()
 
-    async def _pass(self, record: Record, work: Work) -> None:
+    async def _pass(self, record: Entry, work: Work) -> None:
         began = self._clock()
         outcome, action = "ok", "none"
         try:
-            done = await self._reconciler.reconcile(record, heavy=work.lane is Lane.HEAVY)
+            done = await self._reconciler.reconcile(record, large=work.lane is Lane.LARGE)
             action, outcome = done.action, self._plan(record, done)
-        except TooHeavy:
-            outcome, record.heavy = "deferred", True
-            self._enqueue(record, Lane.HEAVY)
+        except TooLarge:
+            outcome, record.large = "deferred", True
+            self._enqueue(record, Lane.LARGE)
         except (StaleObject, Vanished) as error:
             outcome = error.condition_reason
             self._enqueue(record, Lane.USER, delay=self._random.uniform(0, 0.1))
@@ -269,13 +269,13 @@ class Engine:
             log.exception("pass failed unexpectedly", extra=record.about)
         self._observer.pass_done(action, outcome, self._clock() - began)
 
-    def _plan(self, record: Record, done: Outcome) -> str:
+    def _plan(self, record: Entry, done: Outcome) -> str:
         """When to look again; returns the outcome's name."""
         if done.end is None:
             self._forget(record.uid)
             return "released" if done.action == "release" else "gone"
         end = done.end
-        if end.verdict is Verdict.TROUBLE and self.connection.wait(record.uid):
+        if end.verdict is Verdict.RETRYING and self.connection.wait(record.uid):
             return end.verdict
         delay = again_after(end, record.failures, self._random.random())
         if delay is not None and _waits_for_connection(end):
@@ -285,7 +285,7 @@ class Engine:
         if delay is not None:
             lane = Lane.USER if _is_awaited(end) else Lane.PERIODIC
             self._enqueue(record, lane, delay=delay)
-        elif record.in_flight and not record.head.deleting:
+        elif record.in_flight and not record.meta.deleting:
             self._looks.plan(record.uid, next_look(record.looks))
         return end.verdict
 
@@ -303,10 +303,10 @@ class Engine:
 
     async def _check_sources(self) -> None:
         """One metadata read for each distinct ConfigMap or Secret."""
-        users: dict[tuple[str, SourceRef], list[Record]] = {}
+        users: dict[tuple[str, SourceRef], list[Entry]] = {}
         for record in self.records:
             if record.source is not None and record.shown.phase != COMPLETED:
-                users.setdefault((record.head.ref.namespace, record.source[0]), []).append(record)
+                users.setdefault((record.meta.ref.namespace, record.source[0]), []).append(record)
         for (namespace, source), records in users.items():
             version = await self._kube.source_version(namespace, source)
             for record in records:
@@ -320,31 +320,31 @@ class Engine:
         waits = [
             now - record.deletion_seen
             for record in self.records
-            if record.deletion_seen is not None and record.head.has_finalizer
+            if record.deletion_seen is not None and record.meta.has_finalizer
         ]
         self._observer.deletions(len(waits), max(waits, default=0.0), self._turns.waiting())
         for lane, depth in self._queue.depth().items():
             self._observer.queue_depth(lane, depth)
 
 
-def _is_news(before: Head, head: Head, record: Record) -> bool:
+def _is_news(before: Meta, meta: Meta, record: Entry) -> bool:
     """Something that a pass would act on; our own writes come back as events that are not."""
     return (
-        head.generation != before.generation
-        or head.deleting != before.deleting
-        or head.paused != before.paused
-        or head.reconcile_token != before.reconcile_token
-        or (before.has_finalizer and not head.has_finalizer and record.workload_id is not None)
+        meta.generation != before.generation
+        or meta.deleting != before.deleting
+        or meta.paused != before.paused
+        or meta.reconcile_token != before.reconcile_token
+        or (before.has_finalizer and not meta.has_finalizer and record.workload_id is not None)
     )
 
 
-def _waits_for_connection(end: Settle) -> bool:
+def _waits_for_connection(end: Result) -> bool:
     return end.verdict is Verdict.DELETING and end.error is not None and end.error.scope is Scope.CONNECTION
 
 
-def _is_awaited(end: Settle) -> bool:
+def _is_awaited(end: Result) -> bool:
     """A person waits for the end of this: a deletion, or a submission on its way."""
-    return end.verdict in (Verdict.DELETING, Verdict.PROGRESS)
+    return end.verdict in (Verdict.DELETING, Verdict.WAITING)
 
 
 def _visible(row: Row) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ INTERVAL = 0.1
 """Seconds between two readings."""
 
 
-class Looks:
+class ReadScheduler:
     """Has workloads looked at when their turn comes."""
 
     def __init__(self, look: Callable[[str], None], clock: Callable[[], float]) -> None:

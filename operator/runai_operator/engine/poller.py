@@ -23,7 +23,7 @@ SWEEP_SECONDS_PER_PAGE = 6.0
 
 
 class Poller:
-    """Turns lists into news about rows."""
+    """DeletionLimiter lists into news about rows."""
 
     def __init__(
         self,

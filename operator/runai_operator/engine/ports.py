@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 from runai_operator.domain.model import (
-    Definition,
-    Listed,
+    CRDState,
     Orphan,
     Project,
     Ref,
@@ -20,6 +19,7 @@ from runai_operator.domain.model import (
     SourceRef,
     SourceText,
     Submission,
+    TableRow,
     Workload,
 )
 
@@ -53,11 +53,11 @@ class Runai(Protocol):
 class Kube(Protocol):
     """The Kubernetes API, as far as workloads need it."""
 
-    async def read(self, ref: Ref, *, heavy: bool) -> Workload | None:
+    async def read(self, ref: Ref, *, large: bool) -> Workload | None:
         """The whole object; None when it is gone or has another UID.
 
-        With `heavy` false, raises `TooHeavy` for a body that is large or nested deeply. With `heavy` true such a body
-        is parsed off the event loop, and one that cannot be read at all comes back with `defect` set and the few
+        With `large` false, raises `TooLarge` for a body that is large or nested deeply. With `large` true such a body
+        is parsed off the event loop, and one that cannot be read at all comes back with `spec_error` set and the few
         status fields that a `Table` shows.
         """
 
@@ -70,7 +70,7 @@ class Kube(Protocol):
     async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
         """Merge patch of `status` (None removes a field), guarded when a version is given; returns the new version."""
 
-    def list_all(self) -> AsyncIterator[Listed]:
+    def list_all(self) -> AsyncIterator[TableRow]:
         """Every RunaiWorkload in scope, in pages, without building bodies."""
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
@@ -79,7 +79,7 @@ class Kube(Protocol):
     async def source_version(self, namespace: str, source: SourceRef) -> str | None:
         """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
 
-    async def read_definition(self) -> Definition | None:
+    async def read_crd(self) -> CRDState | None:
         """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read."""
 
     async def record_orphan(self, orphan: Orphan) -> bool:

@@ -10,24 +10,24 @@ from typing import Any
 
 from runai_operator.domain.actions import (
     Action,
+    AddFinalizer,
     Adopt,
-    Claim,
+    BeginSubmission,
     Create,
     Delete,
-    Doubt,
     FindRemote,
-    Open,
-    Prepare,
-    ReadDefinition,
+    ForgetWorkload,
+    MarkInDoubt,
+    ReadCRD,
     ReadRemote,
     RecordOrphan,
-    Release,
-    Renew,
-    Settle,
+    RemoveFinalizer,
+    Render,
+    Result,
     Update,
 )
 from runai_operator.domain.decide import decide
-from runai_operator.domain.errors import BridgeError, Busy, NameTaken, OutcomeUnknown, TooHeavy
+from runai_operator.domain.errors import BridgeError, Busy, NameTaken, OutcomeUnknown, TooLarge
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
@@ -39,14 +39,14 @@ from runai_operator.domain.model import (
     Submission,
     Workload,
 )
-from runai_operator.domain.situation import (
+from runai_operator.domain.state import (
     COMPLETED,
     RECREATE_GIVEN_UP,
     Candidate,
+    Desired,
     Missing,
     Recreation,
-    Situation,
-    Wanted,
+    State,
     condition,
     has_foreign_status,
     is_ours,
@@ -54,12 +54,12 @@ from runai_operator.domain.situation import (
 )
 from runai_operator.domain.status import forget_run
 from runai_operator.engine.connection import Connection
-from runai_operator.engine.definition import DefinitionGuard
+from runai_operator.engine.crd_guard import CRDGuard
+from runai_operator.engine.inventory import Entry, Inventory, StatusSummary
 from runai_operator.engine.ports import Kube, Observer, Runai
-from runai_operator.engine.preparation import Preparation
-from runai_operator.engine.records import Record, Records, Shown
+from runai_operator.engine.render import Renderer
 from runai_operator.engine.settling import Settler
-from runai_operator.engine.turns import Turns
+from runai_operator.engine.turns import DeletionLimiter
 from runai_operator.engine.writing import Writer
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Outcome:
 
     action: str
     """The last thing done to the world, `none` when it only looked."""
-    end: Settle | None
+    end: Result | None
     """None when the custom resource is gone or was released."""
 
 
@@ -95,10 +95,10 @@ class Reconciler:
         kube: Kube,
         runai: Runai,
         connection: Connection,
-        preparation: Preparation,
-        records: Records,
-        turns: Turns,
-        definition: DefinitionGuard,
+        preparation: Renderer,
+        records: Inventory,
+        turns: DeletionLimiter,
+        crd: CRDGuard,
         observer: Observer,
         install: str,
         grace: float,
@@ -110,7 +110,7 @@ class Reconciler:
         """`grace`, `stalled_after` and `release_after` in seconds; `clock` in loop seconds, `now` in UTC."""
         self._kube, self._runai, self._connection = kube, runai, connection
         self._prepare, self._records, self._observer = preparation, records, observer
-        self._turns, self._definition = turns, definition
+        self._turns, self._crd_guard = turns, crd
         self._install, self._grace = install, grace
         self._stalled_after, self._release_after = stalled_after, release_after
         self._clock, self._now = clock, now
@@ -125,9 +125,9 @@ class Reconciler:
             now=now,
         )
 
-    async def reconcile(self, record: Record, *, heavy: bool) -> Outcome:
-        """One pass. Raises `TooHeavy` (nothing was done yet), `StaleObject`, and errors of the Kubernetes API."""
-        workload = await self._kube.read(record.head.ref, heavy=heavy)
+    async def reconcile(self, record: Entry, *, large: bool) -> Outcome:
+        """One pass. Raises `TooLarge` (nothing was done yet), `StaleObject`, and errors of the Kubernetes API."""
+        workload = await self._kube.read(record.meta.ref, large=large)
         if workload is None:
             return Outcome("none", None)
         record.saw(workload)
@@ -135,25 +135,25 @@ class Reconciler:
         did = "none"
         for _ in range(MAX_STEPS):
             action = decide(s)
-            if isinstance(action, Settle):
+            if isinstance(action, Result):
                 await self._settler.settle(record, s, action)
                 return Outcome(did, action)
-            s = await self._perform(record, s, action, heavy=heavy)
-            if not isinstance(action, (Prepare, ReadRemote, FindRemote, ReadDefinition)) and not s.turn_in:
+            s = await self._perform(record, s, action, large=large)
+            if not isinstance(action, (Render, ReadRemote, FindRemote, ReadCRD)) and not s.deletion_turn_in:
                 did = type(action).__name__.lower()
-            if isinstance(action, Release) and s.workload.deleting:
+            if isinstance(action, RemoveFinalizer) and s.workload.deleting:
                 log.info("released: %s", action.why, extra=record.about)
                 return Outcome(did, None)
         raise RuntimeError(f"no end after {MAX_STEPS} actions, the last being {did}")
 
-    def _situation(self, record: Record, workload: Workload) -> Situation:
+    def _situation(self, record: Entry, workload: Workload) -> State:
         asked = workload.reconcile_token not in (None, workload.status.get("lastHandledReconcileAt"))
         if asked or self._clock() - record.renewed_at > LASTING:
             record.renewals = 0
         if workload.deleting:
             record.deletion_seen_by(self._clock())
         workload = replace(workload, status=_own_status(record, workload))
-        return Situation(
+        return State(
             workload,
             self._install,
             row=record.row,
@@ -163,7 +163,7 @@ class Reconciler:
             waited_out=self._has_waited_out(workload),
         )
 
-    def _recreation(self, record: Record, workload: Workload, *, asked: bool) -> Recreation:
+    def _recreation(self, record: Entry, workload: Workload, *, asked: bool) -> Recreation:
         ready = condition(workload.status, "Ready")
         gave_up = ready is not None and ready.get("reason") == RECREATE_GIVEN_UP
         if record.renewals >= MAX_RENEWALS or (gave_up and not asked):
@@ -183,26 +183,27 @@ class Reconciler:
     # --- performing
 
     async def _perform(  # noqa: C901, PLR0912 - one line for each verb
-        self, record: Record, s: Situation, action: Action, *, heavy: bool
-    ) -> Situation:
+        self, record: Entry, s: State, action: Action, *, large: bool
+    ) -> State:
         match action:
-            case Prepare():
-                return await self._do_prepare(record, s, heavy=heavy)
+            case Render():
+                return await self._do_render(record, s, large=large)
             case ReadRemote():
                 return await self._do_read(s, action)
             case FindRemote():
                 return await self._do_find(record, s, action)
-            case ReadDefinition():
+            case ReadCRD():
                 seen = record.deletion_seen_by(self._clock())
-                return replace(s, definition=await self._definition.seen_since(record.uid, seen))
-            case Open():
-                return replace(await self._guarded_submission(s, None), opened_now=True)
-            case Claim():
+                return replace(s, crd=await self._crd_guard.seen_since(record.uid, seen))
+            case BeginSubmission():
+                return replace(await self._guarded_submission(s, None), begun_now=True)
+            case AddFinalizer():
                 return replace(
-                    await self._writer.finalizers(record, s, (*s.workload.finalizers, FINALIZER)), claimed_now=True
+                    await self._writer.finalizers(record, s, (*s.workload.finalizers, FINALIZER)),
+                    finalizer_added_now=True,
                 )
-            case Doubt():
-                return replace(await self._guarded_submission(s, IN_DOUBT), doubted_now=True)
+            case MarkInDoubt():
+                return replace(await self._guarded_submission(s, IN_DOUBT), marked_in_doubt_now=True)
             case Create(submission):
                 return await self._do_create(record, s, submission)
             case Adopt():
@@ -211,29 +212,29 @@ class Reconciler:
                 return await self._do_update(record, s, workload_id, submission)
             case Delete(workload_id):
                 return await self._do_delete(s, workload_id)
-            case Renew(lost):
+            case ForgetWorkload(lost):
                 if lost:
                     record.renewals, record.renewed_at = record.renewals + 1, self._clock()
-                return await self._do_renew(record, s)
+                return await self._do_forget(record, s)
             case RecordOrphan(orphan):
                 return await self._do_record(record, s, orphan)
-            case Release():
+            case RemoveFinalizer():
                 kept = tuple(entry for entry in s.workload.finalizers if entry != FINALIZER)
                 return await self._writer.finalizers(record, s, kept)
-            case Settle():
+            case Result():
                 return s
 
-    async def _do_prepare(self, record: Record, s: Situation, *, heavy: bool) -> Situation:
+    async def _do_render(self, record: Entry, s: State, *, large: bool) -> State:
         try:
-            prepared = await self._prepare(s.workload, heavy=heavy)
-        except TooHeavy:
+            prepared = await self._prepare(s.workload, large=large)
+        except TooLarge:
             raise
         except BridgeError as error:
-            return replace(s, wanted=error)
+            return replace(s, desired=error)
         record.source = prepared.source
-        return replace(s, wanted=prepared.wanted)
+        return replace(s, desired=prepared.desired)
 
-    async def _do_read(self, s: Situation, action: ReadRemote) -> Situation:
+    async def _do_read(self, s: State, action: ReadRemote) -> State:
         try:
             remote = await self._connection.call(lambda: self._runai.get(action.workload_id))
             if remote is None:
@@ -254,7 +255,7 @@ class Reconciler:
         page = await self._connection.call(lambda: self._runai.rows(query))
         return page.rows
 
-    async def _do_find(self, record: Record, s: Situation, action: FindRemote) -> Situation:
+    async def _do_find(self, record: Entry, s: State, action: FindRemote) -> State:
         project_name = s.workload.spec.project_name if action.project_id is None else None
         try:
             rows = await self._rows(action.name, action.project_id)
@@ -271,13 +272,13 @@ class Reconciler:
     async def _candidate(self, row: Row) -> Candidate:
         return Candidate(row, await self._connection.call(lambda: self._runai.get(row.id)))
 
-    async def _guarded_submission(self, s: Situation, word: str | None) -> Situation:
+    async def _guarded_submission(self, s: State, word: str | None) -> State:
         workload, patch = s.workload, dict[str, object](submission=word)
         version = await self._writer.status(workload.ref, patch, guard=workload.resource_version)
         status = _overlay(workload.status, patch)
         return replace(s, workload=replace(workload, resource_version=version, status=status))
 
-    async def _do_create(self, record: Record, s: Situation, submission: Submission) -> Situation:
+    async def _do_create(self, record: Entry, s: State, submission: Submission) -> State:
         # What was looked for before says nothing about this attempt, unless it is surely over.
         first_lookup, record.first_lookup = record.first_lookup, None
         try:
@@ -290,7 +291,7 @@ class Reconciler:
             return replace(s, failed=error)
         return replace(self._learn_id(record, s, remote, delivered=True), row=None)
 
-    def _learn_id(self, record: Record, s: Situation, remote: Remote, *, delivered: bool) -> Situation:
+    def _learn_id(self, record: Entry, s: State, remote: Remote, *, delivered: bool) -> State:
         """From here on the id is owed to status, whatever happens to the next write."""
         learnt: Json = {
             "workloadId": remote.id,
@@ -301,8 +302,8 @@ class Reconciler:
         }
         if remote.id == s.to_adopt:
             learnt["adoptedId"] = remote.id
-        if delivered and isinstance(s.wanted, Wanted):
-            learnt["submittedHash"] = s.wanted.fingerprint(adopts=s.to_adopt is not None)
+        if delivered and isinstance(s.desired, Desired):
+            learnt["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
         record.unwritten.update(learnt)
         record.first_lookup, record.row = None, None
         record.shown = replace(record.shown, workload_id=remote.id, name=remote.name, project_id=remote.project_id)
@@ -310,7 +311,7 @@ class Reconciler:
         workload = replace(s.workload, status=_overlay(s.workload.status, learnt))
         return replace(s, workload=workload, remote=remote, delivered_now=delivered)
 
-    async def _do_adopt(self, record: Record, s: Situation, action: Adopt) -> Situation:
+    async def _do_adopt(self, record: Entry, s: State, action: Adopt) -> State:
         delivered = s.delivered_now or action.finished
         s = replace(self._learn_id(record, s, action.remote, delivered=delivered), row=action.row, adopted_now=True)
         record.row = action.row
@@ -320,7 +321,7 @@ class Reconciler:
             record.unwritten = {}
         return s
 
-    async def _do_update(self, record: Record, s: Situation, workload_id: str, submission: Submission) -> Situation:
+    async def _do_update(self, record: Entry, s: State, workload_id: str, submission: Submission) -> State:
         try:
             remote = await self._connection.call(lambda: self._runai.update(workload_id, submission))
         except BridgeError as error:
@@ -329,20 +330,20 @@ class Reconciler:
             if s.workload_id is None:
                 return replace(s, failed=Busy("the workload vanished from Run:ai while it was being adopted"))
             return replace(s, remote=Missing())
-        if s.recorded.failed:
+        if s.stored_status.failed:
             s = _without_failure(record, s)
         return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True)
 
-    async def _do_delete(self, s: Situation, workload_id: str) -> Situation:
+    async def _do_delete(self, s: State, workload_id: str) -> State:
         if (wait := self._turns.wait(s.workload.ref.uid)) > 0:
-            return replace(s, turn_in=wait)
+            return replace(s, deletion_turn_in=wait)
         try:
             existed = await self._connection.call(lambda: self._runai.delete(workload_id))
         except BridgeError as error:
             return replace(s, failed=error)
         return replace(s, deleted_now=True) if existed else replace(s, remote=Missing())
 
-    async def _do_record(self, record: Record, s: Situation, orphan: Orphan) -> Situation:
+    async def _do_record(self, record: Entry, s: State, orphan: Orphan) -> State:
         recorded = await self._kube.record_orphan(replace(orphan, released=self._now()))
         if recorded:
             self._observer.orphaned()
@@ -350,7 +351,7 @@ class Reconciler:
             log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
         return replace(s, orphan_recorded=recorded)
 
-    async def _do_renew(self, record: Record, s: Situation) -> Situation:
+    async def _do_forget(self, record: Entry, s: State) -> State:
         workload = s.workload
         kept = [entry for entry in workload.status.get("conditions") or () if entry.get("type") != COMPLETED]
         patch = {**forget_run(), "conditions": kept}
@@ -359,7 +360,7 @@ class Reconciler:
         self._records.unindex(record)
         record.unwritten, record.row, record.look, record.first_lookup = {}, None, False, None
         self._turns.forget(record.uid)
-        record.shown = Shown.of_status(status, has_source=record.shown.has_source)
+        record.shown = StatusSummary.of_status(status, has_source=record.shown.has_source)
         return replace(
             s,
             workload=replace(workload, resource_version=version, status=status),
@@ -367,7 +368,7 @@ class Reconciler:
         )  # fmt: skip
 
 
-def _own_status(record: Record, workload: Workload) -> Json:
+def _own_status(record: Entry, workload: Workload) -> Json:
     """Status as it is meant to be: what is stored about this UID, and what a failed write still owes."""
     stored = workload.status
     if has_foreign_status(workload):
@@ -377,7 +378,7 @@ def _own_status(record: Record, workload: Workload) -> Json:
     return _overlay(stored, record.unwritten)
 
 
-def _without_failure(record: Record, s: Situation) -> Situation:
+def _without_failure(record: Entry, s: State) -> State:
     """The edit may have mended it: until its phase moves, what the lists show is the failure from before."""
     record.outdated = record.row.phase_updated_at if record.row else None
     record.row = None

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from runai_operator.domain.actions import Settle, Verdict
+from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import FINALIZER, Json
-from runai_operator.domain.situation import Situation, condition
+from runai_operator.domain.state import State, condition
 from runai_operator.domain.status import patch_between, settle
 from runai_operator.engine.connection import Connection
+from runai_operator.engine.inventory import Entry, Inventory, StatusSummary
 from runai_operator.engine.ports import Runai
-from runai_operator.engine.records import Record, Records, Shown
 from runai_operator.engine.writing import Writer
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Settler:
         writer: Writer,
         runai: Runai,
         connection: Connection,
-        records: Records,
+        records: Inventory,
         stalled_after: float,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -39,7 +39,7 @@ class Settler:
         self._records, self._stalled_after = records, stalled_after
         self._clock, self._now = clock, now
 
-    async def settle(self, record: Record, s: Situation, end: Settle) -> None:
+    async def settle(self, record: Entry, s: State, end: Result) -> None:
         """Writes status if it says something else now, lets go of a claim that is proven void, and remembers."""
         if end.verdict is Verdict.IGNORED:
             return
@@ -59,23 +59,23 @@ class Settler:
                 record, replace(s, workload=replace(s.workload, resource_version=version)), kept
             )
 
-    def _remember(self, record: Record, s: Situation, end: Settle, status: Json) -> None:
+    def _remember(self, record: Entry, s: State, end: Result, status: Json) -> None:
         before = record.shown
         self._records.unindex(record)
-        record.shown = Shown.of_status(status, has_source=s.workload.spec.manifest_from is not None)
+        record.shown = StatusSummary.of_status(status, has_source=s.workload.spec.manifest_from is not None)
         record.unwritten = {}
         self._records.index(record)
-        troubled = end.verdict in (Verdict.TROUBLE, Verdict.PROGRESS, Verdict.DELETING)
+        troubled = end.verdict in (Verdict.RETRYING, Verdict.WAITING, Verdict.DELETING)
         record.failures = record.failures + 1 if troubled else 0
-        if end.verdict is not Verdict.TROUBLE:
+        if end.verdict is not Verdict.RETRYING:
             record.look = record.check_content = False
         record.looks = record.looks + 1 if record.in_flight and before.sync == record.shown.sync else 0
         if before.reason != record.shown.reason:
             extra = {**record.about, "reason": record.shown.reason, "workload_id": record.workload_id}
             log.info("%s", record.shown.reason, extra=extra)
 
-    def _has_stalled(self, record: Record, s: Situation, end: Settle) -> bool:
-        if end.verdict is not Verdict.TROUBLE or not end.outstanding:
+    def _has_stalled(self, record: Entry, s: State, end: Result) -> bool:
+        if end.verdict is not Verdict.RETRYING or not end.outstanding:
             record.trouble_since = None
             return False
         if record.trouble_since is None:
@@ -85,7 +85,7 @@ class Settler:
         was = before is not None and end.error is not None and before.get("reason") == end.error.condition_reason
         return was or self._clock() - record.trouble_since >= self._stalled_after
 
-    async def _with_pending_reason(self, record: Record, s: Situation) -> Situation:
+    async def _with_pending_reason(self, record: Entry, s: State) -> State:
         """A pending workload that says nothing of itself: ask once why the scheduler lets it wait."""
         row = s.row
         if row is None or row.phase != "Pending" or row.phase_message or s.workload.deleting:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 MINUTE = 60.0
 
 
-class Turns:
+class DeletionLimiter:
     """Gives each workload one turn, first come, first served; never more than `rate` of them within any minute."""
 
     def __init__(self, rate: int, clock: Callable[[], float]) -> None:

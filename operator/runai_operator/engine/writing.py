@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import Ref
-from runai_operator.domain.situation import Situation
+from runai_operator.domain.state import State
+from runai_operator.engine.inventory import Entry
 from runai_operator.engine.ports import Kube, Observer
-from runai_operator.engine.records import Record
 
 
 class Writer:
@@ -18,7 +18,7 @@ class Writer:
     def __init__(self, kube: Kube, observer: Observer) -> None:
         self._kube, self._observer = kube, observer
 
-    async def finalizers(self, record: Record, s: Situation, finalizers: tuple[str, ...]) -> Situation:
+    async def finalizers(self, record: Entry, s: State, finalizers: tuple[str, ...]) -> State:
         """Replaces them if nobody wrote since the workload was read; the situation goes on from there."""
         workload = s.workload
         try:

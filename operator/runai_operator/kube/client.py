@@ -16,24 +16,24 @@ from typing import Any, TypeVar
 import aiohttp
 from yarl import URL
 
+from runai_operator.codecs.json import TooDeep, Unreadable, decode_json
 from runai_operator.domain.errors import (
     AccessDenied,
     InvalidWorkload,
     KubernetesUnavailable,
     StaleObject,
-    TooHeavy,
+    TooLarge,
     Vanished,
 )
-from runai_operator.domain.model import PLURAL, Definition, Listed, Orphan, Ref, SourceRef, SourceText, Workload
-from runai_operator.domain.reading import TooDeep, Unreadable, decode_json
+from runai_operator.domain.model import PLURAL, CRDState, Orphan, Ref, SourceRef, SourceText, TableRow, Workload
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.failures import FOREIGN, Call, failure, retry_after
 from runai_operator.kube.wire import (
     ACCESS_REVIEWS_PATH,
-    DEFINITION_NAME,
-    DEFINITION_PATH,
+    CRD_NAME,
+    CRD_PATH,
     GROUP_PATH,
-    MAY_WE_READ_THE_DEFINITION,
+    MAY_WE_READ_THE_CRD,
     MERGE_PATCH,
     METADATA,
     ORPHANS,
@@ -41,12 +41,12 @@ from runai_operator.kube.wire import (
     Answer,
     collection_path,
     configmaps_path,
+    crd_from_metadata,
     decode_metadata,
     decode_workload,
-    definition_from_metadata,
-    head_from_metadata,
     is_in_groups,
     is_watchable,
+    meta_from_object,
     orphan_entry,
     orphans_of,
     page_of_table,
@@ -59,7 +59,7 @@ from runai_operator.kube.wire import (
 FIELD_MANAGER = "runai-operator"
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
-LIGHT_BODY = 256 * 1024
+SMALL_BODY = 256 * 1024
 """Bytes that are parsed on the event loop; more than this would hold up others for milliseconds."""
 BODY_LIMIT = 64 * 1024 * 1024
 """Bytes of any answer. A single object has at most 1.5 MiB in etcd, about twice that when its text is escaped."""
@@ -94,20 +94,20 @@ class KubeClient:
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._page = page
 
-    async def read(self, ref: Ref, *, heavy: bool) -> Workload | None:
+    async def read(self, ref: Ref, *, large: bool) -> Workload | None:
         """The whole object; None when it is gone or has another UID.
 
-        With `heavy` false, raises `TooHeavy` for a body above 256 KiB or nested deeply. With `heavy` true any body is
-        parsed, off the event loop; a manifest nested too deeply is then missing from the spec and named by `defect`.
+        With `large` false, raises `TooLarge` for a body above 256 KiB or nested deeply. With `large` true any body is
+        parsed, off the event loop; a manifest nested too deeply is then missing from the spec and named by `spec_error`.
         """
         call = Call("get", PLURAL, ref.namespace, ref.name)
         try:
-            if heavy:
+            if large:
                 answer = await self._call(call, workload_path(ref))
                 workload = await asyncio.to_thread(_decoded, call, answer, decode_workload)
             else:
-                answer = await self._call(call, workload_path(ref), limit=LIGHT_BODY)
-                workload = _decoded(call, answer, _light_workload)
+                answer = await self._call(call, workload_path(ref), limit=SMALL_BODY)
+                workload = _decoded(call, answer, _small_workload)
         except Vanished:
             return None
         return workload if workload.ref.uid == ref.uid else None
@@ -133,7 +133,7 @@ class KubeClient:
             body["metadata"] = {"resourceVersion": resource_version}
         return await self._patch(call, ref, f"{workload_path(ref)}/status", body)
 
-    async def list_all(self) -> AsyncIterator[Listed]:
+    async def list_all(self) -> AsyncIterator[TableRow]:
         """Every RunaiWorkload in scope, in pages of `Table` rows, without bodies.
 
         A list whose continue token has expired begins again: objects may then come twice.
@@ -168,26 +168,26 @@ class KubeClient:
         except (Vanished, AccessDenied, InvalidWorkload):
             return None
 
-    async def read_definition(self) -> Definition | None:
+    async def read_crd(self) -> CRDState | None:
         """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read.
 
         An installation for single namespaces usually may not: there we ask first, since audit logs count denied calls."""
-        if self._scopes != (None,) and not await self._may_read_definition():
+        if self._scopes != (None,) and not await self._may_read_crd():
             return None
-        call = Call("get", "customresourcedefinitions", name=DEFINITION_NAME)
+        call = Call("get", "customresourcedefinitions", name=CRD_NAME)
         try:
-            answer = await self._call(call, DEFINITION_PATH, accept=METADATA)
+            answer = await self._call(call, CRD_PATH, accept=METADATA)
         except AccessDenied:
             return None
         except Vanished:
-            return Definition(deleting=True, confirmed=False)
-        return _decoded(call, answer, lambda body: definition_from_metadata(decode_metadata(body)["metadata"]))
+            return CRDState(deleting=True, confirmed=False)
+        return _decoded(call, answer, lambda body: crd_from_metadata(decode_metadata(body)["metadata"]))
 
-    async def _may_read_definition(self) -> bool:
+    async def _may_read_crd(self) -> bool:
         """A question about ourselves, which Kubernetes lets everybody ask."""
         call = Call("create", "selfsubjectaccessreviews")
         try:
-            answer = await self._call(call, ACCESS_REVIEWS_PATH, post=json.dumps(MAY_WE_READ_THE_DEFINITION).encode())
+            answer = await self._call(call, ACCESS_REVIEWS_PATH, post=json.dumps(MAY_WE_READ_THE_CRD).encode())
         except AccessDenied:
             return False
         return _decoded(call, answer, lambda body: decode_json(body)["status"]["allowed"] is True)
@@ -254,7 +254,7 @@ class KubeClient:
         groups = await self._call(call, "/apis")
         return _decoded(call, groups, lambda body: is_in_groups(decode_json(body)))
 
-    async def _pages(self, namespace: str | None) -> AsyncIterator[list[Listed]]:
+    async def _pages(self, namespace: str | None) -> AsyncIterator[list[TableRow]]:
         call, path = Call("list", PLURAL, namespace), collection_path(namespace)
         token, begun = "", 0
         while True:
@@ -276,10 +276,10 @@ class KubeClient:
     async def _patch(self, call: Call, ref: Ref, path: str, patch: Mapping[str, Any]) -> str:
         query = {"fieldManager": FIELD_MANAGER}
         answer = await self._call(call, path, accept=METADATA, query=query, patch=json.dumps(patch).encode())
-        head = _decoded(call, answer, lambda body: head_from_metadata(decode_metadata(body)["metadata"]))
-        if head.ref.uid != ref.uid:
+        meta = _decoded(call, answer, lambda body: meta_from_object(decode_metadata(body)["metadata"]))
+        if meta.ref.uid != ref.uid:
             raise Vanished(f"{ref} was made anew by somebody else")
-        return head.resource_version
+        return meta.resource_version
 
     async def _call(
         self,
@@ -294,7 +294,7 @@ class KubeClient:
         accepted: Sequence[int] = (),
     ) -> Answer:
         """GET, or PATCH or POST of what is given. Raises the domain's errors, for every status of 400 and above not in
-        `accepted` too; `TooHeavy` for a body of more than `limit` bytes."""
+        `accepted` too; `TooLarge` for a body of more than `limit` bytes."""
         method = "PATCH" if patch is not None else "POST" if post is not None else "GET"
         content_type = {"PATCH": MERGE_PATCH, "POST": "application/json"}.get(method)
         headers = {"Accept": accept} | ({"Content-Type": content_type} if content_type else {})
@@ -331,7 +331,7 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
         body += chunk
         if len(body) > limit:
             if limit < BODY_LIMIT:
-                raise TooHeavy(f"the object has more than {limit // 1024} KiB")
+                raise TooLarge(f"the object has more than {limit // 1024} KiB")
             raise Unreadable(f"it is longer than {limit // 1024} KiB")
     return bytes(body)
 
@@ -345,11 +345,11 @@ def _decoded(call: Call, answer: Answer, read: Callable[[bytes], T]) -> T:
         raise failure(call, Unreadable("it is not what was asked for")) from None
 
 
-def _light_workload(body: bytes) -> Workload:
+def _small_workload(body: bytes) -> Workload:
     try:
         return workload_from_object(decode_json(body))
     except TooDeep as error:
-        raise TooHeavy(f"the object is {error}") from None
+        raise TooLarge(f"the object is {error}") from None
 
 
 def _source_call(namespace: str, source: SourceRef) -> tuple[Call, str]:

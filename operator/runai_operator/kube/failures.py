@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from kubernetes.config import ConfigException
 
+from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
@@ -24,7 +25,6 @@ from runai_operator.domain.errors import (
     Vanished,
     clip,
 )
-from runai_operator.domain.reading import Unreadable, decode_json
 from runai_operator.kube.wire import Answer
 
 FOREIGN = (aiohttp.ClientError, OSError, Unreadable, ConfigException)

@@ -26,8 +26,8 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import clip
-from runai_operator.domain.reading import Unreadable
 from runai_operator.kube.wire import METADATA, METADATA_DEPTH, METADATA_LIST, collection_path, decode_metadata
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Kubernetes' JSON to the domain's words and back; no I/O.
 
 Admitted here: field names of the API, media types, paths. Readers are tolerant: what an object says wrongly becomes its
-`defect`, for its author to read, never an exception.
+`spec_error`, for its author to read, never an exception.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from runai_operator.codecs.json import TooDeep, Unreadable, cut, decode_json
 from runai_operator.domain.errors import InvalidWorkload, clip
 from runai_operator.domain.model import (
     CONFIRM_DELETE_ANNOTATION,
@@ -24,13 +25,12 @@ from runai_operator.domain.model import (
     PLURAL,
     RECONCILE_ANNOTATION,
     VERSION,
-    Definition,
+    CRDState,
     DeletionPolicy,
     ExternalDeletionPolicy,
-    Head,
     Json,
-    Listed,
     ManagementPolicy,
+    Meta,
     Orphan,
     OwnerMark,
     RecreatePolicy,
@@ -39,9 +39,9 @@ from runai_operator.domain.model import (
     SourceRef,
     SourceText,
     Spec,
+    TableRow,
     Workload,
 )
-from runai_operator.domain.reading import TooDeep, Unreadable, cut, decode_json
 
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -50,10 +50,10 @@ MERGE_PATCH = "application/merge-patch+json"
 
 GROUP_PATH = f"/apis/{GROUP}/{VERSION}"
 
-DEFINITION_NAME = f"{PLURAL}.{GROUP}"
-DEFINITION_PATH = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{DEFINITION_NAME}"
+CRD_NAME = f"{PLURAL}.{GROUP}"
+CRD_PATH = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD_NAME}"
 ACCESS_REVIEWS_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-MAY_WE_READ_THE_DEFINITION: Mapping[str, Any] = {
+MAY_WE_READ_THE_CRD: Mapping[str, Any] = {
     "apiVersion": "authorization.k8s.io/v1",
     "kind": "SelfSubjectAccessReview",
     "spec": {
@@ -61,7 +61,7 @@ MAY_WE_READ_THE_DEFINITION: Mapping[str, Any] = {
             "verb": "get",
             "group": "apiextensions.k8s.io",
             "resource": "customresourcedefinitions",
-            "name": DEFINITION_NAME,
+            "name": CRD_NAME,
         }
     },
 }
@@ -88,7 +88,7 @@ COLUMNS = (
     "Created",
     "Source",
 )
-"""Printer columns of the CustomResourceDefinition that a `Listed` always names; None where the server has none."""
+"""Printer columns of the CustomResourceDefinition that a `TableRow` always names; None where the server has none."""
 
 METADATA_DEPTH = 100
 """Far above any honest metadata; what walks through metadata by recursion then has room."""
@@ -141,7 +141,7 @@ def decode_metadata(data: bytes) -> Any:
 def decode_workload(data: bytes) -> Workload:
     """A whole RunaiWorkload however it is nested; raises `Unreadable` for what is no JSON object.
 
-    A manifest nested too deeply comes back as a defect; everything else is as stored.
+    A manifest nested too deeply comes back as a spec_error; everything else is as stored.
     """
     try:
         return workload_from_object(decode_json(data))
@@ -150,25 +150,25 @@ def decode_workload(data: bytes) -> Workload:
     try:
         return workload_from_object(decode_json(data))
     except TooDeep as error:
-        defect = f"spec.manifest is {error}: make it flatter, or put it into manifestYaml as text"
-        return workload_from_object(decode_json(cut(data, _MANIFEST)), defect=defect)
+        spec_error = f"spec.manifest is {error}: make it flatter, or put it into manifestYaml as text"
+        return workload_from_object(decode_json(cut(data, _MANIFEST)), spec_error=spec_error)
 
 
-def workload_from_object(obj: Any, *, defect: str | None = None) -> Workload:
-    """One RunaiWorkload. `defect` is what is already known to be wrong with it."""
-    head = head_from_metadata(obj["metadata"])
+def workload_from_object(obj: Any, *, spec_error: str | None = None) -> Workload:
+    """One RunaiWorkload. `spec_error` is what is already known to be wrong with it."""
+    meta = meta_from_object(obj["metadata"])
     spec, misfits = _spec(_mapping(obj.get("spec")))
     return Workload(
-        ref=head.ref,
-        resource_version=head.resource_version,
-        generation=head.generation,
-        deleting=head.deleting,
+        ref=meta.ref,
+        resource_version=meta.resource_version,
+        generation=meta.generation,
+        deleting=meta.deleting,
         finalizers=tuple(obj["metadata"].get("finalizers") or ()),
-        paused=head.paused,
-        reconcile_token=head.reconcile_token,
+        paused=meta.paused,
+        reconcile_token=meta.reconcile_token,
         spec=spec,
         status=_mapping(obj.get("status")),
-        defect=defect or ("; ".join(misfits) or None),
+        spec_error=spec_error or ("; ".join(misfits) or None),
         deletion_requested=_moment(obj["metadata"].get("deletionTimestamp")),
     )
 
@@ -177,10 +177,10 @@ TOKEN_LIMIT = 256
 """Longest reconcile token that status holds, in characters."""
 
 
-def head_from_metadata(meta: Mapping[str, Any]) -> Head:
+def meta_from_object(meta: Mapping[str, Any]) -> Meta:
     """From `metadata` alone; labels, managed fields and foreign annotations are not kept."""
     annotations = meta.get("annotations") or {}
-    return Head(
+    return Meta(
         ref=Ref(meta["namespace"], meta["name"], meta["uid"]),
         resource_version=meta["resourceVersion"],
         generation=meta.get("generation", 0),
@@ -197,12 +197,12 @@ def _token(annotations: Mapping[str, Any]) -> str | None:
     return clip(token, TOKEN_LIMIT) if token is not None else None
 
 
-def page_of_table(table: Mapping[str, Any]) -> tuple[list[Listed], str]:
+def page_of_table(table: Mapping[str, Any]) -> tuple[list[TableRow], str]:
     """The rows of a `Table` answer, and the token of the next page; empty on the last one."""
     names = [column["name"] for column in table["columnDefinitions"]]
     nothing = dict.fromkeys(COLUMNS)
     rows = [
-        Listed(head_from_metadata(row["object"]["metadata"]), nothing | dict(zip(names, row["cells"], strict=False)))
+        TableRow(meta_from_object(row["object"]["metadata"]), nothing | dict(zip(names, row["cells"], strict=False)))
         for row in table["rows"] or ()
     ]
     return rows, table["metadata"].get("continue") or ""
@@ -230,10 +230,10 @@ def source_text(held: Mapping[str, Any], source: SourceRef) -> SourceText:
     return SourceText(text, held["metadata"]["resourceVersion"])
 
 
-def definition_from_metadata(meta: Mapping[str, Any]) -> Definition:
+def crd_from_metadata(meta: Mapping[str, Any]) -> CRDState:
     """From `metadata` of the CustomResourceDefinition."""
     annotations = meta.get("annotations") or {}
-    return Definition(
+    return CRDState(
         deleting=meta.get("deletionTimestamp") is not None,
         confirmed=annotations.get(CONFIRM_DELETE_ANNOTATION) == "true",
     )

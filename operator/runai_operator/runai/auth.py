@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 import httpx
 
+from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import AccessDenied, BridgeError, Scope
-from runai_operator.domain.reading import Unreadable
 from runai_operator.runai.failures import Operation, failure
 from runai_operator.runai.transport import read_answer
 from runai_operator.runai.wire import Answer, number, read_jwt

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 import httpx
 
+from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
@@ -27,7 +28,6 @@ from runai_operator.domain.errors import (
     UnexpectedReply,
     clip,
 )
-from runai_operator.domain.reading import Unreadable
 from runai_operator.runai.wire import Answer, number, read_date, read_error, read_oauth_error
 
 FOREIGN = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError, OSError)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import httpx
 
 from runai_operator import __version__
+from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import BridgeError, Unavailable
-from runai_operator.domain.reading import Unreadable
 from runai_operator.runai.failures import FOREIGN, Operation, failure, outcome_word
 from runai_operator.runai.wire import Answer, parse, read_date
 

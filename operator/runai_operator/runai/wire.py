@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import InvalidWorkload, clip
 from runai_operator.domain.manifest import OWNER_ANNOTATIONS, read_mark
 from runai_operator.domain.model import Gvk, Project, Remote, Row, RowPage
-from runai_operator.domain.reading import Unreadable, decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builders import WORKLOAD_ID, a_condition, a_remote, a_row, a_situation, a_wanted, a_workload, recorded
-from runai_operator.domain.actions import ReadRemote, Settle, Update, Verdict
+from builders import WORKLOAD_ID, a_condition, a_desired, a_remote, a_row, a_state, a_workload, recorded
+from runai_operator.domain.actions import ReadRemote, Result, Update, Verdict
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import OutcomeUnknown
 from runai_operator.domain.model import RecreatePolicy
@@ -19,13 +19,13 @@ LOST = OutcomeUnknown("lost")
 
 def after_a_lost_answer(**spec):
     workload = a_workload(generation=2, status=recorded(), **spec)
-    s = a_situation(workload, wanted=a_wanted("v1:bbbb"), remote=a_remote(), failed=LOST)
-    return settle(s, Settle(Verdict.TROUBLE, LOST, outstanding=True), now=NOW)
+    s = a_state(workload, desired=a_desired("v1:bbbb"), remote=a_remote(), failed=LOST)
+    return settle(s, Result(Verdict.RETRYING, LOST, outstanding=True), now=NOW)
 
 
 def test_after_a_lost_put_even_the_old_content_is_sent_again():
     status = after_a_lost_answer()
-    s = a_situation(a_workload(generation=3, status=status), wanted=a_wanted(), remote=a_remote())
+    s = a_state(a_workload(generation=3, status=status), desired=a_desired(), remote=a_remote())
 
     assert isinstance(decide(s), Update)
 
@@ -34,8 +34,8 @@ def test_after_a_lost_answer_a_change_of_identity_is_still_known_for_one():
     """A DELETE on the way to a recreate whose answer is lost must not turn into a PUT of another kind."""
     policy = {"recreate_policy": RecreatePolicy.ON_IMMUTABLE_CHANGE}
     status = after_a_lost_answer(**policy)
-    other = a_wanted("v1:bbbb", project_id="2")
-    s = a_situation(a_workload(generation=3, status=status, **policy), wanted=other, remote=a_remote())
+    other = a_desired("v1:bbbb", project_id="2")
+    s = a_state(a_workload(generation=3, status=status, **policy), desired=other, remote=a_remote())
 
     assert type(decide(s)).__name__ == "Delete"
 
@@ -45,8 +45,8 @@ def test_what_a_newer_version_wrote_is_left_as_it_is():
     newer = a_condition("Audited", "True", "ByNextYear")
     stored = recorded(costCenter="x")
     stored["conditions"] = [*stored["conditions"], newer]
-    s = a_situation(a_workload(generation=2, status=stored), remote=a_remote())
-    status = settle(s, Settle(Verdict.MIRROR), now=NOW)
+    s = a_state(a_workload(generation=2, status=stored), remote=a_remote())
+    status = settle(s, Result(Verdict.IN_SYNC), now=NOW)
 
     assert newer in status["conditions"]
     assert "costCenter" not in patch_between(stored, status), "neither written nor removed"
@@ -95,24 +95,26 @@ FIRST_RELEASE = {
 
 def test_a_status_of_the_first_release_is_understood_and_settles_to_itself():
     workload = a_workload(status=FIRST_RELEASE)
-    s = a_situation(workload, row=a_row(phase="Running", running_pods=1, requested_pods=1, allocated_gpus="1"))
+    s = a_state(workload, row=a_row(phase="Running", running_pods=1, requested_pods=1, allocated_gpus="1"))
 
-    assert decide(s) == Settle(Verdict.MIRROR)
-    assert patch_between(FIRST_RELEASE, settle(s, Settle(Verdict.MIRROR), now=NOW)) == {}
+    assert decide(s) == Result(Verdict.IN_SYNC)
+    assert patch_between(FIRST_RELEASE, settle(s, Result(Verdict.IN_SYNC), now=NOW)) == {}
 
 
 @pytest.mark.parametrize(
     ("hashed", "expected"),
     [
-        pytest.param("v0:0123.e3a1", Settle, id="another normalisation: no PUT for that alone"),
+        pytest.param("v0:0123.e3a1", Result, id="another normalisation: no PUT for that alone"),
         pytest.param("v1:0123.IDENTITY", ReadRemote, id="the same normalisation, other content: on the way to a PUT"),
     ],
 )
 def test_what_another_version_hashed_causes_no_put_by_itself(hashed, expected):
-    wanted = a_wanted("v1:4567")
+    desired = a_desired("v1:4567")
     status = FIRST_RELEASE | {
-        "submittedHash": hashed.replace("IDENTITY", wanted.identity(adopts=False)).replace("e3a1", wanted.identity(adopts=False))
+        "submittedHash": hashed.replace("IDENTITY", desired.identity(adopts=False)).replace(
+            "e3a1", desired.identity(adopts=False)
+        )
     }
-    s = a_situation(a_workload(status=status), wanted=wanted, check_content=True)
+    s = a_state(a_workload(status=status), desired=desired, check_content=True)
 
     assert isinstance(decide(s), expected)

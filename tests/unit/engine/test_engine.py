@@ -10,14 +10,13 @@ import pytest
 
 from fakes.bench import EPOCH, RUNS_ON, Bench
 from runai_operator.domain.model import (
-    Definition,
+    CRDState,
     DeletionPolicy,
     ExternalDeletionPolicy,
     SourceRef,
     SourceText,
-    Spec,
 )
-from runai_operator.domain.situation import condition
+from runai_operator.domain.state import condition
 
 pytestmark = pytest.mark.looptime
 
@@ -72,7 +71,7 @@ async def test_a_life_takes_five_writes_and_one_for_each_change_shown(bench):
     stored = bench.apply("a")
     await asyncio.sleep(60)
     bench.kube.edit(stored, replace(stored.spec, manifest={**RUNS_ON, "spec": {"replicas": 2}}))
-    bench.engine.observe("MODIFIED", stored.head())
+    bench.engine.observe("MODIFIED", stored.meta())
     await asyncio.sleep(60)
     bench.delete(stored)
     await asyncio.sleep(60)
@@ -152,7 +151,7 @@ async def test_an_accident_is_slowed_down_to_the_rate_told_and_can_be_stopped(be
 
     for stored in list(bench.kube.objects.values())[:5]:
         bench.kube.edit(stored, replace(stored.spec, deletion_policy=DeletionPolicy.ORPHAN))
-        bench.engine.observe("MODIFIED", stored.head())
+        bench.engine.observe("MODIFIED", stored.meta())
     await asyncio.sleep(5)
     assert len(bench.kube.objects) == 30, "Orphan lets go at once"
 
@@ -166,15 +165,15 @@ async def test_the_definition_goes_by_accident_and_no_workload_goes_with_it_unti
     for number in range(20):
         bench.apply(f"w{number}")
     await asyncio.sleep(120)
-    bench.kube.delete_definition()
+    bench.kube.delete_crd()
     for stored in list(bench.kube.objects.values()):
-        bench.engine.observe("MODIFIED", stored.head())
+        bench.engine.observe("MODIFIED", stored.meta())
     await asyncio.sleep(1800)
 
     assert len(bench.runai.live()) == 20
     assert "confirm-delete" in condition(bench.kube.objects["ns", "w0"].status, "Ready")["message"]
 
-    bench.kube.definition = Definition(deleting=True, confirmed=True)
+    bench.kube.crd = CRDState(deleting=True, confirmed=True)
     await asyncio.sleep(60)
 
     assert bench.runai.live() == []
@@ -225,12 +224,12 @@ async def test_an_outage_shorter_than_the_patience_loses_nothing_however_old_the
     stored = bench.apply("a")
     await asyncio.sleep(60)
     bench.kube.touch(stored, paused=True)
-    bench.engine.observe("MODIFIED", stored.head())
+    bench.engine.observe("MODIFIED", stored.meta())
     bench.delete(stored)
     await asyncio.sleep(7200)
     bench.chance.down = True
     bench.kube.touch(stored, paused=False)
-    bench.engine.observe("MODIFIED", stored.head())
+    bench.engine.observe("MODIFIED", stored.meta())
     await asyncio.sleep(300)
     assert bench.kube.orphans == {}
 
@@ -275,7 +274,7 @@ async def test_what_somebody_deletes_again_and_again_is_created_more_and_more_sl
     assert len(bench.runai.world.creates) == 6, "a restart does not forget it"
 
     bench.kube.touch(stored, token="try again")
-    bench.engine.observe("MODIFIED", stored.head())
+    bench.engine.observe("MODIFIED", stored.meta())
     await asyncio.sleep(60)
 
     assert len(bench.runai.world.creates) == 7
@@ -296,7 +295,7 @@ async def test_a_run_ai_that_never_tells_of_the_sync_is_believed_by_its_phases_a
 
     stored = bench.kube.objects["ns", "w0"]
     bench.kube.edit(stored, replace(stored.spec, manifest={**RUNS_ON, "spec": {"replicas": 2}}))
-    bench.engine.observe("MODIFIED", stored.head())
+    bench.engine.observe("MODIFIED", stored.meta())
     await asyncio.sleep(60)
 
     assert bench.ready() == 10
@@ -317,7 +316,7 @@ async def test_a_rate_of_zero_deletes_nothing_and_orphans_still_go(bench):
     assert "waiting for its turn" in condition(stored.status, "Ready")["message"]
 
     bench.kube.edit(stored, replace(stored.spec, deletion_policy=DeletionPolicy.ORPHAN))
-    bench.engine.observe("MODIFIED", stored.head())
+    bench.engine.observe("MODIFIED", stored.meta())
     await asyncio.sleep(1)
 
     assert bench.kube.objects == {}

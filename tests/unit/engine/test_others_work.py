@@ -10,7 +10,7 @@ import pytest
 from fakes.bench import RUNS_ON, WORLD, Bench
 from runai_operator.domain.manifest import read_mark
 from runai_operator.domain.model import ExternalDeletionPolicy, ManagementPolicy, RecreatePolicy, RerunPolicy
-from runai_operator.domain.situation import condition
+from runai_operator.domain.state import condition
 
 pytestmark = pytest.mark.looptime
 
@@ -48,7 +48,9 @@ def sent_to(bench, workload):
         pytest.param({"manifest": JOB}, {}, id="it is of another kind"),
         pytest.param({"annotations": FOREIGN_MARK}, {}, id="it carries another owner's mark"),
         pytest.param(
-            {"manifest": JOB}, {"management_policy": ManagementPolicy.OBSERVE}, id="of another kind, and observed before"
+            {"manifest": JOB},
+            {"management_policy": ManagementPolicy.OBSERVE},
+            id="of another kind, and observed before",
         ),
     ],
 )

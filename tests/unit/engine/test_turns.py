@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from runai_operator.engine.turns import MINUTE, Turns
+from runai_operator.engine.turns import MINUTE, DeletionLimiter
 
 
 class Clock:
@@ -23,7 +23,7 @@ def clock():
 
 
 def test_up_to_the_rate_nobody_waits(clock):
-    turns = Turns(3, clock)
+    turns = DeletionLimiter(3, clock)
 
     assert [turns.wait(f"uid-{number}") for number in range(3)] == [0, 0, 0]
     assert turns.waiting() == 0
@@ -31,7 +31,7 @@ def test_up_to_the_rate_nobody_waits(clock):
 
 @pytest.mark.parametrize("rate", [1, 3, 10])
 def test_no_minute_sees_more_than_the_rate_whenever_they_come(clock, rate):
-    turns, given = Turns(rate, clock), []
+    turns, given = DeletionLimiter(rate, clock), []
     for number in range(100):
         clock.now += (number * 7) % 5
         given.append(clock.now + turns.wait(f"uid-{number}"))
@@ -41,7 +41,7 @@ def test_no_minute_sees_more_than_the_rate_whenever_they_come(clock, rate):
 
 
 def test_a_turn_is_kept_while_others_come_and_once_it_came(clock):
-    turns = Turns(1, clock)
+    turns = DeletionLimiter(1, clock)
     turns.wait("first")
     assert turns.wait("second") == MINUTE
     assert turns.wait("third") == 2 * MINUTE
@@ -55,7 +55,7 @@ def test_a_turn_is_kept_while_others_come_and_once_it_came(clock):
 
 
 def test_what_is_forgotten_waits_no_longer_and_counts_anew(clock):
-    turns = Turns(1, clock)
+    turns = DeletionLimiter(1, clock)
     turns.wait("first")
     turns.wait("second")
     turns.forget("second")
@@ -65,7 +65,7 @@ def test_what_is_forgotten_waits_no_longer_and_counts_anew(clock):
 
 
 def test_a_rate_of_zero_deletes_none(clock):
-    turns = Turns(0, clock)
+    turns = DeletionLimiter(0, clock)
 
     assert turns.wait("uid") == math.inf
     assert turns.waiting() == 1

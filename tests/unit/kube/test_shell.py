@@ -39,7 +39,7 @@ class Shell:
         self.watcher = Watcher(
             session=session,
             state=self.state,
-            observe=lambda kind, head: self.seen.append((kind, head.ref.name)),
+            observe=lambda kind, meta: self.seen.append((kind, meta.ref.name)),
             served=client.resource_served,
             namespaces=namespaces,
         )
@@ -380,9 +380,9 @@ async def test_a_finalizer_of_kopf_on_an_object_is_left_alone(fake, shell):
 async def test_an_observer_that_fails_stops_nothing(fake, shell, caplog):
     told = []
 
-    def observe(kind, head):
-        told.append(head.ref.name)
-        raise ValueError(head.ref.name)
+    def observe(kind, meta):
+        told.append(meta.ref.name)
+        raise ValueError(meta.ref.name)
 
     object.__setattr__(shell.watcher, "observe", observe)
     async with shell:

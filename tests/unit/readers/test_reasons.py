@@ -16,7 +16,7 @@ import yaml
 from readers import Json
 from readers.combinations import DESIRED, PHASES, SYNCS, TABLE, cases, passes
 from readers.write_testdata import HEALTH_DATA
-from runai_operator.domain import errors, situation
+from runai_operator.domain import errors
 
 REPOSITORY = Path(__file__).parents[3]
 CODE = REPOSITORY / "operator" / "runai_operator"
@@ -34,7 +34,7 @@ def named(node: ast.expr) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.Name):
-        found = getattr(situation, node.id, None)
+        found = getattr(state, node.id, None)
         return found if isinstance(found, str) else None
     return None
 
@@ -54,11 +54,11 @@ def defaults_of_errors() -> Iterator[str]:
 
 
 def told_by_status() -> Iterator[str]:
-    """The second of what makes a `Story` or a condition, and the words for phases."""
+    """The second of what makes a `ReadyCondition` or a condition, and the words for phases."""
     module = ast.parse((CODE / "domain" / "status.py").read_text())
     for node in ast.walk(module):
         match node:
-            case ast.Call(func=ast.Name(id="Story"), args=[_, second, *_]) if reason := named(second):
+            case ast.Call(func=ast.Name(id="ReadyCondition"), args=[_, second, *_]) if reason := named(second):
                 yield reason
             case ast.Return(value=ast.Tuple(elts=[ast.Constant(value="True" | "False" | "Unknown"), second, _])) if (
                 reason := named(second)
@@ -129,10 +129,10 @@ End = tuple[str, bool]
 
 
 def ends_in_the_code() -> Iterator[End]:
-    """Every `Settle(...)` in it; where it is not written as a constant whether something is outstanding, both."""
+    """Every `Result(...)` in it; where it is not written as a constant whether something is outstanding, both."""
     for node in [node for module in modules() for node in ast.walk(module)]:
         match node:
-            case ast.Call(func=ast.Name(id="Settle"), args=[ast.Attribute(attr=verdict), *_], keywords=keywords):
+            case ast.Call(func=ast.Name(id="Result"), args=[ast.Attribute(attr=verdict), *_], keywords=keywords):
                 told = [keyword.value for keyword in keywords if keyword.arg == "outstanding"]
                 known = [bool(value.value) for value in told if isinstance(value, ast.Constant)]
                 yield from ((verdict, value) for value in known or ([True, False] if told else [False]))

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import Gvk, OwnerMark, Project, RowQuery, Submission
-from runai_operator.domain.reading import Unreadable
 from runai_operator.runai import wire
 from runai_operator.runai.wire import Answer
 

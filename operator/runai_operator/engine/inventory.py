@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runai_operator.domain.model import Head, Listed, Row, SourceRef, Workload
-from runai_operator.domain.situation import COMPLETED, FAILED, condition, is_same_moment
+from runai_operator.domain.model import Meta, Row, SourceRef, TableRow, Workload
+from runai_operator.domain.state import COMPLETED, FAILED, condition, is_same_moment
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class StatusSummary:
     """The part of status that scheduling looks at."""
 
     observed_generation: int = -1
@@ -35,10 +35,10 @@ class Shown:
     has_source: bool = False
 
     @classmethod
-    def of_cells(cls, listed: Listed) -> Shown:
+    def of_cells(cls, listed: TableRow) -> StatusSummary:
         """From the printer columns of the custom resource."""
         cells = listed.cells
-        if cells.get("Owner") not in (None, "", listed.head.ref.uid):
+        if cells.get("Owner") not in (None, "", listed.meta.ref.uid):
             return cls()
         observed = cells.get("Observed")
         return cls(
@@ -60,7 +60,7 @@ class Shown:
         )
 
     @classmethod
-    def of_status(cls, status: dict[str, Any], *, has_source: bool) -> Shown:
+    def of_status(cls, status: dict[str, Any], *, has_source: bool) -> StatusSummary:
         """From the status we have just written or found right."""
         ready = condition(status, "Ready") or {}
         return cls(
@@ -90,11 +90,11 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Record:
+class Entry:
     """One RunaiWorkload."""
 
-    head: Head
-    shown: Shown
+    meta: Meta
+    shown: StatusSummary
     row: Row | None = None
     unwritten: dict[str, Any] = field(default_factory=dict)
     """Status fields that a failed write still owes: the id of a workload made just now, above all."""
@@ -102,7 +102,7 @@ class Record:
     """`phaseUpdatedAt` of a failure that an edit may have mended since."""
     look: bool = False
     check_content: bool = False
-    heavy: bool = False
+    large: bool = False
     first_lookup: float | None = None
     """When this process first looked for what an attempt in doubt may have made (loop seconds)."""
     failures: int = 0
@@ -124,18 +124,18 @@ class Record:
 
     @property
     def uid(self) -> str:
-        return self.head.ref.uid
+        return self.meta.ref.uid
 
     @property
     def about(self) -> dict[str, str]:
         """For the fields of a log line."""
-        ref = self.head.ref
+        ref = self.meta.ref
         return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}
 
     @property
     def share(self) -> str:
         """Whose turn it takes: the project once it is known, the namespace before."""
-        return self.shown.project_id or self.head.ref.namespace
+        return self.shown.project_id or self.meta.ref.namespace
 
     @property
     def workload_id(self) -> str | None:
@@ -155,17 +155,17 @@ class Record:
 
     def needs_pass(self) -> bool:
         """At start-up: is there anything that waiting for events and rows would not bring about?"""
-        head, shown = self.head, self.shown
-        if head.deleting:
-            return head.has_finalizer
+        meta, shown = self.meta, self.shown
+        if meta.deleting:
+            return meta.has_finalizer
         settled = shown.ready == "True" or (shown.workload_id is not None and shown.sync == "Synced")
         return (
-            head.generation != shown.observed_generation
-            or head.reconcile_token not in (None, shown.handled_token)
-            or head.paused != (shown.reason == "Paused")
+            meta.generation != shown.observed_generation
+            or meta.reconcile_token not in (None, shown.handled_token)
+            or meta.paused != (shown.reason == "Paused")
             or shown.has_source
             or not (settled or shown.phase == FAILED)
-            or not (head.has_finalizer or shown.workload_id is None)
+            or not (meta.has_finalizer or shown.workload_id is None)
         )
 
     def deletion_seen_by(self, moment: float) -> float:
@@ -175,8 +175,8 @@ class Record:
 
     def saw(self, workload: Workload) -> None:
         """A fresh reading, before anything is done."""
-        self.head = replace(
-            self.head,
+        self.meta = replace(
+            self.meta,
             resource_version=workload.resource_version,
             generation=workload.generation,
             deleting=workload.deleting,
@@ -186,11 +186,11 @@ class Record:
         )
 
 
-class Records:
+class Inventory:
     """All records, by UID, by workload id, and by project and name (where lists know a workload by another id)."""
 
     def __init__(self) -> None:
-        self._by_uid: dict[str, Record] = {}
+        self._by_uid: dict[str, Entry] = {}
         self._by_ref: dict[tuple[str, str], str] = {}
         self._by_workload_id: dict[str, str] = {}
         self._by_name: dict[tuple[str, str], str] = {}
@@ -199,39 +199,39 @@ class Records:
     def __len__(self) -> int:
         return len(self._by_uid)
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[Entry]:
         return iter(self._by_uid.values())
 
-    def get(self, uid: str) -> Record | None:
+    def get(self, uid: str) -> Entry | None:
         return self._by_uid.get(uid)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Entry) -> None:
         self._by_uid[record.uid] = record
-        self._by_ref[record.head.ref.namespace, record.head.ref.name] = record.uid
+        self._by_ref[record.meta.ref.namespace, record.meta.ref.name] = record.uid
         self.index(record)
 
-    def namesake(self, namespace: str, name: str) -> Record | None:
+    def namesake(self, namespace: str, name: str) -> Entry | None:
         """The record of that custom resource name, whatever its UID."""
         uid = self._by_ref.get((namespace, name))
         return self._by_uid.get(uid) if uid else None
 
-    def index(self, record: Record) -> None:
+    def index(self, record: Entry) -> None:
         """Call after the record's id, name or project changed."""
         if record.workload_id is not None:
             self._by_workload_id[record.workload_id] = record.uid
             if record.shown.project_id and record.shown.name:
                 self._by_name[record.shown.project_id, record.shown.name] = record.uid
 
-    def forget(self, uid: str) -> Record | None:
+    def forget(self, uid: str) -> Entry | None:
         record = self._by_uid.pop(uid, None)
         if record is not None:
             self.unindex(record)
-            place = (record.head.ref.namespace, record.head.ref.name)
+            place = (record.meta.ref.namespace, record.meta.ref.name)
             if self._by_ref.get(place) == uid:
                 del self._by_ref[place]
         return record
 
-    def unindex(self, record: Record) -> None:
+    def unindex(self, record: Entry) -> None:
         """Call before the record's id is forgotten."""
         if record.workload_id is not None and self._by_workload_id.get(record.workload_id) == record.uid:
             del self._by_workload_id[record.workload_id]
@@ -239,7 +239,7 @@ class Records:
         if self._by_name.get(place) == record.uid:
             del self._by_name[place]
 
-    def of_row(self, row: Row) -> Record | None:
+    def of_row(self, row: Row) -> Entry | None:
         """Whose workload the row shows: by id. By project and name only as long as the lists have never shown an id that
         we know, and only if it was created when ours was: the name alone may be an earlier or another's workload."""
         if (uid := self._by_workload_id.get(row.id)) is not None:

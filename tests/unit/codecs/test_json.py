@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from runai_operator.domain.reading import MAX_DEPTH, TooDeep, Unreadable, cut, decode_json
+from runai_operator.codecs.json import MAX_DEPTH, TooDeep, Unreadable, cut, decode_json
 
 
 def nested(levels: int) -> bytes:

@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 
 import yaml
 
-from runai_operator.domain.errors import InvalidWorkload, TooHeavy
-from runai_operator.domain.reading import Unreadable, decode_json
+from runai_operator.codecs.json import Unreadable, decode_json
+from runai_operator.domain.errors import InvalidWorkload, TooLarge
 
 QUICK_NODES = 20_000
 """Values that are read in a few hundredths of a second."""
@@ -44,7 +44,7 @@ _BASES = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
 def read_yaml(text: str, *, max_nodes: int = FULL_NODES) -> Any:
     """The one document of `text` as JSON values.
 
-    Raises `InvalidWorkload` with line and column, never with content, and `TooHeavy` when it holds more than
+    Raises `InvalidWorkload` with line and column, never with content, and `TooLarge` when it holds more than
     `max_nodes` values and `max_nodes` is less than what is allowed at all.
     """
     reader = _Reader(max_nodes)
@@ -197,7 +197,7 @@ class _Reader:
         self._size.characters += characters
         if self._size.nodes > self._max_nodes:
             if self._max_nodes < FULL_NODES:
-                raise TooHeavy(f"the YAML holds more than {self._max_nodes} values")
+                raise TooLarge(f"the YAML holds more than {self._max_nodes} values")
             _fail(event, f"it expands to more than {FULL_NODES:,} values")
         if self._size.characters > EXPANDED_CHARACTERS:
             _fail(event, f"it expands to more than {EXPANDED_CHARACTERS:,} characters")

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import Definition
+from runai_operator.domain.model import CRDState
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +22,12 @@ WAKE_WITHIN = 4.0
 """Seconds over which they are woken once the deletion is confirmed."""
 
 
-class DefinitionGuard:
+class CRDGuard:
     """Reads the definition when a deletion needs it, and wakes who was held back."""
 
     def __init__(
         self,
-        read: Callable[[], Awaitable[Definition | None]],
+        read: Callable[[], Awaitable[CRDState | None]],
         wake: Callable[[str, float], None],
         *,
         clock: Callable[[], float],
@@ -37,12 +37,12 @@ class DefinitionGuard:
         self._read, self._wake, self._clock, self._random = read, wake, clock, random
         self._lock = asyncio.Lock()
         self._begun = float("-inf")
-        self._last = Definition(deleting=False, confirmed=False)
+        self._last = CRDState(deleting=False, confirmed=False)
         self._blind = False
         self._held: set[str] = set()
         self._holds = asyncio.Event()
 
-    async def seen_since(self, uid: str, moment: float) -> Definition:
+    async def seen_since(self, uid: str, moment: float) -> CRDState:
         """The definition as it was after `moment` (loop seconds), for the deletion of `uid`, which is held back if that
         says so. Raises the errors of the reading."""
         await self._refresh(moment)
@@ -62,7 +62,7 @@ class DefinitionGuard:
         """To hold back is the safe answer, so that one may be a little old."""
         return self._begun > (self._clock() - INTERVAL if _holds(self._last) else moment)
 
-    def _told(self, read: Definition | None) -> Definition:
+    def _told(self, read: CRDState | None) -> CRDState:
         if read is not None:
             return read
         if not self._blind:
@@ -71,7 +71,7 @@ class DefinitionGuard:
                 "the CustomResourceDefinition may not be read, so that deleting it deletes the workloads in Run:ai too:"
                 " allow `get` on it to have them held back"
             )
-        return Definition(deleting=False, confirmed=False)
+        return CRDState(deleting=False, confirmed=False)
 
     async def run(self) -> None:
         """Look again while anybody is held back; runs for ever."""
@@ -93,5 +93,5 @@ class DefinitionGuard:
             self._wake(uid, self._random.uniform(0, WAKE_WITHIN))
 
 
-def _holds(definition: Definition) -> bool:
-    return definition.deleting and not definition.confirmed
+def _holds(crd: CRDState) -> bool:
+    return crd.deleting and not crd.confirmed

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES, read_yaml
 from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import Json, OwnerMark, Project, SourceRef, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
-from runai_operator.domain.situation import Wanted
-from runai_operator.domain.yaml_reader import FULL_NODES, QUICK_NODES, read_yaml
+from runai_operator.domain.state import Desired
 from runai_operator.engine.ports import Kube
 
 PROJECT_MEMORY = 300.0
@@ -19,8 +19,8 @@ PROJECT_MEMORY = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    wanted: Wanted
+class Rendered:
+    desired: Desired
     source: tuple[SourceRef, str | None] | None
     """Where the manifest was read and at which version."""
 
@@ -63,20 +63,20 @@ def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
     return found[0].id
 
 
-class Preparation:
-    """Makes a `Wanted` of a spec."""
+class Renderer:
+    """Makes a `Desired` of a spec."""
 
     def __init__(self, kube: Kube, projects: Projects, install: str) -> None:
         self._kube, self._projects, self._install = kube, projects, install
 
-    async def __call__(self, workload: Workload, *, heavy: bool) -> Prepared:
+    async def __call__(self, workload: Workload, *, large: bool) -> Rendered:
         """What would be sent for this workload.
 
-        Raises `InvalidWorkload`, the errors of the look-ups, and, unless `heavy`, `TooHeavy` for a manifest that takes
+        Raises `InvalidWorkload`, the errors of the look-ups, and, unless `large`, `TooLarge` for a manifest that takes
         long to read.
         """
         spec, ref = workload.spec, workload.ref
-        manifest, source = await self._manifest(spec, ref.namespace, heavy=heavy)
+        manifest, source = await self._manifest(spec, ref.namespace, large=large)
         gvk = manifests.check(manifest)
         name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
         if spec.project_id is not None:
@@ -100,24 +100,24 @@ class Preparation:
             mnnvl=spec.mnnvl,
             encoded=spec.manifest is None,
         )
-        wanted = Wanted(submission, gvk, content, from_source=source is not None)
-        return Prepared(wanted, source)
+        desired = Desired(submission, gvk, content, from_source=source is not None)
+        return Rendered(desired, source)
 
     async def _manifest(
-        self, spec: Spec, namespace: str, *, heavy: bool
+        self, spec: Spec, namespace: str, *, large: bool
     ) -> tuple[Json, tuple[SourceRef, str | None] | None]:
         if spec.manifest is not None:
             return spec.manifest, None
         if spec.manifest_yaml is not None:
-            return await _read(spec.manifest_yaml, heavy=heavy), None
+            return await _read(spec.manifest_yaml, large=large), None
         if spec.manifest_from is not None:
             text = await self._kube.read_source(namespace, spec.manifest_from)
-            return await _read(text.text, heavy=heavy), (spec.manifest_from, text.version)
+            return await _read(text.text, large=large), (spec.manifest_from, text.version)
         raise InvalidWorkload("no manifest is given: set one of spec.manifest, spec.manifestYaml, spec.manifestFrom")
 
 
-async def _read(text: str, *, heavy: bool) -> Json:
-    if heavy:
+async def _read(text: str, *, large: bool) -> Json:
+    if large:
         read: Json = await asyncio.to_thread(read_yaml, text, max_nodes=FULL_NODES)
     else:
         read = read_yaml(text, max_nodes=QUICK_NODES)

@@ -8,27 +8,27 @@ from random import Random
 import pytest
 
 from runai_operator.domain.errors import KubernetesUnavailable
-from runai_operator.domain.model import Definition
-from runai_operator.engine.definition import DefinitionGuard
+from runai_operator.domain.model import CRDState
+from runai_operator.engine.crd_guard import CRDGuard
 
 pytestmark = pytest.mark.looptime
 
-STANDING = Definition(deleting=False, confirmed=False)
-FALLING = Definition(deleting=True, confirmed=False)
-CONFIRMED = Definition(deleting=True, confirmed=True)
+STANDING = CRDState(deleting=False, confirmed=False)
+FALLING = CRDState(deleting=True, confirmed=False)
+CONFIRMED = CRDState(deleting=True, confirmed=True)
 
 
 class World:
     def __init__(self) -> None:
-        self.definition: Definition | Exception | None = STANDING
+        self.crd: CRDState | Exception | None = STANDING
         self.readings: list[float] = []
         self.woken: dict[str, float] = {}
         self.clock = asyncio.get_running_loop().time
-        self.guard = DefinitionGuard(self.read, self.woken.__setitem__, clock=self.clock, random=Random(1))
+        self.guard = CRDGuard(self.read, self.woken.__setitem__, clock=self.clock, random=Random(1))
 
-    async def read(self) -> Definition | None:
+    async def read(self) -> CRDState | None:
         self.readings.append(self.clock())
-        found = self.definition
+        found = self.crd
         await asyncio.sleep(0.05)
         if isinstance(found, Exception):
             raise found
@@ -55,7 +55,7 @@ async def test_deletions_seen_before_a_reading_share_it(world):
 async def test_a_deletion_seen_after_a_reading_began_needs_another(world):
     first = asyncio.create_task(world.guard.seen_since("early", world.clock()))
     await asyncio.sleep(0.01)
-    world.definition = FALLING
+    world.crd = FALLING
 
     assert await world.guard.seen_since("late", world.clock()) == FALLING
     assert await first == STANDING
@@ -63,13 +63,13 @@ async def test_a_deletion_seen_after_a_reading_began_needs_another(world):
 
 
 async def test_who_is_held_back_is_woken_once_somebody_confirms(world):
-    world.definition = FALLING
+    world.crd = FALLING
     for number in range(3):
         await world.guard.seen_since(f"uid-{number}", world.clock())
     await asyncio.sleep(60)
     assert world.woken == {}
 
-    world.definition = CONFIRMED
+    world.crd = CONFIRMED
     await asyncio.sleep(10)
 
     assert world.woken.keys() == {"uid-0", "uid-1", "uid-2"}
@@ -79,7 +79,7 @@ async def test_who_is_held_back_is_woken_once_somebody_confirms(world):
 
 
 async def test_while_it_holds_many_passes_share_readings(world):
-    world.definition = FALLING
+    world.crd = FALLING
     for _ in range(200):
         await world.guard.seen_since("uid", world.clock())
         await asyncio.sleep(0.1)
@@ -88,7 +88,7 @@ async def test_while_it_holds_many_passes_share_readings(world):
 
 
 async def test_where_it_may_not_be_read_deletions_go_on_and_one_warning_tells(world, caplog):
-    world.definition = None
+    world.crd = None
 
     assert not (await world.guard.seen_since("one", world.clock())).deleting
     assert not (await world.guard.seen_since("two", world.clock())).deleting
@@ -96,20 +96,20 @@ async def test_where_it_may_not_be_read_deletions_go_on_and_one_warning_tells(wo
 
 
 async def test_a_reading_that_failed_says_nothing_and_is_tried_again(world):
-    world.definition = KubernetesUnavailable("down")
+    world.crd = KubernetesUnavailable("down")
     with pytest.raises(KubernetesUnavailable):
         await world.guard.seen_since("uid", world.clock())
-    world.definition = STANDING
+    world.crd = STANDING
 
     assert await world.guard.seen_since("uid", world.clock()) == STANDING
 
 
 async def test_the_guard_survives_an_api_server_that_fails_meanwhile(world):
-    world.definition = FALLING
+    world.crd = FALLING
     await world.guard.seen_since("uid", world.clock())
-    world.definition = KubernetesUnavailable("down")
+    world.crd = KubernetesUnavailable("down")
     await asyncio.sleep(20)
-    world.definition = CONFIRMED
+    world.crd = CONFIRMED
     await asyncio.sleep(10)
 
     assert world.woken.keys() == {"uid"}

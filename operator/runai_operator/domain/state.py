@@ -11,7 +11,7 @@ from typing import Any
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import (
     NOT_SUBMITTED,
-    Definition,
+    CRDState,
     Gvk,
     OwnerMark,
     Remote,
@@ -34,7 +34,7 @@ LOST_REASONS = frozenset({"DeletedExternally", WAITING_TO_RECREATE, RECREATE_GIV
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Desired:
     """What the spec asks for, ready to send."""
 
     submission: Submission
@@ -70,7 +70,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class StoredStatus:
     """What `status` says."""
 
     workload_id: str | None = None
@@ -103,7 +103,7 @@ class Recorded:
         return self.submitted_hash.rpartition(".")[2] if self.submitted_hash else None
 
     @classmethod
-    def of(cls, workload: Workload) -> Recorded:
+    def of(cls, workload: Workload) -> StoredStatus:
         status = workload.status
         gvk = status.get("gvk")
         completed = condition(status, COMPLETED)
@@ -143,13 +143,13 @@ class Recreation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class State:
     """One moment of one pass. What is None or False has not been looked at or has not happened."""
 
     workload: Workload
     """As read; its status is our own word about this very UID, with what a failed write still owes it."""
     install: str
-    wanted: Wanted | BridgeError | None = None
+    desired: Desired | BridgeError | None = None
     remote: Remote | Missing | BridgeError | None = None
     row: Row | None = None
     found: tuple[Candidate, ...] | BridgeError | None = None
@@ -160,17 +160,17 @@ class Situation:
     absence_proven: bool = False
     """Lists have been looked at for longer than they lag."""
     recreation: Recreation = Recreation.NOW
-    definition: Definition | None = None
+    crd: CRDState | None = None
     """As read after the deletion was seen."""
-    turn_in: float = 0.0
+    deletion_turn_in: float = 0.0
     """Seconds until this workload may be deleted in Run:ai, where deletions are slowed down."""
     waited_out: bool = False
     """The deletion has waited as long as it may for a Run:ai that cannot be used."""
     orphan_recorded: bool | None = None
     """False when the record is full."""
-    opened_now: bool = False
-    claimed_now: bool = False
-    doubted_now: bool = False
+    begun_now: bool = False
+    finalizer_added_now: bool = False
+    marked_in_doubt_now: bool = False
     conflict: bool = False
     """POST was answered by 409."""
     delivered_now: bool = False
@@ -181,25 +181,25 @@ class Situation:
     """A write to Run:ai went wrong."""
 
     @property
-    def recorded(self) -> Recorded:
-        return Recorded.of(self.workload)
+    def stored_status(self) -> StoredStatus:
+        return StoredStatus.of(self.workload)
 
     @property
     def workload_id(self) -> str | None:
-        return self.recorded.workload_id
+        return self.stored_status.workload_id
 
     @property
     def to_adopt(self) -> str | None:
         """The id of the workload to adopt, or of the one that is adopted: `spec.workloadId`, until what it named was
         replaced by a workload of our own making."""
-        spec_id, recorded = self.workload.spec.workload_id, self.recorded
+        spec_id, recorded = self.workload.spec.workload_id, self.stored_status
         is_spent = recorded.adopted_id == spec_id and recorded.workload_id != spec_id
         return None if is_spent else spec_id
 
     @property
     def adoption_pending(self) -> bool:
         """The id is on record, and whether the workload may be adopted has not been proven by a delivery yet."""
-        return self.to_adopt is not None and self.recorded.adopted_id != self.to_adopt
+        return self.to_adopt is not None and self.stored_status.adopted_id != self.to_adopt
 
     @property
     def mark(self) -> OwnerMark:
@@ -212,8 +212,8 @@ class Situation:
         return (
             self.workload.has_finalizer
             and self.workload_id is None
-            and not self.recorded.not_submitted
-            and not (self.claimed_now or self.opened_now or self.absence_proven)
+            and not self.stored_status.not_submitted
+            and not (self.finalizer_added_now or self.begun_now or self.absence_proven)
         )
 
 
@@ -241,7 +241,7 @@ def is_unreadable(candidate: Candidate) -> bool:
     return remote is None or (remote.mark is None and not remote.mark_readable and not remote.gone)
 
 
-def wanted_name(s: Situation) -> str:
+def desired_name(s: State) -> str:
     """The name an attempt in doubt used; the identity is frozen while there may have been one."""
     ref = s.workload.ref
     return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)

@@ -16,12 +16,12 @@ class Lane(StrEnum):
     """Edits and deletes by people."""
     PERIODIC = "periodic"
     """What polling found, retries."""
-    HEAVY = "heavy"
+    LARGE = "large"
     """What would hold up others: one at a time, and only while nobody is served in the user lane."""
 
 
-HEAVY_PATIENCE = 30.0
-"""Seconds after which heavy work is served although the user lane is never empty."""
+LARGE_PATIENCE = 30.0
+"""Seconds after which large work is served although the user lane is never empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +136,13 @@ class WorkQueue:
 
     def _take(self) -> Work | None:
         now = self._clock()
-        if self._heavy_is_overdue(now):
-            return self._start(Lane.HEAVY, now)
+        if self._large_is_overdue(now):
+            return self._start(Lane.LARGE, now)
         for lane in (Lane.USER, Lane.PERIODIC):
             if self._lanes[lane]:
                 return self._start(lane, now)
-        if self._lanes[Lane.HEAVY] and not {Lane.USER, Lane.HEAVY} & set(self._active.values()):
-            return self._start(Lane.HEAVY, now)
+        if self._lanes[Lane.LARGE] and not {Lane.USER, Lane.LARGE} & set(self._active.values()):
+            return self._start(Lane.LARGE, now)
         return None
 
     def _start(self, lane: Lane, now: float) -> Work:
@@ -151,9 +151,9 @@ class WorkQueue:
         self._active[key] = lane
         return Work(key, lane, now - since)
 
-    def _heavy_is_overdue(self, now: float) -> bool:
-        heavy = self._lanes[Lane.HEAVY]
-        return len(heavy) > 0 and Lane.HEAVY not in self._active.values() and now - heavy.oldest() > HEAVY_PATIENCE
+    def _large_is_overdue(self, now: float) -> bool:
+        large = self._lanes[Lane.LARGE]
+        return len(large) > 0 and Lane.LARGE not in self._active.values() and now - large.oldest() > LARGE_PATIENCE
 
     def done(self, key: str) -> None:
         """The worker has finished with `key`; what was added meanwhile is due now."""

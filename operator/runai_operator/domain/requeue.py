@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runai_operator.domain.actions import Settle, Verdict
+from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, OutcomeUnknown, Throttled
 
 BACKOFF_CEILING = 300.0
@@ -25,16 +25,16 @@ def next_look(looks: int) -> float:
     return min(15.0, 1.5 ** min(looks, 16))
 
 
-def again_after(end: Settle, failures: int, chance: float) -> float | None:
+def again_after(end: Result, failures: int, chance: float) -> float | None:
     """When the pass that ended so wants the next one; None when an event or a poll will bring it."""
     match end.verdict:
-        case Verdict.MIRROR | Verdict.DELIVERED | Verdict.PAUSED | Verdict.IGNORED:
+        case Verdict.IN_SYNC | Verdict.DELIVERED | Verdict.PAUSED | Verdict.IGNORED:
             return None
-        case Verdict.DELETING | Verdict.PROGRESS:
+        case Verdict.DELETING | Verdict.WAITING:
             return _after_waiting(end.error, failures, chance)
-        case Verdict.REFUSED:
+        case Verdict.REJECTED:
             return _probe(end) * (0.75 + chance / 2)
-        case Verdict.TROUBLE:
+        case Verdict.RETRYING:
             return _after_trouble(end.error, failures, chance)
 
 
@@ -54,7 +54,7 @@ def _after_trouble(error: BridgeError | None, failures: int, chance: float) -> f
     return backoff(failures, chance)
 
 
-def _probe(end: Settle) -> float:
+def _probe(end: Result) -> float:
     if end.in_doubt:
         return DOUBT_PROBE
     return PROJECT_PROBE if _names_project(end.error) else SLOW_PROBE

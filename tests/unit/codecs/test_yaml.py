@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlplane import binaries
-from runai_operator.domain.errors import InvalidWorkload, TooHeavy
-from runai_operator.domain.yaml_reader import FULL_NODES, QUICK_NODES, read_yaml
+from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES, read_yaml
+from runai_operator.domain.errors import InvalidWorkload, TooLarge
 
 SCALARS = """\
 0 7 -7 +7 017 0o17 0O17 08 09 0x1F 0X1f -0x1F 0b101 0b2 1_000 0x_ff _1 1__0 9223372036854775807 9223372036854775808
@@ -167,7 +167,7 @@ def test_what_aliases_expand_to_is_bounded_before_it_is_expanded(text):
 def test_what_takes_long_is_told_apart_from_what_cannot_be():
     text = "[" + ",".join("1" * (QUICK_NODES + 1)) + "]"
 
-    with pytest.raises(TooHeavy):
+    with pytest.raises(TooLarge):
         read_yaml(text, max_nodes=QUICK_NODES)
     assert len(read_yaml(text)) == QUICK_NODES + 1
 

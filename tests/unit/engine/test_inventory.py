@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from builders import REF, WORKLOAD_ID
-from runai_operator.domain.model import Head
-from runai_operator.engine.records import Record, Shown
+from runai_operator.domain.model import Meta
+from runai_operator.engine.inventory import Entry, StatusSummary
 
-HEAD = Head(REF, "1", 1, deleting=False, has_finalizer=True, paused=False, reconcile_token=None)
+HEAD = Meta(REF, "1", 1, deleting=False, has_finalizer=True, paused=False, reconcile_token=None)
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,10 @@ HEAD = Head(REF, "1", 1, deleting=False, has_finalizer=True, paused=False, recon
     ],
 )
 def test_readings_go_on_until_the_sync_has_an_end(phase, sync, expected):
-    record = Record(HEAD, Shown(workload_id=WORKLOAD_ID, phase=phase, sync=sync))
+    record = Entry(HEAD, StatusSummary(workload_id=WORKLOAD_ID, phase=phase, sync=sync))
 
     assert record.in_flight is expected
 
 
 def test_what_was_never_submitted_is_not_in_flight():
-    assert not Record(HEAD, Shown()).in_flight
+    assert not Entry(HEAD, StatusSummary()).in_flight

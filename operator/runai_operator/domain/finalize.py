@@ -15,30 +15,30 @@ from runai_operator.domain.actions import (
     Action,
     Delete,
     FindRemote,
-    ReadDefinition,
+    ReadCRD,
     ReadRemote,
     RecordOrphan,
-    Release,
-    Settle,
+    RemoveFinalizer,
+    Result,
     Verdict,
 )
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
 from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, Orphan, Remote
-from runai_operator.domain.situation import Missing, Situation, Wanted, is_ours, is_unreadable, wanted_name
+from runai_operator.domain.state import Desired, Missing, State, desired_name, is_ours, is_unreadable
 
 
-def let_go(s: Situation) -> Action:
+def finalize(s: State) -> Action:
     """The next action for an object that is being deleted."""
     workload = s.workload
     if not workload.has_finalizer:
-        return Settle(Verdict.IGNORED)
+        return Result(Verdict.IGNORED)
     if why := _nothing_to_delete(s):
-        return Release(why)
+        return RemoveFinalizer(why)
     if workload.paused:
         return _held("paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is gone")
-    if s.definition is None:
-        return ReadDefinition()
-    if s.definition.deleting and not s.definition.confirmed:
+    if s.crd is None:
+        return ReadCRD()
+    if s.crd.deleting and not s.crd.confirmed:
         return _held(
             "the CustomResourceDefinition is being deleted, so nothing is deleted in Run:ai: annotate it with"
             " bridge.run.ai/confirm-delete=true to delete the workloads too, or set deletionPolicy: Orphan here"
@@ -47,33 +47,33 @@ def let_go(s: Situation) -> Action:
         return _out_of_reach(s, s.failed)
     if s.workload_id is not None:
         return _delete(s, s.workload_id)
-    if workload.defect is not None:
-        return _deleting(f"{workload.defect}; what was submitted cannot be told until that is mended")
-    return _let_go_in_doubt(s)
+    if workload.spec_error is not None:
+        return _deleting(f"{workload.spec_error}; what was submitted cannot be told until that is mended")
+    return _finalize_in_doubt(s)
 
 
-def _nothing_to_delete(s: Situation) -> str | None:
+def _nothing_to_delete(s: State) -> str | None:
     """Why the object may go without a word to Run:ai; None when it may not."""
     spec = s.workload.spec
     if spec.deletion_policy is DeletionPolicy.ORPHAN:
         return "the workload stays in Run:ai, as deletionPolicy: Orphan asks"
     if spec.management_policy is ManagementPolicy.OBSERVE:
         return "the workload was only observed"
-    if s.workload_id is None and s.recorded.not_submitted:
+    if s.workload_id is None and s.stored_status.not_submitted:
         return "nothing was ever submitted"
     return None
 
 
-def _let_go_in_doubt(s: Situation) -> Action:
+def _finalize_in_doubt(s: State) -> Action:
     """An earlier attempt may have made a workload whose id was never learnt, or adopted one whose id the spec names."""
     if s.to_adopt is not None:
         return _delete(s, s.to_adopt)
     try:
-        name = wanted_name(s)
+        name = desired_name(s)
     except InvalidWorkload:
-        return Release("its name could never be submitted")
+        return RemoveFinalizer("its name could never be submitted")
     if s.found is None:
-        project_id = s.wanted.submission.project_id if isinstance(s.wanted, Wanted) else s.workload.spec.project_id
+        project_id = s.desired.submission.project_id if isinstance(s.desired, Desired) else s.workload.spec.project_id
         return FindRemote(name, project_id)
     if isinstance(s.found, BridgeError):
         return _out_of_reach(s, s.found)
@@ -86,25 +86,25 @@ def _let_go_in_doubt(s: Situation) -> Action:
             " delete it in Run:ai if it is, or set deletionPolicy: Orphan to let go of it"
         )
     if s.absence_proven:
-        return Release("no workload of ours is in Run:ai")
+        return RemoveFinalizer("no workload of ours is in Run:ai")
     return _deleting("looking for a workload that an interrupted submission may have made")
 
 
-def _delete(s: Situation, workload_id: str) -> Action:
+def _delete(s: State, workload_id: str) -> Action:
     match s.remote:
         case None:
             return ReadRemote(workload_id)
         case Missing():
-            return Release("the workload is gone from Run:ai")
+            return RemoveFinalizer("the workload is gone from Run:ai")
         case BridgeError() as error:
             return _out_of_reach(s, error)
         case Remote() as remote:
             return _delete_present(s, remote)
 
 
-def _delete_present(s: Situation, remote: Remote) -> Action:
+def _delete_present(s: State, remote: Remote) -> Action:
     if remote.gone:
-        return Release("the workload is gone from Run:ai")
+        return RemoveFinalizer("the workload is gone from Run:ai")
     if remote.being_deleted or s.deleted_now:
         return _deleting("waiting until Run:ai has deleted the workload")
     if s.adoption_pending and remote.mark is None and not remote.mark_readable:
@@ -113,33 +113,33 @@ def _delete_present(s: Situation, remote: Remote) -> Action:
             " was, or set deletionPolicy: Orphan to leave it alone"
         )
     if not may_delete(s, remote):
-        return Release("the workload in Run:ai carries the mark of another owner and is left alone")
-    if s.turn_in > 0:
-        return Settle(Verdict.DELETING, awaited_turn(s, "Deleting"))
+        return RemoveFinalizer("the workload in Run:ai carries the mark of another owner and is left alone")
+    if s.deletion_turn_in > 0:
+        return Result(Verdict.DELETING, awaited_turn(s, "Deleting"))
     return Delete(remote.id)
 
 
-def _deleting(message: str) -> Settle:
-    return Settle(Verdict.DELETING, Busy(message, reason="Deleting"))
+def _deleting(message: str) -> Result:
+    return Result(Verdict.DELETING, Busy(message, reason="Deleting"))
 
 
-def _held(message: str) -> Settle:
-    return Settle(Verdict.DELETING, Held(message))
+def _held(message: str) -> Result:
+    return Result(Verdict.DELETING, Held(message))
 
 
-def awaited_turn(s: Situation, reason: str) -> Held:
+def awaited_turn(s: State, reason: str) -> Held:
     """For the story of a deletion that was not this workload's turn."""
     return Held(
         "waiting for its turn: more workloads are to be deleted in Run:ai than OPERATOR_DELETE_RATE allows a minute",
         reason=reason,
-        after=s.turn_in,
+        after=s.deletion_turn_in,
     )
 
 
-def _out_of_reach(s: Situation, error: BridgeError) -> Action:
+def _out_of_reach(s: State, error: BridgeError) -> Action:
     """Run:ai cannot be asked: wait, but not for ever where that is the connection's trouble. Forbidden is no such trouble."""
     if error.scope is not Scope.CONNECTION or not s.waited_out:
-        return Settle(Verdict.DELETING, error)
+        return Result(Verdict.DELETING, error)
     if s.orphan_recorded is None:
         return RecordOrphan(_left_behind(s, error))
     if not s.orphan_recorded:
@@ -148,15 +148,15 @@ def _out_of_reach(s: Situation, error: BridgeError) -> Action:
             " or set deletionPolicy: Orphan to let go of this one unrecorded"
         )
         full.scope = error.scope  # it is still the connection that is waited for
-        return Settle(Verdict.DELETING, full)
-    return Release("Run:ai cannot be used; what may be left there is on record (runai-operator orphans)")
+        return Result(Verdict.DELETING, full)
+    return RemoveFinalizer("Run:ai cannot be used; what may be left there is on record (runai-operator orphans)")
 
 
-def _left_behind(s: Situation, error: BridgeError) -> Orphan:
-    recorded, spec = s.recorded, s.workload.spec
+def _left_behind(s: State, error: BridgeError) -> Orphan:
+    recorded, spec = s.stored_status, s.workload.spec
     return Orphan(
         mark=s.mark,
-        name=recorded.name or (wanted_name(s) if s.workload_id is None else s.workload.ref.name),
+        name=recorded.name or (desired_name(s) if s.workload_id is None else s.workload.ref.name),
         project_id=recorded.project_id or spec.project_id,
         project_name=spec.project_name,
         workload_id=s.workload_id or s.to_adopt,
@@ -164,11 +164,11 @@ def _left_behind(s: Situation, error: BridgeError) -> Orphan:
     )
 
 
-def may_delete(s: Situation, remote: Remote) -> bool:
+def may_delete(s: State, remote: Remote) -> bool:
     """It carries our mark; or it shows none, and is what our own status tells of."""
     if remote.mark is not None:
         return is_ours(remote.mark, s.mark)
-    recorded = s.recorded
+    recorded = s.stored_status
     if s.adoption_pending:
         return False
     return (

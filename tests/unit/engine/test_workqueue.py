@@ -1,4 +1,4 @@
-"""The queue's promises: one place for a key, lanes in order, fair shares, heavy work out of the way."""
+"""The queue's promises: one place for a key, lanes in order, fair shares, large work out of the way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runai_operator.engine.queue import HEAVY_PATIENCE, Lane, WorkQueue
+from runai_operator.engine.workqueue import LARGE_PATIENCE, Lane, WorkQueue
 
 pytestmark = pytest.mark.looptime
 
@@ -97,22 +97,22 @@ async def test_a_retry_planned_during_work_keeps_its_delay(queue):
 
 
 async def test_heavy_work_waits_until_nobody_is_served(queue):
-    queue.add("heavy", Lane.HEAVY)
+    queue.add("large", Lane.LARGE)
     queue.add("edited", Lane.USER)
     edited = await queue.get()
     waiting = asyncio.ensure_future(queue.get())
     await asyncio.sleep(1)
 
-    assert not waiting.done(), "heavy work started beside an edit"
+    assert not waiting.done(), "large work started beside an edit"
 
     queue.done(edited.key)
 
-    assert (await waiting).key == "heavy"
+    assert (await waiting).key == "large"
 
 
 async def test_heavy_work_is_done_one_at_a_time(queue):
-    queue.add("heavy-1", Lane.HEAVY)
-    queue.add("heavy-2", Lane.HEAVY)
+    queue.add("large-1", Lane.LARGE)
+    queue.add("large-2", Lane.LARGE)
     first = await queue.get()
     waiting = asyncio.ensure_future(queue.get())
     await asyncio.sleep(1)
@@ -121,22 +121,22 @@ async def test_heavy_work_is_done_one_at_a_time(queue):
 
     queue.done(first.key)
 
-    assert (await waiting).key == "heavy-2"
+    assert (await waiting).key == "large-2"
 
 
 async def test_heavy_work_is_not_starved_by_edits_that_never_end(queue):
-    queue.add("heavy", Lane.HEAVY)
+    queue.add("large", Lane.LARGE)
     for n in range(100):
         queue.add(f"edit-{n}", Lane.USER)
     taken = []
-    for _ in range(int(HEAVY_PATIENCE) + 5):
+    for _ in range(int(LARGE_PATIENCE) + 5):
         work = await queue.get()
         taken.append(work.key)
         await asyncio.sleep(1)
         queue.done(work.key)
 
-    assert "heavy" in taken
-    assert taken.index("heavy") >= HEAVY_PATIENCE, "it did not wait for others"
+    assert "large" in taken
+    assert taken.index("large") >= LARGE_PATIENCE, "it did not wait for others"
 
 
 async def test_a_forgotten_key_is_never_handed_out(queue):
