@@ -1,16 +1,18 @@
-"""The verbs: everything a pass may do next, each a value.
+"""The verbs: everything a pass may do next, each a value, and the result with which it ends.
 
-A pass alternates between `decide` and performing: looking verbs bring knowledge, writing verbs change the world, and
-`Result` ends the pass with the story that status tells.
+A pass alternates between `decide` and performing: reading verbs bring knowledge, writing verbs change the world, and a
+`Result` ends the pass.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import Orphan, Remote, Row, Submission
+from runai_operator.domain.memory import Memory
+from runai_operator.domain.model import Meta, Orphan, Remote, Row, Submission
+from runai_operator.domain.plan import StatusSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,20 @@ class FindRemote:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadSchedulingMessages:
+    """Ask the scheduler why a workload is pending."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
 class ReadCRD:
     """Is the CustomResourceDefinition being deleted? Asked after the deletion of the object was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveDeletion:
+    """Ask the rate limiter of deletions for a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +60,13 @@ class BeginSubmission:
 
 @dataclass(frozen=True, slots=True)
 class AddFinalizer:
-    """Add the finalizer under guard: the intent before the first POST."""
+    """The intent before the first POST, under guard."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkInDoubt:
     """Write under guard that an attempt in doubt is repeated: another process that meanwhile holds a proof that nothing
-    was created must read again before it takes the finalizer away."""
+    was created must read again before it removes the finalizer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +78,17 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Entry the id of a workload that is ours or becomes ours."""
+    """Take the id of a workload that is ours or becomes ours; status owes it from now on."""
 
     remote: Remote
     row: Row | None
     finished: bool
     """Nothing may be sent any more; what it has counts as delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordId:
+    """Write the id of an adopted workload into status, before anything is sent to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +116,20 @@ class ForgetWorkload:
 
 @dataclass(frozen=True, slots=True)
 class RecordOrphan:
-    """Write down what stays behind in Run:ai, before the object is let go of."""
+    """Write down what stays behind in Run:ai, before the finalizer is removed."""
 
     orphan: Orphan
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveFinalizer:
-    """Remove the finalizer under guard: nothing of ours is left, or it is left on purpose."""
+    """Under guard: nothing of ours is left, or it is left on purpose."""
 
     why: str
 
 
 class Verdict(StrEnum):
-    """How a pass ended, for status."""
+    """How a pass ended. The first eight are said by `decide` and shown in status."""
 
     IN_SYNC = "in_sync"
     """Nothing outstanding: show what Run:ai shows."""
@@ -125,11 +144,25 @@ class Verdict(StrEnum):
     PAUSED = "paused"
     DELETING = "deleting"
     IGNORED = "ignored"
-    """Nothing to say: the object is on its way out and not ours to hold."""
+    """Nothing to report: the object is on its way out and not ours to hold."""
+    RELEASED = "released"
+    """The finalizer of an object that is being deleted was removed."""
+    GONE = "gone"
+    """There is no such object any more."""
+    TOO_LARGE = "too_large"
+    """Nothing was done: it has to be read where it does not hold up others."""
+    CONFLICT = "conflict"
+    """Somebody wrote to the object in between: again at once, from a fresh reading."""
+    FAILED = "failed"
+    """Kubernetes could not be used, so status says nothing of it."""
+    BUG = "bug"
+    """An exception nobody expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
+    """How a pass ended: the verdict of `decide`, completed by the pass with what it leaves behind."""
+
     verdict: Verdict
     error: BridgeError | None = None
     outstanding: bool = False
@@ -139,18 +172,22 @@ class Result:
     in_doubt: bool = False
     """Refused, but an earlier attempt may have succeeded: the proof is looked for soon."""
 
+    did: str = "none"
+    """The last thing done to the world in this pass, for metrics; `none` when it only read."""
+    memory: Memory = field(default_factory=Memory)
+    meta: Meta | None = None
+    """As last read or written; None when the object was not read."""
+    summary: StatusSummary | None = None
+    """Of the status as it stands now; None when that is not known to have changed."""
+    requeue_after: float | None = None
+    """Seconds until the pass that ended so wants the next one; None when an event or a poll will bring it."""
+    answered: bool = False
+    """What was requested of the pass was done, so the requests need not be given back."""
 
-Look = Render | ReadRemote | FindRemote | ReadCRD
-Write = (
-    BeginSubmission
-    | AddFinalizer
-    | MarkInDoubt
-    | Create
-    | Adopt
-    | Update
-    | Delete
-    | ForgetWorkload
-    | RecordOrphan
-    | RemoveFinalizer
-)
-Action = Look | Write | Result
+
+Reading = Render | ReadRemote | FindRemote | ReadSchedulingMessages | ReadCRD | ReserveDeletion
+Writing = (
+    BeginSubmission | AddFinalizer | MarkInDoubt | Create | Adopt | RecordId | Update | Delete | ForgetWorkload
+    | RecordOrphan | RemoveFinalizer
+)  # fmt: skip
+Action = Reading | Writing | Result

@@ -21,21 +21,8 @@ The one promise is *exactly one workload in Run:ai for each custom resource*:
 from __future__ import annotations
 
 from runai_operator.domain.actions import (
-    Action,
-    AddFinalizer,
-    Adopt,
-    BeginSubmission,
-    Create,
-    Delete,
-    FindRemote,
-    ForgetWorkload,
-    MarkInDoubt,
-    ReadRemote,
-    RemoveFinalizer,
-    Render,
-    Result,
-    Update,
-    Verdict,
+    Action, AddFinalizer, Adopt, BeginSubmission, Create, Delete, FindRemote, ForgetWorkload, MarkInDoubt, ReadRemote,
+    ReadSchedulingMessages, RecordId, RemoveFinalizer, Render, ReserveDeletion, Result, Update, Verdict,
 )
 from runai_operator.domain.errors import (
     AccessDenied,
@@ -45,7 +32,7 @@ from runai_operator.domain.errors import (
     NameTaken,
     Unavailable,
 )
-from runai_operator.domain.finalize import awaited_turn, finalize, may_delete
+from runai_operator.domain.finalize import rate_limited, finalize, may_delete
 from runai_operator.domain.manifest import same_content
 from runai_operator.domain.model import (
     ExternalDeletionPolicy,
@@ -74,10 +61,19 @@ from runai_operator.domain.state import (
 
 
 def decide(s: State) -> Action:
-    """The next action for this situation."""
+    """The next action in this state."""
+    action = _next(s)
+    if isinstance(action, Result) and s.lacks_scheduling_message and s.row is not None:
+        return ReadSchedulingMessages(s.row)
+    return action
+
+
+def _next(s: State) -> Action:
     workload = s.workload
     if workload.deleting:
         return finalize(s)
+    if s.unusable is not None:
+        return _not_connected(s, s.unusable)
     if workload.spec_error is not None:
         return _refuse(s, InvalidWorkload(workload.spec_error))
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:
@@ -96,6 +92,11 @@ def _hold(action: Action) -> Action:
         case Result():
             return action
     return Result(Verdict.PAUSED, outstanding=True)
+
+
+def _not_connected(s: State, error: BridgeError) -> Result:
+    verdict = Verdict.REJECTED if isinstance(error, InvalidWorkload) else Verdict.RETRYING
+    return Result(verdict, error, outstanding=True, not_submitted=s.workload_id is None and not s.in_doubt)
 
 
 # --- observe only
@@ -158,8 +159,7 @@ def _intent_first(s: State) -> Action | None:
 
 def _in_doubt_first(s: State) -> Action | None:
     """Whoever put the finalizer there may hold, or be about to write, the proof that its own attempt created nothing."""
-    is_ours_alone = s.finalizer_added_now or s.begun_now or s.marked_in_doubt_now
-    return None if is_ours_alone else MarkInDoubt()
+    return None if s.is_first_attempt or MarkInDoubt in s.done else MarkInDoubt()
 
 
 def _after_failed_attempt(s: State, error: BridgeError) -> Action:
@@ -182,7 +182,7 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
         if is_predecessor(remote.mark, s.mark) and _is_of_kind(remote, desired):
             return _intent_first(s) or _take_over(s, remote, candidate.row, desired)
         # Another's mark, or a first attempt that was refused, proves that no attempt of ours made it.
-        proven = remote.mark is not None or remote.mark_readable or s.finalizer_added_now or s.begun_now
+        proven = remote.mark is not None or remote.mark_readable or s.is_first_attempt
         return Result(Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven)
     return None
 
@@ -205,7 +205,7 @@ def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
         case Remote() as remote:
             if obstacle := _adoption_obstacle(s, remote, desired):
                 return _refuse(s, obstacle)
-            if s.adopted_now or s.delivered_now or is_ours(remote.mark, s.mark):
+            if Adopt in s.done or s.delivered_now or is_ours(remote.mark, s.mark):
                 return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
             return _intent_first(s) or _take_over(s, remote, s.row, desired)
 
@@ -309,6 +309,8 @@ def _maintain(s: State) -> Action:
         return Result(Verdict.DELIVERED)
     if s.failed is not None:
         return _after_failed_update(s.failed)
+    if Adopt in s.done and RecordId not in s.done:
+        return RecordId()
     if s.adoption_pending:
         return _adopt_what_was_observed(s)
     if not s.workload.has_finalizer:
@@ -329,7 +331,7 @@ def _maintain(s: State) -> Action:
 def _may_be_outstanding(s: State) -> bool:
     recorded = s.stored_status
     edited = s.workload.generation != recorded.observed_generation
-    return edited or s.check_content or not recorded.delivered
+    return edited or s.must_check_content or not recorded.delivered
 
 
 def _look_after(s: State) -> Action:
@@ -337,7 +339,7 @@ def _look_after(s: State) -> Action:
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
-        look = s.look or s.stored_status.reason in LOST_REASONS
+        look = s.must_read or s.stored_status.reason in LOST_REASONS
         return ReadRemote(str(s.workload_id)) if look else Result(Verdict.IN_SYNC)
     return _unless_lost(s) or Result(Verdict.IN_SYNC)
 
@@ -392,13 +394,15 @@ def _replace(s: State) -> Action:
         case Missing() | Remote(gone=True):
             return ForgetWorkload()
         case Remote() as remote:
-            if remote.being_deleted or s.deleted_now:
+            if remote.being_deleted or Delete in s.done:
                 error = Busy("waiting until Run:ai has deleted the workload, to create it anew", reason="Recreating")
                 return Result(Verdict.WAITING, error, outstanding=True)
             if not may_delete(s, remote):
                 return _yield(remote)
-            if s.deletion_turn_in > 0:
-                return Result(Verdict.WAITING, awaited_turn(s, "Recreating"), outstanding=True)
+            if s.deletion_wait is None:
+                return ReserveDeletion()
+            if s.deletion_wait > 0:
+                return Result(Verdict.WAITING, rate_limited(s.deletion_wait, "Recreating"), outstanding=True)
             return Delete(remote.id)
 
 

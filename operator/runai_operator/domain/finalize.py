@@ -19,6 +19,7 @@ from runai_operator.domain.actions import (
     ReadRemote,
     RecordOrphan,
     RemoveFinalizer,
+    ReserveDeletion,
     Result,
     Verdict,
 )
@@ -36,6 +37,8 @@ def finalize(s: State) -> Action:
         return RemoveFinalizer(why)
     if workload.paused:
         return _held("paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is gone")
+    if s.unusable is not None:
+        return Result(Verdict.DELETING, s.unusable)
     if s.crd is None:
         return ReadCRD()
     if s.crd.deleting and not s.crd.confirmed:
@@ -105,7 +108,7 @@ def _delete(s: State, workload_id: str) -> Action:
 def _delete_present(s: State, remote: Remote) -> Action:
     if remote.gone:
         return RemoveFinalizer("the workload is gone from Run:ai")
-    if remote.being_deleted or s.deleted_now:
+    if remote.being_deleted or Delete in s.done:
         return _deleting("waiting until Run:ai has deleted the workload")
     if s.adoption_pending and remote.mark is None and not remote.mark_readable:
         return _deleting(
@@ -114,8 +117,10 @@ def _delete_present(s: State, remote: Remote) -> Action:
         )
     if not may_delete(s, remote):
         return RemoveFinalizer("the workload in Run:ai carries the mark of another owner and is left alone")
-    if s.deletion_turn_in > 0:
-        return Result(Verdict.DELETING, awaited_turn(s, "Deleting"))
+    if s.deletion_wait is None:
+        return ReserveDeletion()
+    if s.deletion_wait > 0:
+        return Result(Verdict.DELETING, rate_limited(s.deletion_wait, "Deleting"))
     return Delete(remote.id)
 
 
@@ -127,18 +132,19 @@ def _held(message: str) -> Result:
     return Result(Verdict.DELETING, Held(message))
 
 
-def awaited_turn(s: State, reason: str) -> Held:
-    """For the story of a deletion that was not this workload's turn."""
+def rate_limited(wait: float, reason: str) -> Held:
+    """Why a deletion was not sent; `wait`: seconds until it may be."""
     return Held(
-        "waiting for its turn: more workloads are to be deleted in Run:ai than OPERATOR_DELETE_RATE allows a minute",
+        "Rate-limited: more workloads are to be deleted in Run:ai than OPERATOR_DELETE_RATE allows a minute. It is deleted"
+        " as soon as the rate allows; set deletionPolicy: Orphan to leave it in Run:ai.",
         reason=reason,
-        after=s.deletion_turn_in,
+        after=wait,
     )
 
 
 def _out_of_reach(s: State, error: BridgeError) -> Action:
     """Run:ai cannot be asked: wait, but not for ever where that is the connection's trouble. Forbidden is no such trouble."""
-    if error.scope is not Scope.CONNECTION or not s.waited_out:
+    if error.scope is not Scope.CONNECTION or not s.may_give_up:
         return Result(Verdict.DELETING, error)
     if s.orphan_recorded is None:
         return RecordOrphan(_left_behind(s, error))

@@ -24,6 +24,9 @@ NOT_SUBMITTED = "NotSubmitted"
 IN_DOUBT = "InDoubt"
 """`status.submission` while an attempt is repeated whose forerunner was interrupted."""
 
+DEFAULT_CONNECTION = "default"
+"""The Run:ai connection that is configured by the environment."""
+
 Json = dict[str, Any]
 """A JSON object."""
 

@@ -1,4 +1,4 @@
-"""When to look again, in seconds. Chance comes in as an argument: a number from 0 to 1."""
+"""When to try again, in seconds: every back-off, pause and spread there is. Jitter comes in as a number from 0 to 1."""
 
 from __future__ import annotations
 
@@ -6,52 +6,84 @@ from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, OutcomeUnknown, Throttled
 
 BACKOFF_CEILING = 300.0
+SOON_CEILING = 30.0
+"""For what is over soon, or must not wait long: an unknown outcome, a Kubernetes API that hiccups, a lost connection."""
 WAITING_CEILING = 15.0
 SLOW_PROBE = 1800.0
-"""How often what was refused is tried again although nothing changed here: the other side may have."""
+"""How often what was rejected is tried again although nothing changed here: the other side may have."""
 PROJECT_PROBE = 300.0
 DOUBT_PROBE = 30.0
 HELD_PROBE = 300.0
-"""How often what waits for a person is looked at again; most of what people do is noticed at once."""
+"""How often what waits for a person is read again; most of what people do is noticed at once."""
+CONFLICT_PAUSE = 0.1
+"""Until a pass begins again after somebody wrote in between, at most."""
+WAKE_WITHIN = 4.0
+"""Over so long a time those are spread who are woken together."""
+WRITE_SPACING = 1.0
+"""Between two status writes that only polling asks for: changes within are written together."""
 
 
-def backoff(failures: int, chance: float, *, ceiling: float = BACKOFF_CEILING) -> float:
-    """Full jitter over an exponential ceiling, but not less than a second."""
-    return max(1.0, chance * min(ceiling, 2.0 ** min(failures, 16)))
+def backoff(failures: int, jitter: float, *, ceiling: float = BACKOFF_CEILING) -> float:
+    """For one of many: full jitter over an exponential ceiling, but not less than a second."""
+    return max(1.0, jitter * _exponential(failures, ceiling))
 
 
-def next_look(looks: int) -> float:
+def reconnect_after(failures: int, jitter: float) -> float:
+    """For one client that waits for its server: 1, 2, 4 up to half a minute, less up to half of it."""
+    return spread(_exponential(failures - 1, SOON_CEILING), jitter)
+
+
+def spread(seconds: float, jitter: float) -> float:
+    """From half of it to all of it."""
+    return seconds * (0.5 + jitter / 2)
+
+
+def around(seconds: float, jitter: float) -> float:
+    """A quarter more or less."""
+    return seconds * (0.75 + jitter / 2)
+
+
+def next_sync_read(reads: int) -> float:
     """Between readings of a sync in flight: 1 s at first, 15 s at most."""
-    return min(15.0, 1.5 ** min(looks, 16))
+    return _exponential(reads, WAITING_CEILING, base=1.5)
 
 
-def again_after(end: Result, failures: int, chance: float) -> float | None:
+def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
     """When the pass that ended so wants the next one; None when an event or a poll will bring it."""
     match end.verdict:
-        case Verdict.IN_SYNC | Verdict.DELIVERED | Verdict.PAUSED | Verdict.IGNORED:
-            return None
         case Verdict.DELETING | Verdict.WAITING:
-            return _after_waiting(end.error, failures, chance)
+            return _after_waiting(end.error, failures, jitter)
         case Verdict.REJECTED:
-            return _probe(end) * (0.75 + chance / 2)
+            return around(_probe(end), jitter)
         case Verdict.RETRYING:
-            return _after_trouble(end.error, failures, chance)
+            return _after_trouble(end.error, failures, jitter)
+        case Verdict.CONFLICT | Verdict.TOO_LARGE:
+            return CONFLICT_PAUSE * jitter
+        case Verdict.FAILED:
+            return backoff(failures, jitter, ceiling=SOON_CEILING)
+        case Verdict.BUG:
+            return backoff(failures, jitter)
+    return None
 
 
-def _after_waiting(error: BridgeError | None, failures: int, chance: float) -> float:
+def _exponential(failures: int, ceiling: float, *, base: float = 2.0) -> float:
+    return min(ceiling, base ** min(failures, 16))
+
+
+def _after_waiting(error: BridgeError | None, failures: int, jitter: float) -> float:
     if isinstance(error, Held):
-        return error.after + chance if error.after is not None else HELD_PROBE * (0.75 + chance / 2)
+        return error.after + jitter if error.after is not None else around(HELD_PROBE, jitter)
     if error is None or isinstance(error, Busy):
-        return min(WAITING_CEILING, 1.5 ** min(failures, 16)) * (0.75 + chance / 4)
-    return _after_trouble(error, failures, chance)
+        return _exponential(failures, WAITING_CEILING, base=1.5) * (0.75 + jitter / 4)
+    return _after_trouble(error, failures, jitter)
 
 
-def _after_trouble(error: BridgeError | None, failures: int, chance: float) -> float:
+def _after_trouble(error: BridgeError | None, failures: int, jitter: float) -> float:
     if isinstance(error, Throttled) and error.after is not None:
-        return error.after + chance
+        return error.after + jitter
     if isinstance(error, (Busy, OutcomeUnknown)):
-        return backoff(failures, chance, ceiling=30.0)
-    return backoff(failures, chance)
+        return backoff(failures, jitter, ceiling=SOON_CEILING)
+    return backoff(failures, jitter)
 
 
 def _probe(end: Result) -> float:

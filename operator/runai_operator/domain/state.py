@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from runai_operator.domain.actions import (
+    AddFinalizer,
+    BeginSubmission,
+    ReadSchedulingMessages,
+    Result,
+    Verdict,
+)
+from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
+    DEFAULT_CONNECTION,
     NOT_SUBMITTED,
     CRDState,
     Gvk,
@@ -126,12 +136,6 @@ class StoredStatus:
         )
 
 
-def condition(status: Any, kind: str) -> dict[str, Any] | None:
-    """The condition of that type in a raw status, if it is there."""
-    found: list[dict[str, Any]] = [entry for entry in status.get("conditions") or () if entry.get("type") == kind]
-    return found[0] if found else None
-
-
 class Recreation(StrEnum):
     """What `externalDeletionPolicy: Recreate` may do about a workload that somebody deleted in Run:ai."""
 
@@ -142,41 +146,63 @@ class Recreation(StrEnum):
     """Too often already."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the operator was told of patience. Seconds."""
+
+    grace: float = 60.0
+    """How long absence from a list is not believed; more than lists lag."""
+    stalled_after: float = 600.0
+    """How long something outstanding may be retried before it counts as stalled."""
+    release_after: float = 86_400.0
+    """How long a deletion waits for a Run:ai that cannot be used."""
+
+
+MAX_RECREATIONS = 5
+"""How often `externalDeletionPolicy: Recreate` creates again before it gives up."""
+RECREATION_PAUSE = 15.0
+"""Seconds between the first and the second time; doubled each time."""
+LASTING = 3600.0
+"""Seconds after which a workload that was created again counts as one that lasts, and is counted from zero again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """One moment of one pass. What is None or False has not been looked at or has not happened."""
+    """One moment of one pass. What is None or False has not been read or has not happened."""
 
     workload: Workload
     """As read; its status is our own word about this very UID, with what a failed write still owes it."""
     install: str
+    connection: str = DEFAULT_CONNECTION
+    """Name of the Run:ai connection that the pass goes through."""
+    limits: Limits = field(default_factory=Limits)
+    now: float = 0.0
+    """The process's clock, seconds."""
+    wall: datetime = datetime.fromtimestamp(0, UTC)
+    """UTC."""
+    memory: Memory = field(default_factory=Memory)
+    requests: Requests = field(default_factory=Requests)
+    trouble_for: float = 0.0
+    """Seconds for which Run:ai has given no useful answer to reads or writes."""
+    unusable: BridgeError | None = None
+    """Why there is no connection to Run:ai for this workload at all."""
+
     desired: Desired | BridgeError | None = None
     remote: Remote | Missing | BridgeError | None = None
     row: Row | None = None
     found: tuple[Candidate, ...] | BridgeError | None = None
-    look: bool = False
-    """Somebody asked for a fresh V2 reading: sync in flight, missing from the lists, or by annotation."""
-    check_content: bool = False
-    """The manifest's source changed, or a reconcile was asked for: compare what we would send."""
-    absence_proven: bool = False
-    """Lists have been looked at for longer than they lag."""
-    recreation: Recreation = Recreation.NOW
     crd: CRDState | None = None
     """As read after the deletion was seen."""
-    deletion_turn_in: float = 0.0
-    """Seconds until this workload may be deleted in Run:ai, where deletions are slowed down."""
-    waited_out: bool = False
-    """The deletion has waited as long as it may for a Run:ai that cannot be used."""
+    deletion_wait: float | None = None
+    """Seconds until this workload may be deleted in Run:ai, by the rate limiter; None before it was asked."""
     orphan_recorded: bool | None = None
     """False when the record is full."""
-    begun_now: bool = False
-    finalizer_added_now: bool = False
-    marked_in_doubt_now: bool = False
+    done: frozenset[type] = frozenset()
+    """The verbs that took effect in this pass."""
+    delivered_now: bool = False
+    """POST or PUT was accepted, or what was adopted may not be sent anything any more."""
     conflict: bool = False
     """POST was answered by 409."""
-    delivered_now: bool = False
-    """POST or PUT was accepted."""
-    adopted_now: bool = False
-    deleted_now: bool = False
     failed: BridgeError | None = None
     """A write to Run:ai went wrong."""
 
@@ -202,6 +228,90 @@ class State:
         return self.to_adopt is not None and self.stored_status.adopted_id != self.to_adopt
 
     @property
+    def asked(self) -> bool:
+        """Somebody put a new token into the annotation that asks for a pass."""
+        return self.workload.reconcile_token not in (None, self.stored_status.handled_token)
+
+    @property
+    def must_read(self) -> bool:
+        """A fresh V2 reading is asked for: sync in flight, missing from the lists, or by annotation."""
+        return self.requests.read or self.asked
+
+    @property
+    def must_check_content(self) -> bool:
+        """The manifest's source changed, or somebody asked: compare what would be sent."""
+        return self.requests.check_content or self.asked
+
+    @property
+    def absence_proven(self) -> bool:
+        """A complete look-up found nothing of ours, and lists have been read for longer than they lag."""
+        if not isinstance(self.found, tuple) or self.memory.lookup_since is None:
+            return False
+        ours = any(c.remote is not None and is_ours(c.remote.mark, self.mark) for c in self.found)
+        return not ours and self.now - self.memory.lookup_since >= self.limits.grace
+
+    @property
+    def recreation(self) -> Recreation:
+        count = self.recreations
+        if count >= MAX_RECREATIONS or (self.stored_status.reason == RECREATE_GIVEN_UP and not self.asked):
+            return Recreation.GIVEN_UP
+        pause = RECREATION_PAUSE * 2.0 ** (count - 1) if count else 0.0
+        return Recreation.NOW if self.now - self.memory.recreated_at >= pause else Recreation.LATER
+
+    @property
+    def recreations(self) -> int:
+        """Those that still count: not before a person asked to try again, nor before one that lasted."""
+        lasted = self.now - self.memory.recreated_at > LASTING
+        return 0 if self.asked or lasted else self.memory.recreations
+
+    @property
+    def may_give_up(self) -> bool:
+        """The deletion has waited as long as it may for a Run:ai that cannot be used.
+
+        Both the age of the deletion, which a restart does not shorten, and a trouble that this process has seen: a
+        deletion that waited for something else is not given up at the first hiccup.
+        """
+        requested = self.workload.deletion_requested
+        if requested is None:
+            return False
+        release_after = self.limits.release_after
+        is_lasting = self.trouble_for >= min(release_after, self.limits.stalled_after)
+        return is_lasting and (self.wall - requested).total_seconds() >= release_after
+
+    def retrying_since(self, end: Result) -> float | None:
+        """Since when something outstanding could not be done, given that this pass ends so."""
+        if end.verdict is not Verdict.RETRYING or not end.outstanding:
+            return None
+        return self.now if self.memory.retrying_since is None else self.memory.retrying_since
+
+    def has_stalled(self, end: Result) -> bool:
+        """It has been retried for too long to be called progress."""
+        since = self.retrying_since(end)
+        if since is None:
+            return False
+        before = condition(self.workload.status, "Stalled")
+        # After a restart the clock starts anew; what was called stalled stays so until it is mended.
+        was = before is not None and end.error is not None and before.get("reason") == end.error.condition_reason
+        return was or self.now - since >= self.limits.stalled_after
+
+    @property
+    def lacks_scheduling_message(self) -> bool:
+        """The workload is pending and says nothing of itself, and the scheduler was not asked about this yet."""
+        row, known = self.row, self.memory.scheduling
+        if row is None or row.phase != "Pending" or row.phase_message or self.workload.deleting:
+            return False
+        is_known = known is not None and known.pending_since == row.phase_updated_at
+        return not is_known and ReadSchedulingMessages not in self.done
+
+    @property
+    def shown_row(self) -> Row | None:
+        """The row, with why it is pending where the scheduler said it."""
+        row, known = self.row, self.memory.scheduling
+        if row is None or known is None or row.phase != "Pending" or row.phase_message:
+            return row
+        return replace(row, phase_message=known.text or None) if known.pending_since == row.phase_updated_at else row
+
+    @property
     def mark(self) -> OwnerMark:
         ref = self.workload.ref
         return OwnerMark(self.install, ref.namespace, ref.name, ref.uid)
@@ -213,8 +323,13 @@ class State:
             self.workload.has_finalizer
             and self.workload_id is None
             and not self.stored_status.not_submitted
-            and not (self.finalizer_added_now or self.begun_now or self.absence_proven)
+            and not (self.is_first_attempt or self.absence_proven)
         )
+
+    @property
+    def is_first_attempt(self) -> bool:
+        """The intent was written in this very pass, so no earlier attempt can have made anything."""
+        return bool(self.done & {AddFinalizer, BeginSubmission})
 
 
 def has_foreign_status(workload: Workload) -> bool:

@@ -15,8 +15,7 @@ from random import Random
 
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import Row, RowPage, RowQuery
-from runai_operator.engine.connection import Connection
-from runai_operator.engine.ports import Observer, Runai
+from runai_operator.engine.ports import Listener, Observer, Runai
 
 SWEEP_SECONDS_PER_PAGE = 6.0
 """At most ten sweep calls a minute, however many workloads there are."""
@@ -27,25 +26,19 @@ class Poller:
 
     def __init__(
         self,
+        connection: str,
         *,
         runai: Runai,
-        connection: Connection,
         observer: Observer,
-        seen: Callable[[Row], None],
-        deleted: Callable[[Row], None],
-        swept: Callable[[set[str], float], None],
+        listener: Listener,
         delta_interval: float,
         sweep_interval: float,
         overlap: float,
         clock: Callable[[], float],
         random: Random,
     ) -> None:
-        """`seen` and `deleted` get every row as it comes; `swept` the ids of a complete sweep and when it began.
-
-        Intervals and `overlap` in seconds, `clock` in loop seconds.
-        """
-        self._runai, self._connection, self._observer = runai, connection, observer
-        self._seen, self._deleted, self._swept = seen, deleted, swept
+        """`connection`: its name. Intervals and `overlap` in seconds, `clock` in loop seconds."""
+        self._connection, self._runai, self._observer, self._listener = connection, runai, observer, listener
         self._delta_interval, self._sweep_interval = delta_interval, sweep_interval
         self._overlap = timedelta(seconds=overlap)
         self._clock, self._random = clock, random
@@ -60,7 +53,7 @@ class Poller:
         while True:
             began = self._clock()
             kind = "sweep" if began >= next_sweep or self._watermark is None else "delta"
-            outcome = "ok"
+            result = "ok"
             try:
                 if kind == "sweep":
                     pages = await self._sweep()
@@ -69,20 +62,16 @@ class Poller:
                     await self._delta()
                 self.fresh_at = began
             except BridgeError as error:
-                outcome = error.condition_reason
-            self._observer.polled(kind, outcome, self._clock() - began)
+                result = error.condition_reason
+            self._observer.polled(self._connection, kind, result, self._clock() - began)
             if self.fresh_at is not None:
-                self._observer.status_age(self._clock() - self.fresh_at)
+                self._observer.status_age(self._connection, self._clock() - self.fresh_at)
             await asyncio.sleep(self._delta_interval * self._random.uniform(0.9, 1.1))
-
-    async def probe(self) -> None:
-        """One cheap call, to learn whether the connection works."""
-        await self._runai.rows(RowQuery(changed_since=self._watermark, offset=0))
 
     async def _delta(self) -> None:
         since = self._watermark - self._overlap if self._watermark else None
-        first = await self._pages(RowQuery(changed_since=since), self._seen)
-        await self._pages(RowQuery(changed_since=since, deleted=True), self._deleted)
+        first = await self._pages(RowQuery(changed_since=since), self._listener.row_seen)
+        await self._pages(RowQuery(changed_since=since, deleted=True), self._listener.row_deleted)
         self._advance(first)
 
     async def _sweep(self) -> int:
@@ -91,13 +80,13 @@ class Poller:
 
         def collect(row: Row) -> None:
             ids.add(row.id)
-            self._seen(row)
+            self._listener.row_seen(self._connection, row)
 
         pages = 0
         first: RowPage | None = None
         offset: int | None = 0
         while offset is not None:
-            page = await self._page(RowQuery(offset=offset))
+            page = await self._runai.rows(RowQuery(offset=offset))
             first = first or page
             pages += 1
             for row in page.rows:
@@ -105,22 +94,19 @@ class Poller:
             offset = page.next_offset
         if first is not None:
             self._advance(first)
-        self._swept(ids, began)
+        self._listener.swept(self._connection, ids, began)
         return pages
 
-    async def _pages(self, query: RowQuery, tell: Callable[[Row], None]) -> RowPage:
-        first = page = await self._page(query)
+    async def _pages(self, query: RowQuery, report: Callable[[str, Row], None]) -> RowPage:
+        first = page = await self._runai.rows(query)
         while True:
             for row in page.rows:
-                tell(row)
+                report(self._connection, row)
             if page.next_offset is None:
                 return first
-            page = await self._page(
+            page = await self._runai.rows(
                 RowQuery(deleted=query.deleted, changed_since=query.changed_since, offset=page.next_offset)
             )
-
-    async def _page(self, query: RowQuery) -> RowPage:
-        return await self._connection.call(lambda: self._runai.rows(query))
 
     def _advance(self, first: RowPage) -> None:
         now = self._clock()

@@ -14,6 +14,7 @@ from runai_operator.domain.model import (
     Project,
     Ref,
     Remote,
+    Row,
     RowPage,
     RowQuery,
     SourceRef,
@@ -67,8 +68,10 @@ class Kube(Protocol):
         Raises `StaleObject` on a conflict, `Vanished`, `InvalidWorkload` when the API server refuses the object.
         """
 
-    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
-        """Merge patch of `status` (None removes a field), guarded when a version is given; returns the new version."""
+    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str) -> str:
+        """Merge patch of `status` (None removes a field) if nobody wrote since `resource_version`; returns the new one.
+
+        Raises as `write_finalizers` does."""
 
     def list_all(self) -> AsyncIterator[TableRow]:
         """Every RunaiWorkload in scope, in pages, without building bodies."""
@@ -89,34 +92,56 @@ class Kube(Protocol):
 
 
 class Observer(Protocol):
-    """What telemetry hears of the engine. Labels are from small fixed sets, never names of objects."""
+    """What telemetry hears of the engine. Labels are from small fixed sets, never names of objects; `connection` is the
+    name of a Run:ai connection."""
 
-    def pass_done(self, action: str, outcome: str, seconds: float) -> None:
-        """One pass: the last thing it did to the world (`none` when it only looked) and how it ended."""
+    def reconciled(self, action: str, result: str, seconds: float) -> None:
+        """One pass: the last thing it did to the world (`none` when it only read) and how it ended."""
 
     def queue_waited(self, lane: str, seconds: float) -> None: ...
 
     def queue_depth(self, lane: str, depth: int) -> None: ...
 
-    def kube_write(self, kind: str, outcome: str) -> None:
-        """`kind`: `status` or `finalizer`; `outcome`: `ok` or the reason of the error."""
+    def kube_write(self, kind: str, result: str) -> None:
+        """`kind`: `status`, `finalizer` or `orphan`; `result`: `ok` or the reason of the error."""
 
-    def polled(self, kind: str, outcome: str, seconds: float) -> None:
+    def polled(self, connection: str, kind: str, result: str, seconds: float) -> None:
         """One round of lists: `delta` or `sweep`; only `ok` is a complete one."""
 
-    def deletions(self, waiting: int, oldest_seconds: float, slowed: int) -> None:
-        """How many deletions have not ended, how long the oldest has waited, and how many wait for their turn."""
+    def deletions(self, waiting: int, oldest_seconds: float) -> None:
+        """How many deletions have not ended, and how long the oldest has waited."""
+
+    def deletions_rate_limited(self, connection: str, waiting: int) -> None:
+        """How many workloads wait until the rate allows their deletion in Run:ai."""
 
     def orphaned(self) -> None:
-        """An object was let go of although its workload may live; that is on record."""
+        """A finalizer was removed although the workload may live; that is on record."""
 
-    def status_age(self, seconds: float) -> None:
+    def status_age(self, connection: str, seconds: float) -> None:
         """How old what the lists say is."""
 
     def workloads(self, counts: Mapping[tuple[str, str], int]) -> None:
         """How many, by phase and by the status of Ready."""
 
-    def connection(self, up: bool) -> None: ...
+    def circuit(self, connection: str, call_class: str, up: bool) -> None:
+        """Whether calls of that class go out."""
 
     def bug(self) -> None:
         """An exception nobody expected."""
+
+
+class Listener(Protocol):
+    """Who acts on what a connection brings; `connection` is its name, `uid` that of a custom resource."""
+
+    def wake(self, uid: str) -> None:
+        """It was held back at the gate, and may try again."""
+
+    def read_due(self, uid: str) -> None:
+        """It is time for a reading that was planned."""
+
+    def row_seen(self, connection: str, row: Row) -> None: ...
+
+    def row_deleted(self, connection: str, row: Row) -> None: ...
+
+    def swept(self, connection: str, ids: set[str], began: float) -> None:
+        """The ids of a complete list, and when it began (loop seconds)."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES, read_yaml
 from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.model import Json, OwnerMark, Project, SourceRef, Spec, Submission, Workload
+from runai_operator.domain.memory import Source
+from runai_operator.domain.model import Json, OwnerMark, Project, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.state import Desired
-from runai_operator.engine.ports import Kube
+from runai_operator.engine.ports import Kube, Runai
 
 PROJECT_MEMORY = 300.0
 """Seconds for which a resolved project is believed."""
@@ -21,7 +22,7 @@ PROJECT_MEMORY = 300.0
 @dataclass(frozen=True, slots=True)
 class Rendered:
     desired: Desired
-    source: tuple[SourceRef, str | None] | None
+    source: Source | None
     """Where the manifest was read and at which version."""
 
 
@@ -29,11 +30,10 @@ class Projects:
     """Project names to ids, remembered for a while; names that were not found are asked for again each time."""
 
     def __init__(
-        self,
-        find: Callable[[str, str | None], Awaitable[tuple[Project, ...]]],
-        clock: Callable[[], float],
+        self, runai: Runai, clock: Callable[[], float]
     ) -> None:
-        self._find, self._clock = find, clock
+        """`clock` in loop seconds."""
+        self._runai, self._clock = runai, clock
         self._known: dict[tuple[str, str | None], tuple[str, float]] = {}
         self._asking: dict[tuple[str, str | None], asyncio.Lock] = {}
 
@@ -43,7 +43,7 @@ class Projects:
         async with self._asking.setdefault(key, asyncio.Lock()):
             known = self._known.get(key)
             if known is None or self._clock() - known[1] > PROJECT_MEMORY:
-                known = self._known[key] = (_only(await self._find(name, cluster_id), name, cluster_id), self._clock())
+                known = self._known[key] = (_only(await self._runai.projects(name=name, cluster_id=cluster_id), name, cluster_id), self._clock())
         return known[0]
 
 
@@ -66,10 +66,10 @@ def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
 class Renderer:
     """Makes a `Desired` of a spec."""
 
-    def __init__(self, kube: Kube, projects: Projects, install: str) -> None:
-        self._kube, self._projects, self._install = kube, projects, install
+    def __init__(self, kube: Kube, install: str) -> None:
+        self._kube, self._install = kube, install
 
-    async def __call__(self, workload: Workload, *, large: bool) -> Rendered:
+    async def __call__(self, workload: Workload, projects: Projects, *, large: bool) -> Rendered:
         """What would be sent for this workload.
 
         Raises `InvalidWorkload`, the errors of the look-ups, and, unless `large`, `TooLarge` for a manifest that takes
@@ -82,11 +82,11 @@ class Renderer:
         if spec.project_id is not None:
             project_id = spec.project_id
         elif spec.project_name is not None:
-            project_id = await self._projects.resolve(spec.project_name, spec.cluster_id)
+            project_id = await projects.resolve(spec.project_name, spec.cluster_id)
         else:
             raise InvalidWorkload("no project is given: set spec.projectName or spec.projectId")
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
-        secret = source is not None and source[0].kind == "Secret"
+        secret = source is not None and source.ref.kind == "Secret"
         content = manifests.content_hash(
             manifest, priority=spec.priority, category=spec.category, key=self._install if secret else None
         )
@@ -105,14 +105,14 @@ class Renderer:
 
     async def _manifest(
         self, spec: Spec, namespace: str, *, large: bool
-    ) -> tuple[Json, tuple[SourceRef, str | None] | None]:
+    ) -> tuple[Json, Source | None]:
         if spec.manifest is not None:
             return spec.manifest, None
         if spec.manifest_yaml is not None:
             return await _read(spec.manifest_yaml, large=large), None
         if spec.manifest_from is not None:
             text = await self._kube.read_source(namespace, spec.manifest_from)
-            return await _read(text.text, large=large), (spec.manifest_from, text.version)
+            return await _read(text.text, large=large), Source(spec.manifest_from, text.version)
         raise InvalidWorkload("no manifest is given: set one of spec.manifest, spec.manifestYaml, spec.manifestFrom")
 
 

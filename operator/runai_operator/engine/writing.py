@@ -1,44 +1,59 @@
-"""The two writes to a custom resource, finalizers and status, each told to the observer."""
+"""The two writes to a custom resource, finalizers and status: always over the version that was read, always fenced."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import Ref
-from runai_operator.domain.state import State
-from runai_operator.engine.inventory import Entry
+from runai_operator.domain.model import Orphan, Workload
+from runai_operator.engine.fence import Fence
 from runai_operator.engine.ports import Kube, Observer
 
 
+T = TypeVar("T")
+
+
 class Writer:
-    """Raises what the `Kube` port raises."""
+    """Raises what the `Kube` port raises, and `NotLeader`."""
 
-    def __init__(self, kube: Kube, observer: Observer) -> None:
-        self._kube, self._observer = kube, observer
+    def __init__(self, kube: Kube, fence: Fence, observer: Observer) -> None:
+        self._kube, self._fence, self._observer = kube, fence, observer
 
-    async def finalizers(self, record: Entry, s: State, finalizers: tuple[str, ...]) -> State:
-        """Replaces them if nobody wrote since the workload was read; the situation goes on from there."""
-        workload = s.workload
-        try:
-            version = await self._kube.write_finalizers(
+    async def finalizers(self, workload: Workload, finalizers: tuple[str, ...]) -> Workload:
+        """Replaces them if nobody wrote since `workload` was read; the workload as it is then."""
+        version = await self._write(
+            "finalizer",
+            lambda: self._kube.write_finalizers(
                 workload.ref, finalizers, resource_version=workload.resource_version
-            )
-        except BridgeError as error:
-            self._observer.kube_write("finalizer", error.condition_reason)
-            raise
-        self._observer.kube_write("finalizer", "ok")
-        workload = replace(workload, finalizers=finalizers, resource_version=version)
-        record.saw(workload)
-        return replace(s, workload=workload)
+            ),
+        )
+        return replace(workload, finalizers=finalizers, resource_version=version)
 
-    async def status(self, ref: Ref, patch: Mapping[str, object], *, guard: str | None) -> str:
-        """Merge patch of status, only over the version `guard` if one is given; returns the new version."""
+    async def status(self, workload: Workload, patch: Mapping[str, Any]) -> Workload:
+        """Merge patch of status (None removes a field) if nobody wrote since `workload` was read; as it is then."""
+        version = await self._write(
+            "status",
+            lambda: self._kube.write_status(workload.ref, patch, resource_version=workload.resource_version),
+        )
+        return replace(workload, status=overlay(workload.status, patch), resource_version=version)
+
+    async def orphan(self, orphan: Orphan) -> bool:
+        """Writes down what stays behind in Run:ai; False when the record is full."""
+        return await self._write("orphan", lambda: self._kube.record_orphan(orphan))
+
+    async def _write(self, kind: str, write: Callable[[], Awaitable[T]]) -> T:
         try:
-            version = await self._kube.write_status(ref, patch, resource_version=guard)
+            async with self._fence.guarded():
+                done = await write()
         except BridgeError as error:
-            self._observer.kube_write("status", error.condition_reason)
+            self._observer.kube_write(kind, error.condition_reason)
             raise
-        self._observer.kube_write("status", "ok")
-        return version
+        self._observer.kube_write(kind, "ok")
+        return done
+
+
+def overlay(status: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The status after a merge patch of its top-level fields."""
+    return {key: value for key, value in {**status, **patch}.items() if value is not None}

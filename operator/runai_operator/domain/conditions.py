@@ -1,0 +1,11 @@
+"""Reading the conditions of a raw status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def condition(status: Any, kind: str) -> dict[str, Any] | None:
+    """The condition of that type in a raw status, if it is there."""
+    found: list[dict[str, Any]] = [entry for entry in status.get("conditions") or () if entry.get("type") == kind]
+    return found[0] if found else None

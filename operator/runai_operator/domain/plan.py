@@ -1,0 +1,177 @@
+"""What an object needs, from its status and metadata alone: nothing outstanding lives in memory only.
+
+The first load, the resync and a takeover ask `plan_of`; whatever a restart must bring back can be read from the cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.model import NOT_SUBMITTED, Meta, Row, TableRow
+
+COMPLETED = "Completed"
+FAILED = "Failed"
+
+PHASE_REASONS = frozenset(
+    {
+        "Running", COMPLETED, "Stopped", FAILED, "Degraded", "Creating", "Pending", "Initializing", "Updating",
+        "Resuming", "Stopping", "UnknownPhase", "RunaiDeleting", "Syncing", "SyncFailed", "Paused",
+    }
+)  # fmt: skip
+"""Reasons of Ready that mirror Run:ai: the lists bring the next news."""
+SYNC_REASONS = frozenset({"Synced", "Syncing", "SyncFailed", "SyncNotReported"})
+"""Reasons of Synced that mirror Run:ai. Any other says that something is owed, or unknown."""
+RETRY_REASONS = frozenset(
+    {
+        "RunaiUnavailable", "RunaiThrottled", "AccessDenied", "OutcomeUnknown", "UnexpectedReply", "RunaiBusy",
+        "HolderUnreadable", "KubernetesUnavailable", "InternalError",
+    }
+)  # fmt: skip
+"""Reasons of a retry: what stands beside them is tried again, whether it counts as stalled by now or not."""
+
+
+class Need(StrEnum):
+    NOTHING = "nothing"
+    """Events and rows bring the next news."""
+    READ = "read"
+    """Its sync is in flight: a paced reading of Run:ai."""
+    PROBE = "probe"
+    """It was rejected: tried again now and then, since the other side may have changed."""
+    PASS = "pass"
+    """Something is owed, or not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSummary:
+    """The part of status that scheduling reads, from the cells of a list or from what was written."""
+
+    observed_generation: int = -1
+    connection: str | None = None
+    workload_id: str | None = None
+    name: str | None = None
+    project_id: str | None = None
+    created_at: str | None = None
+    phase: str | None = None
+    sync: str | None = None
+    ready: str | None = None
+    reason: str | None = None
+    """Of Ready."""
+    stalled: bool = False
+    synced_reason: str | None = None
+    submission: str | None = None
+    pods: int | None = None
+    gpus: str | None = None
+    priority: str | None = None
+    detail: str | None = None
+    handled_token: str | None = None
+    has_source: bool = False
+
+    @classmethod
+    def of_cells(cls, row: TableRow) -> StatusSummary:
+        """From the printer columns of the custom resource."""
+        cells = row.cells
+        has_source = bool(cells.get("Source"))
+        if cells.get("Owner") not in (None, "", row.meta.ref.uid):
+            return cls(has_source=has_source)
+        observed = cells.get("Observed")
+        return cls(
+            observed_generation=observed if isinstance(observed, int) else -1,
+            connection=cells.get("Connection") or None,
+            workload_id=cells.get("Workload ID") or None,
+            name=cells.get("Workload Name") or None,
+            project_id=cells.get("Project ID") or None,
+            created_at=cells.get("Created") or None,
+            phase=cells.get("Phase") or None,
+            sync=cells.get("Sync") or None,
+            ready=cells.get("Ready") or None,
+            reason=cells.get("Reason") or None,
+            stalled=cells.get("Stalled") == "True",
+            synced_reason=cells.get("Synced Reason") or None,
+            submission=cells.get("Submission") or None,
+            pods=cells.get("Pods"),
+            gpus=cells.get("GPUs") or None,
+            priority=cells.get("Priority") or None,
+            detail=cells.get("Detail") or None,
+            handled_token=cells.get("Handled") or None,
+            has_source=has_source,
+        )
+
+    @classmethod
+    def of_status(cls, status: Mapping[str, Any], *, has_source: bool) -> StatusSummary:
+        """From the status that was just written or found right."""
+        ready, synced = condition(status, "Ready") or {}, condition(status, "Synced") or {}
+        stalled = condition(status, "Stalled") or {}
+        return cls(
+            observed_generation=status.get("observedGeneration", -1),
+            connection=status.get("connection"),
+            workload_id=status.get("workloadId"),
+            name=status.get("workloadName"),
+            project_id=status.get("projectId"),
+            created_at=status.get("createdAt"),
+            phase=status.get("phase"),
+            sync=status.get("syncStatus"),
+            ready=ready.get("status"),
+            reason=ready.get("reason"),
+            stalled=stalled.get("status") == "True",
+            synced_reason=synced.get("reason"),
+            submission=status.get("submission"),
+            pods=status.get("runningPods"),
+            gpus=status.get("allocatedGpus"),
+            priority=status.get("priority"),
+            detail=status.get("phaseMessage"),
+            handled_token=status.get("lastHandledReconcileAt"),
+            has_source=has_source,
+        )
+
+    @property
+    def finished(self) -> bool:
+        return self.phase in (COMPLETED, FAILED)
+
+    @property
+    def in_flight(self) -> bool:
+        """Submitted, and the cluster has not got it yet; one that has failed may have been mended by an edit."""
+        # Without a word about the sync, Ready goes by the phase once a reading was made.
+        silent = self.sync is None and self.reason not in (None, "Syncing")
+        settled = self.sync in ("Synced", "Failed", "Deleted") or self.phase == COMPLETED or silent
+        return self.workload_id is not None and not settled
+
+    def agrees_with(self, row: Row) -> bool:
+        """Nothing in the row is news, as far as the cells say."""
+        if row.priority not in (None, self.priority):
+            return False
+        shown = (self.phase, self.pods, self.gpus, self.detail)
+        return shown == (row.phase, row.running_pods, row.allocated_gpus, row.phase_message or None)
+
+
+def plan_of(summary: StatusSummary, meta: Meta) -> Need:
+    """The most urgent thing that waiting for events and rows would not bring about."""
+    if meta.deleting:
+        return Need.PASS if meta.has_finalizer else Need.NOTHING
+    if _is_unseen(summary, meta) or _is_in_doubt(summary, meta):
+        return Need.PASS
+    if summary.synced_reason in SYNC_REASONS and summary.reason in PHASE_REASONS:
+        return Need.READ if summary.in_flight else Need.NOTHING
+    if meta.paused and summary.reason == "Paused":
+        return Need.NOTHING  # what is outstanding waits until somebody removes the annotation
+    return Need.PROBE if summary.stalled and summary.reason not in RETRY_REASONS else Need.PASS
+
+
+def _is_unseen(summary: StatusSummary, meta: Meta) -> bool:
+    """Somebody changed what the last status speaks of."""
+    shows_pause = summary.reason == "Paused"
+    return (
+        meta.generation != summary.observed_generation
+        or meta.reconcile_token not in (None, summary.handled_token)
+        or (shows_pause and not meta.paused)
+        or (meta.paused and summary.ready == "True" and not shows_pause)
+        or (summary.workload_id is not None and not meta.has_finalizer)
+    )
+
+
+def _is_in_doubt(summary: StatusSummary, meta: Meta) -> bool:
+    """An attempt may have made a workload whose id is not on record; paused objects are looked up all the same."""
+    return meta.has_finalizer and summary.workload_id is None and summary.submission != NOT_SUBMITTED

@@ -1,0 +1,100 @@
+"""Two limits of one connection: how often workloads are read by id, and how many are deleted within a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections import deque
+from collections.abc import Callable
+
+READ_INTERVAL = 0.1
+"""Seconds between two readings."""
+
+
+class ReadScheduler:
+    """Has workloads read in Run:ai, ten a second at most, the longest due first."""
+
+    def __init__(self, read: Callable[[str], None], clock: Callable[[], float]) -> None:
+        """`read(uid)` queues one reading; `clock` gives loop seconds."""
+        self._read, self._clock = read, clock
+        self._due: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+        self._changed = asyncio.Event()
+
+    def plan(self, uid: str, delay: float) -> None:
+        """Read `uid` in `delay` seconds, or earlier if that was planned already."""
+        due = self._clock() + delay
+        if self._due.get(uid, float("inf")) <= due:
+            return
+        self._due[uid] = due
+        heapq.heappush(self._heap, (due, uid))
+        self._changed.set()
+
+    def cancel(self, uid: str) -> None:
+        self._due.pop(uid, None)
+
+    async def run(self) -> None:
+        """Hand out readings for ever."""
+        while True:
+            pause = self._hand_out()
+            if pause is None:
+                self._changed.clear()
+                await self._changed.wait()
+            elif pause > READ_INTERVAL:
+                self._changed.clear()
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+            else:
+                await asyncio.sleep(READ_INTERVAL)
+
+    def _hand_out(self) -> float | None:
+        """One reading if one is due; seconds until the next, None when nothing is planned."""
+        while self._heap:
+            due, uid = self._heap[0]
+            if self._due.get(uid) != due:
+                heapq.heappop(self._heap)
+                continue
+            if due > self._clock():
+                return max(due - self._clock(), READ_INTERVAL)
+            heapq.heappop(self._heap)
+            del self._due[uid]
+            self._read(uid)
+            return READ_INTERVAL
+        return None
+
+
+MINUTE = 60.0
+
+
+class DeletionLimiter:
+    """Gives each workload one slot, first come, first served; never more than `rate` of them within any minute."""
+
+    def __init__(self, rate: int, clock: Callable[[], float]) -> None:
+        """`rate` of 0 gives no slots at all. `clock` in loop seconds."""
+        self._rate, self._clock = rate, clock
+        self._last: deque[float] = deque(maxlen=rate)
+        self._slots: dict[str, float] = {}
+
+    def wait(self, uid: str) -> float:
+        """Seconds until `uid` may be deleted; 0 from then on, until `forget`. The first call books its slot."""
+        if self._rate == 0:
+            self._slots[uid] = math.inf
+        elif uid not in self._slots:
+            now = self._clock()
+            slot = max(now, self._last[0] + MINUTE) if len(self._last) == self._rate else now
+            self._last.append(slot)
+            self._slots[uid] = slot
+        return max(0.0, self._slots[uid] - self._clock())
+
+    def forget(self, uid: str) -> None:
+        """Its workload is gone, or is not to be deleted any more."""
+        self._slots.pop(uid, None)
+
+    def waiting(self) -> int:
+        """How many wait for their slots."""
+        now = self._clock()
+        return sum(slot > now for slot in self._slots.values())

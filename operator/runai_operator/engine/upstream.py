@@ -1,0 +1,119 @@
+"""One Run:ai connection, as a whole: the client behind its gate, and everything that is paced or remembered per connection.
+
+Its owner closes it. A pass asks `Upstreams.of` for the one of its workload and passes it down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
+
+from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
+from runai_operator.engine.fence import Fence
+from runai_operator.engine.gate import CallClass, Gate
+from runai_operator.engine.limits import DeletionLimiter, ReadScheduler
+from runai_operator.engine.poller import Poller
+from runai_operator.engine.ports import Listener, Observer, Runai
+from runai_operator.engine.render import Projects
+
+
+class Upstream:
+    """What passes use of one connection: `gate`, `projects`, `reads`, `deletions`."""
+
+    def __init__(
+        self,
+        name: str,
+        runai: Runai,
+        *,
+        listener: Listener,
+        observer: Observer,
+        fence: Fence,
+        delta_interval: float,
+        sweep_interval: float,
+        grace: float,
+        delete_rate: int,
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        """`runai` is owned from here on. Durations in seconds, `clock` in loop seconds."""
+        self.name = name
+        self.gate = Gate(
+            runai,
+            wake=listener.wake,
+            clock=clock,
+            random=random,
+            report=lambda call_class, up: observer.circuit(name, call_class, up),
+            fence=fence.left,
+        )
+        self.projects = Projects(self.gate, clock)
+        self.reads = ReadScheduler(listener.read_due, clock)
+        self.deletions = DeletionLimiter(delete_rate, clock)
+        self.poller = Poller(
+            name,
+            runai=self.gate,
+            observer=observer,
+            listener=listener,
+            delta_interval=delta_interval,
+            sweep_interval=sweep_interval,
+            overlap=grace,
+            clock=clock,
+            random=random,
+        )
+
+    async def run(self) -> None:
+        """Everything that runs beside the passes, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.poller.run())
+            group.create_task(self.gate.run())
+            group.create_task(self.reads.run())
+
+    async def aclose(self) -> None:
+        await self.gate.aclose()
+
+    def trouble_for(self) -> float:
+        """Seconds for which reads or writes of single workloads have had no useful answer."""
+        return self.gate.trouble_for(CallClass.READS, CallClass.WRITES)
+
+    def forget(self, uid: str) -> None:
+        """There is no such object any more."""
+        self.gate.unpark(uid)
+        self.reads.cancel(uid)
+        self.deletions.forget(uid)
+
+
+class Upstreams:
+    """All connections, by name."""
+
+    def __init__(self, upstreams: Mapping[str, Upstream], choose: Callable[[Workload], str]) -> None:
+        """`choose` names the connection for a workload that was not submitted yet."""
+        self._by_name, self._choose = upstreams, choose
+
+    def __iter__(self) -> Iterator[Upstream]:
+        return iter(self._by_name.values())
+
+    def of(self, workload: Workload) -> Upstream:
+        """The one that holds the workload, by its status, or that it is to be submitted through.
+
+        Raises `InvalidWorkload` when there is none of that name.
+        """
+        name = workload.status.get("connection") or self._choose(workload)
+        if (found := self._by_name.get(name)) is None:
+            raise InvalidWorkload(
+                f"There is no Run:ai connection named {name} any more: restore it, so that the workload behind it can be"
+                " reached.",
+                reason="ConnectionNotFound",
+            )
+        return found
+
+    def named(self, name: str | None) -> Upstream | None:
+        return self._by_name.get(name or DEFAULT_CONNECTION)
+
+    def forget(self, uid: str) -> None:
+        for upstream in self:
+            upstream.forget(uid)
+
+    async def aclose(self) -> None:
+        for upstream in self:
+            await upstream.aclose()
