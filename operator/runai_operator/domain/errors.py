@@ -8,6 +8,7 @@
     ├── AccessDenied        credentials or permissions; an admin must act
     ├── Throttled           Run:ai asks the whole connection to wait
     ├── Unavailable         not reachable, and surely nothing was done
+    │   └── CircuitOpen     not even sent, because earlier calls failed
     ├── OutcomeUnknown      a write was sent and no usable answer came back: it may have happened
     ├── UnexpectedReply     an answer outside the contract; nothing is written on its strength
     ├── StaleObject         Kubernetes: somebody wrote in between; read again
@@ -21,7 +22,7 @@ tokens, manifests or answer bodies beyond the API's own message.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 MESSAGE_LIMIT = 1024
 """Longest error message we keep, in characters."""
@@ -40,11 +41,19 @@ class BridgeError(Exception):
     reason: ClassVar[str] = "InternalError"
     """Default condition reason, CamelCase."""
     scope: Scope = Scope.OBJECT
+    circuit: str | None = None
+    """Name of the circuit breaker that this error counts against; None when it counts against none."""
 
     def __init__(self, message: str, *, reason: str | None = None) -> None:
         self.message = clip(message, MESSAGE_LIMIT)
         self.condition_reason = reason or self.reason
         super().__init__(self.message)
+
+    def within(self, circuit: str) -> Self:
+        """A copy, without traceback and cause, that names the circuit it counts against."""
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__, circuit=circuit)
+        return twin
 
 
 class InvalidWorkload(BridgeError):
@@ -101,6 +110,16 @@ class Unavailable(BridgeError):
 
     reason = "RunaiUnavailable"
     scope = Scope.CONNECTION
+
+
+class CircuitOpen(Unavailable):
+    """Refused on our side, so surely not sent; message and reason are those of the trouble that opened the circuit."""
+
+    circuit: str
+
+    def __init__(self, message: str, *, circuit: str, reason: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.circuit = circuit
 
 
 class OutcomeUnknown(BridgeError):

@@ -1,0 +1,69 @@
+"""How many calls may be made: a token bucket whose rate follows what the other side can take."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_SHORTEST_WAIT = 0.001
+"""Seconds. Sums of floats miss their mark by less than any clock moves: without the bound, a wait for the rest may spin."""
+_LONGEST_CREDIT = 1.0
+"""Seconds of going well that one success proves; without the bound, the first one after a quiet hour would restore all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Calls, and calls a second."""
+
+    rate: float = 50.0
+    """Far above the need at rest (40 calls a minute): it is there to bound a burst, and to be lowered."""
+    burst: float = 100.0
+    floor: float = 2.0
+    """Lowest rate. Some twenty callers (the workers and the poller) then still get their turn within ten seconds."""
+    restore: float = 0.5
+    """Calls a second that the rate regains with each second that goes well: from half of 50 to all in 50 s."""
+
+
+class TokenBucket:
+    """Lowered multiplicatively, restored additively (AIMD). First come, first served."""
+
+    def __init__(self, budget: Budget, clock: Callable[[], float]) -> None:
+        """`clock` in loop seconds."""
+        self._budget, self._clock = budget, clock
+        self.rate = budget.rate
+        self._tokens, self._filled_at, self._restored_at = budget.burst, -math.inf, -math.inf
+        self._turn = asyncio.Lock()
+
+    async def take(self) -> None:
+        """Waits for one token. Cancelled, it has taken none."""
+        async with self._turn:
+            while (missing := 1 - self._fill()) > 0:  # noqa: ASYNC110 - nothing but time brings a token
+                await asyncio.sleep(max(missing / self.rate, _SHORTEST_WAIT))
+            self._tokens -= 1
+
+    def give_back(self) -> None:
+        """The call that a token was taken for is not made."""
+        self._tokens += 1
+
+    def lower(self) -> None:
+        """Too much: half the rate, and nothing saved up."""
+        self._fill()
+        self.rate = max(self._budget.floor, self.rate / 2)
+        self._tokens = min(self._tokens, 1.0)
+        self._restored_at = self._clock()
+
+    def restore(self) -> None:
+        """It goes well."""
+        now = self._clock()
+        gained = min(now - self._restored_at, _LONGEST_CREDIT) * self._budget.restore
+        self.rate, self._restored_at = min(self._budget.rate, self.rate + gained), now
+
+    def _fill(self) -> float:
+        """Tokens there are now. What can be saved up shrinks with the rate."""
+        now = self._clock()
+        saved = max(1.0, self._budget.burst * self.rate / self._budget.rate)
+        self._tokens = min(saved, self._tokens + (now - self._filled_at) * self.rate)
+        self._filled_at = now
+        return self._tokens

@@ -1,0 +1,430 @@
+"""The gate: every call to Run:ai goes through it, since it is itself the `Runai` that everybody gets.
+
+It holds calls back where they cannot succeed (circuit breakers), where they are too many (budget), where they take too
+long (deadlines), and where this process may not act (fence). A call passes a chain of circuits, all of which must admit
+it: that of its class, that of the access token, and for writes into a project that refused one, that of the project.
+
+Objects whose pass ended at a circuit are parked there. When its pause is over one of them is woken as the canary; after
+its success the others come back as a trickle. Errors say which circuit they count for, see `BridgeError.circuit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from random import Random
+from typing import TypeVar
+
+from runai_operator.domain.errors import (
+    AccessDenied,
+    BridgeError,
+    CircuitOpen,
+    OutcomeUnknown,
+    Scope,
+    Throttled,
+    Unavailable,
+    UnexpectedReply,
+)
+from runai_operator.domain.model import Project, Remote, RowPage, RowQuery, Submission
+from runai_operator.engine.budget import Budget, TokenBucket
+from runai_operator.engine.circuit import Circuit, Pauses
+from runai_operator.engine.ports import Runai
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+TOKEN = "token"  # noqa: S105 - the name of a circuit
+"""The circuit of the access token, which all classes share."""
+LEADER = "leader"
+"""No circuit, but said by the refusals of a process that may not act: nobody can be parked there."""
+_SHORTEST_WAIT = 0.001
+"""Seconds. Sums of floats miss their mark by less than any clock moves: without the bound, a wait for it may spin."""
+
+
+class CallClass(StrEnum):
+    """Calls that fail together: each class is served by another part of Run:ai. The word is a metric label."""
+
+    LISTS = "lists"
+    READS = "reads"
+    WRITES = "writes"
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """Durations in seconds."""
+
+    deadlines: Mapping[CallClass, float] = field(
+        # As the client's own limit, but that a read, which costs nothing to repeat, is given up sooner.
+        default_factory=lambda: {CallClass.LISTS: 60.0, CallClass.READS: 30.0, CallClass.WRITES: 60.0}
+    )
+    """For each class, from asking for a call to its answer, the wait for the budget included."""
+    pauses: Pauses = field(default_factory=Pauses)
+    project_pauses: Pauses = field(default_factory=lambda: Pauses(first=30.0, ceiling=300.0, hint_ceiling=300.0))
+    """A missing role is a person's to give: that takes minutes, and each try costs several writes to Kubernetes."""
+    budget: Budget = field(default_factory=Budget)
+    patience: float = 5.0
+    """How long one who was woken as the canary has to make a call before the next one is woken."""
+    trickle_ceiling: float = 64.0
+    """Most objects woken in a second; 10,000 are back within three minutes, and a pass costs more than a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What is asked for: its class, the object it is for, and the project if it is a write into a known one."""
+
+    kind: CallClass
+    key: str
+    project: str | None = None
+
+    def unanswered(self) -> BridgeError:
+        """The call was begun, and its time is over."""
+        if self.kind is CallClass.WRITES:
+            return OutcomeUnknown("It is not known whether Run:ai did what it was asked for: no answer came in time.")
+        return Unavailable("Run:ai did not answer in time.")
+
+
+class _Lot:
+    """The objects parked at one circuit, first come, first woken."""
+
+    def __init__(self, chain: tuple[Circuit, ...], ceiling: float) -> None:
+        """`chain`: the circuits that calls of those parked here pass, their own first. `ceiling` in objects a second."""
+        self.circuit, self.chain = chain[0], chain
+        self.parked: dict[str, None] = {}
+        self._ceiling = ceiling
+        self._era = -1
+        self._rate, self._next, self._stepped_at = 1.0, 0.0, 0.0
+
+    def due(self, now: float) -> float:
+        """When the next one may be woken, in loop seconds; inf when something else has to happen first."""
+        if not self.parked:
+            return math.inf
+        if any(circuit.open for circuit in self.chain):
+            return max(circuit.ready_at() for circuit in self.chain)
+        era = sum(circuit.era for circuit in self.chain)
+        if era != self._era:
+            self._era, self._rate, self._next, self._stepped_at = era, 1.0, now, now
+        return self._next
+
+    def take(self, now: float, patience: float) -> str:
+        """The one to wake now: the canary where something is open, else the next of the trickle."""
+        uid = next(iter(self.parked))
+        del self.parked[uid]
+        for circuit in self.chain:
+            circuit.expect(now + patience)
+        self._step(now)
+        return uid
+
+    def _step(self, now: float) -> None:
+        """A trickle of 1, 2, 4, 8 ... a second; the rate stays while those who are back get no answers."""
+        if now - self._stepped_at >= 1.0:
+            if self.circuit.goes_well(self._stepped_at):
+                self._rate = min(self._ceiling, self._rate * 2)
+            self._stepped_at = now
+        self._next = now + 1 / self._rate
+
+
+def _no_fence() -> float | None:
+    return None
+
+
+class Gate(Runai):
+    """A `Runai` that fails at once, and says so, where a call would be in vain.
+
+    Beyond what the port promises, every call raises `CircuitOpen` when it was surely not sent because of earlier ones
+    or of the fence, `Unavailable` when its time was over before it began, and, begun, at its deadline `Unavailable`
+    for reads and lists and `OutcomeUnknown` for writes.
+    """
+
+    def __init__(
+        self,
+        runai: Runai,
+        *,
+        wake: Callable[[str], None],
+        clock: Callable[[], float],
+        random: Random,
+        report: Callable[[str, bool], None],
+        settings: GateSettings | None = None,
+        fence: Callable[[], float | None] = _no_fence,
+    ) -> None:
+        """`wake(uid)` has a parked object looked at; `report(call_class, up)` hears of changes, and once at the start.
+
+        `clock` in loop seconds; `fence` gives the seconds for which this process may still act, None for no limit.
+        """
+        self._runai, self._wake, self._clock, self._fence = runai, wake, clock, fence
+        self._random, self._report, self._settings = random, report, settings or GateSettings()
+        self._budget = TokenBucket(self._settings.budget, clock)
+        self._lots: dict[str, _Lot] = {}
+        token = self._add(TOKEN)
+        for kind in CallClass:
+            self._add(kind, token)
+        self._parked_at: dict[str, _Lot] = {}
+        self._stirred = asyncio.Event()
+        self._numbers = itertools.count()
+        self._up = dict.fromkeys(CallClass, True)
+        for kind in CallClass:
+            report(kind, True)
+
+    # --- the port
+
+    async def create(self, submission: Submission) -> Remote:
+        call = _Call(CallClass.WRITES, f"{submission.project_id}/{submission.name}", submission.project_id)
+        return await self._make(call, lambda: self._runai.create(submission))
+
+    async def get(self, workload_id: str) -> Remote | None:
+        return await self._make(_Call(CallClass.READS, workload_id), lambda: self._runai.get(workload_id))
+
+    async def update(self, workload_id: str, submission: Submission) -> Remote | None:
+        call = _Call(CallClass.WRITES, workload_id, submission.project_id)
+        return await self._make(call, lambda: self._runai.update(workload_id, submission))
+
+    async def delete(self, workload_id: str) -> bool:
+        """Not held back by the circuit of its project, which it does not know."""
+        return await self._make(_Call(CallClass.WRITES, workload_id), lambda: self._runai.delete(workload_id))
+
+    async def rows(self, query: RowQuery) -> RowPage:
+        # A look-up is for one object. The poller's own lists are for all, and it may be the only caller there is: each
+        # of its failures counts.
+        key = str(next(self._numbers)) if query.name is None else f"{query.project_id}/{query.name}"
+        return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
+
+    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
+        call = _Call(CallClass.READS, workload_id)
+        return await self._make(call, lambda: self._runai.scheduling_messages(workload_id))
+
+    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
+        call = _Call(CallClass.LISTS, f"project {name}")
+        return await self._make(call, lambda: self._runai.projects(name=name, cluster_id=cluster_id))
+
+    async def aclose(self) -> None:
+        """Closes the client behind the gate, if it can be closed."""
+        if (close := getattr(self._runai, "aclose", None)) is not None:
+            await close()
+
+    # --- what the engine asks
+
+    def park(self, uid: str, error: BridgeError) -> bool:
+        """Has `uid` woken when the circuit that `error` names lets it through.
+
+        False when that circuit is closed or there is none: then nothing would wake it.
+        """
+        self.unpark(uid)
+        lot = self._lots.get(error.circuit or "")
+        if lot is None or not lot.circuit.open:
+            return False
+        lot.parked[uid] = None
+        self._parked_at[uid] = lot
+        self._stirred.set()
+        return True
+
+    def unpark(self, uid: str) -> None:
+        """It is forgotten, or being looked at anyway."""
+        if (lot := self._parked_at.pop(uid, None)) is not None:
+            del lot.parked[uid]
+
+    @property
+    def parked(self) -> int:
+        """How many objects wait at a circuit, or for their place in the trickle."""
+        return len(self._parked_at)
+
+    def trouble_for(self, *kinds: CallClass) -> float:
+        """For how many seconds the worst of the classes has failed without one useful answer; 0 after such an answer,
+        and when nobody has asked for ten minutes."""
+        circuits = {circuit for kind in kinds for circuit in self._lots[kind].chain}
+        return max((circuit.failing_for(self._clock()) for circuit in circuits), default=0.0)
+
+    def error(self, kind: CallClass) -> CircuitOpen | None:
+        """Why calls of this class are held back; None when they are not."""
+        return next((circuit.refusal() for circuit in self._lots[kind].chain if circuit.open), None)
+
+    def status(self) -> dict[CallClass, CircuitOpen | None]:
+        """`error` of every class."""
+        return {kind: self.error(kind) for kind in CallClass}
+
+    async def run(self) -> None:
+        """Wakes the parked, for ever."""
+        while True:
+            self._stirred.clear()
+            pause = self._wake_due()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stirred.wait()
+
+    def _wake_due(self) -> float | None:
+        """Seconds until somebody is to be woken next; None when something else has to happen first."""
+        now = self._clock()
+        self._prune(now)
+        for lot in list(self._lots.values()):  # the token's comes first: while it is open, its canary is everybody's
+            if lot.due(now) <= now:
+                uid = lot.take(now, self._settings.patience)
+                del self._parked_at[uid]
+                self._wake(uid)
+        due = min(lot.due(now) for lot in self._lots.values())
+        return None if due == math.inf else max(due - now, _SHORTEST_WAIT)
+
+    # --- one call
+
+    async def _make(self, call: _Call, make: Callable[[], Awaitable[T]]) -> T:
+        ends = self._clock() + self._settings.deadlines[call.kind]
+        self._check(call)  # before the budget: who is refused needs no token, and no place in the line
+        await self._take_token(ends)
+        try:
+            self._check(call)  # again: much may have happened in the line
+        except CircuitOpen:
+            self._budget.give_back()
+            raise
+        tickets = {circuit: circuit.enter() for circuit in self._lot(call).chain}
+        try:
+            answer = await self._timed(call, make, ends)
+        except BridgeError as error:
+            if (blamed := self._failed(call, tickets, error)) is None:
+                raise
+            raise error.within(blamed.name) from error
+        except _Fenced:
+            self._leave(tickets)
+            raise call.unanswered() from None
+        except BaseException:  # cancelled, or a bug: no verdict, but the canary's place is free again
+            self._leave(tickets)
+            raise
+        self._answered(tickets)
+        return answer
+
+    def _check(self, call: _Call) -> None:
+        """Raises where the call may not be begun now."""
+        if (left := self._fence()) is not None and left <= 0:
+            raise _not_leader()
+        now = self._clock()
+        for circuit in self._lot(call).chain:
+            if not circuit.admits(now):
+                raise circuit.refusal()
+
+    async def _take_token(self, ends: float) -> None:
+        seconds, is_fenced = self._left(ends)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._budget.take()
+        except TimeoutError:
+            if is_fenced:
+                raise _not_leader() from None
+            raise Unavailable("Not sent: too many requests to Run:ai wait for their turn.") from None
+
+    async def _timed(self, call: _Call, make: Callable[[], Awaitable[T]], ends: float) -> T:
+        seconds, is_fenced = self._left(ends)
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await make()
+        except TimeoutError:
+            if not limit.expired():  # the client's own, and a bug: it raises only errors of the domain
+                raise
+            raise (_Fenced() if is_fenced else call.unanswered()) from None
+
+    def _left(self, ends: float) -> tuple[float, bool]:
+        """Seconds until a call must be over, and whether it is the fence that says so."""
+        left, fence = ends - self._clock(), self._fence()
+        return (left, False) if fence is None or fence >= left else (fence, True)
+
+    # --- what calls say about circuits
+
+    def _answered(self, tickets: Mapping[Circuit, int]) -> None:
+        now = self._clock()
+        for circuit, ticket in tickets.items():
+            circuit.succeed(ticket, now)
+        self._budget.restore()
+        self._stir()
+
+    def _leave(self, tickets: Mapping[Circuit, int]) -> None:
+        now = self._clock()
+        for circuit, ticket in tickets.items():
+            circuit.leave(ticket, now)
+        self._stir()
+
+    def _failed(self, call: _Call, tickets: dict[Circuit, int], error: BridgeError) -> Circuit | None:
+        """Whose trouble the error is: the circuit it counts against; None when it proves that Run:ai answers."""
+        kind, token, now = self._lots[call.kind].circuit, self._lots[TOKEN].circuit, self._clock()
+        match error:
+            case AccessDenied(scope=Scope.CONNECTION):
+                blamed = token
+                token.trip(tickets.pop(token), now, error)
+            case Throttled():
+                blamed = kind
+                if kind.trip(tickets.pop(kind), now, error):
+                    self._budget.lower()
+            case Unavailable() | OutcomeUnknown() | UnexpectedReply():
+                blamed = kind
+                kind.fail(tickets.pop(kind), now, error, key=call.key)
+            case AccessDenied() if call.project is not None:
+                blamed = self._forbidden(call.project, tickets, error)
+                self._answered(tickets)
+                return blamed
+            case _:
+                self._answered(tickets)
+                return None
+        # A server that fails or refuses to listen says nothing about the token, nor about what a project allows.
+        self._leave(tickets)
+        return blamed
+
+    def _forbidden(self, project: str, tickets: dict[Circuit, int], error: AccessDenied) -> Circuit:
+        name, now = _project_circuit(project), self._clock()
+        if name not in self._lots:
+            self._prune(now)
+            circuit = self._add(name, *self._lots[CallClass.WRITES].chain)
+            tickets[circuit] = circuit.enter()
+        circuit = self._lots[name].circuit
+        if circuit in tickets:  # else the call began before the circuit was there: old news
+            circuit.trip(tickets.pop(circuit), now, error)
+        return circuit
+
+    # --- circuits and their lots
+
+    def _lot(self, call: _Call) -> _Lot:
+        """Where the way of this call begins."""
+        of_project = self._lots.get(_project_circuit(call.project)) if call.project is not None else None
+        return of_project or self._lots[call.kind]
+
+    def _add(self, name: str, *others: Circuit) -> Circuit:
+        pauses = self._settings.pauses if name in (TOKEN, *CallClass) else self._settings.project_pauses
+        circuit = Circuit(name, pauses=pauses, random=self._random, changed=self._tell)
+        self._lots[name] = _Lot((circuit, *others), self._settings.trickle_ceiling)
+        return circuit
+
+    def _prune(self, now: float) -> None:
+        """Forgets the circuits of projects where nothing happens any more."""
+        for name in [name for name in self._lots if name not in (TOKEN, *CallClass)]:
+            if not self._lots[name].parked and self._lots[name].circuit.is_stale(now):
+                del self._lots[name]
+
+    def _stir(self) -> None:
+        """A call has ended: perhaps somebody can be woken now."""
+        if self._parked_at:
+            self._stirred.set()
+
+    def _tell(self, circuit: Circuit) -> None:
+        about = {"circuit": circuit.name}
+        if circuit.cause is not None:
+            about["reason"] = circuit.cause.reason
+            log.warning("requests to Run:ai are held back: %s", circuit.cause.message, extra=about)
+        else:
+            log.info("requests to Run:ai go out again", extra=about)
+        for kind in CallClass:
+            up = not any(each.open for each in self._lots[kind].chain)
+            if up is not self._up[kind]:
+                self._up[kind] = up
+                self._report(kind, up)
+
+
+def _project_circuit(project: str) -> str:
+    return f"{CallClass.WRITES}:{project}"
+
+
+class _Fenced(Exception):
+    """The time of this process as the leader ended before the answer came."""
+
+
+def _not_leader() -> CircuitOpen:
+    return CircuitOpen("Not sent: this process is not the leader, another one is or will be.", circuit=LEADER)
