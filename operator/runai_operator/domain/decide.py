@@ -21,8 +21,24 @@ The one promise is *exactly one workload in Run:ai for each custom resource*:
 from __future__ import annotations
 
 from runai_operator.domain.actions import (
-    Action, AddFinalizer, Adopt, BeginSubmission, Create, Delete, FindRemote, ForgetWorkload, MarkInDoubt, ReadRemote,
-    ReadSchedulingMessages, RecordId, RemoveFinalizer, Render, ReserveDeletion, Result, Update, Verdict,
+    Action,
+    AddFinalizer,
+    Adopt,
+    BeginSubmission,
+    Create,
+    Delete,
+    FindRemote,
+    ForgetWorkload,
+    MarkInDoubt,
+    ReadRemote,
+    ReadSchedulingMessages,
+    RecordId,
+    RemoveFinalizer,
+    Render,
+    ReserveDeletion,
+    Result,
+    Update,
+    Verdict,
 )
 from runai_operator.domain.errors import (
     AccessDenied,
@@ -32,7 +48,7 @@ from runai_operator.domain.errors import (
     NameTaken,
     Unavailable,
 )
-from runai_operator.domain.finalize import rate_limited, finalize, may_delete
+from runai_operator.domain.finalize import finalize, may_delete, rate_limited
 from runai_operator.domain.manifest import same_content
 from runai_operator.domain.model import (
     ExternalDeletionPolicy,

@@ -79,9 +79,11 @@ class Held(BridgeError):
 
     reason = "Deleting"
 
-    def __init__(self, message: str, *, reason: str | None = None, after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, reason: str | None = None, after: float | None = None, scope: Scope = Scope.OBJECT
+    ) -> None:
         super().__init__(message, reason=reason)
-        self.after = after
+        self.after, self.scope = after, scope
 
 
 class AccessDenied(BridgeError):
@@ -145,6 +147,12 @@ class Vanished(BridgeError):
     """The custom resource is gone."""
 
     reason = "Vanished"
+
+
+class NotLeader(BridgeError):
+    """This process may not write (any more)."""
+
+    reason = "NotLeader"
 
 
 class KubernetesUnavailable(BridgeError):

@@ -151,9 +151,9 @@ def _out_of_reach(s: State, error: BridgeError) -> Action:
     if not s.orphan_recorded:
         full = Held(
             f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans,"
-            " or set deletionPolicy: Orphan to let go of this one unrecorded"
+            " or set deletionPolicy: Orphan to remove the finalizer unrecorded.",
+            scope=error.scope,  # it is still the connection that is waited for
         )
-        full.scope = error.scope  # it is still the connection that is waited for
         return Result(Verdict.DELETING, full)
     return RemoveFinalizer("Run:ai cannot be used; what may be left there is on record (runai-operator orphans)")
 

@@ -77,4 +77,8 @@ class Memory:
 
     def is_stale(self, row: Row) -> bool:
         """The row shows a failure from before the last edit."""
-        return row.phase == "Failed" and self.stale_failure_at is not None and row.phase_updated_at == self.stale_failure_at
+        return (
+            row.phase == "Failed"
+            and self.stale_failure_at is not None
+            and row.phase_updated_at == self.stale_failure_at
+        )

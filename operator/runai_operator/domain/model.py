@@ -161,6 +161,18 @@ class Workload:
     def has_finalizer(self) -> bool:
         return FINALIZER in self.finalizers
 
+    @property
+    def meta(self) -> Meta:
+        return Meta(
+            self.ref,
+            self.resource_version,
+            self.generation,
+            self.deleting,
+            self.has_finalizer,
+            self.paused,
+            self.reconcile_token,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Meta:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.model import NOT_SUBMITTED, Meta, Row, TableRow
+from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Meta, Row, TableRow
 
 COMPLETED = "Completed"
 FAILED = "Failed"
@@ -50,7 +50,7 @@ class StatusSummary:
     """The part of status that scheduling reads, from the cells of a list or from what was written."""
 
     observed_generation: int = -1
-    connection: str | None = None
+    connection: str = DEFAULT_CONNECTION
     workload_id: str | None = None
     name: str | None = None
     project_id: str | None = None
@@ -80,7 +80,7 @@ class StatusSummary:
         observed = cells.get("Observed")
         return cls(
             observed_generation=observed if isinstance(observed, int) else -1,
-            connection=cells.get("Connection") or None,
+            connection=cells.get("Connection") or DEFAULT_CONNECTION,
             workload_id=cells.get("Workload ID") or None,
             name=cells.get("Workload Name") or None,
             project_id=cells.get("Project ID") or None,
@@ -107,7 +107,7 @@ class StatusSummary:
         stalled = condition(status, "Stalled") or {}
         return cls(
             observed_generation=status.get("observedGeneration", -1),
-            connection=status.get("connection"),
+            connection=status.get("connection") or DEFAULT_CONNECTION,
             workload_id=status.get("workloadId"),
             name=status.get("workloadName"),
             project_id=status.get("projectId"),

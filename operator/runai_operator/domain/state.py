@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from runai_operator.domain.actions import (
     AddFinalizer,

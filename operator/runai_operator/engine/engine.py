@@ -4,53 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
 from runai_operator.domain.actions import Result, Verdict
-from runai_operator.domain.errors import BridgeError, Scope, StaleObject, TooLarge, Vanished
-from runai_operator.domain.model import Meta, Row, SourceRef, TableRow
-from runai_operator.domain.requeue import again_after, backoff, next_look
-from runai_operator.domain.state import COMPLETED, FAILED
-from runai_operator.engine.connection import Connection
+from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.memory import Requests, Source
+from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
+from runai_operator.domain.plan import COMPLETED, Need, StatusSummary, plan_of
+from runai_operator.domain.requeue import SLOW_PROBE, WRITE_SPACING, next_sync_read
+from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
-from runai_operator.engine.inventory import Entry, Inventory, StatusSummary
-from runai_operator.engine.looks import ReadScheduler
-from runai_operator.engine.poller import Poller
+from runai_operator.engine.fence import Fence
+from runai_operator.engine.inventory import Entry, Inventory
 from runai_operator.engine.ports import Kube, Observer, Runai
-from runai_operator.engine.reconcile import Outcome, Reconciler
-from runai_operator.engine.render import Projects, Renderer
-from runai_operator.engine.turns import DeletionLimiter
+from runai_operator.engine.reconcile import Reconciler
+from runai_operator.engine.render import Renderer
+from runai_operator.engine.upstream import Upstream, Upstreams
 from runai_operator.engine.workqueue import Lane, Work, WorkQueue
+from runai_operator.engine.writing import Writer
 
 log = logging.getLogger(__name__)
 
 WORKERS = 16
-WRITE_SPACING = 1.0
-"""Seconds between two status writes that only polling asks for: changes within are written together."""
 RESYNC_INTERVAL = 600.0
 SOURCE_INTERVAL = 60.0
 REPORT_INTERVAL = 5.0
-SETTLING_TIME = 2.0
-"""Seconds after a submission before a list that lacks it means anything beyond its lag."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """Durations in seconds."""
 
     install: str
     delta_interval: float = 5.0
     sweep_interval: float = 300.0
-    stalled_after: float = 600.0
-    grace: float = 60.0
-    """How long absence from a list is not believed; more than lists lag."""
-    release_after: float = 86_400.0
-    """How long a deletion waits for a Run:ai that cannot be used."""
+    limits: Limits = field(default_factory=Limits)
     delete_rate: int = 100
     """Workloads deleted in Run:ai within a minute, at most; 0 deletes none."""
+
+
+def always_default(_: Workload) -> str:
+    """The connection of every workload, while only one can be configured."""
+    return DEFAULT_CONNECTION
 
 
 class Engine:
@@ -60,175 +58,183 @@ class Engine:
         self,
         *,
         kube: Kube,
-        runai: Runai,
+        connections: Mapping[str, Runai],
         observer: Observer,
         settings: EngineSettings,
         now: Callable[[], datetime],
         random: Random,
+        choose: Callable[[Workload], str] = always_default,
     ) -> None:
-        """Must be made inside the running event loop. `now` gives UTC."""
+        """Must be made inside the running event loop. `now` gives UTC. The clients of `connections` are owned from here
+        on; `choose` names the connection for a workload that was not submitted yet."""
         self._clock = asyncio.get_running_loop().time
         self._kube, self._observer, self._random = kube, observer, random
         self._settings = settings
-        self.records = Inventory()
+        self.fence = Fence(self._clock)
+        self.inventory = Inventory()
         self._queue = WorkQueue(self._clock)
-        self._looks = ReadScheduler(self._take_look, self._clock)
-        self.connection = Connection(
-            self._probe, self._wake, random=random, clock=self._clock, report=observer.connection
-        )
-        self._turns = DeletionLimiter(settings.delete_rate, self._clock)
-        self._crd_guard = CRDGuard(kube.read_crd, self._wake, clock=self._clock, random=random)
-        projects = Projects(
-            lambda name, cluster: self.connection.call(lambda: runai.projects(name=name, cluster_id=cluster)),
-            self._clock,
-        )
+        self.upstreams = Upstreams({name: self._upstream(name, runai) for name, runai in connections.items()}, choose)
+        self._crd_guard = CRDGuard(kube.read_crd, self._wake_urgently, clock=self._clock, random=random)
         self._reconciler = Reconciler(
             kube=kube,
-            runai=runai,
-            connection=self.connection,
-            preparation=Renderer(kube, projects, settings.install),
-            records=self.records,
-            turns=self._turns,
-            crd=self._crd_guard,
+            upstreams=self.upstreams,
+            renderer=Renderer(kube, settings.install),
+            writer=Writer(kube, self.fence, observer),
+            crd_guard=self._crd_guard,
             observer=observer,
             install=settings.install,
-            grace=settings.grace,
-            stalled_after=settings.stalled_after,
-            release_after=settings.release_after,
+            limits=settings.limits,
             clock=self._clock,
             now=now,
-        )
-        self.poller = Poller(
-            runai=runai,
-            connection=self.connection,
-            observer=observer,
-            seen=self._row_seen,
-            deleted=self._row_deleted,
-            swept=self._swept,
-            delta_interval=settings.delta_interval,
-            sweep_interval=settings.sweep_interval,
-            overlap=settings.grace,
-            clock=self._clock,
             random=random,
         )
         self._beat = self._clock()
+
+    def _upstream(self, name: str, runai: Runai) -> Upstream:
+        settings = self._settings
+        return Upstream(
+            name,
+            runai,
+            listener=self,
+            observer=self._observer,
+            fence=self.fence,
+            delta_interval=settings.delta_interval,
+            sweep_interval=settings.sweep_interval,
+            grace=settings.limits.grace,
+            delete_rate=settings.delete_rate,
+            clock=self._clock,
+            random=self._random,
+        )
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
                 group.create_task(self._work())
-            group.create_task(self.poller.run())
-            group.create_task(self.connection.watch())
-            group.create_task(self._looks.run())
+            for upstream in self.upstreams:
+                group.create_task(upstream.run())
             group.create_task(self._crd_guard.run())
             group.create_task(self._every(RESYNC_INTERVAL, self.resync))
             group.create_task(self._every(SOURCE_INTERVAL, self._check_sources))
             group.create_task(self._every(REPORT_INTERVAL, self._report))
 
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self.upstreams.aclose()
+
     def silent_for(self) -> float:
         """Seconds since a worker last took or finished work, 0 while there is none to do."""
         return 0.0 if self._queue.idle() else self._clock() - self._beat
 
-    # --- what is noticed
+    # --- what the watch and the lists of Kubernetes bring
 
     def observe(self, kind: str | None, meta: Meta) -> None:
         """A watch event (`kind` is None for one from a list). Returns at once and never raises for odd input."""
         if kind == "DELETED":
             self._forget(meta.ref.uid)
             return
-        record = self.records.get(meta.ref.uid)
-        if record is None:
-            self._replace_namesake(meta)
-            record = Entry(meta, StatusSummary())
-            self.records.add(record)
-            self._enqueue(record, Lane.USER)
+        entry = self.inventory.get(meta.ref.uid)
+        if entry is None:
+            self._forget_namesake(meta)
+            self._enqueue(self.inventory.add(meta), Lane.USER)
             return
-        before, record.meta = record.meta, meta
-        if _is_news(before, meta, record):
-            record.failures = 0
-            self._enqueue(record, Lane.USER)
+        is_news = _is_news(entry, meta)
+        entry = self.inventory.update_meta(entry, meta, anew=is_news)
+        if is_news:
+            self._enqueue(entry, Lane.USER)
 
-    def _replace_namesake(self, meta: Meta) -> None:
+    def _forget_namesake(self, meta: Meta) -> None:
         """Deleted and created again while nobody watched: the earlier one is gone."""
-        if (other := self.records.namesake(meta.ref.namespace, meta.ref.name)) is not None:
+        if (other := self.inventory.namesake(meta.ref)) is not None:
             self._forget(other.uid)
 
     def _forget(self, uid: str) -> None:
-        if (record := self.records.forget(uid)) is not None:
-            self._queue.forget(record.uid)
-            self._looks.cancel(record.uid)
-            self._turns.forget(record.uid)
+        if self.inventory.forget(uid) is not None:
+            self._queue.forget(uid)
+            self.upstreams.forget(uid)
 
     async def load(self) -> None:
-        """Rebuild all records from one list, before the watch starts."""
-        async for listed in self._kube.list_all():
-            self._load(listed)
-        log.info("loaded %d workloads", len(self.records))
+        """Rebuild the inventory from one list, before the watch starts."""
+        async for row in self._kube.list_all():
+            self._load(row)
+        log.info("loaded %d workloads", len(self.inventory))
 
-    def _load(self, listed: TableRow) -> Entry:
-        record = self.records.get(listed.meta.ref.uid)
-        if record is not None:
-            self.observe(None, listed.meta)
-            return record
-        record = Entry(listed.meta, StatusSummary.of_cells(listed))
-        self.records.add(record)
-        if record.needs_pass():
-            self._enqueue(record, Lane.USER)
-        elif record.in_flight:
-            self._looks.plan(record.uid, self._random.uniform(0, 1))
-        return record
+    def _load(self, row: TableRow) -> str:
+        uid = row.meta.ref.uid
+        entry = self.inventory.get(uid)
+        if entry is not None:
+            self.observe(None, row.meta)
+            if not self._queue.knows(uid) and entry.meta.resource_version == row.meta.resource_version:
+                self._carry_on(self.inventory.update_summary(entry, StatusSummary.of_cells(row)))
+            return uid
+        self._forget_namesake(row.meta)
+        entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
+        if entry.summary.has_source and entry.summary.phase != COMPLETED:
+            # What the source held when it was last read is not known any more.
+            entry = self.inventory.request(uid, Requests(check_content=True)) or entry
+            self._enqueue(entry, Lane.PERIODIC)
+        self._carry_on(entry)
+        return uid
+
+    def _carry_on(self, entry: Entry) -> None:
+        """Queue what status and metadata say is to be done, if nothing is planned."""
+        match plan_of(entry.summary, entry.meta):
+            case Need.PASS:
+                self._enqueue(entry, Lane.USER)
+            case Need.PROBE:
+                self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, SLOW_PROBE))
+            case Need.READ:
+                self._plan_read(entry, self._random.uniform(0, 1))
 
     async def resync(self) -> None:
-        """The net under the watch: what it missed is noticed, what is gone is forgotten."""
-        known = {record.uid for record in self.records}
-        listed = {self._load(entry).uid async for entry in self._kube.list_all()}
+        """The net under the watch and under every timer: what was missed is noticed, what is gone is forgotten."""
+        known = {entry.uid for entry in self.inventory}
+        listed = {self._load(row) async for row in self._kube.list_all()}
         for uid in known - listed:
             self._forget(uid)
 
-    def _row_seen(self, row: Row) -> None:
-        record = self.records.of_row(row)
-        if record is None or record.shown.phase == COMPLETED:
-            return
-        if row.phase == FAILED and row.phase_updated_at == record.outdated:
-            return
-        before, record.row = record.row, row
-        news = not record.shown.agrees_with(row) if before is None else _visible(before) != _visible(row)
-        if news:
-            self._enqueue(record, Lane.PERIODIC)
+    # --- what the connections bring (`Listener`)
 
-    def _row_deleted(self, row: Row) -> None:
-        record = self.records.of_row(row)
-        if record is not None and record.workload_id == row.id and not record.finished:
-            self._looks.plan(record.uid, 0)
+    def wake(self, uid: str) -> None:
+        if (entry := self.inventory.get(uid)) is not None:
+            self._enqueue(entry, Lane.PERIODIC)
 
-    def _swept(self, ids: set[str], began: float) -> None:
+    def read_due(self, uid: str) -> None:
+        if (entry := self.inventory.request(uid, Requests(read=True))) is not None:
+            self._enqueue(entry, Lane.PERIODIC)
+
+    def row_seen(self, connection: str, row: Row) -> None:
+        if (entry := self.inventory.see(connection, row)) is not None:
+            self._enqueue(entry, Lane.PERIODIC)
+
+    def row_deleted(self, connection: str, row: Row) -> None:
+        entry = self.inventory.of_row(connection, row)
+        if entry is not None and entry.summary.workload_id == row.id and not entry.summary.finished:
+            self._plan_read(entry, 0)
+
+    def swept(self, connection: str, ids: set[str], began: float) -> None:
         """Absence from a complete list is a hint, to be confirmed by a reading."""
-        for record in self.records:
-            settled = record.last_write + self._settings.grace < began
-            if record.workload_id is None or record.finished or not settled:
+        for entry in self.inventory:
+            summary = entry.summary
+            settled = entry.memory.wrote_at + self._settings.limits.grace < began
+            if summary.connection != connection or summary.workload_id is None or summary.finished or not settled:
                 continue
-            by_name = record.row is not None and record.row.id in ids
-            if record.workload_id not in ids and not by_name:
-                self._looks.plan(record.uid, 0)
+            by_name = entry.row is not None and entry.row.id in ids
+            if summary.workload_id not in ids and not by_name:
+                self._plan_read(entry, 0)
 
-    def _take_look(self, uid: str) -> None:
-        if (record := self.records.get(uid)) is not None:
-            record.look = True
-            self._enqueue(record, Lane.PERIODIC)
+    def _plan_read(self, entry: Entry, delay: float) -> None:
+        if (upstream := self.upstreams.named(entry.summary.connection)) is not None:
+            upstream.reads.plan(entry.uid, delay)
 
-    def _wake(self, uid: str, delay: float) -> None:
-        if (record := self.records.get(uid)) is not None:
-            record.failures = 0
-            self._enqueue(record, Lane.USER, delay=delay)
+    def _wake_urgently(self, uid: str, delay: float) -> None:
+        if (entry := self.inventory.get(uid)) is not None:
+            self._enqueue(entry, Lane.USER, delay=delay)
 
-    async def _probe(self) -> None:
-        await self.poller.probe()
-
-    def _enqueue(self, record: Entry, lane: Lane, *, delay: float = 0.0) -> None:
+    def _enqueue(self, entry: Entry, lane: Lane, *, delay: float = 0.0) -> None:
         if lane is Lane.PERIODIC:
-            delay = max(delay, record.last_write + WRITE_SPACING - self._clock())
-        self._queue.add(record.uid, Lane.LARGE if record.large else lane, share=record.share, delay=delay)
+            delay = max(delay, entry.memory.wrote_at + WRITE_SPACING - self._clock())
+        self._queue.add(entry.uid, Lane.LARGE if entry.memory.large else lane, flow=entry.flow, delay=delay)
 
     # --- working
 
@@ -238,56 +244,43 @@ class Engine:
             self._beat = self._clock()
             self._observer.queue_waited(work.lane, work.waited)
             try:
-                if (record := self.records.get(work.key)) is not None:
-                    await self._pass(record, work)
+                if (entry := self.inventory.get(work.key)) is not None:
+                    await self._pass(entry, work)
             finally:
                 self._queue.done(work.key)
                 self._beat = self._clock()
 
-    async def _pass(self, record: Entry, work: Work) -> None:
+    async def _pass(self, entry: Entry, work: Work) -> None:
         began = self._clock()
-        outcome, action = "ok", "none"
-        try:
-            done = await self._reconciler.reconcile(record, large=work.lane is Lane.LARGE)
-            action, outcome = done.action, self._plan(record, done)
-        except TooLarge:
-            outcome, record.large = "deferred", True
-            self._enqueue(record, Lane.LARGE)
-        except (StaleObject, Vanished) as error:
-            outcome = error.condition_reason
-            self._enqueue(record, Lane.USER, delay=self._random.uniform(0, 0.1))
-        except BridgeError as error:
-            outcome = error.condition_reason
-            record.failures += 1
-            self._enqueue(record, work.lane, delay=backoff(record.failures, self._random.random(), ceiling=30.0))
-            log.warning("pass failed: %s", error.message, extra=record.about)
-        except Exception:
-            outcome = "bug"
+        self.upstreams.unpark(entry.uid)
+        taken = self.inventory.begin(entry)
+        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.shown_row)
+        self._observer.reconciled(result.did, result.verdict, self._clock() - began)
+        if result.verdict in (Verdict.GONE, Verdict.RELEASED):
+            self._forget(entry.uid)
+            return
+        if result.verdict is Verdict.BUG:
             self._observer.bug()
-            record.failures += 1
-            self._enqueue(record, work.lane, delay=backoff(record.failures, self._random.random()))
-            log.exception("pass failed unexpectedly", extra=record.about)
-        self._observer.pass_done(action, outcome, self._clock() - began)
+        if result.verdict is Verdict.FAILED and result.error is not None:
+            log.warning("could not reconcile: %s", result.error.message, extra=entry.about)
+        if (entry_after := self.inventory.finish(entry.uid, result, taken)) is not None:
+            self._schedule(entry_after, result, work.lane)
 
-    def _plan(self, record: Entry, done: Outcome) -> str:
-        """When to look again; returns the outcome's name."""
-        if done.end is None:
-            self._forget(record.uid)
-            return "released" if done.action == "release" else "gone"
-        end = done.end
-        if end.verdict is Verdict.RETRYING and self.connection.wait(record.uid):
-            return end.verdict
-        delay = again_after(end, record.failures, self._random.random())
-        if delay is not None and _waits_for_connection(end):
-            # Woken when Run:ai is back; and looked at until then, since such a deletion does not wait for ever.
-            self.connection.wait(record.uid)
-            delay = min(delay, self._settings.release_after)
+    def _schedule(self, entry: Entry, result: Result, lane: Lane) -> None:
+        """When to work on it again."""
+        delay = result.requeue_after
+        if result.error is not None and self._is_parked(entry, result):
+            # A deletion is looked at meanwhile, since it does not wait for ever.
+            delay = min(delay or 0.0, self._settings.limits.release_after) if entry.meta.deleting else None
+        elif delay is None and entry.summary.in_flight and not entry.meta.deleting:
+            self._plan_read(entry, next_sync_read(entry.memory.sync_reads))
         if delay is not None:
-            lane = Lane.USER if _is_awaited(end) else Lane.PERIODIC
-            self._enqueue(record, lane, delay=delay)
-        elif record.in_flight and not record.meta.deleting:
-            self._looks.plan(record.uid, next_look(record.looks))
-        return end.verdict
+            self._enqueue(entry, _lane_after(result, lane), delay=delay)
+
+    def _is_parked(self, entry: Entry, result: Result) -> bool:
+        """The gate has it woken when calls go out again."""
+        upstream = self.upstreams.named(entry.summary.connection)
+        return upstream is not None and result.error is not None and upstream.gate.park(entry.uid, result.error)
 
     # --- beside the workers
 
@@ -303,54 +296,48 @@ class Engine:
 
     async def _check_sources(self) -> None:
         """One metadata read for each distinct ConfigMap or Secret."""
-        users: dict[tuple[str, SourceRef], list[Entry]] = {}
-        for record in self.records:
-            if record.source is not None and record.shown.phase != COMPLETED:
-                users.setdefault((record.meta.ref.namespace, record.source[0]), []).append(record)
-        for (namespace, source), records in users.items():
-            version = await self._kube.source_version(namespace, source)
-            for record in records:
-                if record.source is not None and record.source[1] != version:
-                    record.check_content = True
-                    self._enqueue(record, Lane.PERIODIC)
+        users: dict[tuple[str, Source], list[Entry]] = {}
+        for entry in self.inventory:
+            if (source := entry.memory.source) is not None and entry.summary.phase != COMPLETED:
+                users.setdefault((entry.ref.namespace, source), []).append(entry)
+        for (namespace, source), entries in users.items():
+            if await self._kube.source_version(namespace, source.ref) != source.version:
+                for entry in entries:
+                    if (known := self.inventory.request(entry.uid, Requests(check_content=True))) is not None:
+                        self._enqueue(known, Lane.PERIODIC)
 
     def _report(self) -> None:
-        self._observer.workloads(self.records.counts())
+        self._observer.workloads(self.inventory.counts())
         now = self._clock()
         waits = [
-            now - record.deletion_seen
-            for record in self.records
-            if record.deletion_seen is not None and record.meta.has_finalizer
+            now - entry.memory.deletion_seen_at
+            for entry in self.inventory
+            if entry.memory.deletion_seen_at is not None and entry.meta.has_finalizer
         ]
-        self._observer.deletions(len(waits), max(waits, default=0.0), self._turns.waiting())
+        self._observer.deletions(len(waits), max(waits, default=0.0))
+        for upstream in self.upstreams:
+            self._observer.deletions_rate_limited(upstream.name, upstream.deletions.waiting())
         for lane, depth in self._queue.depth().items():
             self._observer.queue_depth(lane, depth)
 
 
-def _is_news(before: Meta, meta: Meta, record: Entry) -> bool:
+def _is_news(entry: Entry, meta: Meta) -> bool:
     """Something that a pass would act on; our own writes come back as events that are not."""
+    before = entry.meta
     return (
         meta.generation != before.generation
         or meta.deleting != before.deleting
         or meta.paused != before.paused
         or meta.reconcile_token != before.reconcile_token
-        or (before.has_finalizer and not meta.has_finalizer and record.workload_id is not None)
+        or (before.has_finalizer and not meta.has_finalizer and entry.summary.workload_id is not None)
     )
 
 
-def _waits_for_connection(end: Result) -> bool:
-    return end.verdict is Verdict.DELETING and end.error is not None and end.error.scope is Scope.CONNECTION
-
-
-def _is_awaited(end: Result) -> bool:
-    """A person waits for the end of this: a deletion, or a submission on its way."""
-    return end.verdict in (Verdict.DELETING, Verdict.WAITING)
-
-
-def _visible(row: Row) -> tuple[object, ...]:
-    """What of a row status shows."""
-    return (
-        row.phase, row.phase_message, row.running_pods, row.requested_pods, row.allocated_gpus, row.completed_at,
-        row.project_name, row.department_name, row.priority, row.category,
-        row.phase_updated_at if row.phase == "Pending" else None,
-    )  # fmt: skip
+def _lane_after(result: Result, lane: Lane) -> Lane:
+    """A person waits for the end of a deletion, or of a submission on its way; the rest is status work."""
+    match result.verdict:
+        case Verdict.DELETING | Verdict.WAITING | Verdict.CONFLICT:
+            return Lane.USER
+        case Verdict.FAILED | Verdict.BUG | Verdict.TOO_LARGE:
+            return lane
+    return Lane.PERIODIC

@@ -38,6 +38,11 @@ class Entry:
         return self.meta.ref
 
     @property
+    def shown_row(self) -> Row | None:
+        """The row, unless it shows a failure from before the last edit."""
+        return None if self.row is None or self.memory.is_stale(self.row) else self.row
+
+    @property
     def flow(self) -> str:
         """Between which the workers are shared fairly: the project once it is known, the namespace before."""
         return self.summary.project_id or self.meta.ref.namespace
@@ -54,8 +59,8 @@ class Inventory:
     def __init__(self) -> None:
         self._by_uid: dict[str, Entry] = {}
         self._by_ref: dict[tuple[str, str], str] = {}
-        self._by_workload_id: dict[tuple[str | None, str], str] = {}
-        self._by_name: dict[tuple[str | None, str, str], str] = {}
+        self._by_workload_id: dict[tuple[str, str], str] = {}
+        self._by_name: dict[tuple[str, str, str], str] = {}
         self._lists_use_our_ids: set[str] = set()
         """Connections whose lists have shown an id that we know from V2."""
 
@@ -148,13 +153,13 @@ class Inventory:
         summary = result.summary or entry.summary
         requests = entry.requests if result.answered else entry.requests | taken
         # What an event said meanwhile is newer than what the pass read.
-        meta = result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta
+        meta = (
+            result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta
+        )
         is_the_same = summary.workload_id == entry.summary.workload_id
         is_shown = entry.row is not None and is_the_same and not result.memory.is_stale(entry.row)
         row = entry.row if is_shown else None
-        return self._put(
-            replace(entry, meta=meta, summary=summary, memory=result.memory, requests=requests, row=row)
-        )
+        return self._put(replace(entry, meta=meta, summary=summary, memory=result.memory, requests=requests, row=row))
 
     def counts(self) -> Counter[tuple[str, str]]:
         """How many, by phase and by the status of Ready."""

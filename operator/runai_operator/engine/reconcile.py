@@ -1,12 +1,15 @@
-"""One pass: read the workload, let `decide` say what to do, do it, have status settled. No decision is taken here."""
+"""One pass, from values to a value: read the workload, let `decide` say what to do, do it, have status built and written.
+
+No decision is taken here, and nothing shared is touched: what the pass brings is in its `Result`.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from random import Random
 
 from runai_operator.domain.actions import (
     Action,
@@ -20,47 +23,48 @@ from runai_operator.domain.actions import (
     MarkInDoubt,
     ReadCRD,
     ReadRemote,
+    ReadSchedulingMessages,
+    RecordId,
     RecordOrphan,
     RemoveFinalizer,
     Render,
+    ReserveDeletion,
     Result,
     Update,
+    Verdict,
+    Writing,
 )
+from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
-from runai_operator.domain.errors import BridgeError, Busy, NameTaken, OutcomeUnknown, TooLarge
-from runai_operator.domain.model import (
-    FINALIZER,
-    IN_DOUBT,
-    Json,
-    Orphan,
-    Remote,
-    Row,
-    RowQuery,
-    Submission,
-    Workload,
+from runai_operator.domain.errors import (
+    BridgeError,
+    Busy,
+    InvalidWorkload,
+    NameTaken,
+    OutcomeUnknown,
+    StaleObject,
+    TooLarge,
+    Vanished,
 )
+from runai_operator.domain.memory import Memory, Requests, SchedulingMessage
+from runai_operator.domain.model import FINALIZER, IN_DOUBT, Json, Meta, Orphan, Remote, Row, RowQuery, Workload
+from runai_operator.domain.plan import COMPLETED, StatusSummary
+from runai_operator.domain.requeue import requeue_after
 from runai_operator.domain.state import (
-    COMPLETED,
-    RECREATE_GIVEN_UP,
     Candidate,
     Desired,
+    Limits,
     Missing,
-    Recreation,
     State,
-    condition,
     has_foreign_status,
-    is_ours,
     is_same_moment,
 )
-from runai_operator.domain.status import forget_run
-from runai_operator.engine.connection import Connection
+from runai_operator.domain.status import build_status, forget_run, patch_between
 from runai_operator.engine.crd_guard import CRDGuard
-from runai_operator.engine.inventory import Entry, Inventory, StatusSummary
-from runai_operator.engine.ports import Kube, Observer, Runai
+from runai_operator.engine.ports import Kube, Observer
 from runai_operator.engine.render import Renderer
-from runai_operator.engine.settling import Settler
-from runai_operator.engine.turns import DeletionLimiter
-from runai_operator.engine.writing import Writer
+from runai_operator.engine.upstream import Upstream, Upstreams
+from runai_operator.engine.writing import Writer, overlay
 
 log = logging.getLogger(__name__)
 
@@ -68,22 +72,6 @@ MAX_STEPS = 20
 """More actions than any pass needs; a guard against a rule that makes no progress."""
 MAX_CANDIDATES = 5
 """Workloads of one name that are read to find ours; a project has one live one at most."""
-MAX_RENEWALS = 5
-"""How often `externalDeletionPolicy: Recreate` creates again before it gives up."""
-RENEWAL_PAUSE = 15.0
-"""Seconds between the first and the second time; doubled each time."""
-LASTING = 3600.0
-"""Seconds after which a workload that was created again counts as one that lasts, and the count begins anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a pass ended."""
-
-    action: str
-    """The last thing done to the world, `none` when it only looked."""
-    end: Result | None
-    """None when the custom resource is gone or was released."""
 
 
 class Reconciler:
@@ -93,299 +81,344 @@ class Reconciler:
         self,
         *,
         kube: Kube,
-        runai: Runai,
-        connection: Connection,
-        preparation: Renderer,
-        records: Inventory,
-        turns: DeletionLimiter,
-        crd: CRDGuard,
+        upstreams: Upstreams,
+        renderer: Renderer,
+        writer: Writer,
+        crd_guard: CRDGuard,
         observer: Observer,
         install: str,
-        grace: float,
-        stalled_after: float,
-        release_after: float,
+        limits: Limits,
         clock: Callable[[], float],
         now: Callable[[], datetime],
+        random: Random,
     ) -> None:
-        """`grace`, `stalled_after` and `release_after` in seconds; `clock` in loop seconds, `now` in UTC."""
-        self._kube, self._runai, self._connection = kube, runai, connection
-        self._prepare, self._records, self._observer = preparation, records, observer
-        self._turns, self._crd_guard = turns, crd
-        self._install, self._grace = install, grace
-        self._stalled_after, self._release_after = stalled_after, release_after
-        self._clock, self._now = clock, now
-        self._writer = Writer(kube, observer)
-        self._settler = Settler(
-            writer=self._writer,
-            runai=runai,
-            connection=connection,
-            records=records,
-            stalled_after=stalled_after,
-            clock=clock,
+        """`clock` in loop seconds, `now` in UTC."""
+        self._kube, self._upstreams, self._render, self._writer = kube, upstreams, renderer, writer
+        self._crd_guard, self._observer = crd_guard, observer
+        self._install, self._limits = install, limits
+        self._clock, self._now, self._random = clock, now, random
+
+    async def reconcile(self, meta: Meta, memory: Memory, requests: Requests, row: Row | None) -> Result:
+        """One pass over one object. Whatever goes wrong is in the result, so that its memory is never lost."""
+        try:
+            workload = await self._kube.read(meta.ref, large=memory.large)
+        except BridgeError as error:
+            return self._failed(error, memory)
+        if workload is None:
+            return Result(Verdict.GONE, memory=memory)
+        return await self._run(self._begin(workload, memory, requests, row))
+
+    def _begin(self, workload: Workload, memory: Memory, requests: Requests, row: Row | None) -> State:
+        now = self._clock()
+        if workload.deleting and memory.deletion_seen_at is None:
+            memory = replace(memory, deletion_seen_at=now)
+        memory = replace(memory, pending_status=_still_pending(workload, memory))
+        stored = {} if has_foreign_status(workload) else workload.status
+        return State(
+            workload=replace(workload, status=overlay(stored, memory.pending_status)),
+            install=self._install,
+            limits=self._limits,
             now=now,
+            wall=self._now(),
+            memory=memory,
+            requests=requests,
+            row=row,
         )
 
-    async def reconcile(self, record: Entry, *, large: bool) -> Outcome:
-        """One pass. Raises `TooLarge` (nothing was done yet), `StaleObject`, and errors of the Kubernetes API."""
-        workload = await self._kube.read(record.meta.ref, large=large)
-        if workload is None:
-            return Outcome("none", None)
-        record.saw(workload)
-        s = self._situation(record, workload)
+    async def _run(self, s: State) -> Result:
         did = "none"
-        for _ in range(MAX_STEPS):
-            action = decide(s)
-            if isinstance(action, Result):
-                await self._settler.settle(record, s, action)
-                return Outcome(did, action)
-            s = await self._perform(record, s, action, large=large)
-            if not isinstance(action, (Render, ReadRemote, FindRemote, ReadCRD)) and not s.deletion_turn_in:
-                did = type(action).__name__.lower()
-            if isinstance(action, RemoveFinalizer) and s.workload.deleting:
-                log.info("released: %s", action.why, extra=record.about)
-                return Outcome(did, None)
+        try:
+            upstream = self._upstreams.of(s.workload)
+        except InvalidWorkload as error:
+            upstream, s = None, replace(s, unusable=error)
+        else:
+            s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for())
+        try:
+            for _ in range(MAX_STEPS):
+                action = decide(s)
+                if isinstance(action, Result):
+                    return await self._finish(s, replace(action, did=did))
+                s = replace(await self._perform(s, action, upstream), now=self._clock())
+                if isinstance(action, Writing):
+                    did = type(action).__name__
+                if isinstance(action, RemoveFinalizer) and s.workload.deleting:
+                    log.info("removed the finalizer: %s", action.why, extra=_about(s))
+                    return Result(Verdict.RELEASED, did=did, memory=s.memory)
+        except BridgeError as error:
+            return self._failed(error, s.memory, did=did, meta=s.workload.meta)
+        except Exception:
+            log.exception("unexpected error", extra=_about(s))
+            return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(s.memory)))
         raise RuntimeError(f"no end after {MAX_STEPS} actions, the last being {did}")
 
-    def _situation(self, record: Entry, workload: Workload) -> State:
-        asked = workload.reconcile_token not in (None, workload.status.get("lastHandledReconcileAt"))
-        if asked or self._clock() - record.renewed_at > LASTING:
-            record.renewals = 0
-        if workload.deleting:
-            record.deletion_seen_by(self._clock())
-        workload = replace(workload, status=_own_status(record, workload))
-        return State(
-            workload,
-            self._install,
-            row=record.row,
-            look=record.look or asked,
-            check_content=record.check_content or asked,
-            recreation=self._recreation(record, workload, asked=asked),
-            waited_out=self._has_waited_out(workload),
+    def _failed(self, error: BridgeError, memory: Memory, *, did: str = "none", meta: Meta | None = None) -> Result:
+        """The object could not be read or written."""
+        match error:
+            case TooLarge():
+                verdict, memory = Verdict.TOO_LARGE, replace(memory, large=True)
+            case StaleObject() | Vanished():
+                verdict = Verdict.CONFLICT
+            case _:
+                verdict, memory = Verdict.FAILED, _once_more_failed(memory)
+        return self._scheduled(Result(verdict, error, did=did, memory=memory, meta=meta))
+
+    def _scheduled(self, result: Result) -> Result:
+        return replace(result, requeue_after=requeue_after(result, result.memory.failures, self._random.random()))
+
+    # --- the end of a pass
+
+    async def _finish(self, s: State, end: Result) -> Result:
+        """Writes status if it says something else now, gives up a finalizer that is proven void, and remembers."""
+        if end.verdict is Verdict.IGNORED:
+            return replace(end, memory=s.memory, meta=s.workload.meta, answered=True)
+        status = build_status(s, end, now=s.wall)
+        patch = patch_between(s.workload.status, status) | {key: status.get(key) for key in s.memory.pending_status}
+        written = s
+        if patch:
+            written = replace(s, workload=await self._writer.status(s.workload, patch))
+        if end.not_submitted and s.workload.has_finalizer and s.workload_id is None:
+            # Only over the version of the proof: it does not count if somebody has begun an attempt since.
+            written = replace(
+                written, workload=await self._writer.finalizers(written.workload, _without_ours(s.workload))
+            )
+        summary = StatusSummary.of_status(status, has_source=s.workload.spec.manifest_from is not None)
+        self._log_change(s, summary, status)
+        memory = self._remembered(s, end, summary, wrote=bool(patch))
+        done = replace(end, memory=memory, meta=written.workload.meta, summary=summary)
+        return self._scheduled(replace(done, answered=end.verdict is not Verdict.RETRYING))
+
+    def _remembered(self, s: State, end: Result, summary: StatusSummary, *, wrote: bool) -> Memory:
+        waits = end.verdict in (Verdict.RETRYING, Verdict.WAITING, Verdict.DELETING)
+        goes_on = summary.in_flight and summary.sync == s.workload.status.get("syncStatus")
+        return replace(
+            s.memory,
+            pending_status={},
+            failures=s.memory.failures + 1 if waits else 0,
+            sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
+            retrying_since=s.retrying_since(end),
+            recreations=s.recreations,
+            wrote_at=self._clock() if wrote else s.memory.wrote_at,
         )
 
-    def _recreation(self, record: Entry, workload: Workload, *, asked: bool) -> Recreation:
-        ready = condition(workload.status, "Ready")
-        gave_up = ready is not None and ready.get("reason") == RECREATE_GIVEN_UP
-        if record.renewals >= MAX_RENEWALS or (gave_up and not asked):
-            return Recreation.GIVEN_UP
-        pause = RENEWAL_PAUSE * 2.0 ** (record.renewals - 1) if record.renewals else 0.0
-        return Recreation.NOW if self._clock() - record.renewed_at >= pause else Recreation.LATER
-
-    def _has_waited_out(self, workload: Workload) -> bool:
-        """Both the age of the deletion, which a restart does not shorten, and a silence of Run:ai that this process has
-        heard: a deletion that waited for something else is not given up at the first hiccup."""
-        if workload.deletion_requested is None:
-            return False
-        age = (self._now() - workload.deletion_requested).total_seconds()
-        is_lasting = self._connection.silent_for() >= min(self._release_after, self._stalled_after)
-        return is_lasting and age >= self._release_after
+    def _log_change(self, s: State, summary: StatusSummary, status: Json) -> None:
+        if s.stored_status.reason != summary.reason:
+            ready = condition(status, "Ready") or {}
+            extra = {**_about(s), "reason": summary.reason, "workload_id": summary.workload_id}
+            log.info("%s", ready.get("message"), extra=extra)
 
     # --- performing
 
-    async def _perform(  # noqa: C901, PLR0912 - one line for each verb
-        self, record: Entry, s: State, action: Action, *, large: bool
-    ) -> State:
+    async def _perform(self, s: State, action: Action, upstream: Upstream | None) -> State:
+        match action:
+            case ReadCRD():
+                seen = s.now if s.memory.deletion_seen_at is None else s.memory.deletion_seen_at
+                return replace(s, crd=await self._crd_guard.seen_since(s.workload.ref.uid, seen))
+            case BeginSubmission():
+                return await self._do_write_submission(s, None, BeginSubmission)
+            case MarkInDoubt():
+                return await self._do_write_submission(s, IN_DOUBT, MarkInDoubt)
+            case AddFinalizer():
+                finalizers = (*s.workload.finalizers, FINALIZER)
+                return replace(
+                    s, workload=await self._writer.finalizers(s.workload, finalizers), done=s.done | {AddFinalizer}
+                )
+            case RemoveFinalizer():
+                return replace(s, workload=await self._writer.finalizers(s.workload, _without_ours(s.workload)))
+            case Adopt():
+                return self._do_adopt(s, action)
+            case RecordId():
+                return await self._do_record_id(s)
+            case ForgetWorkload():
+                return await self._do_forget(s, action, upstream)
+            case RecordOrphan(orphan):
+                return await self._do_record_orphan(s, orphan)
+        if upstream is None:
+            raise RuntimeError(f"{type(action).__name__} without a connection")
+        return await self._ask_runai(s, action, upstream)
+
+    async def _ask_runai(self, s: State, action: Action, upstream: Upstream) -> State:
         match action:
             case Render():
-                return await self._do_render(record, s, large=large)
+                return await self._do_render(s, upstream)
             case ReadRemote():
-                return await self._do_read(s, action)
+                return await self._do_read(s, action, upstream)
             case FindRemote():
-                return await self._do_find(record, s, action)
-            case ReadCRD():
-                seen = record.deletion_seen_by(self._clock())
-                return replace(s, crd=await self._crd_guard.seen_since(record.uid, seen))
-            case BeginSubmission():
-                return replace(await self._guarded_submission(s, None), begun_now=True)
-            case AddFinalizer():
-                return replace(
-                    await self._writer.finalizers(record, s, (*s.workload.finalizers, FINALIZER)),
-                    finalizer_added_now=True,
-                )
-            case MarkInDoubt():
-                return replace(await self._guarded_submission(s, IN_DOUBT), marked_in_doubt_now=True)
-            case Create(submission):
-                return await self._do_create(record, s, submission)
-            case Adopt():
-                return await self._do_adopt(record, s, action)
-            case Update(workload_id, submission):
-                return await self._do_update(record, s, workload_id, submission)
-            case Delete(workload_id):
-                return await self._do_delete(s, workload_id)
-            case ForgetWorkload(lost):
-                if lost:
-                    record.renewals, record.renewed_at = record.renewals + 1, self._clock()
-                return await self._do_forget(record, s)
-            case RecordOrphan(orphan):
-                return await self._do_record(record, s, orphan)
-            case RemoveFinalizer():
-                kept = tuple(entry for entry in s.workload.finalizers if entry != FINALIZER)
-                return await self._writer.finalizers(record, s, kept)
-            case Result():
-                return s
+                return await self._do_find(s, action, upstream)
+            case ReadSchedulingMessages(row):
+                return await self._do_read_scheduling_messages(s, row, upstream)
+            case ReserveDeletion():
+                return replace(s, deletion_wait=upstream.deletions.wait(s.workload.ref.uid))
+            case Create():
+                return await self._do_create(s, action, upstream)
+            case Update():
+                return await self._do_update(s, action, upstream)
+            case Delete():
+                return await self._do_delete(s, action, upstream)
+        raise RuntimeError(f"nobody performs {type(action).__name__}")
 
-    async def _do_render(self, record: Entry, s: State, *, large: bool) -> State:
+    async def _do_render(self, s: State, upstream: Upstream) -> State:
         try:
-            prepared = await self._prepare(s.workload, large=large)
+            rendered = await self._render(s.workload, upstream.projects, large=s.memory.large)
         except TooLarge:
             raise
         except BridgeError as error:
             return replace(s, desired=error)
-        record.source = prepared.source
-        return replace(s, desired=prepared.desired)
+        return replace(s, desired=rendered.desired, memory=replace(s.memory, source=rendered.source))
 
-    async def _do_read(self, s: State, action: ReadRemote) -> State:
+    async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
-            remote = await self._connection.call(lambda: self._runai.get(action.workload_id))
+            remote = await upstream.gate.get(action.workload_id)
             if remote is None:
                 return replace(s, remote=Missing())
-            row = await self._row_of(remote) if action.with_row and s.row is None else s.row
+            row = await self._row_of(remote, upstream) if action.with_row and s.row is None else s.row
         except BridgeError as error:
             return replace(s, remote=error)
         return replace(s, remote=remote, row=row)
 
-    async def _row_of(self, remote: Remote) -> Row | None:
-        rows = await self._rows(remote.name, remote.project_id)
-        by_id = [row for row in rows if row.id == remote.id]
-        by_time = [row for row in rows if is_same_moment(row.created_at, remote.created_at)]
+    async def _row_of(self, remote: Remote, upstream: Upstream) -> Row | None:
+        page = await upstream.gate.rows(RowQuery(name=remote.name, project_id=remote.project_id))
+        by_id = [row for row in page.rows if row.id == remote.id]
+        by_time = [row for row in page.rows if is_same_moment(row.created_at, remote.created_at)]
         return next(iter(by_id or by_time), None)
 
-    async def _rows(self, name: str, project_id: str | None) -> tuple[Row, ...]:
-        query = RowQuery(name=name, project_id=project_id)
-        page = await self._connection.call(lambda: self._runai.rows(query))
-        return page.rows
-
-    async def _do_find(self, record: Entry, s: State, action: FindRemote) -> State:
+    async def _do_find(self, s: State, action: FindRemote, upstream: Upstream) -> State:
         project_name = s.workload.spec.project_name if action.project_id is None else None
         try:
-            rows = await self._rows(action.name, action.project_id)
-            inside = [row for row in rows if project_name in (None, row.project_name)]
-            candidates = tuple([await self._candidate(row) for row in inside[:MAX_CANDIDATES]])
+            page = await upstream.gate.rows(RowQuery(name=action.name, project_id=action.project_id))
+            inside = [row for row in page.rows if project_name in (None, row.project_name)]
+            found = tuple([Candidate(row, await upstream.gate.get(row.id)) for row in inside[:MAX_CANDIDATES]])
         except BridgeError as error:
             return replace(s, found=error)
-        if record.first_lookup is None:
-            record.first_lookup = self._clock()
-        ours = any(c.remote is not None and is_ours(c.remote.mark, s.mark) for c in candidates)
-        waited = self._clock() - record.first_lookup >= self._grace
-        return replace(s, found=candidates, absence_proven=waited and not ours)
+        since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
+        return replace(s, found=found, memory=replace(s.memory, lookup_since=since))
 
-    async def _candidate(self, row: Row) -> Candidate:
-        return Candidate(row, await self._connection.call(lambda: self._runai.get(row.id)))
-
-    async def _guarded_submission(self, s: State, word: str | None) -> State:
-        workload, patch = s.workload, dict[str, object](submission=word)
-        version = await self._writer.status(workload.ref, patch, guard=workload.resource_version)
-        status = _overlay(workload.status, patch)
-        return replace(s, workload=replace(workload, resource_version=version, status=status))
-
-    async def _do_create(self, record: Entry, s: State, submission: Submission) -> State:
-        # What was looked for before says nothing about this attempt, unless it is surely over.
-        first_lookup, record.first_lookup = record.first_lookup, None
+    async def _do_read_scheduling_messages(self, s: State, row: Row, upstream: Upstream) -> State:
+        s = replace(s, done=s.done | {ReadSchedulingMessages})
         try:
-            remote = await self._connection.call(lambda: self._runai.create(submission))
+            messages = await upstream.gate.scheduling_messages(row.id)
+        except BridgeError:
+            return s
+        known = SchedulingMessage(row.phase_updated_at, "; ".join(messages))
+        return replace(s, memory=replace(s.memory, scheduling=known))
+
+    async def _do_write_submission(self, s: State, word: str | None, done: type) -> State:
+        workload = await self._writer.status(s.workload, {"submission": word})
+        return replace(s, workload=workload, done=s.done | {done})
+
+    async def _do_create(self, s: State, action: Create, upstream: Upstream) -> State:
+        try:
+            remote = await upstream.gate.create(action.submission)
         except NameTaken:
-            record.first_lookup = first_lookup
             return replace(s, conflict=True)
+        except OutcomeUnknown as error:
+            # What was looked for before says nothing about this attempt.
+            return replace(s, failed=error, memory=replace(s.memory, lookup_since=None))
         except BridgeError as error:
-            record.first_lookup = None if isinstance(error, OutcomeUnknown) else first_lookup
             return replace(s, failed=error)
-        return replace(self._learn_id(record, s, remote, delivered=True), row=None)
+        return replace(_with_id(s, remote, delivered=True), row=None, done=s.done | {Create})
 
-    def _learn_id(self, record: Entry, s: State, remote: Remote, *, delivered: bool) -> State:
-        """From here on the id is owed to status, whatever happens to the next write."""
-        learnt: Json = {
-            "workloadId": remote.id,
-            "workloadName": remote.name,
-            "projectId": remote.project_id,
-            "ownerUid": s.workload.ref.uid,
-            "submission": None,
-        }
-        if remote.id == s.to_adopt:
-            learnt["adoptedId"] = remote.id
-        if delivered and isinstance(s.desired, Desired):
-            learnt["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
-        record.unwritten.update(learnt)
-        record.first_lookup, record.row = None, None
-        record.shown = replace(record.shown, workload_id=remote.id, name=remote.name, project_id=remote.project_id)
-        self._records.index(record)
-        workload = replace(s.workload, status=_overlay(s.workload.status, learnt))
-        return replace(s, workload=workload, remote=remote, delivered_now=delivered)
-
-    async def _do_adopt(self, record: Entry, s: State, action: Adopt) -> State:
+    def _do_adopt(self, s: State, action: Adopt) -> State:
         delivered = s.delivered_now or action.finished
-        s = replace(self._learn_id(record, s, action.remote, delivered=delivered), row=action.row, adopted_now=True)
-        record.row = action.row
-        if not delivered:
-            # A PUT follows: the id is on record before it.
-            await self._writer.status(s.workload.ref, dict(record.unwritten), guard=None)
-            record.unwritten = {}
-        return s
+        return replace(_with_id(s, action.remote, delivered=delivered), row=action.row, done=s.done | {Adopt})
 
-    async def _do_update(self, record: Entry, s: State, workload_id: str, submission: Submission) -> State:
+    async def _do_record_id(self, s: State) -> State:
+        workload = await self._writer.status(s.workload, s.memory.pending_status)
+        return replace(s, workload=workload, memory=replace(s.memory, pending_status={}), done=s.done | {RecordId})
+
+    async def _do_update(self, s: State, action: Update, upstream: Upstream) -> State:
         try:
-            remote = await self._connection.call(lambda: self._runai.update(workload_id, submission))
+            remote = await upstream.gate.update(action.workload_id, action.submission)
         except BridgeError as error:
             return replace(s, failed=error)
         if remote is None:
             if s.workload_id is None:
-                return replace(s, failed=Busy("the workload vanished from Run:ai while it was being adopted"))
+                return replace(
+                    s,
+                    failed=Busy(
+                        "The workload vanished from Run:ai while it was being adopted: it is looked for again."
+                    ),
+                )
             return replace(s, remote=Missing())
         if s.stored_status.failed:
-            s = _without_failure(record, s)
-        return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True)
+            s = _without_failure(s)
+        return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})
 
-    async def _do_delete(self, s: State, workload_id: str) -> State:
-        if (wait := self._turns.wait(s.workload.ref.uid)) > 0:
-            return replace(s, deletion_turn_in=wait)
+    async def _do_delete(self, s: State, action: Delete, upstream: Upstream) -> State:
         try:
-            existed = await self._connection.call(lambda: self._runai.delete(workload_id))
+            existed = await upstream.gate.delete(action.workload_id)
         except BridgeError as error:
             return replace(s, failed=error)
-        return replace(s, deleted_now=True) if existed else replace(s, remote=Missing())
+        return replace(s, done=s.done | {Delete}) if existed else replace(s, remote=Missing())
 
-    async def _do_record(self, record: Entry, s: State, orphan: Orphan) -> State:
-        recorded = await self._kube.record_orphan(replace(orphan, released=self._now()))
+    async def _do_record_orphan(self, s: State, orphan: Orphan) -> State:
+        recorded = await self._writer.orphan(replace(orphan, released=s.wall))
         if recorded:
             self._observer.orphaned()
-            extra = {**record.about, "workload_id": orphan.workload_id, "reason": orphan.why}
+            extra = {**_about(s), "workload_id": orphan.workload_id, "reason": orphan.why}
             log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
         return replace(s, orphan_recorded=recorded)
 
-    async def _do_forget(self, record: Entry, s: State) -> State:
-        workload = s.workload
-        kept = [entry for entry in workload.status.get("conditions") or () if entry.get("type") != COMPLETED]
-        patch = {**forget_run(), "conditions": kept}
-        version = await self._writer.status(workload.ref, patch, guard=workload.resource_version)
-        status = _overlay(workload.status, patch)
-        self._records.unindex(record)
-        record.unwritten, record.row, record.look, record.first_lookup = {}, None, False, None
-        self._turns.forget(record.uid)
-        record.shown = StatusSummary.of_status(status, has_source=record.shown.has_source)
+    async def _do_forget(self, s: State, action: ForgetWorkload, upstream: Upstream | None) -> State:
+        kept = [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") != COMPLETED]
+        workload = await self._writer.status(s.workload, {**forget_run(), "conditions": kept})
+        if upstream is not None:
+            upstream.deletions.forget(workload.ref.uid)
+        memory = replace(s.memory, pending_status={}, lookup_since=None)
+        if action.lost:
+            memory = replace(memory, recreations=s.recreations + 1, recreated_at=s.now)
         return replace(
             s,
-            workload=replace(workload, resource_version=version, status=status),
-            remote=None, row=None, found=None, deleted_now=False, conflict=False,
+            workload=workload,
+            memory=memory,
+            requests=replace(s.requests, read=False),
+            remote=None, row=None, found=None, deletion_wait=None, done=s.done - {Delete}, conflict=False,
         )  # fmt: skip
 
 
-def _own_status(record: Entry, workload: Workload) -> Json:
-    """Status as it is meant to be: what is stored about this UID, and what a failed write still owes."""
+def _about(s: State) -> dict[str, str]:
+    """For the fields of a log line."""
+    ref = s.workload.ref
+    return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}
+
+
+def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:
+    """From here on the id is owed to status, whatever happens to the next write."""
+    learnt: Json = {
+        "connection": s.connection,
+        "workloadId": remote.id,
+        "workloadName": remote.name,
+        "projectId": remote.project_id,
+        "ownerUid": s.workload.ref.uid,
+        "submission": None,
+    }
+    if remote.id == s.to_adopt:
+        learnt["adoptedId"] = remote.id
+    if delivered and isinstance(s.desired, Desired):
+        learnt["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
+    workload = replace(s.workload, status=overlay(s.workload.status, learnt))
+    memory = replace(s.memory.owing(learnt), lookup_since=None)
+    return replace(s, workload=workload, memory=memory, remote=remote, delivered_now=delivered)
+
+
+def _without_failure(s: State) -> State:
+    """The edit may have mended it: until its phase moves, what the lists show is the failure from before."""
+    forgotten: Json = dict.fromkeys(("phase", "phaseMessage", "completedAt"))
+    memory = replace(s.memory.owing(forgotten), stale_failure_at=s.row.phase_updated_at if s.row else None)
+    workload = replace(s.workload, status=overlay(s.workload.status, forgotten))
+    return replace(s, row=None, memory=memory, workload=workload)
+
+
+def _still_pending(workload: Workload, memory: Memory) -> Json:
+    """What a failed write still owes; of a status that was written about another UID, all has to go."""
     stored = workload.status
     if has_foreign_status(workload):
-        record.unwritten = {**dict.fromkeys(stored), **record.unwritten}
-        return _overlay({}, record.unwritten)
-    record.unwritten = {key: value for key, value in record.unwritten.items() if stored.get(key) != value}
-    return _overlay(stored, record.unwritten)
+        return {**dict.fromkeys(stored), **memory.pending_status}
+    return {key: value for key, value in memory.pending_status.items() if stored.get(key) != value}
 
 
-def _without_failure(record: Entry, s: State) -> State:
-    """The edit may have mended it: until its phase moves, what the lists show is the failure from before."""
-    record.outdated = record.row.phase_updated_at if record.row else None
-    record.row = None
-    forgotten = dict.fromkeys(("phase", "phaseMessage", "completedAt"))
-    record.unwritten.update(forgotten)
-    return replace(s, row=None, workload=replace(s.workload, status=_overlay(s.workload.status, forgotten)))
+def _without_ours(workload: Workload) -> tuple[str, ...]:
+    return tuple(entry for entry in workload.finalizers if entry != FINALIZER)
 
 
-def _overlay(status: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
-    return {key: value for key, value in {**status, **patch}.items() if value is not None}
+def _once_more_failed(memory: Memory) -> Memory:
+    return replace(memory, failures=memory.failures + 1)

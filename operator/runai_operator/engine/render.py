@@ -29,9 +29,7 @@ class Rendered:
 class Projects:
     """Project names to ids, remembered for a while; names that were not found are asked for again each time."""
 
-    def __init__(
-        self, runai: Runai, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, runai: Runai, clock: Callable[[], float]) -> None:
         """`clock` in loop seconds."""
         self._runai, self._clock = runai, clock
         self._known: dict[tuple[str, str | None], tuple[str, float]] = {}
@@ -43,7 +41,10 @@ class Projects:
         async with self._asking.setdefault(key, asyncio.Lock()):
             known = self._known.get(key)
             if known is None or self._clock() - known[1] > PROJECT_MEMORY:
-                known = self._known[key] = (_only(await self._runai.projects(name=name, cluster_id=cluster_id), name, cluster_id), self._clock())
+                known = self._known[key] = (
+                    _only(await self._runai.projects(name=name, cluster_id=cluster_id), name, cluster_id),
+                    self._clock(),
+                )
         return known[0]
 
 
@@ -103,9 +104,7 @@ class Renderer:
         desired = Desired(submission, gvk, content, from_source=source is not None)
         return Rendered(desired, source)
 
-    async def _manifest(
-        self, spec: Spec, namespace: str, *, large: bool
-    ) -> tuple[Json, Source | None]:
+    async def _manifest(self, spec: Spec, namespace: str, *, large: bool) -> tuple[Json, Source | None]:
         if spec.manifest is not None:
             return spec.manifest, None
         if spec.manifest_yaml is not None:

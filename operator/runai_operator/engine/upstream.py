@@ -110,6 +110,11 @@ class Upstreams:
     def named(self, name: str | None) -> Upstream | None:
         return self._by_name.get(name or DEFAULT_CONNECTION)
 
+    def unpark(self, uid: str) -> None:
+        """A pass over it begins."""
+        for upstream in self:
+            upstream.gate.unpark(uid)
+
     def forget(self, uid: str) -> None:
         for upstream in self:
             upstream.forget(uid)

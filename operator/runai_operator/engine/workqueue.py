@@ -1,4 +1,4 @@
-"""The work queue: keyed, deduplicating, in lanes, fair between shares. It knows when and in what order, never what."""
+"""The work queue: keyed, deduplicating, in lanes, fair between flows. It knows when and in what order, never what."""
 
 from __future__ import annotations
 
@@ -35,40 +35,40 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class _Place:
     lane: Lane
-    share: str
+    flow: str
     since: float
 
 
 class _FairLane:
-    """Round robin over shares; first come, first served within one."""
+    """Round robin over flows; first come, first served within one."""
 
     def __init__(self) -> None:
-        self._shares: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
+        self._flows: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
         self._size = 0
 
     def __len__(self) -> int:
         return self._size
 
-    def put(self, key: str, share: str, since: float) -> None:
-        self._shares.setdefault(share, OrderedDict())[key] = since
+    def put(self, key: str, flow: str, since: float) -> None:
+        self._flows.setdefault(flow, OrderedDict())[key] = since
         self._size += 1
 
     def take(self) -> tuple[str, float]:
-        share, keys = self._shares.popitem(last=False)
+        flow, keys = self._flows.popitem(last=False)
         key, since = keys.popitem(last=False)
         if keys:
-            self._shares[share] = keys
+            self._flows[flow] = keys
         self._size -= 1
         return key, since
 
     def oldest(self) -> float:
-        return min(next(iter(keys.values())) for keys in self._shares.values())
+        return min(next(iter(keys.values())) for keys in self._flows.values())
 
-    def remove(self, key: str, share: str) -> None:
-        keys = self._shares[share]
+    def remove(self, key: str, flow: str) -> None:
+        keys = self._flows[flow]
         del keys[key]
         if not keys:
-            del self._shares[share]
+            del self._flows[flow]
         self._size -= 1
 
 
@@ -85,46 +85,46 @@ class WorkQueue:
         self._again: dict[str, tuple[float, Lane, str]] = {}
         self._wake = asyncio.Event()
 
-    def add(self, key: str, lane: Lane, *, share: str = "", delay: float = 0.0) -> None:
+    def add(self, key: str, lane: Lane, *, flow: str = "", delay: float = 0.0) -> None:
         """Have `key` worked on in `lane` after `delay` seconds, or earlier if it is due earlier already."""
         due = self._clock() + delay
         if key in self._active:
             planned = self._again.get(key)
             if planned is not None:
                 due, lane = min(due, planned[0]), _upper(lane, planned[1])
-            self._again[key] = (due, lane, share)
+            self._again[key] = (due, lane, flow)
             return
         if key in self._ready:
-            self._move_up(key, lane, share)
+            self._move_up(key, lane, flow)
             return
-        self._schedule(key, due, lane, share)
+        self._schedule(key, due, lane, flow)
 
-    def _move_up(self, key: str, lane: Lane, share: str) -> None:
+    def _move_up(self, key: str, lane: Lane, flow: str) -> None:
         place = self._ready[key]
         upper = _upper(lane, place.lane)
         if upper is not place.lane:
-            self._lanes[place.lane].remove(key, place.share)
-            self._put(key, upper, share, place.since)
+            self._lanes[place.lane].remove(key, place.flow)
+            self._put(key, upper, flow, place.since)
 
-    def _schedule(self, key: str, due: float, lane: Lane, share: str) -> None:
+    def _schedule(self, key: str, due: float, lane: Lane, flow: str) -> None:
         if (planned := self._delayed.pop(key, None)) is not None:
             planned[3].cancel()
             if planned[0] <= due:
                 due, lane = planned[0], _upper(lane, planned[1])
         delay = due - self._clock()
         if delay <= 0:
-            self._put(key, lane, share, self._clock())
+            self._put(key, lane, flow, self._clock())
         else:
             timer = asyncio.get_running_loop().call_later(delay, self._ripen, key)
-            self._delayed[key] = (due, lane, share, timer)
+            self._delayed[key] = (due, lane, flow, timer)
 
     def _ripen(self, key: str) -> None:
-        _, lane, share, _ = self._delayed.pop(key)
-        self._put(key, lane, share, self._clock())
+        _, lane, flow, _ = self._delayed.pop(key)
+        self._put(key, lane, flow, self._clock())
 
-    def _put(self, key: str, lane: Lane, share: str, since: float) -> None:
-        self._lanes[lane].put(key, share, since)
-        self._ready[key] = _Place(lane, share, since)
+    def _put(self, key: str, lane: Lane, flow: str, since: float) -> None:
+        self._lanes[lane].put(key, flow, since)
+        self._ready[key] = _Place(lane, flow, since)
         self._wake.set()
 
     async def get(self) -> Work:
@@ -168,7 +168,11 @@ class WorkQueue:
         if (planned := self._delayed.pop(key, None)) is not None:
             planned[3].cancel()
         if (place := self._ready.pop(key, None)) is not None:
-            self._lanes[place.lane].remove(key, place.share)
+            self._lanes[place.lane].remove(key, place.flow)
+
+    def knows(self, key: str) -> bool:
+        """Whether it is planned, ready or being worked on."""
+        return key in self._active or key in self._ready or key in self._delayed
 
     def depth(self) -> dict[Lane, int]:
         """Ready pieces of work by lane."""

@@ -11,7 +11,6 @@ from runai_operator.domain.model import Orphan, Workload
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.ports import Kube, Observer
 
-
 T = TypeVar("T")
 
 
@@ -25,9 +24,7 @@ class Writer:
         """Replaces them if nobody wrote since `workload` was read; the workload as it is then."""
         version = await self._write(
             "finalizer",
-            lambda: self._kube.write_finalizers(
-                workload.ref, finalizers, resource_version=workload.resource_version
-            ),
+            lambda: self._kube.write_finalizers(workload.ref, finalizers, resource_version=workload.resource_version),
         )
         return replace(workload, finalizers=finalizers, resource_version=version)
 
