@@ -5,6 +5,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 TOOLS := .tools
+RUNTIME := $(TOOLS)/runtime
 UV := $(or $(shell command -v uv 2>/dev/null),$(TOOLS)/bin/uv)
 UV_VERSION := 0.13.9
 HAVE_PROGRAMS = $(PYTHON) -m controlplane prepare
@@ -50,6 +51,12 @@ bench: $(INSTALLED) ## Measure start, bursts, steady state and memory beside a r
 	@echo "==> Bench: about two minutes"
 	@$(PYTHON) -m bench --workloads $(or $(WORKLOADS),500)
 
+.PHONY: bench-memory
+bench-memory: $(INSTALLED) $(RUNTIME)/.installed ## Measure what starting costs and what the idle operator holds
+	@$(HAVE_PROGRAMS) etcd kube-apiserver >/dev/null
+	@echo "==> Memory: about a minute"
+	@$(PYTHON) -m bench.memory --python $(RUNTIME)/bin/python
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types, layers and the Dockerfile
 	@echo "==> Lint: about a minute"
@@ -80,6 +87,12 @@ $(INSTALLED): requirements-dev.txt pyproject.toml | $(UV)
 	@test -x $(PYTHON) || $(UV) venv --quiet --python '>=3.11' $(VENV)
 	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements-dev.txt
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What the image has, and nothing of ours or of the tests.
+$(RUNTIME)/.installed: requirements.txt $(INSTALLED) | $(UV)
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(RUNTIME)
+	@$(UV) pip install --quiet --python $(RUNTIME)/bin/python --require-hashes -r requirements.txt
 	@touch $@
 
 $(TOOLS)/bin/uv:

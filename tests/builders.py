@@ -124,4 +124,4 @@ def a_row(**changes: Any) -> Row:
 def a_state(workload: Workload | None = None, **seen: Any) -> State:
     """The CustomResourceDefinition stands, unless `crd` says otherwise."""
     standing = CRDState(deleting=False, confirmed=False)
-    return State(workload or a_workload(), INSTALL, **({"crd": standing} | seen))
+    return State(workload=workload or a_workload(), install=INSTALL, **({"crd": standing} | seen))

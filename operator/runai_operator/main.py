@@ -14,6 +14,8 @@ from typing import Any
 
 from runai_operator import __version__
 from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.model import DEFAULT_CONNECTION
+from runai_operator.domain.state import Limits
 from runai_operator.engine.engine import Engine, EngineSettings
 from runai_operator.engine.orphans import Cleaner
 from runai_operator.handlers import Watcher, backoff, stop_on_signals
@@ -172,15 +174,17 @@ class Operator:
         install = settings.install_id or await _patiently(lambda: kube.namespace_uid("kube-system"))
         engine = Engine(
             kube=kube,
-            runai=runai,
+            connections={DEFAULT_CONNECTION: runai},
             observer=self._metrics,
             settings=EngineSettings(
                 install=install,
                 delta_interval=settings.delta_interval,
                 sweep_interval=settings.sweep_interval,
-                stalled_after=settings.stalled_after,
-                grace=settings.grace_period,
-                release_after=settings.release_after,
+                limits=Limits(
+                    grace=settings.grace_period,
+                    stalled_after=settings.stalled_after,
+                    release_after=settings.release_after,
+                ),
                 delete_rate=settings.delete_rate,
             ),
             now=lambda: datetime.now(UTC),

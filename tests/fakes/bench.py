@@ -11,15 +11,21 @@ from typing import Any
 from fakes.chance import Chance
 from fakes.kube import FakeKube, Stored
 from fakes.runai import FakeRunai
-from runai_operator.domain.model import Spec
-from runai_operator.domain.state import condition
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.model import DEFAULT_CONNECTION, Spec
+from runai_operator.domain.state import Limits
 from runai_operator.engine.engine import Engine, EngineSettings
 from runai_simulator.switches import Switches
 
 EPOCH = 1_800_000_000.0
 WORLD = Switches(list_lag=1, sync_time=1, phase_time=1, run_time=20, delete_time=2)
-SETTINGS = {"install": "i", "delta_interval": 5, "sweep_interval": 300, "grace": 10}
+LIMITS = Limits(grace=10)
 RUNS_ON = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1}}
+
+
+def settings_of(*, delete_rate: int = 100, **limits: float) -> EngineSettings:
+    """`limits` by the names of their fields."""
+    return EngineSettings(install="i", limits=replace(LIMITS, **limits), delete_rate=delete_rate)
 
 
 class SilentObserver:
@@ -50,9 +56,9 @@ class Bench:
         chance = Chance()
         self.engine = Engine(
             kube=self.kube.client(chance),
-            runai=self.runai.client(chance),
+            connections={DEFAULT_CONNECTION: self.runai.client(chance)},
             observer=self.observer,
-            settings=EngineSettings(**(SETTINGS | settings)),
+            settings=settings_of(**settings),
             now=lambda: datetime.fromtimestamp(EPOCH + self.loop.time(), UTC),
             random=Random(1),
         )

@@ -41,7 +41,7 @@ class Need(StrEnum):
     """Its sync is in flight: a paced reading of Run:ai."""
     PROBE = "probe"
     """It was rejected: tried again now and then, since the other side may have changed."""
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - no password
     """Something is owed, or not known."""
 
 

@@ -177,7 +177,7 @@ class State:
     limits: Limits = field(default_factory=Limits)
     now: float = 0.0
     """The process's clock, seconds."""
-    wall: datetime = datetime.fromtimestamp(0, UTC)
+    wall: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """UTC."""
     memory: Memory = field(default_factory=Memory)
     requests: Requests = field(default_factory=Requests)

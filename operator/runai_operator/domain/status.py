@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runai_operator.domain.actions import Result, Verdict
+from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, clip
 from runai_operator.domain.model import NOT_SUBMITTED, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.state import (
@@ -23,7 +24,6 @@ from runai_operator.domain.state import (
     Desired,
     Missing,
     State,
-    condition,
 )
 
 MESSAGE_LIMIT = 2048
@@ -89,7 +89,7 @@ class ReadyCondition:
     stalled: bool = False
 
 
-def settle(s: State, end: Result, *, now: datetime, stalled: bool = False) -> Json:
+def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False) -> Json:
     """The whole status after this pass.
 
     `now` stamps transitions (UTC). `stalled` says that the trouble has lasted too long to be called progress.
@@ -131,8 +131,8 @@ def mirrored(s: State) -> Json:
             status.update(syncStatus="Deleted", syncMessage=None)
     elif isinstance(remote, Remote) and remote.id == shown_id(s):
         status.update(_from_remote(remote))
-    if s.row is not None and shown_id(s) is not None:
-        status.update(_from_row(s.row))
+    if s.shown_row is not None and shown_id(s) is not None:
+        status.update(_from_row(s.shown_row))
     if status.get("workloadId"):
         status["ownerUid"] = s.workload.ref.uid
     return status
@@ -339,3 +339,12 @@ def _bounded(key: str, value: Any) -> Any:
     if key == "gvk":
         return {part: clip(text, GVK_BOUNDS[part]) for part, text in value.items()}
     return clip(value, BOUNDS[key]) if key in BOUNDS else value
+
+
+def watched(row: Row) -> tuple[object, ...]:
+    """What of a row status shows."""
+    return (
+        row.phase, row.phase_message, row.running_pods, row.requested_pods, row.allocated_gpus, row.completed_at,
+        row.project_name, row.department_name, row.priority, row.category,
+        row.phase_updated_at if row.phase == "Pending" else None,
+    )  # fmt: skip

@@ -127,11 +127,12 @@ class Reconciler:
 
     async def _run(self, s: State) -> Result:
         did = "none"
+        upstream: Upstream | None = None
         try:
             upstream = self._upstreams.of(s.workload)
         except InvalidWorkload as error:
-            upstream, s = None, replace(s, unusable=error)
-        else:
+            s = replace(s, unusable=error)
+        if upstream is not None:
             s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for())
         try:
             for _ in range(MAX_STEPS):
@@ -171,7 +172,7 @@ class Reconciler:
         """Writes status if it says something else now, gives up a finalizer that is proven void, and remembers."""
         if end.verdict is Verdict.IGNORED:
             return replace(end, memory=s.memory, meta=s.workload.meta, answered=True)
-        status = build_status(s, end, now=s.wall)
+        status = build_status(s, end, now=s.wall, stalled=s.has_stalled(end))
         patch = patch_between(s.workload.status, status) | {key: status.get(key) for key in s.memory.pending_status}
         written = s
         if patch:

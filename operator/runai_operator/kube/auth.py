@@ -16,12 +16,11 @@ from pathlib import Path
 
 import aiohttp
 import yaml
-from kubernetes import client, config
-from kubernetes.config import ConfigException
 from yarl import URL
 
 from runai_operator import __version__
 from runai_operator.domain.errors import KubernetesUnavailable
+from runai_operator.kube.config_loader import ConfigException, Configuration, config
 from runai_operator.kube.failures import Call, failure
 
 logger = logging.getLogger(__name__)
@@ -227,8 +226,8 @@ class _Access:
         return value.strip() if value else None
 
 
-def _load(kubeconfig: str | None) -> client.Configuration:
-    configuration = client.Configuration()
+def _load(kubeconfig: str | None) -> Configuration:
+    configuration = Configuration()
     configuration.proxy = None
     # The loaders have no annotations, hence the ignores.
     if kubeconfig:
@@ -247,7 +246,7 @@ def _namespace(kubeconfig: str | None) -> str:
     return str(current["context"].get("namespace") or DEFAULT_NAMESPACE)
 
 
-def _tls(configuration: client.Configuration) -> ssl.SSLContext:
+def _tls(configuration: Configuration) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
     # Python 3.13 asks more of a certificate authority than clusters have been given for years.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -259,7 +258,7 @@ def _tls(configuration: client.Configuration) -> ssl.SSLContext:
     return context
 
 
-def _files(configuration: client.Configuration) -> tuple[bytes | bool, ...]:
+def _files(configuration: Configuration) -> tuple[bytes | bool, ...]:
     """What TLS is made of: when it changes, so must the connections."""
     paths = (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
     return (*(Path(path).read_bytes() if path else b"" for path in paths), configuration.verify_ssl)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from kubernetes.config import ConfigException
 
 from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import (
@@ -25,6 +24,7 @@ from runai_operator.domain.errors import (
     Vanished,
     clip,
 )
+from runai_operator.kube.config_loader import ConfigException
 from runai_operator.kube.wire import Answer
 
 FOREIGN = (aiohttp.ClientError, OSError, Unreadable, ConfigException)

@@ -6,9 +6,9 @@ import asyncio
 from random import Random
 
 import pytest
+from runai_operator.engine.connection import FAILURES_BEFORE_OPENING, PROBE_CEILING, Connection
 
 from runai_operator.domain.errors import AccessDenied, Busy, OutcomeUnknown, Scope, Throttled, Unavailable
-from runai_operator.engine.connection import FAILURES_BEFORE_OPENING, PROBE_CEILING, Connection
 
 pytestmark = pytest.mark.looptime
 

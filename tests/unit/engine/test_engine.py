@@ -64,7 +64,7 @@ async def test_a_restart_over_settled_objects_makes_no_pass_at_all(bench):
     await asyncio.sleep(120)
 
     assert (bench.kube.writes, bench.runai.calls["get"]) == (writes, reads)
-    assert len(bench.engine.records) == 20
+    assert len(bench.engine.inventory) == 20
 
 
 async def test_a_life_takes_five_writes_and_one_for_each_change_shown(bench):
@@ -102,7 +102,7 @@ async def test_what_vanished_unseen_is_forgotten(bench):
     bench.kube.lose(stored)
     await asyncio.sleep(1500)
 
-    assert len(bench.engine.records) == 0
+    assert len(bench.engine.inventory) == 0
 
 
 async def test_deleted_outside_is_noticed_through_the_lists_and_confirmed_by_a_reading(bench):
