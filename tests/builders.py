@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from runai_operator.domain.model import (
@@ -45,6 +46,7 @@ def a_workload(
     status: dict[str, Any] | None = None,
     spec_error: str | None = None,
     token: str | None = None,
+    deletion_requested: datetime | None = None,
     **spec: Any,
 ) -> Workload:
     """A RunaiWorkload as read; nothing is recorded unless `status` says so."""
@@ -59,6 +61,7 @@ def a_workload(
         spec=Spec(**({"manifest": MANIFEST, "project_name": "team-a"} | spec)),
         status=status if status is not None else {"observedGeneration": -1},
         spec_error=spec_error,
+        deletion_requested=deletion_requested,
     )
 
 

@@ -13,10 +13,10 @@ from runai_operator.domain import decide as rules
 from runai_operator.domain import finalize as finalizing
 from runai_operator.domain import state as states
 from runai_operator.domain import status as stories
-from runai_operator.domain.actions import RemoveFinalizer, Result, Verdict
-from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.actions import Delete, RemoveFinalizer, Result, Verdict
+from runai_operator.domain.errors import BridgeError, Vanished
 from runai_operator.domain.model import CRDState
-from runai_operator.engine import reconcile, settling
+from runai_operator.engine import reconcile
 from runai_operator.engine.reconcile import Reconciler
 
 
@@ -28,22 +28,16 @@ class Defect:
     plant: Callable[[pytest.MonkeyPatch], None]
 
 
-def claim_never(patch: pytest.MonkeyPatch) -> None:
+def no_intent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "_intent_first", lambda s: None)
 
 
-def doubt_never(patch: pytest.MonkeyPatch) -> None:
+def never_in_doubt(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(states.State, "in_doubt", property(lambda s: False))
 
 
 def believe_absence(patch: pytest.MonkeyPatch) -> None:
-    find = Reconciler._do_find
-
-    async def hasty(self: Any, record: Any, s: Any, action: Any) -> Any:
-        found = await find(self, record, s, action)
-        return found if isinstance(found.found, BridgeError) else replace(found, absence_proven=True)
-
-    patch.setattr(Reconciler, "_do_find", hasty)
+    patch.setattr(states.State, "absence_proven", property(lambda s: isinstance(s.found, tuple)))
 
 
 def release_after_delete(patch: pytest.MonkeyPatch) -> None:
@@ -51,15 +45,15 @@ def release_after_delete(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         finalizing,
         "_delete_present",
-        lambda s, remote: RemoveFinalizer("sent") if s.deleted_now else present(s, remote),
+        lambda s, remote: RemoveFinalizer("sent") if Delete in s.done else present(s, remote),
     )
 
 
 def unknown_is_gone(patch: pytest.MonkeyPatch) -> None:
     read = Reconciler._do_read
 
-    async def careless(self: Any, s: Any, action: Any) -> Any:
-        done = await read(self, s, action)
+    async def careless(self: Any, s: Any, action: Any, upstream: Any) -> Any:
+        done = await read(self, s, action, upstream)
         return replace(done, remote=states.Missing()) if isinstance(done.remote, BridgeError) else done
 
     patch.setattr(Reconciler, "_do_read", careless)
@@ -88,30 +82,29 @@ def create_while_deleting(patch: pytest.MonkeyPatch) -> None:
 def earlier_look_ups_count(patch: pytest.MonkeyPatch) -> None:
     create = Reconciler._do_create
 
-    async def forgetful(self: Any, record: Any, s: Any, submission: Any) -> Any:
-        first = record.first_lookup
-        done = await create(self, record, s, submission)
-        if done.failed is not None:
-            record.first_lookup = first
-        return done
+    async def forgetful(self: Any, s: Any, action: Any, upstream: Any) -> Any:
+        done = await create(self, s, action, upstream)
+        if done.failed is None:
+            return done
+        return replace(done, memory=replace(done.memory, lookup_since=s.memory.lookup_since))
 
     patch.setattr(Reconciler, "_do_create", forgetful)
 
 
-def let_go_unrecorded(patch: pytest.MonkeyPatch) -> None:
+def release_unrecorded(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         finalizing,
         "_out_of_reach",
-        lambda s, error: RemoveFinalizer("waited") if s.waited_out else Result(Verdict.DELETING, error),
+        lambda s, error: RemoveFinalizer("waited") if s.may_give_up else Result(Verdict.DELETING, error),
     )
 
 
 def give_up_at_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Reconciler, "_has_waited_out", lambda self, workload: workload.deleting)
+    patch.setattr(states.State, "may_give_up", property(lambda s: s.workload.deleting))
 
 
-def go_with_the_definition(patch: pytest.MonkeyPatch) -> None:
-    finalize = rules.let_go
+def go_with_the_crd(patch: pytest.MonkeyPatch) -> None:
+    finalize = rules.finalize
     standing = CRDState(deleting=False, confirmed=False)
     patch.setattr(rules, "finalize", lambda s: finalize(replace(s, crd=standing)))
 
@@ -126,13 +119,11 @@ def refusal_is_proof(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "_after_failed_attempt", sure)
 
 
-def unguarded_finalizers(patch: pytest.MonkeyPatch) -> None:
+def unguarded_writes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(KubeClient, "_guarded", lambda self, ref, version: _found(self, ref))
 
 
 def _found(client: Any, ref: Any) -> Any:
-    from runai_operator.domain.errors import Vanished
-
     stored = client._kube.of(ref)
     if stored is None:
         raise Vanished("gone")
@@ -153,15 +144,15 @@ def both_abnormal(patch: pytest.MonkeyPatch) -> None:
 def write_every_time(patch: pytest.MonkeyPatch) -> None:
     between = stories.patch_between
     patch.setattr(
-        settling,
+        reconcile,
         "patch_between",
         lambda stored, desired: between(stored, desired) | {"observedGeneration": desired["observedGeneration"]},
     )
 
 
 DEFECTS = (
-    Defect("the POST goes out before the finalizer is added", claim_never),
-    Defect("an interrupted attempt is never in doubt", doubt_never),
+    Defect("the POST goes out before the finalizer is added", no_intent),
+    Defect("an interrupted attempt is never in doubt", never_in_doubt),
     Defect("a list that lacks the workload is believed at once", believe_absence),
     Defect("the finalizer goes with the DELETE, not with the workload", release_after_delete),
     Defect("a reading that failed counts as gone", unknown_is_gone),
@@ -170,10 +161,10 @@ DEFECTS = (
     Defect("an attempt in doubt is repeated while the object is deleting", create_while_deleting),
     Defect("a refusal proves that nothing exists although an earlier attempt is in doubt", refusal_is_proof),
     Defect("a look-up from before the last attempt proves absence", earlier_look_ups_count),
-    Defect("an object is given up without a record of what stays behind", let_go_unrecorded),
+    Defect("an object is given up without a record of what stays behind", release_unrecorded),
     Defect("an object is given up at the first hiccup", give_up_at_once),
-    Defect("workloads are deleted because the CustomResourceDefinition goes", go_with_the_definition),
-    Defect("finalizers are written without a guard", unguarded_finalizers),
+    Defect("workloads are deleted because the CustomResourceDefinition goes", go_with_the_crd),
+    Defect("finalizers and status are written without a guard", unguarded_writes),
     Defect("paused objects are written to", pause_is_ignored),
     Defect("Reconciling and Stalled stand together", both_abnormal),
     Defect("status is written although nothing changed", write_every_time),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,9 +19,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from fakes.chance import Chance, Crash, Mishap
 from fakes.kube import FakeKube, Refused, Stored
 from fakes.runai import FakeRunai, mark_of
-from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.actions import Verdict
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable
 from runai_operator.domain.manifest import with_mark
+from runai_operator.domain.memory import Requests
 from runai_operator.domain.model import (
+    DEFAULT_CONNECTION,
     FINALIZER,
     CRDState,
     DeletionPolicy,
@@ -32,13 +36,14 @@ from runai_operator.domain.model import (
     Spec,
     Submission,
 )
-from runai_operator.domain.state import condition
-from runai_operator.engine.connection import Connection
+from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
-from runai_operator.engine.inventory import Entry, Inventory, StatusSummary
+from runai_operator.engine.inventory import Inventory
+from runai_operator.engine.limits import DeletionLimiter
 from runai_operator.engine.reconcile import Reconciler
 from runai_operator.engine.render import Projects, Renderer
-from runai_operator.engine.turns import DeletionLimiter
+from runai_operator.engine.upstream import Upstreams
+from runai_operator.engine.writing import Writer
 from runai_simulator.rules import Refused as Busy
 from runai_simulator.switches import Switches
 
@@ -58,61 +63,87 @@ class Silent:
         return lambda *args, **kwargs: None
 
 
+class OpenFence:
+    """Needs no event loop: passes are driven by hand here."""
+
+    @contextlib.asynccontextmanager
+    async def guarded(self) -> AsyncIterator[None]:
+        yield
+
+
+class DirectGate:
+    """The gate without circuits, since outages are the fake's: knows for how long there was no useful answer."""
+
+    def __init__(self, runai: Any, clock: Callable[[], float]) -> None:
+        self._runai, self._clock = runai, clock
+        self._failing_since: float | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._runai, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                answer = await method(*args, **kwargs)
+            except (Unavailable, OutcomeUnknown):
+                self._failing_since = self._clock() if self._failing_since is None else self._failing_since
+                raise
+            self.answered()
+            return answer
+
+        return call
+
+    def answered(self) -> None:
+        """This call, or one for an object that the model does not show."""
+        self._failing_since = None
+
+    def trouble_for(self) -> float:
+        return 0.0 if self._failing_since is None else self._clock() - self._failing_since
+
+
+class DirectUpstream:
+    """What a pass uses of a connection."""
+
+    name = DEFAULT_CONNECTION
+
+    def __init__(self, runai: Any, clock: Callable[[], float]) -> None:
+        self.gate = DirectGate(runai, clock)
+        self.trouble_for = self.gate.trouble_for
+        self.projects = Projects(self.gate, clock)
+        self.deletions = DeletionLimiter(DELETE_RATE, clock)
+
+
 class Process:
     """One run of the operator: its memory is lost when it crashes."""
 
     def __init__(self, world: BridgeModel, install: str) -> None:
         self.install, self._world = install, world
         self.chance = Chance()
-        self.records = Inventory()
-        kube, runai = world.kube.client(self.chance), world.runai.client(self.chance)
-        self.connection = PassThrough(world.clock)
-        projects = Projects(lambda name, cluster: runai.projects(name=name, cluster_id=cluster), world.clock)
+        self.inventory = Inventory()
+        kube = world.kube.client(self.chance)
+        self.upstream = DirectUpstream(world.runai.client(self.chance), world.clock)
         self.reconciler = Reconciler(
             kube=kube,
-            runai=runai,
-            connection=self.connection,
-            preparation=Renderer(kube, projects, install),
-            records=self.records,
-            turns=DeletionLimiter(DELETE_RATE, world.clock),
-            crd=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
+            upstreams=Upstreams({DEFAULT_CONNECTION: self.upstream}, lambda workload: DEFAULT_CONNECTION),
+            renderer=Renderer(kube, install),
+            writer=Writer(kube, OpenFence(), Silent()),
+            crd_guard=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
             observer=Silent(),
             install=install,
-            grace=GRACE,
-            stalled_after=60,
-            release_after=RELEASE_AFTER,
+            limits=Limits(grace=GRACE, stalled_after=60, release_after=RELEASE_AFTER),
             clock=world.clock,
             now=lambda: datetime.fromtimestamp(world.now, UTC),
+            random=random.Random(0),
         )
 
-    def one_pass(self, stored: Stored, *, look: bool = True) -> Coroutine[Any, Any, Any]:
-        record = self.records.get(stored.ref.uid)
-        if record is None:
-            record = Entry(stored.meta(), StatusSummary())
-            self.records.add(record)
-        record.look = record.look or look
-        record.row = self._world.row_of(record) or record.row
-        return self.reconciler.reconcile(record, large=False)
-
-
-class PassThrough(Connection):
-    """Never opens: outages are the fake's."""
-
-    def __init__(self, clock: Any) -> None:
-        super().__init__(
-            _nothing, lambda uid, delay: None, random=random.Random(0), clock=clock, report=lambda up: None
-        )
-
-    def _open(self, error: BridgeError) -> None:
-        pass
-
-    def polled(self) -> None:
-        """The poller, which the model does not run, got an answer."""
-        self._answered()
-
-
-async def _nothing() -> None:
-    return None
+    async def one_pass(self, stored: Stored, *, read: bool = True) -> None:
+        entry = self.inventory.get(stored.ref.uid) or self.inventory.add(stored.meta())
+        for row in self._world.rows():
+            self.inventory.see(DEFAULT_CONNECTION, row)
+        entry = self.inventory.request(entry.uid, Requests(read=read)) or entry
+        taken = self.inventory.begin(entry)
+        result = await self.reconciler.reconcile(entry.meta, entry.memory, taken, entry.shown_row)
+        assert result.verdict is not Verdict.BUG
+        self.inventory.finish(entry.uid, result, taken)
 
 
 def drive(*passes: Coroutine[Any, Any, Any], order: Any = None) -> list[BaseException | None]:
@@ -157,11 +188,9 @@ class BridgeModel(RuleBasedStateMachine):
     def clock(self) -> float:
         return self.now
 
-    def row_of(self, record: Entry) -> Any:
+    def rows(self) -> Any:
         """What the poller would have brought by now."""
-        page = drive_value(self.runai.client(Chance()).rows(_everything()))
-        found = [row for row in page.rows if row.id == record.workload_id]
-        return found[0] if found else None
+        return drive_value(self.runai.client(Chance()).rows(_everything())).rows
 
     # --- people
 
@@ -272,13 +301,13 @@ class BridgeModel(RuleBasedStateMachine):
     def an_unlucky_pass(self, name: str, first: int, mishap: Mishap, more: dict[int, Mishap], stale: bool) -> None:
         if (stored := self.kube.objects.get(("ns", name))) is not None:
             self.process.chance.begin({first: mishap, **more})
-            self.watched_pass(self.process, stored, look=not stale)
+            self.watched_pass(self.process, stored, read=not stale)
 
     @rule(name=st.sampled_from(NAMES), stale=st.booleans())
     def a_lucky_pass(self, name: str, stale: bool) -> None:
         if (stored := self.kube.objects.get(("ns", name))) is not None:
             self.process.chance.begin()
-            self.watched_pass(self.process, stored, look=not stale)
+            self.watched_pass(self.process, stored, read=not stale)
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -342,8 +371,8 @@ class BridgeModel(RuleBasedStateMachine):
             self.delete(name)
             self.a_lucky_pass(name, stale=False)
 
-    def watched_pass(self, process: Process, stored: Stored, *, look: bool = True) -> None:
-        [ended] = drive(process.one_pass(stored, look=look))
+    def watched_pass(self, process: Process, stored: Stored, *, read: bool = True) -> None:
+        [ended] = drive(process.one_pass(stored, read=read))
         if isinstance(ended, Crash):
             self.restart(process)
 
@@ -369,7 +398,7 @@ class BridgeModel(RuleBasedStateMachine):
         self.now += seconds
         for process in (self.process, self.other):
             if not process.chance.down:
-                process.connection.polled()
+                process.upstream.gate.answered()
 
     @rule(down=st.booleans())
     def outage(self, down: bool) -> None:
@@ -377,7 +406,7 @@ class BridgeModel(RuleBasedStateMachine):
         for process in (self.process, self.other):
             process.chance.down = down
             if not down:
-                process.connection.polled()
+                process.upstream.gate.answered()
 
     @rule(name=st.sampled_from(NAMES), passes=st.integers(2, 6))
     def a_long_outage(self, name: str, passes: int) -> None:
@@ -533,7 +562,7 @@ class BridgeModel(RuleBasedStateMachine):
         writes, sent = self.kube.writes, len(self.runai.writes)
         settled = [s for s in self.kube.objects.values() if condition(s.status, "Stalled") is None]
         for stored in settled:
-            self.watched_pass(self.process, stored, look=False)
+            self.watched_pass(self.process, stored, read=False)
         assert (self.kube.writes, len(self.runai.writes)) == (writes, sent), "a quiet round writes"
 
 

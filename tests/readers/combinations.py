@@ -1,6 +1,6 @@
 """Every status the operator can produce, with the row of docs/status.yaml that it must read as.
 
-The statuses come from `domain.status.settle`; the row is found from what went in, by an ordered table of its own.
+The statuses come from `domain.status.build_status`; the row is found from what went in, by an ordered table of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.model import GROUP, KIND, PAUSED_ANNOTATION, VERSION, ManagementPolicy
 from runai_operator.domain.state import LOST_REASONS, Missing, State
-from runai_operator.domain.status import settle
+from runai_operator.domain.status import build_status
 
 TABLE: Json = yaml.safe_load((Path(__file__).parents[2] / "docs" / "status.yaml").read_text())
 
@@ -288,7 +288,7 @@ NEVER: Json = {"observedGeneration": -1}
 def settled_status(settled: Pass) -> tuple[Json, Json]:
     """The status that the pass found and the one it left."""
     found = settled_status(settled.before)[1] if settled.before is not None else _stored(settled)
-    status = settle(_situation(settled, found), settled.end, now=NOW, stalled=settled.stalled)
+    status = build_status(_situation(settled, found), settled.end, now=NOW, stalled=settled.stalled)
     return found, status
 
 

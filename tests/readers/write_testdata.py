@@ -28,9 +28,9 @@ from readers.combinations import (
     settled_status,
 )
 from runai_operator.domain.actions import Result, Verdict
+from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import Busy
 from runai_operator.domain.model import PAUSED_ANNOTATION, RECONCILE_ANNOTATION
-from runai_operator.domain.state import condition
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "argocd" / "resource_customizations" / "bridge.run.ai" / "RunaiWorkload"
 HEALTH_DATA = FOLDER / "testdata"

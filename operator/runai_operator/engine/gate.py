@@ -212,11 +212,15 @@ class Gate(Runai):
     def park(self, uid: str, error: BridgeError) -> bool:
         """Has `uid` woken when the circuit that `error` names lets it through.
 
-        False when that circuit is closed or there is none: then nothing would wake it.
+        Where that is closed, since nobody else failed there, an object waits for the lists if they are held back: then
+        Run:ai as a whole is out of reach, and the poller notices first when it is back. False when nothing would wake it.
         """
         self.unpark(uid)
-        lot = self._lots.get(error.circuit or "")
-        if lot is None or not lot.circuit.open:
+        own = self._lots.get(error.circuit or "")
+        if own is None:
+            return False
+        lot = own if own.circuit.open else self._lots[CallClass.LISTS]
+        if not lot.circuit.open:
             return False
         lot.parked[uid] = None
         self._parked_at[uid] = lot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -39,6 +40,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import AccessDenied, Busy, InvalidWorkload, OutcomeUnknown, Unavailable
+from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     NOT_SUBMITTED,
     CRDState,
@@ -50,9 +52,16 @@ from runai_operator.domain.model import (
     RecreatePolicy,
     RerunPolicy,
 )
-from runai_operator.domain.state import NOT_DELIVERED, Candidate, Missing, Recreation
+from runai_operator.domain.state import NOT_DELIVERED, Candidate, Missing
 
 WANTED = a_desired()
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+READ = Requests(read=True)
+CHECK_CONTENT = Requests(check_content=True)
+WAITED_OUT = {"trouble_for": 1e6, "wall": EPOCH + timedelta(days=2)}
+LOOKED_FOR_LONG = {"memory": Memory(lookup_since=0.0), "now": 61.0}
+RECREATED_JUST_NOW = {"memory": Memory(recreations=1, recreated_at=0.0), "now": 10.0}
+RECREATED_OFTEN = {"memory": Memory(recreations=5, recreated_at=0.0), "now": 1000.0}
 EDITED = a_desired("v1:bbbb")
 OTHER_KIND = a_desired("v1:bbbb", gvk=replace(GVK, kind="CronJob"))
 NEW = a_workload(finalizer=False)
@@ -63,8 +72,8 @@ EDITED_LIVE = a_workload(generation=2, status=recorded())
 DONE = a_workload(status=completed())
 EDITED_DONE = a_workload(generation=2, status=completed())
 RECREATED = a_workload(status=recorded(), external_deletion_policy=ExternalDeletionPolicy.RECREATE)
-GOING = a_workload(deleting=True, generation=2, status=recorded())
-GOING_IN_DOUBT = a_workload(deleting=True)
+GOING = a_workload(deleting=True, generation=2, status=recorded(), deletion_requested=EPOCH)
+GOING_IN_DOUBT = a_workload(deleting=True, deletion_requested=EPOCH)
 DOWN = Unavailable("down")
 ELSEWHERE = OwnerMark("install-2", "x", "y", "uid-9")
 NAMESAKE = OwnerMark(MARK.install, "other", "train", "uid-5")
@@ -94,7 +103,7 @@ def case(claim, situation, expected):
         case("all is ready: the finalizer comes before the POST", a_state(NEW, desired=WANTED), AddFinalizer()),
         case(
             "claimed in this very pass: POST without looking for an earlier attempt",
-            a_state(IN_DOUBT, desired=WANTED, finalizer_added_now=True),
+            a_state(IN_DOUBT, desired=WANTED, done={AddFinalizer}),
             Create(WANTED.submission),
         ),
         case(
@@ -109,7 +118,7 @@ def case(claim, situation, expected):
         ),
         case(
             "nothing found: POST again, the unique name makes it safe",
-            a_state(IN_DOUBT, desired=WANTED, found=(), marked_in_doubt_now=True),
+            a_state(IN_DOUBT, desired=WANTED, found=(), done={MarkInDoubt}),
             Create(WANTED.submission),
         ),
         case(
@@ -124,19 +133,17 @@ def case(claim, situation, expected):
         ),
         case(
             "found, but it was deleted: its name is free again",
-            a_state(IN_DOUBT, desired=WANTED, found=candidate(sync_status="Deleted"), marked_in_doubt_now=True),
+            a_state(IN_DOUBT, desired=WANTED, found=candidate(sync_status="Deleted"), done={MarkInDoubt}),
             Create(WANTED.submission),
         ),
         case(
             "409 on the first attempt: who holds the name?",
-            a_state(IN_DOUBT, desired=WANTED, finalizer_added_now=True, conflict=True),
+            a_state(IN_DOUBT, desired=WANTED, done={AddFinalizer}, conflict=True),
             FindRemote("train", "1"),
         ),
         case(
             "409, and the holder is an earlier life of this object: renew its mark",
-            a_state(
-                IN_DOUBT, desired=WANTED, finalizer_added_now=True, conflict=True, found=candidate(mark=EARLIER_LIFE)
-            ),
+            a_state(IN_DOUBT, desired=WANTED, done={AddFinalizer}, conflict=True, found=candidate(mark=EARLIER_LIFE)),
             Update(WORKLOAD_ID, WANTED.submission),
         ),
         case(
@@ -144,7 +151,7 @@ def case(claim, situation, expected):
             a_state(
                 IN_DOUBT,
                 desired=WANTED,
-                finalizer_added_now=True,
+                done={AddFinalizer},
                 conflict=True,
                 found=candidate(mark=EARLIER_LIFE),
                 delivered_now=True,
@@ -195,7 +202,7 @@ def case(claim, situation, expected):
         ),
         case(
             "deleting in doubt, nothing found for longer than lists lag: let go",
-            a_state(GOING_IN_DOUBT, found=(), absence_proven=True),
+            a_state(GOING_IN_DOUBT, found=(), **LOOKED_FOR_LONG),
             RemoveFinalizer,
         ),
         case(
@@ -205,17 +212,17 @@ def case(claim, situation, expected):
         ),
         case(
             "deleting in doubt, found another's: it is not touched",
-            a_state(GOING_IN_DOUBT, found=candidate(mark=ELSEWHERE), absence_proven=True),
+            a_state(GOING_IN_DOUBT, found=candidate(mark=ELSEWHERE), **LOOKED_FOR_LONG),
             RemoveFinalizer,
         ),
         case(
             "deleting in doubt, the holder's mark cannot be read: never let go of what may be ours",
-            a_state(GOING_IN_DOUBT, found=candidate(mark=None, mark_readable=False), absence_proven=True),
+            a_state(GOING_IN_DOUBT, found=candidate(mark=None, mark_readable=False), **LOOKED_FOR_LONG),
             Verdict.DELETING,
         ),
         case("deleting: verify before the DELETE", a_state(GOING), ReadRemote(WORKLOAD_ID)),
         case("deleting, marked as ours: DELETE", a_state(GOING, remote=a_remote()), Delete(WORKLOAD_ID)),
-        case("deleting, sent: wait", a_state(GOING, remote=a_remote(), deleted_now=True), Verdict.DELETING),
+        case("deleting, sent: wait", a_state(GOING, remote=a_remote(), done={Delete}), Verdict.DELETING),
         case(
             "deleting, Run:ai is at it: one DELETE is enough",
             a_state(GOING, remote=a_remote(desired_phase="Deleted", sync_status="Deleting")),
@@ -230,32 +237,32 @@ def case(claim, situation, expected):
         case("deleting, Run:ai is down: hold", a_state(GOING, remote=DOWN), Verdict.DELETING),
         case(
             "deleting, Run:ai is down for as long as a deletion waits: write down what stays",
-            a_state(GOING, remote=DOWN, waited_out=True),
+            a_state(GOING, remote=DOWN, **WAITED_OUT),
             RecordOrphan(LEFT),
         ),
         case(
             "deleting, what stays is on record: let go",
-            a_state(GOING, remote=DOWN, waited_out=True, orphan_recorded=True),
+            a_state(GOING, remote=DOWN, **WAITED_OUT, orphan_recorded=True),
             RemoveFinalizer,
         ),
         case(
             "deleting, the record is full: hold",
-            a_state(GOING, remote=DOWN, waited_out=True, orphan_recorded=False),
+            a_state(GOING, remote=DOWN, **WAITED_OUT, orphan_recorded=False),
             Verdict.DELETING,
         ),
         case(
             "deleting in doubt, Run:ai is down for as long as a deletion waits: what may stay is written down, too",
-            a_state(GOING_IN_DOUBT, found=DOWN, waited_out=True),
+            a_state(GOING_IN_DOUBT, found=DOWN, **WAITED_OUT),
             RecordOrphan(replace(LEFT, workload_id=None, project_id=None)),
         ),
         case(
             "deleting, the DELETE got no answer for as long as a deletion waits: write down what may stay",
-            a_state(GOING, remote=a_remote(), failed=OutcomeUnknown("lost"), waited_out=True),
+            a_state(GOING, remote=a_remote(), failed=OutcomeUnknown("lost"), **WAITED_OUT),
             RecordOrphan(replace(LEFT, why="OutcomeUnknown")),
         ),
         case(
             "deleting, forbidden for as long as a deletion waits: hold all the same",
-            a_state(GOING, remote=AccessDenied("no"), waited_out=True),
+            a_state(GOING, remote=AccessDenied("no"), **WAITED_OUT),
             Verdict.DELETING,
         ),
         case(
@@ -280,12 +287,12 @@ def case(claim, situation, expected):
         ),
         case(
             "deleting, but it is not its turn: wait",
-            a_state(GOING, remote=a_remote(), deletion_turn_in=30.0),
+            a_state(GOING, remote=a_remote(), deletion_wait=30.0),
             Verdict.DELETING,
         ),
         case(
             "deleting, not its turn, but gone already: let go",
-            a_state(GOING, remote=Missing(), deletion_turn_in=30.0),
+            a_state(GOING, remote=Missing(), deletion_wait=30.0),
             RemoveFinalizer,
         ),
         case(
@@ -294,7 +301,7 @@ def case(claim, situation, expected):
                 a_workload(generation=2, status=recorded(), recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE),
                 desired=OTHER_KIND,
                 remote=a_remote(),
-                deletion_turn_in=30.0,
+                deletion_wait=30.0,
             ),
             Verdict.WAITING,
         ),
@@ -324,7 +331,7 @@ def case(claim, situation, expected):
         ),
         case("deleting while paused: wait", a_state(replace(GOING, paused=True)), Verdict.DELETING),
         case("nothing to do", a_state(LIVE), Verdict.IN_SYNC),
-        case("nothing to do, somebody asked: look", a_state(LIVE, look=True), ReadRemote(WORKLOAD_ID)),
+        case("nothing to do, somebody asked: look", a_state(LIVE, requests=READ), ReadRemote(WORKLOAD_ID)),
         case(
             "the finalizer was replaced away: put it back, send nothing",
             a_state(replace(LIVE, finalizers=())),
@@ -353,12 +360,12 @@ def case(claim, situation, expected):
         ),
         case(
             "the source changed: PUT",
-            a_state(LIVE, check_content=True, desired=replace(EDITED, from_source=True), remote=a_remote()),
+            a_state(LIVE, requests=CHECK_CONTENT, desired=replace(EDITED, from_source=True), remote=a_remote()),
             Update(WORKLOAD_ID, EDITED.submission),
         ),
         case(
             "hashed by another version, not edited: no PUT for that alone",
-            a_state(LIVE, check_content=True, desired=replace(WANTED, content="v9:cccc")),
+            a_state(LIVE, requests=CHECK_CONTENT, desired=replace(WANTED, content="v9:cccc")),
             Verdict.IN_SYNC,
         ),
         case(
@@ -398,7 +405,7 @@ def case(claim, situation, expected):
             ),
             ForgetWorkload(),
         ),
-        case("completed: no call ever again", a_state(DONE, look=True), Verdict.IN_SYNC),
+        case("completed: no call ever again", a_state(DONE, requests=READ), Verdict.IN_SYNC),
         case(
             "completed, edited under OnSpecChange: delete first",
             a_state(
@@ -412,19 +419,19 @@ def case(claim, situation, expected):
             "completed, a changed source never makes it run again",
             a_state(
                 replace(DONE, spec=replace(DONE.spec, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)),
-                check_content=True,
+                requests=CHECK_CONTENT,
                 desired=replace(EDITED, from_source=True),
             ),
             Verdict.IN_SYNC,
         ),
         case(
             "deleted outside under Recreate: forget it, then create",
-            a_state(RECREATED, look=True, remote=Missing()),
+            a_state(RECREATED, requests=READ, remote=Missing()),
             ForgetWorkload(lost=True),
         ),
         case(
             "deleted outside under Recreate a moment after it was created again: wait",
-            a_state(RECREATED, look=True, remote=Missing(), recreation=Recreation.LATER),
+            a_state(RECREATED, requests=READ, remote=Missing(), **RECREATED_JUST_NOW),
             Verdict.WAITING,
         ),
         case(
@@ -434,7 +441,7 @@ def case(claim, situation, expected):
         ),
         case(
             "failed and purged: keeps its last status",
-            a_state(a_workload(status=recorded(phase="Failed")), look=True, remote=Missing()),
+            a_state(a_workload(status=recorded(phase="Failed")), requests=READ, remote=Missing()),
             Verdict.IN_SYNC,
         ),
         case(
@@ -444,7 +451,7 @@ def case(claim, situation, expected):
         ),
         case(
             "Run:ai is down, nothing outstanding",
-            a_state(LIVE, look=True, remote=DOWN),
+            a_state(LIVE, requests=READ, remote=DOWN),
             Result(Verdict.RETRYING, DOWN),
         ),
         case(
@@ -512,7 +519,7 @@ def test_next_action(situation, expected):
         ),
         case(
             "refused by Run:ai on the first attempt: nothing was created",
-            a_state(IN_DOUBT, desired=WANTED, finalizer_added_now=True, failed=InvalidWorkload("bad")),
+            a_state(IN_DOUBT, desired=WANTED, done={AddFinalizer}, failed=InvalidWorkload("bad")),
             ("InvalidSpec", True),
         ),
         case(
@@ -537,7 +544,7 @@ def test_next_action(situation, expected):
         ),
         case(
             "409, and nobody visible holds the name for longer than lists lag",
-            a_state(IN_DOUBT, desired=WANTED, conflict=True, found=(), absence_proven=True),
+            a_state(IN_DOUBT, desired=WANTED, conflict=True, found=(), **LOOKED_FOR_LONG),
             ("NameTaken", True),
         ),
         case(
@@ -568,15 +575,15 @@ def test_next_action(situation, expected):
             a_state(EDITED_DONE, desired=EDITED),
             ("FinishedNotRerun", False),
         ),
-        case("deleted outside", a_state(LIVE, look=True, remote=Missing()), ("DeletedExternally", False)),
+        case("deleted outside", a_state(LIVE, requests=READ, remote=Missing()), ("DeletedExternally", False)),
         case(
             "deleted outside again and again",
-            a_state(RECREATED, look=True, remote=Missing(), recreation=Recreation.GIVEN_UP),
+            a_state(RECREATED, requests=READ, remote=Missing(), **RECREATED_OFTEN),
             ("RecreateGivenUp", False),
         ),
         case(
             "our workload carries another UID: yield",
-            a_state(LIVE, look=True, remote=a_remote(mark=EARLIER_LIFE)),
+            a_state(LIVE, requests=READ, remote=a_remote(mark=EARLIER_LIFE)),
             ("ManagedByOther", False),
         ),
     ],
@@ -592,7 +599,7 @@ def test_refusals_say_why_and_whether_nothing_exists(situation, expected):
 
 @pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Busy("busy")])
 def test_an_attempt_whose_outcome_is_unknown_is_never_called_unsubmitted(error):
-    action = decide(a_state(IN_DOUBT, desired=WANTED, finalizer_added_now=True, failed=error))
+    action = decide(a_state(IN_DOUBT, desired=WANTED, done={AddFinalizer}, failed=error))
 
     assert action == Result(Verdict.RETRYING, error, outstanding=True, not_submitted=False)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.bench import EPOCH, RUNS_ON, Bench
+from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import (
     CRDState,
     DeletionPolicy,
@@ -16,7 +17,6 @@ from runai_operator.domain.model import (
     SourceRef,
     SourceText,
 )
-from runai_operator.domain.state import condition
 
 pytestmark = pytest.mark.looptime
 
@@ -313,7 +313,7 @@ async def test_a_rate_of_zero_deletes_nothing_and_orphans_still_go(bench):
     bench.delete(stored)
     await asyncio.sleep(3600)
     assert len(bench.runai.live()) == 1
-    assert "waiting for its turn" in condition(stored.status, "Ready")["message"]
+    assert "OPERATOR_DELETE_RATE" in condition(stored.status, "Ready")["message"]
 
     bench.kube.edit(stored, replace(stored.spec, deletion_policy=DeletionPolicy.ORPHAN))
     bench.engine.observe("MODIFIED", stored.meta())

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench
+from runai_operator.domain.conditions import condition
 from runai_operator.domain.manifest import read_mark
 from runai_operator.domain.model import ExternalDeletionPolicy, ManagementPolicy, RecreatePolicy, RerunPolicy
-from runai_operator.domain.state import condition
 
 pytestmark = pytest.mark.looptime
 

@@ -63,8 +63,8 @@ async def test_an_edit_moves_a_polled_key_up_and_polling_moves_nothing_down(queu
 
 async def test_one_project_with_many_workloads_does_not_hold_up_another_with_one(queue):
     for n in range(100):
-        queue.add(f"big-{n}", Lane.USER, share="big")
-    queue.add("small", Lane.USER, share="small")
+        queue.add(f"big-{n}", Lane.USER, flow="big")
+    queue.add("small", Lane.USER, flow="small")
 
     first_two = [(await queue.get()).key, (await queue.get()).key]
 

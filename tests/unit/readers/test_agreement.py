@@ -15,7 +15,7 @@ from readers import Json, kstatus, kubectl
 from readers.argo import FLAVOURS, Argo
 from readers.combinations import NOW, TABLE, Case, cases
 from readers.flux import Flux
-from runai_operator.domain.state import condition
+from runai_operator.domain.conditions import condition
 
 REPOSITORY = Path(__file__).parents[3]
 CUSTOMIZATION = REPOSITORY / "deploy/argocd/resource_customizations/bridge.run.ai/RunaiWorkload"

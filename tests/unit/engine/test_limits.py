@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from runai_operator.engine.turns import MINUTE, DeletionLimiter
+
+from runai_operator.engine.limits import MINUTE, DeletionLimiter
 
 
 class Clock:
