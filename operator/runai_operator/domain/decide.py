@@ -46,6 +46,7 @@ from runai_operator.domain.errors import (
     Busy,
     InvalidWorkload,
     NameTaken,
+    Throttled,
     Unavailable,
 )
 from runai_operator.domain.finalize import finalize, may_delete, rate_limited
@@ -123,7 +124,12 @@ def _observe(s: State) -> Action:
     if s.workload.has_finalizer:
         return RemoveFinalizer("the workload is only observed from now on")
     if workload_id is None:
-        return _refuse(s, InvalidWorkload("managementPolicy: Observe needs workloadId: set it to the id in Run:ai"))
+        return _refuse(
+            s,
+            InvalidWorkload(
+                "managementPolicy: Observe needs spec.workloadId: set it to the id of the workload in Run:ai."
+            ),
+        )
     match s.remote:
         case None:
             return ReadRemote(workload_id, with_row=True)
@@ -178,8 +184,12 @@ def _in_doubt_first(s: State) -> Action | None:
     return None if s.is_first_attempt or MarkInDoubt in s.done else MarkInDoubt()
 
 
+NOT_SENT_OR_REFUSED = (InvalidWorkload, AccessDenied, Throttled, Unavailable)
+"""Answers to a POST that prove that it made nothing."""
+
+
 def _after_failed_attempt(s: State, error: BridgeError) -> Action:
-    proven = not s.in_doubt and not s.conflict and isinstance(error, (InvalidWorkload, AccessDenied, Unavailable))
+    proven = not s.in_doubt and not s.conflict and isinstance(error, NOT_SENT_OR_REFUSED)
     if isinstance(error, InvalidWorkload):
         return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=proven, in_doubt=not proven)
     return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=proven)
@@ -204,7 +214,7 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
 
 
 def _take_over(s: State, remote: Remote, row: Row | None, desired: Desired) -> Action:
-    """ForgetWorkload the mark first and record the id after: a crash in between leads to a workload that is simply ours."""
+    """Renew the mark first and record the id after: a crash in between leads to a workload that is simply ours."""
     if _completed(row) or s.delivered_now:
         return Adopt(remote, row, finished=_completed(row))
     return Update(remote.id, desired.submission)
@@ -244,12 +254,13 @@ def _adoption_obstacle(s: State, remote: Remote, desired: Desired) -> InvalidWor
         return _managed_by_other(remote.mark)
     if remote.project_id != desired.submission.project_id:
         return InvalidWorkload(
-            f"workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"
-            " the spec names: correct projectName or projectId"
+            f"Workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"
+            " the spec names: correct spec.projectName or spec.projectId."
         )
     if remote.gvk is not None and not _is_of_kind(remote, desired):
         return InvalidWorkload(
-            f"workload {remote.id} is a {remote.gvk.kind}, the manifest a {desired.gvk.kind}: their kinds must be equal"
+            f"Workload {remote.id} is a {remote.gvk.kind}, the manifest a {desired.gvk.kind}: give a manifest of the same"
+            " kind, or correct spec.workloadId."
         )
     return None
 
@@ -265,20 +276,20 @@ def _name_is_held(s: State, desired: Desired) -> Action:
     if isinstance(s.found, tuple) and any(map(is_unreadable, s.found)):
         unreadable = Busy(
             f"Run:ai lists a workload named {desired.submission.name} in the project but does not show it by its id, so"
-            " whether it is ours cannot be told: remove it in Run:ai, or set spec.workloadId to its id",
+            " whether it is ours cannot be told: remove it in Run:ai, or set spec.workloadId to its id.",
             reason="HolderUnreadable",
         )
         return Result(Verdict.RETRYING, unreadable, outstanding=True)
     error = NameTaken(
-        f"the name {desired.submission.name} is taken in the project, and what holds it is not visible to the operator:"
-        " set spec.name to another name, or remove the holder in Run:ai"
+        f"The name {desired.submission.name} is taken in the project, and what holds it is not visible to the operator:"
+        " set spec.name to another name, or remove the holder in Run:ai."
     )
     return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
 
 
 def _freeing(desired: Desired) -> Busy:
     return Busy(
-        f"waiting until the name {desired.submission.name} is free or its holder is visible in Run:ai",
+        f"Waiting until the name {desired.submission.name} is free, or until Run:ai shows what holds it.",
         reason="WaitingForName",
     )
 
@@ -287,18 +298,18 @@ def _holder_error(remote: Remote, desired: Desired, own: OwnerMark) -> NameTaken
     name = desired.submission.name
     if remote.mark is None:
         return NameTaken(
-            f"the name {name} is taken in the project by a workload that this operator did not submit ({remote.id}):"
-            " set spec.name to another name, or adopt it by spec.workloadId"
+            f"The name {name} is taken in the project by a workload that this operator did not submit ({remote.id}):"
+            " set spec.name to another name, or adopt it by spec.workloadId."
         )
     holder = f"{remote.mark.namespace}/{remote.mark.name}"
     if is_predecessor(remote.mark, own):
         return NameTaken(
-            f"the name {name} is taken in the project by a workload of another kind, which an earlier object of this name"
-            f" left behind ({remote.id}): delete it in Run:ai, or set spec.name to another name"
+            f"The name {name} is taken in the project by a workload of another kind, which an earlier object of this name"
+            f" left behind ({remote.id}): delete it in Run:ai, or set spec.name to another name."
         )
     if remote.mark.install == own.install:
         return NameTaken(
-            f"the name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name"
+            f"The name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name."
         )
     error = _managed_by_other(remote.mark)
     return NameTaken(error.message, reason=error.condition_reason)
@@ -306,8 +317,8 @@ def _holder_error(remote: Remote, desired: Desired, own: OwnerMark) -> NameTaken
 
 def _managed_by_other(mark: OwnerMark) -> InvalidWorkload:
     return InvalidWorkload(
-        f"the workload in Run:ai is managed by RunaiWorkload {mark.namespace}/{mark.name} (uid {mark.uid}) of install"
-        f" {mark.install}: remove one of the two, or set another spec.name",
+        f"The workload in Run:ai is managed by RunaiWorkload {mark.namespace}/{mark.name} (uid {mark.uid}) of install"
+        f" {mark.install}: remove one of the two, or set another spec.name.",
         reason="ManagedByOther",
     )
 
@@ -331,6 +342,10 @@ def _maintain(s: State) -> Action:
         return _adopt_what_was_observed(s)
     if not s.workload.has_finalizer:
         return AddFinalizer()
+    return _follow_spec(s)
+
+
+def _follow_spec(s: State) -> Action:
     if s.desired is None and _may_be_outstanding(s):
         return Render()
     match s.desired:
@@ -393,8 +408,8 @@ def _follow_change_of_identity(s: State) -> Action:
     if s.workload.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE:
         return _replace(s)
     error = InvalidWorkload(
-        "name, project, preemptibility, mnnvl and the manifest's apiVersion and kind cannot be changed in Run:ai: undo"
-        " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again",
+        "Name, project, preemptibility, mnnvl and the manifest's apiVersion and kind cannot be changed in Run:ai: undo"
+        " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again.",
         reason="ImmutableFieldChanged",
     )
     return Result(Verdict.REJECTED, error, outstanding=True)
@@ -411,7 +426,7 @@ def _replace(s: State) -> Action:
             return ForgetWorkload()
         case Remote() as remote:
             if remote.being_deleted or Delete in s.done:
-                error = Busy("waiting until Run:ai has deleted the workload, to create it anew", reason="Recreating")
+                error = Busy("Waiting until Run:ai has deleted the workload, to create it anew.", reason="Recreating")
                 return Result(Verdict.WAITING, error, outstanding=True)
             if not may_delete(s, remote):
                 return _yield(remote)
@@ -438,7 +453,11 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
 
 def _yield(remote: Remote) -> Result:
     """Somebody else's mark is on what was ours: two operators would fight for ever, so we stop."""
-    error = _managed_by_other(remote.mark) if remote.mark else NameTaken("the workload in Run:ai is not ours")
+    error = (
+        _managed_by_other(remote.mark)
+        if remote.mark
+        else NameTaken("The workload in Run:ai is not ours: set another spec.name.")
+    )
     return Result(Verdict.REJECTED, error, outstanding=True)
 
 
@@ -461,14 +480,14 @@ def _recreate(s: State) -> Action:
             return ForgetWorkload(lost=True)
         case Recreation.LATER:
             error = Busy(
-                "the workload was deleted in Run:ai by somebody else and is created again in a while: it was so before",
+                "The workload was deleted in Run:ai by somebody else, not for the first time: it is created again in a while.",
                 reason=WAITING_TO_RECREATE,
             )
             return Result(Verdict.WAITING, error)
         case Recreation.GIVEN_UP:
             given_up = InvalidWorkload(
-                "the workload was deleted in Run:ai again and again, so it is not created any more: find out who"
-                " deletes it, then change bridge.run.ai/reconcile-requested-at to try again",
+                "The workload was deleted in Run:ai again and again, so it is not created any more: find out who"
+                " deletes it, then change bridge.run.ai/reconcile-requested-at to try again.",
                 reason=RECREATE_GIVEN_UP,
             )
             return Result(Verdict.REJECTED, given_up)
@@ -487,23 +506,23 @@ def _after_failed_update(error: BridgeError) -> Action:
 
 def _finished_error(phase: str) -> InvalidWorkload:
     return InvalidWorkload(
-        f"the workload has finished ({phase}) and finished work does not run again by itself: undo the change, or set"
-        " rerunPolicy: OnSpecChange to run it again, or create a new RunaiWorkload",
+        f"The workload has finished ({phase}) and finished work does not run again by itself: undo the change, or set"
+        " rerunPolicy: OnSpecChange to run it again, or create a new RunaiWorkload.",
         reason="FinishedNotRerun",
     )
 
 
 def _not_found_error(workload_id: str) -> InvalidWorkload:
     return InvalidWorkload(
-        f"Run:ai has no workload with id {workload_id}: correct spec.workloadId, or remove it to create a new one",
+        f"Run:ai has no workload with id {workload_id}: correct spec.workloadId, or remove it to create a new one.",
         reason="WorkloadNotFound",
     )
 
 
 def _gone_error(workload_id: str) -> InvalidWorkload:
     return InvalidWorkload(
-        f"workload {workload_id} was deleted in Run:ai by somebody else: delete this object, or set"
-        " externalDeletionPolicy: Recreate to have it created again",
+        f"Workload {workload_id} was deleted in Run:ai by somebody else: delete this object, or set"
+        " externalDeletionPolicy: Recreate to have it created again.",
         reason="DeletedExternally",
     )
 

@@ -1,12 +1,12 @@
-"""How an object that is being deleted is let go of: every transition on the way out.
+"""How the finalizer of an object that is being deleted is removed: every transition on the way out.
 
 The workload in Run:ai goes first, and only if it is ours. Deletions end, and an accident can be stopped:
 
 - What was never submitted goes at once, without a word to Run:ai.
 - While the CustomResourceDefinition is being deleted, which takes every object along, nothing is deleted in Run:ai until
   an administrator confirms it there.
-- Deletions beyond a rate wait for their turn.
-- Where Run:ai cannot be used for very long, the object is let go of, after what stays behind has been written down.
+- Deletions beyond a rate wait until the rate allows them.
+- Where Run:ai cannot be used for very long, the finalizer is removed, after what stays behind has been written down.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ def finalize(s: State) -> Action:
     if why := _nothing_to_delete(s):
         return RemoveFinalizer(why)
     if workload.paused:
-        return _held("paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is gone")
+        return _held("Paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is removed.")
     if s.unusable is not None:
         return Result(Verdict.DELETING, s.unusable)
     if s.crd is None:
         return ReadCRD()
     if s.crd.deleting and not s.crd.confirmed:
         return _held(
-            "the CustomResourceDefinition is being deleted, so nothing is deleted in Run:ai: annotate it with"
-            " bridge.run.ai/confirm-delete=true to delete the workloads too, or set deletionPolicy: Orphan here"
+            "The CustomResourceDefinition is being deleted, so nothing is deleted in Run:ai: annotate it with"
+            " bridge.run.ai/confirm-delete=true to delete the workloads too, or set deletionPolicy: Orphan here."
         )
     if s.failed is not None:
         return _out_of_reach(s, s.failed)
     if s.workload_id is not None:
         return _delete(s, s.workload_id)
     if workload.spec_error is not None:
-        return _deleting(f"{workload.spec_error}; what was submitted cannot be told until that is mended")
+        return _deleting(f"{workload.spec_error} What was submitted cannot be found out until that is mended.")
     return _finalize_in_doubt(s)
 
 
@@ -85,12 +85,12 @@ def _finalize_in_doubt(s: State) -> Action:
             return _delete_present(s, candidate.remote)
     if any(is_unreadable(candidate) for candidate in s.found):
         return _deleting(
-            f"a workload named {name} exists in Run:ai, and whether it is ours cannot be read there;"
-            " delete it in Run:ai if it is, or set deletionPolicy: Orphan to let go of it"
+            f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there;"
+            " delete it in Run:ai if it is, or set deletionPolicy: Orphan to leave it alone."
         )
     if s.absence_proven:
         return RemoveFinalizer("no workload of ours is in Run:ai")
-    return _deleting("looking for a workload that an interrupted submission may have made")
+    return _deleting("Looking for a workload that an interrupted submission may have made.")
 
 
 def _delete(s: State, workload_id: str) -> Action:
@@ -109,11 +109,11 @@ def _delete_present(s: State, remote: Remote) -> Action:
     if remote.gone:
         return RemoveFinalizer("the workload is gone from Run:ai")
     if remote.being_deleted or Delete in s.done:
-        return _deleting("waiting until Run:ai has deleted the workload")
+        return _deleting("Waiting until Run:ai has deleted the workload.")
     if s.adoption_pending and remote.mark is None and not remote.mark_readable:
         return _deleting(
-            f"whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai: delete it there if it"
-            " was, or set deletionPolicy: Orphan to leave it alone"
+            f"Whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai: delete it there if it"
+            " was, or set deletionPolicy: Orphan to leave it alone."
         )
     if not may_delete(s, remote):
         return RemoveFinalizer("the workload in Run:ai carries the mark of another owner and is left alone")

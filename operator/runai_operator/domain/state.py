@@ -297,7 +297,7 @@ class State:
     def lacks_scheduling_message(self) -> bool:
         """The workload is pending and says nothing of itself, and the scheduler was not asked about this yet."""
         row, known = self.row, self.memory.scheduling
-        if row is None or row.phase != "Pending" or row.phase_message or self.workload.deleting:
+        if row is None or row.phase != "Pending" or row.phase_message or self.workload.deleting or self.unusable:
             return False
         is_known = known is not None and known.pending_since == row.phase_updated_at
         return not is_known and ReadSchedulingMessages not in self.done

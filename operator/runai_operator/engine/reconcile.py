@@ -209,7 +209,9 @@ class Reconciler:
 
     # --- performing
 
-    async def _perform(self, s: State, action: Action, upstream: Upstream | None) -> State:
+    async def _perform(  # noqa: C901 - one case for each verb
+        self, s: State, action: Action, upstream: Upstream | None
+    ) -> State:
         match action:
             case ReadCRD():
                 seen = s.now if s.memory.deletion_seen_at is None else s.memory.deletion_seen_at
