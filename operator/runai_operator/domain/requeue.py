@@ -9,6 +9,8 @@ BACKOFF_CEILING = 300.0
 SOON_CEILING = 30.0
 """For what is over soon, or must not wait long: an unknown outcome, a Kubernetes API that hiccups, a lost connection."""
 WAITING_CEILING = 15.0
+LONGEST_HINT = 60.0
+"""What a `Retry-After` is believed at most: servers ask for an hour, and recover in a minute."""
 SLOW_PROBE = 1800.0
 """How often what was rejected is tried again although nothing changed here: the other side may have."""
 PROJECT_PROBE = 300.0
@@ -80,7 +82,7 @@ def _after_waiting(error: BridgeError | None, failures: int, jitter: float) -> f
 
 def _after_trouble(error: BridgeError | None, failures: int, jitter: float) -> float:
     if isinstance(error, Throttled) and error.after is not None:
-        return error.after + jitter
+        return min(error.after, LONGEST_HINT) + jitter
     if isinstance(error, (Busy, OutcomeUnknown)):
         return backoff(failures, jitter, ceiling=SOON_CEILING)
     return backoff(failures, jitter)

@@ -17,13 +17,13 @@ _LONGEST_CREDIT = 1.0
 class Budget:
     """Calls, and calls a second."""
 
-    rate: float = 50.0
-    """Far above the need at rest (40 calls a minute): it is there to bound a burst, and to be lowered."""
-    burst: float = 100.0
+    rate: float = 400.0
+    """More than the workers can make while Run:ai answers well: it is there to be lowered when Run:ai asks for it."""
+    burst: float = 400.0
     floor: float = 2.0
     """Lowest rate. Some twenty callers (the workers and the poller) then still get their turn within ten seconds."""
-    restore: float = 0.5
-    """Calls a second that the rate regains with each second that goes well: from half of 50 to all in 50 s."""
+    restore: float = 4.0
+    """Calls a second that the rate regains with each second that goes well: from half of 400 to all in 50 s."""
 
 
 class TokenBucket:

@@ -72,7 +72,7 @@ class Engine:
         self._settings = settings
         self.fence = Fence(self._clock)
         self.inventory = Inventory()
-        self._queue = WorkQueue(self._clock)
+        self._queue = WorkQueue(self._clock, workers=WORKERS)
         self.upstreams = Upstreams({name: self._upstream(name, runai) for name, runai in connections.items()}, choose)
         self._crd_guard = CRDGuard(kube.read_crd, self._wake_urgently, clock=self._clock, random=random)
         self._reconciler = Reconciler(

@@ -10,12 +10,12 @@ from enum import StrEnum
 
 
 class Lane(StrEnum):
-    """Who waits for whom: a lane is served only while those above it are empty."""
+    """Who waits for whom: a lane is served while those above it are empty, and has a share that they cannot take."""
 
     USER = "user"
     """Edits and deletes by people."""
     PERIODIC = "periodic"
-    """What polling found, retries."""
+    """What polling found, retries. Whatever the others want, a quarter of the workers is free for it."""
     LARGE = "large"
     """What would hold up others: one at a time, and only while nobody is served in the user lane."""
 
@@ -75,9 +75,10 @@ class _FairLane:
 class WorkQueue:
     """A key is in one place at most and worked on by one worker at a time; adding it again moves it up, never down."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """`clock`: seconds of the running event loop."""
+    def __init__(self, clock: Callable[[], float], *, workers: int = 4) -> None:
+        """`clock`: seconds of the running event loop. `workers` take from it at the same time."""
         self._clock = clock
+        self._most_others = workers - max(1, workers // 4) if workers > 1 else workers
         self._lanes = {lane: _FairLane() for lane in Lane}
         self._ready: dict[str, _Place] = {}
         self._delayed: dict[str, tuple[float, Lane, str, asyncio.TimerHandle]] = {}
@@ -138,12 +139,17 @@ class WorkQueue:
         now = self._clock()
         if self._large_is_overdue(now):
             return self._start(Lane.LARGE, now)
+        if self._lanes[Lane.PERIODIC] and self._others_at_work() >= self._most_others:
+            return self._start(Lane.PERIODIC, now)
         for lane in (Lane.USER, Lane.PERIODIC):
             if self._lanes[lane]:
                 return self._start(lane, now)
         if self._lanes[Lane.LARGE] and not {Lane.USER, Lane.LARGE} & set(self._active.values()):
             return self._start(Lane.LARGE, now)
         return None
+
+    def _others_at_work(self) -> int:
+        return sum(lane is not Lane.PERIODIC for lane in self._active.values())
 
     def _start(self, lane: Lane, now: float) -> Work:
         key, since = self._lanes[lane].take()

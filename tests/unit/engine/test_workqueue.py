@@ -147,3 +147,27 @@ async def test_a_forgotten_key_is_never_handed_out(queue):
     queue.add("other", Lane.USER, delay=60)
 
     assert (await queue.get()).key == "other"
+
+
+async def test_a_flood_of_edits_leaves_a_quarter_of_the_workers_to_status_work():
+    queue = WorkQueue(asyncio.get_running_loop().time, workers=8)
+    for number in range(100):
+        queue.add(f"edit-{number}", Lane.USER)
+        queue.add(f"status-{number}", Lane.PERIODIC)
+
+    at_work = [await queue.get() for _ in range(8)]
+
+    assert [work.lane for work in at_work].count(Lane.PERIODIC) == 2
+
+    for work in at_work:
+        queue.done(work.key)
+        queue.done((await queue.get()).key)
+    assert queue.depth()[Lane.USER] < 100, "edits go on as well"
+
+
+async def test_without_status_work_edits_have_all_workers():
+    queue = WorkQueue(asyncio.get_running_loop().time, workers=8)
+    for number in range(8):
+        queue.add(f"edit-{number}", Lane.USER)
+
+    assert [(await queue.get()).lane for _ in range(8)] == [Lane.USER] * 8
