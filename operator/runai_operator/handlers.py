@@ -32,7 +32,7 @@ from runai_operator.kube.wire import meta_from_object
 log = logging.getLogger(__name__)
 
 Observe = Callable[[str | None, Meta], None]
-"""Called with each event: ADDED, MODIFIED, DELETED, or None for an object of a list. Returns at once and never raises."""
+"""Called with each event: ADDED, MODIFIED, DELETED, or None for an object of a list. Returns at once, never raises."""
 
 KOPF_USER_AGENT = f"kopf via {USER_AGENT}"
 """Distinguishes kopf's requests from ours in an audit log."""

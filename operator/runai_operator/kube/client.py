@@ -1,8 +1,8 @@
 """The calls we make to the Kubernetes API: one method per need of the engine.
 
-Admitted here: which request answers which need. What JSON means is in `wire`, what failures mean in `failures`. Every call has a
-total timeout; after a 429 it waits once, as the answer says, and tries again; nothing else is retried here. Bodies are asked for only where they
-are read: writes are answered with metadata.
+Admitted here: which request answers which need. What JSON means is in `wire`, what failures mean in `failures`. Every
+call has a total timeout; after a 429 it waits once, as the answer says, and tries again; nothing else is retried here.
+Bodies are requested only where they are read: writes are answered with metadata.
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ class KubeClient:
             answer = await self._call(call, path)
         except Vanished:
             raise InvalidWorkload(
-                f"There is no {source.kind} {source.name} in namespace {namespace}. Create it, or correct spec.manifestFrom.",
+                f"There is no {source.kind} {source.name} in namespace {namespace}. Create it, or correct"
+                " spec.manifestFrom.",
                 reason="SourceNotFound",
             ) from None
         except AccessDenied:

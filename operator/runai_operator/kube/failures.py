@@ -88,7 +88,8 @@ def _of_answer(call: Call, answer: Answer) -> BridgeError:
         return InvalidWorkload(f"Kubernetes refuses to {call}: {_sentence(message or 'no reason was given')}")
     if answer.status == 403:
         return AccessDenied(
-            f"The operator is not allowed to {call}. Grant it that right in the Role or ClusterRole of its ServiceAccount."
+            f"The operator is not allowed to {call}. Grant it that right in the Role or ClusterRole of its"
+            " ServiceAccount."
         )
     said = f": {_sentence(message)}" if message else "."
     return KubernetesUnavailable(f"The Kubernetes API answered HTTP {answer.status} to the request to {call}{said}")

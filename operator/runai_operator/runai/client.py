@@ -18,10 +18,10 @@ from runai_operator.domain.model import Json, Project, Remote, RowPage, RowQuery
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
 from runai_operator.runai.failures import Operation, failure
-from runai_operator.runai.transport import Observer, Request, Timeouts, Transport, ignore, open_client, read_answer
+from runai_operator.runai.transport import OnCall, Request, Timeouts, Transport, ignore, open_client, read_answer
 from runai_operator.runai.wire import Answer
 
-__all__ = ["Credentials", "Observer", "RunaiClient", "Timeouts"]
+__all__ = ["Credentials", "OnCall", "RunaiClient", "Timeouts"]
 
 _WORKLOADS_V2 = "/api/v2/workloads"
 _WORKLOADS_V1 = "/api/v1/workloads"
@@ -53,7 +53,7 @@ class RunaiClient:
         ca_file: Path | None = None,
         allow_http: bool = False,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
-        on_call: Observer = ignore,
+        on_call: OnCall = ignore,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -143,7 +143,7 @@ class RunaiClient:
         return await self._call(Request(operation, method, path, content=content, limit=_SINGLE_LIMIT))
 
     async def _call(self, request: Request) -> Answer:
-        """The token is fetched first, within its own deadline: once the call's deadline passes, a write may have been sent."""
+        """The token is fetched first, within its own deadline: after that of the call, a write may have been sent."""
         await self._auth.ready()
         return await self._transport.call(request, self._auth)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import httpx
 
@@ -35,14 +35,13 @@ load balancers close an idle connection, so that a POST seldom meets a dead one.
 _T = TypeVar("_T")
 
 
-class Observer(Protocol):
-    """Called after every call: `code` is the HTTP status, or `timeout`, `unreachable` or `reset`."""
-
-    def __call__(self, operation: str, code: str, seconds: float) -> None: ...
+OnCall = Callable[[str, str, float], None]
+"""Called after every call with operation, code and seconds: the code is the HTTP status, or `timeout`, `unreachable` or
+`reset`."""
 
 
 def ignore(operation: str, code: str, seconds: float) -> None:
-    """An observer that ignores every call."""
+    """Counts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +103,10 @@ class Request:
 class Transport:
     """Sends requests over one shared `httpx.AsyncClient` and counts them."""
 
-    def __init__(self, http: httpx.AsyncClient, timeouts: Timeouts, observe: Observer) -> None:
+    def __init__(self, http: httpx.AsyncClient, timeouts: Timeouts, on_call: OnCall) -> None:
         self._http = http
         self._timeouts = timeouts
-        self._observe = observe
+        self._on_call = on_call
 
     async def call(self, request: Request, auth: httpx.Auth | None = None) -> Answer:
         """The answer, whatever its status.
@@ -125,7 +124,7 @@ class Transport:
             code = str(answer.status)
         except FOREIGN as error:
             code, problem = code_of(error), failure(request.operation, error)
-        self._observe(request.operation.value, code, time.monotonic() - started)
+        self._on_call(request.operation.value, code, time.monotonic() - started)
         if problem is not None:
             # Raised here, not above: httpx's exceptions hold the request with its token and body.
             raise problem

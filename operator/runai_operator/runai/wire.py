@@ -109,7 +109,7 @@ def read_error(answer: Answer) -> ApiError | None:
 
 
 def read_oauth_error(answer: Answer) -> str | None:
-    """The OAuth 2.0 error word of a token endpoint; only words of the standard, since any other text may echo the request."""
+    """The OAuth 2.0 error word of a token endpoint; only words of the standard: any other text may echo the request."""
     try:
         word = parse(answer).get("error")
     except Unreadable:
