@@ -1,4 +1,4 @@
-"""The kopf shell: runs kopf as a watcher that tells the engine what changed, and begins it again when it ends.
+"""The kopf shell: runs kopf as a watcher that notifies the engine of changes, and restarts it when it ends.
 
 Admitted here: everything that knows kopf. No decisions, no calls to the API server but kopf's own, and those only read.
 kopf keeps no state in the cluster (null storages), posts nothing, peers with nobody; `kube.watch` stands between it and
@@ -32,13 +32,13 @@ from runai_operator.lean import absent
 with absent("kubernetes", "kubernetes_asyncio", "pykube"):
     import kopf
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Observe = Callable[[str | None, Meta], None]
-"""Told of each event: ADDED, MODIFIED, DELETED, or None for an object of a list. Returns at once and never raises."""
+"""Called with each event: ADDED, MODIFIED, DELETED, or None for an object of a list. Returns at once, never raises."""
 
 KOPF_USER_AGENT = f"kopf via {USER_AGENT}"
-"""Tells kopf's requests from ours in an audit log."""
+"""Distinguishes kopf's requests from ours in an audit log."""
 
 CHUNK = 250
 """Objects per list call."""
@@ -47,17 +47,18 @@ RELIST_INTERVAL = 2.0
 KOPF_FOLDER = str(Path(kopf.__file__).parent)
 
 SERVED_INTERVAL = 2.0
-"""Seconds between two looks whether the resource is served."""
+"""Seconds between two checks whether the resource is served."""
 LONGEST_PAUSE = 30.0
-"""Seconds between two tries after a failure, ours and kopf's own, at most."""
+"""Most seconds between two attempts after a failure, ours and kopf's own."""
 STEADY = 60.0
 """Seconds after which a run counts as good, and the next pause is short again."""
 DEAF = 60.0
-"""Seconds without any request, before the first list, after which kopf is begun again: it then found nothing to watch
+"""Seconds without any request, before the first list, after which kopf is restarted: it then found nothing to watch
 (the resource was served too late for its scan)."""
-LOOK = 5.0
+CHECK_INTERVAL = 5.0
+"""Seconds between two checks whether kopf still makes requests."""
 SILENT = 400.0
-"""The same once it watches: every watch alone is opened anew after 290 seconds."""
+"""As `DEAF`, once it watches: every watch is reopened after 290 seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +71,15 @@ class Watcher:
     served: Callable[[], Awaitable[bool]]
     """Whether the API server serves the resource; may raise a `BridgeError`."""
     namespaces: Sequence[str] = ()
-    """None is the whole cluster."""
+    """No namespaces means the whole cluster."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watches until `stop` is set; returns within a second of it.
 
         Waits while the resource is not served, and again when its CustomResourceDefinition vanishes. SIGTERM and SIGINT
-        set `stop`: kopf takes them over, so they are taken back.
+        set `stop`: kopf replaces their handlers, so they are set again.
         """
-        # Its INFO tells of every event, and its DEBUG shows objects.
+        # At INFO it logs every event, and at DEBUG whole objects.
         logging.getLogger("kopf").setLevel(logging.WARNING)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._keep_watching(stop), name="watch")
@@ -91,7 +92,7 @@ class Watcher:
             begun = time.monotonic()
             try:
                 if await self.served():
-                    logger.info("watching RunaiWorkloads in %s", ", ".join(self.namespaces) or "the whole cluster")
+                    log.info("watching RunaiWorkloads in %s", ", ".join(self.namespaces) or "the whole cluster")
                     reason, failed = await self._run_kopf(stop)
                     said = ""
                 else:
@@ -99,7 +100,7 @@ class Watcher:
             except BridgeError as error:
                 reason, failed = error.message, True
             if reason != said:
-                logger.warning("not watching: %s", reason)
+                log.warning("not watching: %s", reason)
                 said = reason
             failures = failures + 1 if failed and time.monotonic() - begun < STEADY else int(failed)
             await asyncio.sleep(backoff(failures) if failed else _jittered(SERVED_INTERVAL))
@@ -108,7 +109,7 @@ class Watcher:
         """One run of kopf, until it cannot go on; returns why, and whether that was a failure."""
         self.state.sign()
         guard = WatchGuard(self.state, self.session.server)
-        identity: Any = USER_AGENT  # kopf would look up the user's name, which a numeric user in a container has not
+        identity: Any = USER_AGENT  # kopf would look up the user's name, and a numeric user in a container has none
         tasks = await kopf.spawn_tasks(
             registry=self._registry(guard),
             identity=identity,
@@ -117,12 +118,14 @@ class Watcher:
             standalone=True,
         )
         stop_on_signals(stop)
-        # Not `kopf.run_tasks`: it takes every task begun meanwhile for its own, to wait for and to cancel at the end.
+        # Not `kopf.run_tasks`: it treats every task started meanwhile as its own, to wait for and to cancel at the end.
         over = asyncio.create_task(guard.over.wait())
         ended, silent = False, False
         try:
             while not ended and not silent:
-                ended = bool((await asyncio.wait([*tasks, over], timeout=LOOK, return_when=FIRST_COMPLETED))[0])
+                ended = bool(
+                    (await asyncio.wait([*tasks, over], timeout=CHECK_INTERVAL, return_when=FIRST_COMPLETED))[0]
+                )
                 silent = self.state.silent_seconds() > (SILENT if guard.requests else DEAF)
         finally:
             results = await _cancel([*tasks, over])
@@ -133,10 +136,10 @@ class Watcher:
             return f"kopf ended: {clip(repr(errors[0]), 300)}", True
         if guard.over.is_set():
             return guard.reason, False
-        return "kopf ended" if ended else "kopf makes no requests any more", True
+        return "kopf ended" if ended else "kopf no longer makes requests", True
 
     def _registry(self, guard: WatchGuard) -> kopf.OperatorRegistry:
-        """All the handlers there are. None of them patches, so kopf has nothing to write."""
+        """All handlers. None of them patches, so kopf has nothing to write."""
         registry = kopf.OperatorRegistry()
         logins = LoginPace()
 
@@ -163,22 +166,22 @@ class Watcher:
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT set `stop` from now on; call in the running loop. Outside the main thread nothing is done."""
+    """SIGTERM and SIGINT set `stop` from now on; call in the running loop. Does nothing outside of the main thread."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
-    """kopf as a mere watcher. The reasons were measured on a running one."""
+    """Makes kopf a mere watcher. The reasons were measured on a running one."""
     settings.scanning.disabled = True  # needs no right on namespaces and CustomResourceDefinitions
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = NoDiffBase([])
     settings.persistence.progress_storage = kopf.MultiProgressStorage([])
-    settings.persistence.finalizer = "-"  # no finalizer can be named so; kopf would remove its own where it finds it
+    settings.persistence.finalizer = "-"  # no valid name of a finalizer; kopf would remove its own where it finds it
     settings.persistence.consistency_timeout = 0
     settings.process.ultimate_exiting_timeout = None  # it would kill the process ten minutes after a restart of kopf
-    settings.queueing.idle_timeout = 0.2  # the last event of each object is held for so long
+    settings.queueing.idle_timeout = 0.2  # how long kopf holds the last event of each object
     settings.queueing.exit_timeout = 0.2
     settings.watching.chunk_size = CHUNK
     settings.watching.server_timeout = 290
@@ -197,19 +200,19 @@ class Backoffs(Iterable[float]):
 
 
 def backoff(failures: int) -> float:
-    """Seconds to wait after so many failures in a row: 1, 2, 4 up to half a minute, less up to half of it."""
+    """Seconds to wait after so many failures in a row: 1, 2, 4 up to 30, minus a random part of up to a half."""
     return _jittered(min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 16)))
 
 
 class LoginPace:
-    """Pauses before the logins of one run of kopf: a refused token must not make a loop of them."""
+    """Pauses before the logins of one run of kopf: a refused token must not make it loop."""
 
     def __init__(self) -> None:
         self._last = float("-inf")
         self._quick = 0
 
     def next_pause(self, now: float) -> float:
-        """Seconds to wait: none for the first login and one long after, a growing while for those in quick succession."""
+        """Seconds to wait: none for the first login and one long after, growing for those in quick succession."""
         self._quick = self._quick + 1 if now - self._last < STEADY else 0
         pause = backoff(self._quick) if self._quick else 0.0
         self._last = now + pause

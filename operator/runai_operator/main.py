@@ -129,7 +129,7 @@ def _runai_client(settings: Settings, metrics: Metrics) -> RunaiClient:
         ),
         ca_file=settings.ca_file,
         allow_http=settings.base_url.startswith("http://"),
-        on_call=metrics.runai_call,
+        on_call=metrics.runai_call("default"),
     )
 
 

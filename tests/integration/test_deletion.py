@@ -55,7 +55,7 @@ def test_an_accident_is_slowed_down_says_so_and_can_be_stopped(start_operator, w
     assert {condition(item, "Ready")["reason"] for item in slowed} == {"Deleting"}
     assert {condition(item, "Reconciling")["status"] for item in slowed} == {"True"}
     assert len(runai.live()) == 3
-    operator.wait_until("the metric", lambda: operator.metric("runai_operator_deletions_slowed") == 3)
+    operator.wait_until("the metric", lambda: operator.metric("runai_operator_deletions_rate_limited") == 3)
 
     for item in slowed:
         workloads.patch(item["metadata"]["name"], {"spec": {"deletionPolicy": "Orphan"}})

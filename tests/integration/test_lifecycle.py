@@ -334,7 +334,7 @@ def test_kopf_writes_nothing_and_only_watches(operator, workloads, control_plane
     assert any(event["verb"] == "watch" for event in by_kopf)
 
 
-def test_metrics_tell_of_the_work_and_of_no_single_object(operator: Operator, runai, workloads, namespace):
+def test_metrics_show_the_work_and_no_single_object(operator: Operator, runai, workloads, namespace):
     workloads.apply("peculiar-name", manifest=RUNS_ON)
     workload_id = workloads.wait_id("peculiar-name")
     workloads.wait_condition("peculiar-name", "Ready", "True")
@@ -343,12 +343,12 @@ def test_metrics_tell_of_the_work_and_of_no_single_object(operator: Operator, ru
     text = operator.metrics()
 
     for sample in (
-        r'queue_depth\{lane="user"\} 0',
-        r'queue_wait_seconds_count\{lane="user"\} [1-9]',
-        r'passes_total\{action="\w+",outcome="\w+"\} [1-9]',
-        r'runai_requests_total\{code="202",operation="create"\} 1',
-        r"status_age_seconds_count [1-9]",
-        r"connection_up 1",
+        r'workqueue_depth\{lane="user"\} 0',
+        r'workqueue_queue_duration_seconds_count\{lane="user"\} [1-9]',
+        r'reconcile_total\{action="\w+",result="\w+"\} [1-9]',
+        r'runai_requests_total\{code="202",connection="default",operation="create"\} 1',
+        r'status_age_seconds_count\{connection="default"\} [1-9]',
+        r'connection_up\{connection="default"\} 1',
         r"watch_established 1",
     ):
         assert re.search(f"^runai_operator_{sample}", text, re.MULTILINE), f"{sample} in\n{text}"

@@ -23,7 +23,7 @@ from runai_operator.domain.errors import KubernetesUnavailable
 from runai_operator.kube.config_loader import ConfigException, Configuration, config
 from runai_operator.kube.failures import Call, failure
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 USER_AGENT = f"runai-operator/{__version__}"
 
@@ -45,10 +45,10 @@ _ACCESS = Call("get", "credentials")
 class KubeSession:
     """The connections to one API server, with credentials that stay fresh.
 
-    `http` is the session for our own calls; take it anew for each call, since changed certificates replace it. `lend`
+    `http` is the session for our own calls; get it for each call, since changed certificates replace it. `lend`
     makes a session for kopf on the same connections, which kopf may close at will. Tokens are put into each request,
     never into a session: a rotated one needs no new session. Everything a 401 calls for is done here, once: reload,
-    retry; who still sees one may give up.
+    retry; a caller that still sees one may give up.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class KubeSession:
         watches: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`kubeconfig`: path or several joined as in KUBECONFIG; None is in-cluster. `watches`: how many at once."""
+        """`kubeconfig`: path or several joined as in KUBECONFIG; None means in-cluster. `watches`: how many at once."""
         self._kubeconfig = kubeconfig
         self._limit = CONNECTIONS + watches
         self._clock = clock
@@ -86,14 +86,14 @@ class KubeSession:
 
     @property
     def namespace(self) -> str:
-        """The pod's, or that of the kubeconfig's current context."""
+        """The namespace of the pod, or of the kubeconfig's current context."""
         return self._opened.namespace
 
     @property
     def http(self) -> aiohttp.ClientSession:
-        """The session of the moment for our own calls."""
+        """The current session for our own calls."""
         if self._http is None:
-            raise RuntimeError("the session is not open")
+            raise RuntimeError("The session is not open.")
         return self._http
 
     def lend(
@@ -111,7 +111,7 @@ class KubeSession:
     @property
     def _opened(self) -> _Access:
         if self._access is None:
-            raise RuntimeError("the session is not open")
+            raise RuntimeError("The session is not open.")
         return self._access
 
     def _session(
@@ -138,9 +138,9 @@ class KubeSession:
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Middleware: signs each request, and retries one that is not believed after a reload."""
+        """Middleware: signs each request, and retries one that was answered 401 after a reload."""
         if request.url.origin() != self._opened.origin:
-            return await handler(request)  # redirected elsewhere: the token is not for them
+            return await handler(request)  # redirected elsewhere: the token is not for that server
         await self._check()
         used = self._sign(request)
         try:
@@ -161,7 +161,7 @@ class KubeSession:
         return self._authorization
 
     async def _check(self) -> None:
-        """Reads the token again when it is time; renews one that is about to expire."""
+        """Reads the token again once a minute; renews one that is about to expire."""
         if self._clock() < self._checked + CHECK_INTERVAL:
             return
         self._checked = self._clock()
@@ -169,17 +169,17 @@ class KubeSession:
             try:
                 self._authorization = await asyncio.to_thread(self._opened.authorization)
             except KubernetesUnavailable as error:
-                logger.warning("kept the old Kubernetes token: %s", error)
+                log.warning("kept the old Kubernetes token: %s", error)
 
     async def _reload(self, refused: str | None) -> bool:
-        """Loads everything anew; true when there is now another token than the refused one."""
+        """Loads everything again; true when there is now another token than the refused one."""
         async with self._lock:
             if self._authorization == refused and self._clock() >= self._reload_from:
                 self._reload_from = self._clock() + RELOAD_INTERVAL
                 try:
                     access = await asyncio.to_thread(_Access, self._kubeconfig)
                 except KubernetesUnavailable as error:
-                    logger.warning("kept the old Kubernetes credentials: %s", error)
+                    log.warning("kept the old Kubernetes credentials: %s", error)
                 else:
                     await self._adopt(access)
             return self._authorization != refused
@@ -248,7 +248,7 @@ def _namespace(kubeconfig: str | None) -> str:
 
 def _tls(configuration: Configuration) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-    # Python 3.13 asks more of a certificate authority than clusters have been given for years.
+    # Python 3.13 requires more of a certificate authority than those of older clusters have.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not configuration.verify_ssl:
         context.check_hostname = False
@@ -265,6 +265,6 @@ def _files(configuration: Configuration) -> tuple[bytes | bool, ...]:
 
 
 async def _retire(sessions: Sequence[aiohttp.ClientSession]) -> None:
-    """The borrowers' first: they only detach from connections that the last one owns."""
+    """Lent sessions first: they only detach from connections that the last one owns."""
     for session in reversed(sessions):
         await session.close()

@@ -1,8 +1,8 @@
 """The calls we make to the Kubernetes API: one method per need of the engine.
 
-Admitted here: which request answers which need. Meaning of JSON is `wire`'s, of trouble `failures`'. Every call has a
-total timeout; a 429 is waited for once, as told; nothing else is tried again here. Bodies are asked for only where they
-are read: writes are answered with metadata.
+Admitted here: which request answers which need. What JSON means is in `wire`, what failures mean in `failures`. Every
+call has a total timeout; after a 429 it waits once, as the answer says, and tries again; nothing else is retried here.
+Bodies are requested only where they are read: writes are answered with metadata.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ BODY_LIMIT = 64 * 1024 * 1024
 """Bytes of any answer. A single object has at most 1.5 MiB in etcd, about twice that when its text is escaped."""
 PAGE = 250
 RESTARTS = 5
-"""How often a list may begin again because its continue token was too old."""
+"""How often a list may start over because its continue token was too old."""
 MOST_ORPHANS = 1000
-"""Entries in their record: a ConfigMap holds 1 MiB, and an entry less than 1 KiB."""
+"""Entries in the record of orphans: a ConfigMap holds 1 MiB, and an entry less than 1 KiB."""
 LONGEST_PAUSE = 10.0
-"""Seconds we let a 429 make us wait."""
+"""Most seconds to wait after a 429, whatever it asks for."""
 
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
@@ -77,7 +77,7 @@ T = TypeVar("T")
 
 
 class KubeClient:
-    """Implements the engine's `Kube` port over a `KubeSession`, and what `main` and the shell ask besides."""
+    """Implements the engine's `Kube` port over a `KubeSession`, and what `main` and the shell need besides."""
 
     def __init__(
         self,
@@ -87,8 +87,8 @@ class KubeClient:
         records_namespace: str = "default",
         page: int = PAGE,
     ) -> None:
-        """No namespaces is the whole cluster. `records_namespace` holds the operator's own records; `page`: objects per list
-        call."""
+        """No namespaces means the whole cluster. `records_namespace` holds the operator's own records; `page` is the number
+        of objects per list call."""
         self._session = session
         self._records_namespace = records_namespace
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
@@ -124,8 +124,8 @@ class KubeClient:
     async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
         """Merge patch of `status` (None removes a field), guarded when a version is given; returns the new version.
 
-        Without a guard the API server cannot be told the UID (it ignores that of a status patch), so an object made
-        anew under the same name takes the write; that is then told by `Vanished`.
+        Without a guard the API server does not check the UID (it ignores that of a status patch), so an object that was
+        recreated under the same name takes the write; `Vanished` then reports it.
         """
         call = Call("patch", f"{PLURAL}/status", ref.namespace, ref.name)
         body: dict[str, Any] = {"status": patch}
@@ -136,7 +136,7 @@ class KubeClient:
     async def list_all(self) -> AsyncIterator[TableRow]:
         """Every RunaiWorkload in scope, in pages of `Table` rows, without bodies.
 
-        A list whose continue token has expired begins again: objects may then come twice.
+        A list whose continue token has expired starts over: objects may then come twice.
         """
         for namespace in self._scopes:
             async for page in self._pages(namespace):
@@ -150,13 +150,14 @@ class KubeClient:
             answer = await self._call(call, path)
         except Vanished:
             raise InvalidWorkload(
-                f"{source.kind} {source.name} is not in namespace {namespace}: create it, or correct spec.manifestFrom",
+                f"There is no {source.kind} {source.name} in namespace {namespace}. Create it, or correct"
+                " spec.manifestFrom.",
                 reason="SourceNotFound",
             ) from None
         except AccessDenied:
             raise InvalidWorkload(
-                f"the operator may not read {source.kind} {source.name} in namespace {namespace}: ask an administrator"
-                " to allow it, or give the manifest in another way",
+                f"The operator is not allowed to read {source.kind} {source.name} in namespace {namespace}. Ask an"
+                " administrator to allow it, or give the manifest in another way.",
                 reason="SourceForbidden",
             ) from None
         return _decoded(call, answer, lambda body: source_text(decode_metadata(body), source))
@@ -171,7 +172,7 @@ class KubeClient:
     async def read_crd(self) -> CRDState | None:
         """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read.
 
-        An installation for single namespaces usually may not: there we ask first, since audit logs count denied calls."""
+        An installation for single namespaces usually may not: it asks first, since audit logs count denied calls."""
         if self._scopes != (None,) and not await self._may_read_crd():
             return None
         call = Call("get", "customresourcedefinitions", name=CRD_NAME)
@@ -184,7 +185,7 @@ class KubeClient:
         return _decoded(call, answer, lambda body: crd_from_metadata(decode_metadata(body)["metadata"]))
 
     async def _may_read_crd(self) -> bool:
-        """A question about ourselves, which Kubernetes lets everybody ask."""
+        """A SelfSubjectAccessReview, which Kubernetes allows everybody."""
         call = Call("create", "selfsubjectaccessreviews")
         try:
             answer = await self._call(call, ACCESS_REVIEWS_PATH, post=json.dumps(MAY_WE_READ_THE_CRD).encode())
@@ -213,7 +214,7 @@ class KubeClient:
         return _decoded(call, answer, lambda body: orphans_of(decode_metadata(body)))
 
     async def forget_orphan(self, uid: str) -> None:
-        """Takes one entry out of the record."""
+        """Removes one entry from the record."""
         await self._patch_record({uid: None})
 
     def _record_call(self, verb: str) -> tuple[Call, str]:
@@ -233,12 +234,12 @@ class KubeClient:
         try:
             path = configmaps_path(self._records_namespace)
             await self._call(call, path, accept=METADATA, query=query, post=json.dumps(record).encode())
-        except StaleObject:  # somebody was faster
+        except StaleObject:  # another process created it in the meantime
             await self._patch_record(data)
         except Vanished:
             raise KubernetesUnavailable(
-                f"there is no namespace {self._records_namespace} to record orphans in: create it, or correct"
-                " OPERATOR_RECORDS_NAMESPACE"
+                f"There is no namespace {self._records_namespace} to record orphans in. Create it, or correct"
+                " OPERATOR_RECORDS_NAMESPACE."
             ) from None
 
     async def namespace_uid(self, name: str) -> str:
@@ -246,7 +247,7 @@ class KubeClient:
         return await self._metadata(Call("get", "namespaces", name=name), f"/api/v1/namespaces/{name}", "uid")
 
     async def resource_served(self) -> bool:
-        """Whether RunaiWorkloads can be watched: both lists that kopf will ask for know them."""
+        """Whether RunaiWorkloads can be watched: both lists of resources that kopf reads contain them."""
         call = Call("get", GROUP_PATH)
         version = await self._call(call, GROUP_PATH, accepted=(404,))
         if version.status == 404 or not _decoded(call, version, lambda body: is_watchable(decode_json(body))):
@@ -278,7 +279,7 @@ class KubeClient:
         answer = await self._call(call, path, accept=METADATA, query=query, patch=json.dumps(patch).encode())
         meta = _decoded(call, answer, lambda body: meta_from_object(decode_metadata(body)["metadata"]))
         if meta.ref.uid != ref.uid:
-            raise Vanished(f"{ref} was made anew by somebody else")
+            raise Vanished(f"The object {ref} was deleted and created again by somebody else.")
         return meta.resource_version
 
     async def _call(
@@ -331,7 +332,7 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
         body += chunk
         if len(body) > limit:
             if limit < BODY_LIMIT:
-                raise TooLarge(f"the object has more than {limit // 1024} KiB")
+                raise TooLarge(f"The object has more than {limit // 1024} KiB.")
             raise Unreadable(f"it is longer than {limit // 1024} KiB")
     return bytes(body)
 
@@ -349,12 +350,12 @@ def _small_workload(body: bytes) -> Workload:
     try:
         return workload_from_object(decode_json(body))
     except TooDeep as error:
-        raise TooLarge(f"the object is {error}") from None
+        raise TooLarge(f"The object is {error}.") from None
 
 
 def _source_call(namespace: str, source: SourceRef) -> tuple[Call, str]:
-    """A name that is none could make another path of it: two dots would list all Secrets."""
+    """The request for a source. An invalid name could make another path of it: two dots would list all Secrets."""
     if not _DNS_NAME.fullmatch(source.name):
-        raise InvalidWorkload(f"spec.manifestFrom: the name of the {source.kind} is not a valid one")
+        raise InvalidWorkload(f"The name of the {source.kind} in spec.manifestFrom is not valid. Correct it.")
     resource = "secrets" if source.kind == "Secret" else "configmaps"
     return Call("get", resource, namespace, source.name), source_path(namespace, source)

@@ -1,7 +1,8 @@
-"""What went wrong at the Kubernetes API, in the domain's words: one function, `failure`, for answers and exceptions.
+"""Failures of the Kubernetes API as errors of the domain: one function, `failure`, for answers and exceptions.
 
 Admitted here: the meaning of status codes, of aiohttp's exceptions and of the configuration loader's. Of an answer only
-the API's own message is kept, without anything it quotes: a refusal may quote what it refuses.
+the API's own message is kept, without anything it quotes: a refusal may quote what it refuses. Messages are full
+sentences, since they reach conditions.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _TOO_LARGE = ("request is too large", "larger than max", "entity too large")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What was asked for, in the words of RBAC."""
+    """The request, in the words of RBAC."""
 
     verb: str
     resource: str
@@ -55,19 +56,19 @@ def failure(call: Call, cause: Answer | Exception) -> BridgeError:
     if isinstance(cause, Answer):
         return _of_answer(call, cause)
     if isinstance(cause, Unreadable):
-        return KubernetesUnavailable(f"the Kubernetes API's answer to {call} cannot be used: {cause}")
+        return KubernetesUnavailable(f"The Kubernetes API's answer to the request to {call} cannot be used: {cause}.")
     if isinstance(cause, ConfigException):
-        return KubernetesUnavailable(f"no access to Kubernetes: {_one_line(str(cause))}")
+        return KubernetesUnavailable(f"The operator has no access to Kubernetes: {_sentence(str(cause))}")
     if isinstance(cause, TimeoutError):
-        return KubernetesUnavailable(f"the Kubernetes API did not answer in time to {call}")
-    return KubernetesUnavailable(f"the Kubernetes API cannot be reached to {call}: {_why(cause)}")
+        return KubernetesUnavailable(f"The Kubernetes API did not answer the request to {call} in time.")
+    return KubernetesUnavailable(f"The Kubernetes API cannot be reached to {call}: {_why(cause)}.")
 
 
 def message_of(answer: Answer) -> str:
     """The API's own message, clipped, with every quoted text left out; empty when there is none."""
     causes = _details(answer).get("causes")
-    told = [_cause(cause) for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
-    message = "; ".join(dict.fromkeys(told)) or _status(answer).get("message")
+    listed = [_cause(cause) for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    message = "; ".join(dict.fromkeys(listed)) or _status(answer).get("message")
     return clip(_one_line(message), _DETAIL_LIMIT) if isinstance(message, str) else ""
 
 
@@ -75,27 +76,30 @@ def _of_answer(call: Call, answer: Answer) -> BridgeError:
     message = message_of(answer)
     if answer.status == 413 or any(words in message.lower() for words in _TOO_LARGE):
         return InvalidWorkload(
-            "the object is too large for Kubernetes: it leaves no room for the operator's finalizer and status. Make the"
-            " manifest smaller, or move it into a ConfigMap and use manifestFrom",
+            "The object is too large for Kubernetes: it leaves no room for the operator's finalizer and status. Make the"
+            " manifest smaller, or move it into a ConfigMap and use manifestFrom.",
             reason="TooLarge",
         )
     if answer.status == 404 and _details(answer).get("name"):
-        return Vanished(f"{call.resource} {call.name or ''} is gone")
+        return Vanished(f"The object {call.resource}/{call.name} no longer exists.")
     if answer.status == 409:
-        return StaleObject(f"somebody else wrote before us: {call}")
+        return StaleObject(f"The object has changed before the operator could {call}.")
     if answer.status == 422:
-        return InvalidWorkload(f"Kubernetes refuses to {call}: {message or 'no reason was given'}")
+        return InvalidWorkload(f"Kubernetes refuses to {call}: {_sentence(message or 'no reason was given')}")
     if answer.status == 403:
-        return AccessDenied(f"the operator may not {call}: grant it in the Role or ClusterRole of its ServiceAccount")
-    said = f": {message}" if message else ""
-    return KubernetesUnavailable(f"the Kubernetes API answered {answer.status} to {call}{said}")
+        return AccessDenied(
+            f"The operator is not allowed to {call}. Grant it that right in the Role or ClusterRole of its"
+            " ServiceAccount."
+        )
+    said = f": {_sentence(message)}" if message else "."
+    return KubernetesUnavailable(f"The Kubernetes API answered HTTP {answer.status} to the request to {call}{said}")
 
 
 def retry_after(answer: Answer) -> float:
     """Seconds that a 429 asks us to wait, by its header or its Status; 1 where it says nothing."""
-    for told in (answer.retry_after, _details(answer).get("retryAfterSeconds")):
+    for seconds in (answer.retry_after, _details(answer).get("retryAfterSeconds")):
         with contextlib.suppress(TypeError, ValueError):
-            return max(0.0, float(told))  # type: ignore[arg-type]  # whatever it is, it fails as it should
+            return max(0.0, float(seconds))  # type: ignore[arg-type]  # whatever it is, it fails as it should
     return 1.0
 
 
@@ -123,6 +127,11 @@ def _details(answer: Answer) -> dict[str, Any]:
 
 def _cause(cause: dict[str, Any]) -> str:
     return f"{cause.get('field')}: {cause.get('message')}"
+
+
+def _sentence(text: str) -> str:
+    """The end of a sentence: one line, with a full stop."""
+    return f"{_one_line(text).rstrip('.')}."
 
 
 def _one_line(text: str) -> str:

@@ -8,10 +8,10 @@ Each guard answers a way in which kopf 1.45 fails, seen on a running one:
 - It parses all of every object, so that one that is nested deeply enough ends it: it gets metadata only, and of that
   nothing nested deeply (`managedFields` may be).
 - It cannot read a list whose `items` are null, which is how an empty metadata list comes.
-- A 404 (the CustomResourceDefinition is gone) and an HTTP 410 on a watch end it: the request is held, and `over` tells
-  the shell to begin again.
-- A 410 on a continue token ends it: told as a broken answer, it lists again by itself.
-- It opens a closed watch again at once, thousands of times a second: at most one a second gets through.
+- A 404 (the CustomResourceDefinition is gone) and an HTTP 410 on a watch end it: the request is held, and `over` lets
+  the shell to start over.
+- A 410 on a continue token ends it: given as a broken answer instead, it lists again by itself.
+- It reopens a closed watch at once, thousands of times a second: at most one a second gets through.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import clip
 from runai_operator.kube.wire import METADATA, METADATA_DEPTH, METADATA_LIST, collection_path, decode_metadata
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 WATCH_INTERVAL = 1.0
 """Least seconds between two watches of the same collection."""
 
 
 class WatchState:
-    """What is known of the watches; written by the guard and the shell, read by probes and the engine."""
+    """The state of the watches; written by the guard and the shell, read by probes and the engine."""
 
     def __init__(self, namespaces: Sequence[str] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
         self._open = dict.fromkeys(map(collection_path, namespaces or (None,)), False)
@@ -49,7 +49,7 @@ class WatchState:
 
     @property
     def established(self) -> bool:
-        """Every collection was listed, and its watch is open or being opened again after it came to its end."""
+        """Every collection was listed, and its watch is open or being reopened after it ended."""
         return all(self._open.values())
 
     def silent_seconds(self) -> float:
@@ -71,12 +71,12 @@ class WatchState:
         self._open[collection] = False
 
     def stopped(self) -> None:
-        """Nobody watches."""
+        """There is no watch any more."""
         self._open = dict.fromkeys(self._open, False)
 
 
 class WatchGuard:
-    """Client middleware for one run of kopf: `over` is set when that run cannot go on, with `reason`."""
+    """Client middleware for one run of kopf: when that run cannot go on, `over` is set and `reason` says why."""
 
     def __init__(self, state: WatchState, server: str) -> None:
         self._state = state
@@ -92,7 +92,7 @@ class WatchGuard:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         if request.method != "GET":
-            raise RuntimeError(f"kopf must only read, but tried to {request.method} {request.url.path}")
+            raise RuntimeError(f"kopf must only read, but tried to {request.method} {request.url.path}.")
         self._state.sign()
         collection = request.url.path.removeprefix(self._base)
         if not self._state.knows(collection):
@@ -121,7 +121,7 @@ class WatchGuard:
             response.release()
             raise aiohttp.ClientPayloadError("the continue token of the list has expired")
         if response.status == 200:
-            self._listed.add(collection)  # kopf only watches once it has come to the end of the list
+            self._listed.add(collection)  # kopf only watches once it has read the list to its end
         else:
             self._state.lost(collection)
         return response
@@ -141,7 +141,7 @@ class WatchGuard:
         if response.status == 200:
             self._state.opened(collection, listed=collection in self._listed)
             self._listed.discard(collection)
-            # The attribute is the only way to read along; kopf uses `iter_chunked` of it, aiohttp what we pass on.
+            # The attribute is the only place to read along; kopf uses `iter_chunked` of it, aiohttp what we pass on.
             response.content = WatchedStream(response.content, self._state.sign)  # type: ignore[assignment]
         else:
             self._state.lost(collection)
@@ -178,12 +178,12 @@ class WatchedStream:
 
 
 class WatchedResponse(aiohttp.ClientResponse):
-    """An answer whose JSON kopf can always take."""
+    """An answer whose JSON kopf can always read."""
 
     async def json(self, **options: Any) -> Any:
         """As aiohttp's, but for a success: reads what `json.loads` cannot, and never shows an empty list as null.
 
-        Raises `ClientPayloadError` for what is no JSON; kopf then lists again.
+        Raises `ClientPayloadError` for what is not JSON; kopf then lists again.
         """
         if self.status != 200:
             return await super().json(**options)
@@ -202,6 +202,6 @@ def _readable(line: bytes) -> bytes:
         try:
             line = json.dumps(decode_metadata(line)).encode()
         except Unreadable as error:
-            logger.warning("left out an event that cannot be read: %s", clip(str(error), 200))
+            log.warning("dropped an event that cannot be read: %s", clip(str(error), 200))
             return b""
     return line + b"\n" if line else b""

@@ -1,4 +1,4 @@
-"""Access tokens: fetched once for everybody, renewed early, dropped when Run:ai refuses them.
+"""Access tokens: fetched once for all calls, renewed early, dropped when Run:ai refuses them.
 
 Admitted here: the OAuth2 client credentials flow and where the secret comes from.
 """
@@ -9,33 +9,30 @@ import asyncio
 import json
 import logging
 import re
+from collections.abc import AsyncGenerator, Callable
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlencode
 
 import httpx
 
 from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import AccessDenied, BridgeError, Scope
+from runai_operator.domain.model import Json
 from runai_operator.runai.failures import Operation, failure
 from runai_operator.runai.transport import read_answer
 from runai_operator.runai.wire import Answer, number, read_jwt
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-    from pathlib import Path
-
-    from runai_operator.domain.model import Json
 
 log = logging.getLogger(__name__)
 
 _UNSTATED_LIFETIME = 300.0
 """Seconds a token is used when neither the answer nor the token says how long it lives."""
 _EARLY = 60.0
-"""Seconds before its end that a token is renewed; a tenth of its life if that is less."""
+"""Seconds before its expiry at which a token is renewed; a tenth of its lifetime if that is less."""
 _SHARED_FAILURE = 1.0
-"""Seconds in which nobody asks again after a token could not be had."""
+"""Seconds without another attempt after a token could not be fetched."""
 _NEVER_ACCEPTED = 30.0
 """Seconds in which a fresh token that Run:ai refuses from the start is not replaced: the next would fare no better."""
 _V1_MEMORY = 3600.0
@@ -70,7 +67,9 @@ class Credentials:
             secret = ""
         if not secret:
             raise AccessDenied(
-                "RUNAI_CLIENT_SECRET_FILE is missing, empty or not readable as text.", scope=Scope.CONNECTION
+                "The file RUNAI_CLIENT_SECRET_FILE is missing, empty or not readable as text. Check the Secret that it"
+                " comes from.",
+                scope=Scope.CONNECTION,
             )
         return secret
 
@@ -94,10 +93,10 @@ class Exchange(Protocol):
 class RunaiAuth(httpx.Auth):
     """Puts the token on every request, and repeats one that was answered 401 with a new token, once.
 
-    That is safe for writes too: 401 says that nothing was done. The token's own errors (`AccessDenied`, `Unavailable`,
-    `Throttled`, `UnexpectedReply`) leave before the request is sent, or sent again.
+    That is safe for writes too: 401 means that nothing was done. Errors of fetching the token (`AccessDenied`,
+    `Unavailable`, `Throttled`, `UnexpectedReply`) are raised before the request is sent, or sent again.
 
-    `clock` counts seconds and never goes back; `wall` is seconds since 1970, for tokens that say only when they end.
+    `clock` counts seconds and never goes back; `wall` is seconds since 1970, for tokens that state only when they expire.
     """
 
     def __init__(
@@ -145,7 +144,7 @@ class RunaiAuth(httpx.Auth):
             return await self._renewed()
 
     async def _renewed(self) -> Token:
-        """Fetches, or tells everybody for a moment how that failed; a token that has not ended bridges the gap."""
+        """Fetches, or raises the last failure again for a moment; a token that has not expired bridges the gap."""
         if self._failure is None or self._clock() >= self._failed_at + _SHARED_FAILURE:
             try:
                 self._token = await self._fetch()
@@ -159,7 +158,7 @@ class RunaiAuth(httpx.Auth):
         raise copy(self._failure)
 
     def _drop(self, refused: Token) -> bool:
-        """Forgets exactly the token that was refused; False when asking for another one is pointless for now."""
+        """Forgets exactly the token that was refused; False when fetching another one is pointless for now."""
         if self._token is not refused:
             return True
         if self._accepted is not refused and self._clock() < refused.fetched_at + _NEVER_ACCEPTED:
@@ -168,13 +167,13 @@ class RunaiAuth(httpx.Auth):
         return True
 
     def _secret(self) -> str:
-        """As it stands; once its file is gone, as it was last: deletions under way can then end."""
+        """The current secret; once its file is gone, the last one: deletions in progress can then end."""
         try:
             self._last_secret = self._credentials.read_secret()
         except AccessDenied as error:
             if self._last_secret is None:
                 raise
-            log.warning("%s The last one is used.", error.message)
+            log.warning("kept the last client secret: %s", error.message)
         return self._last_secret
 
     async def _fetch(self) -> Token:
@@ -213,7 +212,7 @@ class RunaiAuth(httpx.Auth):
         return Token(value, now, now + lifetime - min(_EARLY, lifetime / 10), now + lifetime)
 
     def _lifetime_by_claims(self, token: str) -> float:
-        """From the JWT's `exp`; measured from `iat` where it is stated, so that our clock may be wrong."""
+        """From the JWT's `exp`; measured from `iat` where it is stated, so that a wrong clock here does no harm."""
         claims = read_jwt(token)
         end, start = number(claims.get("exp")), number(claims.get("iat"))
         if end is None:

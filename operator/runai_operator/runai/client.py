@@ -1,30 +1,27 @@
-"""The Run:ai control plane behind one connection: one method per thing the operator asks for.
+"""The Run:ai control plane behind one connection: one method per need of the operator.
 
-Admitted here: which request answers which question, and what counts as success. Bodies are `wire`'s, errors are
-`failures`', tokens `auth`'s.
+Admitted here: which request answers which need, and what counts as success. Bodies are in `wire`, errors in `failures`,
+tokens in `auth`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
 
+import httpx
+
+from runai_operator.domain.model import Json, Project, Remote, RowPage, RowQuery, Submission
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
 from runai_operator.runai.failures import Operation, failure
-from runai_operator.runai.transport import Observer, Request, Timeouts, Transport, ignore, open_client, read_answer
+from runai_operator.runai.transport import OnCall, Request, Timeouts, Transport, ignore, open_client, read_answer
+from runai_operator.runai.wire import Answer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    import httpx
-
-    from runai_operator.domain.model import Json, Project, Remote, RowPage, RowQuery, Submission
-    from runai_operator.runai.wire import Answer
-
-__all__ = ["Credentials", "Observer", "RunaiClient", "Timeouts"]
+__all__ = ["Credentials", "OnCall", "RunaiClient", "Timeouts"]
 
 _WORKLOADS_V2 = "/api/v2/workloads"
 _WORKLOADS_V1 = "/api/v1/workloads"
@@ -43,7 +40,7 @@ _T = TypeVar("_T")
 
 
 class RunaiClient:
-    """Keeps the promises of `engine.ports.Runai`; every method raises only classes of `domain.errors`.
+    """Implements the engine's `Runai` port; every method raises only classes of `domain.errors`.
 
     Raises `ValueError` when the base URL or the CA file cannot be used. `transport` replaces the network in tests.
     """
@@ -56,7 +53,7 @@ class RunaiClient:
         ca_file: Path | None = None,
         allow_http: bool = False,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
-        on_call: Observer = ignore,
+        on_call: OnCall = ignore,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -77,7 +74,7 @@ class RunaiClient:
         return await self._read(Operation.CREATE, answer, wire.read_remote)
 
     async def dry_run(self, submission: Submission) -> None:
-        """POST with `dryRun`: returns if Run:ai would take the workload, raises as `create` does if not.
+        """POST with `dryRun`: returns if Run:ai would accept the workload, raises as `create` does if not.
 
         Only for releases known to have the flag (2.25): an older one ignores it and creates the workload.
         """
@@ -87,7 +84,7 @@ class RunaiClient:
             raise failure(Operation.DRY_RUN, answer)
 
     async def get(self, workload_id: str) -> Remote | None:
-        """V2 GET; None when Run:ai itself says that there is no such workload."""
+        """V2 GET; None when Run:ai itself reports that there is no such workload."""
         answer = await self._get(Operation.GET, f"{_WORKLOADS_V2}/{wire.safe_id(workload_id)}")
         if wire.is_absent(answer):
             return None
@@ -146,7 +143,7 @@ class RunaiClient:
         return await self._call(Request(operation, method, path, content=content, limit=_SINGLE_LIMIT))
 
     async def _call(self, request: Request) -> Answer:
-        """The token comes first, within its own deadline: when the call's runs out, a write may have been sent."""
+        """The token is fetched first, within its own deadline: after that of the call, a write may have been sent."""
         await self._auth.ready()
         return await self._transport.call(request, self._auth)
 

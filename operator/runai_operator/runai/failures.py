@@ -1,10 +1,11 @@
-"""What went wrong at Run:ai, in the domain's words: one function, `failure`, for answers and exceptions alike.
+"""Failures of Run:ai as errors of the domain: one function, `failure`, for answers and exceptions alike.
 
 Admitted here: the meaning of status codes and of httpx's exceptions. The question behind every line: may a write have
 happened? An exception that proves nothing was sent is `Unavailable`; after that only a clear answer is believed, and
 everything else is `OutcomeUnknown`. Reads have no such doubt.
 
-Nothing of a request and nothing of an answer but the API's own error message gets into an error.
+Nothing of a request and nothing of an answer but the API's own error message gets into an error. Messages are full
+sentences that say what to do, since they reach conditions.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _LONGEST_WAIT = timedelta(hours=1).total_seconds()
 
 
 class Operation(StrEnum):
-    """What was asked of Run:ai; the word is a metric label."""
+    """A request to Run:ai; its value is a metric label."""
 
     CREATE = "create"
     DRY_RUN = "dry_run"
@@ -93,7 +94,7 @@ _PURPOSE = {
 
 
 def failure(operation: Operation, cause: Answer | Exception) -> BridgeError:
-    """The domain's error for an answer that is no success, one that cannot be read, or an exception of httpx."""
+    """The domain's error for an answer that is not a success, one that cannot be read, or an exception of httpx."""
     if isinstance(cause, Answer):
         return _of_token_answer(cause) if operation is Operation.TOKEN else _of_answer(operation, cause)
     if isinstance(cause, Unreadable):
@@ -101,8 +102,8 @@ def failure(operation: Operation, cause: Answer | Exception) -> BridgeError:
     return _of_exception(operation, cause)
 
 
-def outcome_word(error: Exception) -> str:
-    """The metric label for a call that got no answer."""
+def code_of(error: Exception) -> str:
+    """The metric label `code` of a call that got no answer."""
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return "timeout"
     return "unreachable" if isinstance(error, _NOT_SENT) else "reset"
@@ -125,7 +126,9 @@ def _of_answer(operation: Operation, answer: Answer) -> BridgeError:
     if status >= 400:
         return _refusal(operation, answer)
     if status >= 300:
-        return _unexpected(operation, "it redirects to another address; check RUNAI_BASE_URL", scope=Scope.CONNECTION)
+        return _unexpected(
+            operation, "it redirects to another address", advice="Check RUNAI_BASE_URL.", scope=Scope.CONNECTION
+        )
     return _doubtful(operation, f"it answered HTTP {status}, which the API does not document")
 
 
@@ -143,14 +146,18 @@ def _refusal(operation: Operation, answer: Answer) -> BridgeError:
         case 409 if operation.writes:
             return Busy(f"Run:ai cannot {operation.purpose} now{said}")
         case 413 if operation.submits:
-            return InvalidWorkload("The workload is too large for Run:ai or a proxy in front of it.")
+            return InvalidWorkload(
+                "The workload is too large for Run:ai or a proxy in front of it. Move large data out of its manifest."
+            )
         case 429:
-            return Throttled("Run:ai asks to send fewer requests.", after=_retry_after(answer))
+            return Throttled(
+                "Run:ai asks for fewer requests. The operator waits and tries again.", after=_retry_after(answer)
+            )
         case 404 | 405:
             return _unexpected(
                 operation,
-                f"this address does not know the request (HTTP {answer.status}){said} "
-                "Check RUNAI_BASE_URL and that Run:ai has the Workloads V2 API (2.24 or later)",
+                f"this address does not know the request (HTTP {answer.status}){said}",
+                advice="Check RUNAI_BASE_URL and that Run:ai has the Workloads V2 API (2.24 or later).",
             )
         case status:
             return _unexpected(operation, f"it answered HTTP {status}{said}")
@@ -158,7 +165,10 @@ def _refusal(operation: Operation, answer: Answer) -> BridgeError:
 
 def _denial(operation: Operation, status: int, said: str) -> BridgeError:
     if status == 407:
-        return Unavailable(f"The proxy on the way to Run:ai refuses the request to {operation.purpose}.")
+        return Unavailable(
+            f"The proxy on the way to Run:ai refuses the request to {operation.purpose}."
+            " Check HTTPS_PROXY and the credentials in it."
+        )
     if status == 401:
         return AccessDenied(
             f"Run:ai does not accept the access token{said} Check RUNAI_CLIENT_ID and RUNAI_CLIENT_SECRET.",
@@ -174,16 +184,21 @@ def _of_token_answer(answer: Answer) -> BridgeError:
     """The token endpoint. Its error texts are left out: they may quote what was sent."""
     oauth = read_oauth_error(answer)
     if answer.status == 429:
-        return Throttled("Run:ai asks to send fewer requests for access tokens.", after=_retry_after(answer))
+        return Throttled(
+            "Run:ai asks for fewer requests for access tokens. The operator waits and tries again.",
+            after=_retry_after(answer),
+        )
     if answer.status >= 500 or answer.status == 408 or oauth in ("server_error", "temporarily_unavailable"):
-        return Unavailable(f"Run:ai cannot give out an access token now (HTTP {answer.status}).")
+        return Unavailable(f"Run:ai cannot issue an access token now (HTTP {answer.status}).")
     if answer.status in (400, 401, 403):
         reason = f" ({oauth})" if oauth else ""
         return AccessDenied(
             f"Run:ai refuses the operator's credentials{reason}. Check RUNAI_CLIENT_ID and RUNAI_CLIENT_SECRET.",
             scope=Scope.CONNECTION,
         )
-    return _unexpected(Operation.TOKEN, f"the token endpoint answered HTTP {answer.status}; check RUNAI_BASE_URL")
+    return _unexpected(
+        Operation.TOKEN, f"the token endpoint answered HTTP {answer.status}", advice="Check RUNAI_BASE_URL."
+    )
 
 
 def _server_trouble(operation: Operation, answer: Answer) -> BridgeError:
@@ -195,22 +210,26 @@ def _server_trouble(operation: Operation, answer: Answer) -> BridgeError:
 def _doubtful(operation: Operation, what: str) -> BridgeError:
     """No usable answer: a write may have happened, a read is outside the contract."""
     if operation.writes:
-        return OutcomeUnknown(f"It is not known whether Run:ai did {operation.purpose}: {what.rstrip('.')}.")
+        return OutcomeUnknown(
+            f"It is not known whether the request to {operation.purpose} took effect: {what.rstrip('.')}."
+            " The operator finds out before it sends anything again."
+        )
     return _unexpected(operation, what)
 
 
-def _unexpected(operation: Operation, what: str, *, scope: Scope = Scope.OBJECT) -> UnexpectedReply:
-    error = UnexpectedReply(f"Run:ai was asked to {operation.purpose}, but {what.rstrip('.')}.")
+def _unexpected(operation: Operation, what: str, *, advice: str = "", scope: Scope = Scope.OBJECT) -> UnexpectedReply:
+    """`what` goes on after "but"; `advice` is a sentence."""
+    error = UnexpectedReply(f"Run:ai was asked to {operation.purpose}, but {what.rstrip('.')}. {advice}".rstrip())
     error.scope = Scope.CONNECTION if operation in (Operation.TOKEN, Operation.LIST) else scope
     return error
 
 
 def _name_taken(said: str) -> NameTaken:
-    return NameTaken(f"A workload of this name already exists in the project{said}")
+    return NameTaken(f"A workload with this name already exists in the project{said}")
 
 
 def _said(answer: Answer) -> str:
-    """The end of a sentence: what the API says about it, or only a full stop."""
+    """The end of a sentence: the API's own message, or only a full stop."""
     error = read_error(answer)
     if error is None or not error.message:
         return "."
@@ -219,15 +238,19 @@ def _said(answer: Answer) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """Why no connection came about. Only these messages are shown: they name addresses and certificates, no content."""
+    """Why there is no connection. Only these messages are shown: they name addresses and certificates, no content."""
     if not isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return "waited too long" if isinstance(error, httpx.TimeoutException) else "the address is not usable"
     text = clip(" ".join(str(error).split()), _DETAIL_LIMIT).rstrip(".") or "no connection"
-    return f"{text}; set RUNAI_CA_FILE to the certificate authority" if "CERTIFICATE_VERIFY_FAILED" in text else text
+    return (
+        f"{text}. Set RUNAI_CA_FILE to the certificate authority of the control plane"
+        if "CERTIFICATE_VERIFY_FAILED" in text
+        else text
+    )
 
 
 def _retry_after(answer: Answer) -> float | None:
-    """`Retry-After` in seconds: given so, or as a date that the server's own clock is subtracted from."""
+    """`Retry-After` in seconds; one that is a date is compared with the server's own clock."""
     seconds = number(answer.retry_after)
     until = read_date(answer.retry_after)
     if seconds is None and until and answer.date:

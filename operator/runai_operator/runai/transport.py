@@ -8,44 +8,40 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import httpx
 
 from runai_operator import __version__
 from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import BridgeError, Unavailable
-from runai_operator.runai.failures import FOREIGN, Operation, failure, outcome_word
+from runai_operator.domain.model import Json
+from runai_operator.runai.failures import FOREIGN, Operation, code_of, failure
 from runai_operator.runai.wire import Answer, parse, read_date
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from runai_operator.domain.model import Json
-
 ERROR_LIMIT = 64 * 1024
-"""Most bytes read of an answer that is not a success."""
+"""Most bytes that are read of an answer that is not a success."""
 _INLINE_LIMIT = 256 * 1024
 """A larger body is parsed off the event loop; up to here it takes less than 5 ms."""
 
 _LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=30.0)
 """Few connections carry a burst (16 at 20 ms are 800 calls a second), and 30 s is below the 60 s after which common
-load balancers cut an idle connection, so that a POST seldom meets a dead one."""
+load balancers close an idle connection, so that a POST seldom meets a dead one."""
 
 _T = TypeVar("_T")
 
 
-class Observer(Protocol):
-    """Told about every call: `code` is the HTTP status, or `timeout`, `unreachable` or `reset`."""
-
-    def __call__(self, operation: str, code: str, seconds: float) -> None: ...
+OnCall = Callable[[str, str, float], None]
+"""Called after every call with operation, code and seconds: the code is the HTTP status, or `timeout`, `unreachable` or
+`reset`."""
 
 
 def ignore(operation: str, code: str, seconds: float) -> None:
-    """The observer for those who do not count."""
+    """Counts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ def open_client(
 ) -> httpx.AsyncClient:
     """A client without redirects and cookies, that honours the usual proxy variables.
 
-    Answers are asked for uncompressed, so that the bound on their size is one on memory. Raises `ValueError` for a base
+    Answers are requested uncompressed, so that the bound on their size bounds memory. Raises `ValueError` for a base
     URL or CA file that cannot be used.
     """
     return httpx.AsyncClient(
@@ -107,15 +103,15 @@ class Request:
 class Transport:
     """Sends requests over one shared `httpx.AsyncClient` and counts them."""
 
-    def __init__(self, http: httpx.AsyncClient, timeouts: Timeouts, observe: Observer) -> None:
+    def __init__(self, http: httpx.AsyncClient, timeouts: Timeouts, on_call: OnCall) -> None:
         self._http = http
         self._timeouts = timeouts
-        self._observe = observe
+        self._on_call = on_call
 
     async def call(self, request: Request, auth: httpx.Auth | None = None) -> Answer:
         """The answer, whatever its status.
 
-        Raises what `failures.failure` makes of an exception, and the errors of `auth`.
+        Raises the error that `failures.failure` returns for an exception, and the errors of `auth`.
         """
         if self._http.is_closed:
             raise Unavailable("The connection to Run:ai is closed: the operator is stopping.")
@@ -127,8 +123,8 @@ class Transport:
                 answer = await self._receive(request, auth)
             code = str(answer.status)
         except FOREIGN as error:
-            code, problem = outcome_word(error), failure(request.operation, error)
-        self._observe(request.operation.value, code, time.monotonic() - started)
+            code, problem = code_of(error), failure(request.operation, error)
+        self._on_call(request.operation.value, code, time.monotonic() - started)
         if problem is not None:
             # Raised here, not above: httpx's exceptions hold the request with its token and body.
             raise problem
@@ -199,7 +195,7 @@ def _checked(base_url: str, *, allow_http: bool) -> httpx.URL:
         raise ValueError("RUNAI_BASE_URL must look like https://runai.example.com, without user, query and fragment.")
     if url.scheme == "http" and not allow_http:
         raise ValueError(
-            "RUNAI_BASE_URL is plain http, which sends the secret in the clear; set RUNAI_ALLOW_HTTP=true."
+            "RUNAI_BASE_URL is plain http, which sends the secret unencrypted. Use https, or set RUNAI_ALLOW_HTTP=true."
         )
     return url
 

@@ -1,8 +1,8 @@
 """Run:ai's JSON, read and written: answers to nouns of the domain, submissions to request bodies.
 
 Admitted here: field names, bounds and shapes of the API; nothing that waits. The reader is tolerant: unknown fields
-are dropped, enums stay the words Run:ai used, an optional field of the wrong type counts as missing. What an answer
-cannot do without raises `Unreadable`. The writer is strict: what cannot be said exactly is refused with
+are dropped, enums stay the words Run:ai used, an optional field of the wrong type counts as missing. A required field
+that is missing raises `Unreadable`. The writer is strict: what JSON cannot express exactly is refused with
 `InvalidWorkload`.
 """
 
@@ -12,20 +12,16 @@ import base64
 import json
 import math
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import InvalidWorkload, clip
 from runai_operator.domain.manifest import OWNER_ANNOTATIONS, read_mark
-from runai_operator.domain.model import Gvk, Project, Remote, Row, RowPage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from runai_operator.domain.model import Json, RowQuery, Submission
+from runai_operator.domain.model import Gvk, Json, Project, Remote, Row, RowPage, RowQuery, Submission
 
 PAGE = 500
 """Rows per page, the most that `GET /api/v1/workloads` allows."""
@@ -65,7 +61,7 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,12})?([Zz]|[+-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over HTTP, as far as anybody asks."""
+    """An HTTP answer, reduced to what the operator uses."""
 
     status: int
     body: bytes | None = field(default=b"", repr=False)
@@ -86,7 +82,7 @@ class ApiError:
 
 
 def parse(answer: Answer) -> Json:
-    """The answer's JSON object, reduced to the fields that somebody here reads.
+    """The answer's JSON object, reduced to the fields that this module reads.
 
     Dropping the rest while parsing keeps environments, commands and manifests out of memory. The hook also lets other
     threads run: without one, the parser holds the interpreter for the whole body (150 ms for 6 MiB, measured).
@@ -99,21 +95,21 @@ def parse(answer: Answer) -> Json:
 
 
 def read_error(answer: Answer) -> ApiError | None:
-    """The API's error body, or None when somebody else answered: a gateway, a proxy, an unknown route."""
+    """The API's error body, or None when something else answered: a gateway, a proxy, an unknown route."""
     try:
         body = parse(answer)
     except Unreadable:
         return None
     code, message, details = body.get("code"), body.get("message"), body.get("details")
     if type(code) is not int or not isinstance(message, str) or "kind" in body:
-        return None  # with a kind it is Kubernetes' Status: the base URL points at an API server
+        return None  # with a kind it is a Kubernetes Status: the base URL points at an API server
     if not isinstance(details, str | None):
         return None
     return ApiError(code, _line(message), _line(details) if details else None)
 
 
 def read_oauth_error(answer: Answer) -> str | None:
-    """The OAuth 2.0 error word of a token endpoint; only words of the standard, since any other text may be an echo."""
+    """The OAuth 2.0 error word of a token endpoint; only words of the standard: any other text may echo the request."""
     try:
         word = parse(answer).get("error")
     except Unreadable:
@@ -122,7 +118,7 @@ def read_oauth_error(answer: Answer) -> str | None:
 
 
 def is_absent(answer: Answer) -> bool:
-    """Whether Run:ai itself says that the workload does not exist.
+    """Whether Run:ai itself reports that the workload does not exist.
 
     Only a 404 with the API's error body counts. Any other 404 comes from a wrong base URL, a gateway or a release
     without the route, and must never look like a deleted workload.
@@ -164,7 +160,7 @@ def read_remote(body: Json) -> Remote:
 
 
 def read_remote_of(workload_id: str) -> Callable[[Json], Remote]:
-    """A reader that takes no other workload's record for this one."""
+    """A reader that refuses any workload but this one."""
 
     def read(body: Json) -> Remote:
         remote = read_remote(body)
@@ -195,7 +191,7 @@ def read_projects_from(offset: int) -> Callable[[Json], tuple[list[Project], int
 
 
 def read_scheduling_messages(body: Json) -> tuple[str, ...]:
-    """`pendingSchedulingMessages` of a v1 workload: each said once, the text for users before the reason word."""
+    """`pendingSchedulingMessages` of a v1 workload: each once, the text for users before the reason word."""
     listed = body.get("pendingSchedulingMessages")
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     said = (_word(entry.get("userMessage"), _SENTENCE) or _word(entry.get("reason")) for entry in entries)
@@ -226,10 +222,10 @@ def project_params(name: str, cluster_id: str | None, offset: int) -> dict[str, 
 
 
 def safe_id(workload_id: str) -> str:
-    """The id, fit for a URL: an empty one or one with dots and slashes would address something else."""
+    """The id, safe in a URL: an empty one or one with dots and slashes would address something else."""
     if not _ID.fullmatch(workload_id):
         raise InvalidWorkload(
-            "The workload id is not a UUID; copy it from Run:ai, where the workload's details show it."
+            "The workload id is not a UUID. Copy it from Run:ai, where the workload's details show it."
         )
     return workload_id
 
@@ -299,7 +295,7 @@ def _request_body(metadata: Json, submission: Submission) -> bytes:
     encoded = base64.b64encode(manifest)
     if len(encoded) > ENCODED_LIMIT:
         raise InvalidWorkload(
-            f"The manifest is too large: {len(encoded):,} characters in base64, and Run:ai takes {ENCODED_LIMIT:,}. "
+            f"The manifest is too large: {len(encoded):,} characters in base64, and Run:ai accepts {ENCODED_LIMIT:,}. "
             "Move large data out of it, for example into a volume."
         )
     return b'{"metadata":%b,"manifestBase64Encoded":"%b"}' % (_dump(metadata), encoded)
@@ -313,11 +309,11 @@ def _dump(value: Any) -> bytes:
     except (ValueError, TypeError):
         problem = "it holds a value that JSON cannot express (a number that is not finite, a broken character, a loop)"
     # Raised here, not above: the original error would travel along, and may hold the whole manifest.
-    raise InvalidWorkload(f"The manifest cannot be sent as JSON: {problem}.")
+    raise InvalidWorkload(f"The manifest cannot be sent as JSON: {problem}. Correct it.")
 
 
 def _read_all(body: Json, key: str, read: Callable[[Any], Any]) -> Iterator[Any]:
-    """Every readable item; one bad item must not blind us to the others, but a list of only bad ones is an error."""
+    """Every readable item; one bad item must not hide the others, but a list of only bad ones is an error."""
     items = body.get(key)
     if not isinstance(items, list):
         raise Unreadable(f"no list of {key}")
@@ -371,7 +367,7 @@ def _read_project(item: Any) -> Project:
 
 
 def _next_offset(body: Json, offset: int) -> int | None:
-    """Offset of the next page; one that does not lead forward would never end."""
+    """Offset of the next page; None for one that does not lead forward, which would never end."""
     following = _count(body.get("next"))
     return following if following is not None and following > offset else None
 
@@ -382,13 +378,15 @@ def _equals(**wanted: str | None) -> list[str]:
         if value is None:
             continue
         if not _FILTER_VALUE.fullmatch(value):
-            raise InvalidWorkload(f"The {name} {clip(_line(value), 64)!r} has characters that Run:ai cannot look up.")
+            raise InvalidWorkload(
+                f"The {name} {clip(_line(value), 64)!r} has characters that Run:ai cannot look up. Correct it."
+            )
         conditions.append(f"{name}=={value}")
     return conditions
 
 
 def _shows_annotations(manifest: Any) -> bool:
-    """Only then does a missing mark say something: whatever we submit has annotations."""
+    """Only then does a missing mark mean something: whatever we submit has annotations."""
     metadata = _mapping(manifest.get("metadata")) if isinstance(manifest, dict) else None
     return metadata is not None and isinstance(metadata.get("annotations"), dict)
 
@@ -417,7 +415,7 @@ def _identifier(value: Any) -> str | None:
 
 
 def _name(value: Any) -> str | None:
-    """Compared, so never shortened: too long is unusable."""
+    """Names are compared, so never shortened: a name that is too long is unusable."""
     return value if isinstance(value, str) and 0 < len(value) <= _WORD else None
 
 

@@ -1,1 +1,1 @@
-"""What the operator tells about itself: metrics, logs, probes. Nothing here decides anything."""
+"""What the operator shows of itself: metrics, logs, probes. Nothing here decides anything."""

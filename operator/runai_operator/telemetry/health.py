@@ -1,14 +1,11 @@
-"""What the probes ask: named checks, and the pulse of the event loop."""
+"""What the probes report: named checks, and the pulse of the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 SILENCE_LIMIT = 30.0
 """Seconds without progress after which something counts as stuck."""
@@ -16,7 +13,7 @@ SILENCE_LIMIT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing a probe looks at; `detail` is public, like the probe."""
+    """One thing that a probe checks; `detail` is public, like the probe."""
 
     name: str
     ok: bool
@@ -24,16 +21,16 @@ class Check:
 
 
 def progress(name: str, silent_seconds: float, *, limit: float = SILENCE_LIMIT) -> Check:
-    """Fine while the last progress is at most `limit` seconds ago. Who has nothing to do reports 0."""
+    """Fine while the last progress is at most `limit` seconds ago. Something that has nothing to do reports 0."""
     ok = silent_seconds <= limit
     return Check(name, ok, "" if ok else f"no progress for {silent_seconds:.0f} s")
 
 
 class LoopPulse:
-    """Shows that the event loop turns, and how late it is.
+    """Shows that the event loop runs, and how late it is.
 
     A loop that hangs answers no probe at all, so the probe's own timeout catches that. The pulse catches a loop that
-    still serves requests but has lost or starves its tasks.
+    still serves requests but has lost its tasks or starves them.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """The log: one line per record, as JSON or as text, with credentials scrubbed.
 
-Whoever logs about an object passes `extra={"namespace": ..., "object": ..., "uid": ...}`; `object` is shown as `name`,
+A log call about an object passes `extra={"namespace": ..., "object": ..., "uid": ...}`; `object` is shown as `name`,
 which logging keeps for itself. Extras that are not strings, numbers or booleans are left out: they could be bodies.
 """
 
@@ -18,13 +18,13 @@ from runai_operator.domain.errors import clip
 MESSAGE_LIMIT = 4096
 EXTRA_LIMIT = 1024
 EXCEPTION_LIMIT = 16 * 1024
-"""Longest parts of a record, in characters. Of a longer traceback the middle is left out."""
+"""Longest parts of a record, in characters. The middle of a longer traceback is left out."""
 
 _SCAN_LIMIT = 256 * 1024
 """What lies beyond is cut off unread."""
 
 QUIET_LOGGERS = ("kopf", "httpx", "httpcore", "aiohttp.access", "asyncio", "kubernetes", "urllib3")
-"""Libraries that log requests or, at debug level, whole bodies: they never say anything below a warning."""
+"""Libraries that log requests or, at debug level, whole bodies: they log nothing below a warning."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _RENAMED = {"object": "name"}
@@ -59,7 +59,7 @@ def configure(log_format: str, level: str, *, stream: TextIO | None = None) -> N
     """Sends everything to `stream` (standard error by default) in `log_format`, `json` or `text`.
 
     `level` (`debug`, `info`, `warning`, `error`) is that of our own loggers. Libraries start at warning whatever it
-    is: at debug level several of them write out whole bodies. Raises KeyError for an unknown format or level.
+    is: at debug level several of them log whole bodies. Raises KeyError for an unknown format or level.
     """
     wanted = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler(stream)
@@ -84,7 +84,7 @@ def redact(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` with control characters written out, so that it can neither start a new line nor move the cursor."""
+    """`text` with control characters escaped, so that it can neither start a new line nor move the cursor."""
     return text.translate(_CONTROLS)
 
 
@@ -99,7 +99,7 @@ class _Formatter(logging.Formatter):
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def extras(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Ours, and the reference of the object that kopf's loggers attach."""
+        """Our own, and the reference to the object that kopf's loggers attach."""
         own = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         named = own.pop("k8s_ref", {}) | {_RENAMED.get(key, key): value for key, value in own.items()}
         return {
@@ -139,25 +139,25 @@ class TextFormatter(_Formatter):
 
 
 def _plain(value: str | float) -> str | int | float:
-    """As JSON can hold it: not a number and infinity become words."""
+    """A value that JSON can hold: not-a-number and infinity become words."""
     if isinstance(value, str):
         return _scrubbed(value, EXTRA_LIMIT)
     return value if math.isfinite(value) else str(value)
 
 
 def _word(value: str | float) -> str:
-    """For text: quoted when it holds anything that would end the word."""
+    """A value in a text line: quoted when it holds anything that would end the word."""
     text = one_line(str(value))
     return json.dumps(text, ensure_ascii=False) if not text or re.search(r"[\s\"=]", text) else text
 
 
 def _scrubbed(text: str, limit: int) -> str:
-    """Scrubbed before it is cut to length: half a token would not be recognised any more."""
+    """Scrubbed before it is clipped: half a token would no longer be recognised."""
     return clip(redact(text[:_SCAN_LIMIT]), limit)
 
 
 def _without_middle(text: str, limit: int) -> str:
-    """Of a traceback the start says where it came from and the end what happened."""
+    """The start of a traceback says where it came from and the end what happened."""
     if len(text) <= limit:
         return text
     head = limit // 4

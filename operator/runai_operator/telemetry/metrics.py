@@ -1,14 +1,16 @@
 """The metrics: what is counted and measured, under which names.
 
 One registry of our own, base units, and no label that grows with the number of objects: labels hold words of our own
-code (lanes, actions, operations), HTTP codes, and phases folded into the documented ones. `docs/metrics.md` lists them
-all and is held to this file by a test.
+code (lanes, actions, operations), names of connections, HTTP codes, and phases folded into the documented ones. Names
+follow controller-runtime and client-go where they have one for the same thing. `docs/metrics.md` lists them all and is
+held to this file by a test.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,9 +23,6 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 PHASES: Final = frozenset(
     {
@@ -45,6 +44,9 @@ PHASES: Final = frozenset(
 )
 """Workloads API v1, `Phase` (2.21 to 2.24). It is an open enum: other words count as `Other`."""
 
+CALL_CLASSES: Final = ("lists", "reads", "writes")
+"""Calls to Run:ai that share a circuit breaker."""
+
 _PREFIX = "runai_operator"
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _WAIT = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -53,6 +55,18 @@ _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30
 
 # A second series for each counter and histogram, with the time of its first use: nobody here reads it.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left this one untyped
+
+
+class _Connection:
+    """What is remembered of one connection between two calls; times are those of the injected clock."""
+
+    def __init__(self, now: float) -> None:
+        self.since = now
+        self.status_as_of = now
+        self.polled: dict[str, float] = {}
+        """When the last complete poll of each kind ended."""
+        self.up: dict[str, bool] = {}
+        """Whether calls of each class get through; classes that never reported are absent."""
 
 
 class Metrics:
@@ -67,57 +81,73 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._clock = clock
-        self._started = clock()
-        self._polled: dict[str, float] = {}
-        self._status_as_of = self._started
+        self._connections: dict[str, _Connection] = {}
         self._build = Info(f"{_PREFIX}_build", "The running version.", registry=self.registry)
         self._build.info({"version": version})
         self._declare_work()
+        self._declare_runai()
         self._declare_world()
 
     def _declare_work(self) -> None:
-        """Metrics of what we do."""
-        self._queue_depth = self._gauge("queue_depth", "Objects waiting for a pass.", "lane")
-        self._queue_wait = self._histogram(
-            "queue_wait_seconds", "Time from being due to the start of the pass.", _WAIT, "lane"
+        """Metrics of what the operator does."""
+        self._queue_depth = self._gauge("workqueue_depth", "RunaiWorkloads waiting to be reconciled.", "lane")
+        self._queue_seconds = self._histogram(
+            "workqueue_queue_duration_seconds", "Time from being due to the start of the reconcile.", _WAIT, "lane"
         )
-        self._passes = self._counter("passes", "Passes over one object.", "action", "outcome")
-        self._pass_seconds = self._histogram("pass_seconds", "Duration of a pass.", _QUICK, "action")
-        self._bugs = self._counter("unexpected_errors", "Exceptions nobody foresaw: each one is a bug.")
-        self._runai_calls = self._counter("runai_requests", "Requests to Run:ai.", "operation", "code")
-        self._runai_seconds = self._histogram(
-            "runai_request_seconds", "Duration of a request to Run:ai.", _QUICK, "operation"
+        self._reconciles = self._counter("reconcile", "Reconciles of one RunaiWorkload.", "action", "result")
+        self._reconcile_seconds = self._histogram(
+            "reconcile_time_seconds", "Duration of a reconcile.", _QUICK, "action"
         )
-        self._kube_writes = self._counter("kube_writes", "Writes to the Kubernetes API.", "kind", "outcome")
-        self._polls = self._counter("polls", "Rounds of listing workloads in Run:ai.", "kind", "outcome")
-        self._poll_seconds = self._histogram("poll_seconds", "Duration of a round of listing.", _QUICK, "kind")
-        self._poll_age = self._gauge("poll_age_seconds", "Time since the last complete round of listing.", "kind")
+        self._bugs = self._counter("unexpected_errors", "Exceptions that nobody foresaw: each one is a bug.")
+        self._kube_writes = self._counter("kube_writes", "Writes to the Kubernetes API.", "kind", "result")
         self._loop_lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop wakes up, measured each second.", _LAG
         )
 
-    def _declare_world(self) -> None:
-        """Metrics of what we see."""
+    def _declare_runai(self) -> None:
+        """Metrics of the connections to Run:ai."""
+        self._connection_up = self._gauge(
+            "connection_up", "1 while Run:ai answers and accepts the credentials, else 0.", "connection"
+        )
+        self._circuit_open = self._gauge(
+            "circuit_open",
+            "1 while the circuit breaker of this class of calls is open and holds them back, else 0.",
+            "connection",
+            "class",
+        )
+        self._runai_calls = self._counter("runai_requests", "Requests to Run:ai.", "connection", "operation", "code")
+        self._runai_seconds = self._histogram(
+            "runai_request_seconds", "Duration of a request to Run:ai.", _QUICK, "connection", "operation"
+        )
+        self._polls = self._counter(
+            "polls", "Polls of the list of workloads in Run:ai.", "connection", "kind", "result"
+        )
+        self._poll_seconds = self._histogram("poll_seconds", "Duration of a poll.", _QUICK, "connection", "kind")
+        self._poll_age = self._gauge("poll_age_seconds", "Time since the last complete poll.", "connection", "kind")
         self._status_age = self._histogram(
-            "status_age_seconds", "Age of what Run:ai last told about its workloads, taken at each poll.", _AGE
+            "status_age_seconds", "Age of what Run:ai reports of its workloads, taken at each poll.", _AGE, "connection"
         )
         # Worked out when read, so that it grows even when the poller is stuck.
-        self._gauge("status_age_max_seconds", "The same by now: it grows while no poll is complete.").set_function(
-            lambda: self._clock() - self._status_as_of
+        self._status_age_max = self._gauge(
+            "status_age_max_seconds", "The same as of now: it grows while no poll is complete.", "connection"
         )
+        self._rate_limited = self._gauge(
+            "deletions_rate_limited",
+            "Workloads whose deletion in Run:ai is held back by the rate limit (OPERATOR_DELETE_RATE).",
+            "connection",
+        )
+
+    def _declare_world(self) -> None:
+        """Metrics of the RunaiWorkloads, and of the watch on them."""
         self._workloads = self._gauge("workloads", "RunaiWorkloads by phase and Ready condition.", "phase", "ready")
-        self._connection = self._gauge("connection_up", "1 while Run:ai answers and accepts the credentials, else 0.")
         self._watch = self._gauge("watch_established", "1 while the Kubernetes watch is established, else 0.")
         self._deletions = self._gauge("deletions_waiting", "RunaiWorkloads that are being deleted.")
         self._deletion_age = self._gauge(
-            "deletion_oldest_seconds", "Time since the oldest deletion that still waits was asked for, else 0."
-        )
-        self._slowed = self._gauge(
-            "deletions_slowed", "Workloads that wait for their turn to be deleted in Run:ai (OPERATOR_DELETE_RATE)."
+            "deletion_oldest_seconds", "Time since the oldest deletion that still waits was requested, else 0."
         )
         self._orphaned = self._counter(
             "orphaned",
-            "RunaiWorkloads let go of although their workload may live in Run:ai: see runai-operator orphans.",
+            "RunaiWorkloads released although their workload may live in Run:ai: see runai-operator orphans.",
         )
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -135,43 +165,68 @@ class Metrics:
 
     def queue_waited(self, lane: str, seconds: float) -> None:
         """An object left the queue this long after it was due."""
-        self._queue_wait.labels(lane).observe(seconds)
+        self._queue_seconds.labels(lane).observe(seconds)
 
-    def pass_done(self, action: str, outcome: str, seconds: float) -> None:
-        """A pass ended: what it did, and `ok` or the reason of its error."""
-        self._passes.labels(action, outcome).inc()
-        self._pass_seconds.labels(action).observe(seconds)
+    def reconciled(self, action: str, result: str, seconds: float) -> None:
+        """A reconcile ended: what it did, and `ok` or the reason of its error."""
+        self._reconciles.labels(action, result).inc()
+        self._reconcile_seconds.labels(action).observe(seconds)
 
     def bug(self) -> None:
         """An exception outside our taxonomy was caught."""
         self._bugs.inc()
 
-    def runai_call(self, operation: str, code: int | str, seconds: float) -> None:
-        """A request to Run:ai ended; `code` is the HTTP status, or one word where there was none (`timeout`)."""
-        self._runai_calls.labels(operation, code).inc()
-        self._runai_seconds.labels(operation).observe(seconds)
-
-    def kube_write(self, kind: str, outcome: str) -> None:
+    def kube_write(self, kind: str, result: str) -> None:
         """A write to Kubernetes ended: `status` or `finalizer`; `ok` or the reason of its error."""
-        self._kube_writes.labels(kind, outcome).inc()
+        self._kube_writes.labels(kind, result).inc()
 
-    def polled(self, kind: str, outcome: str, seconds: float) -> None:
-        """A round of listing ended (`delta`, `deleted`, `sweep`); only `ok` means complete.
+    def runai_call(self, connection: str) -> Callable[[str, int | str, float], None]:
+        """What the client of this connection calls after each request: operation, code, seconds.
 
-        A round that needs no request because there is nothing to ask about counts as `ok` too, or its age would grow.
+        `code` is the HTTP status, or one word where there was none (`timeout`). The connection's gauges exist from now
+        on, so that an alert on its silence has something to read.
         """
-        self._polls.labels(kind, outcome).inc()
-        self._poll_seconds.labels(kind).observe(seconds)
-        if kind not in self._polled:
-            self._polled[kind] = self._started
-            self._poll_age.labels(kind).set_function(lambda: self._clock() - self._polled[kind])
-        if outcome == "ok":
-            self._polled[kind] = self._clock()
+        self._known(connection)
 
-    def status_age(self, seconds: float) -> None:
-        """What the last complete poll told is this old."""
-        self._status_age.observe(seconds)
-        self._status_as_of = self._clock() - seconds
+        def record(operation: str, code: int | str, seconds: float) -> None:
+            self._runai_calls.labels(connection, operation, code).inc()
+            self._runai_seconds.labels(connection, operation).observe(seconds)
+
+        return record
+
+    def circuit(self, connection: str, call_class: str, up: bool) -> None:
+        """The circuit breaker of a class of calls (`lists`, `reads`, `writes`) closed (`up`) or opened.
+
+        The connection is up while no class is down; a class that nobody has used yet does not count.
+        """
+        known = self._known(connection)
+        known.up[call_class] = up
+        self._circuit_open.labels(connection, call_class).set(not up)
+        self._connection_up.labels(connection).set(all(known.up.values()))
+
+    def polled(self, connection: str, kind: str, result: str, seconds: float) -> None:
+        """A poll of the list of workloads ended (`delta`, `deleted`, `sweep`); only `ok` means complete.
+
+        A poll that needs no request because there is nothing to ask about counts as `ok` too, or its age would grow.
+        """
+        known = self._known(connection)
+        self._polls.labels(connection, kind, result).inc()
+        self._poll_seconds.labels(connection, kind).observe(seconds)
+        if kind not in known.polled:
+            known.polled[kind] = known.since
+            self._poll_age.labels(connection, kind).set_function(lambda: self._clock() - known.polled[kind])
+        if result == "ok":
+            known.polled[kind] = self._clock()
+
+    def status_age(self, connection: str, seconds: float) -> None:
+        """What the last complete poll reported is this old."""
+        self._status_age.labels(connection).observe(seconds)
+        self._known(connection).status_as_of = self._clock() - seconds
+
+    def deletions_rate_limited(self, connection: str, waiting: int) -> None:
+        """So many deletions in Run:ai are held back by the rate limit."""
+        self._known(connection)
+        self._rate_limited.labels(connection).set(waiting)
 
     def workloads(self, counts: Mapping[tuple[str, str], int]) -> None:
         """All workloads by (phase, status of the Ready condition); an empty phase has not been reported yet."""
@@ -190,27 +245,33 @@ class Metrics:
             for sample in family.samples
         ]
 
-    def connection(self, up: bool) -> None:
-        """Run:ai answers and accepts the credentials, or not."""
-        self._connection.set(up)
-
     def watch(self, established: bool) -> None:
         """The watch on our resource is established, or not."""
         self._watch.set(established)
 
-    def deletions(self, waiting: int, oldest_seconds: float, slowed: int) -> None:
-        """How many deletions have not ended, how long the oldest waits (0 without any), how many wait for their turn."""
+    def deletions(self, waiting: int, oldest_seconds: float) -> None:
+        """How many deletions have not ended, and how long the oldest has waited (0 without any)."""
         self._deletions.set(waiting)
         self._deletion_age.set(oldest_seconds)
-        self._slowed.set(slowed)
 
     def orphaned(self) -> None:
-        """An object was let go of although its workload may live."""
+        """An object was released although its workload may live; that is on record."""
         self._orphaned.inc()
 
     def loop_lag(self, seconds: float) -> None:
         """The event loop woke up this late."""
         self._loop_lag.observe(seconds)
+
+    def _known(self, connection: str) -> _Connection:
+        """The memory of a connection; its gauges begin with the first mention: not up, closed, nothing held back."""
+        if connection not in self._connections:
+            known = self._connections[connection] = _Connection(self._clock())
+            self._connection_up.labels(connection).set(0)
+            for call_class in CALL_CLASSES:
+                self._circuit_open.labels(connection, call_class).set(0)
+            self._rate_limited.labels(connection).set(0)
+            self._status_age_max.labels(connection).set_function(lambda: self._clock() - known.status_as_of)
+        return self._connections[connection]
 
 
 def _folded_phase(phase: str) -> str:

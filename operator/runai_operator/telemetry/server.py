@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Self
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Self
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from runai_operator.telemetry.health import Check
 from runai_operator.telemetry.logs import one_line, redact
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from types import TracebackType
-
-    from prometheus_client import CollectorRegistry
-
-    from runai_operator.telemetry.health import Check
-
-    Checks = Callable[[], Sequence[Check]]
+Checks = Callable[[], Sequence[Check]]
 
 _SHUTDOWN_SECONDS = 0.2
-"""Answers take milliseconds; whoever has not read theirs by then need not hold up the exit."""
+"""Answers take milliseconds; a client that has not read its own by then must not hold up the exit."""
 
 
 class TelemetryServer:
     """Serves probes and metrics.
 
-    The checks are asked on every request and must not block. `?verbose` lists them all; a failing probe always does.
+    The checks run on every request and must not block. `?verbose` lists them all; a failing probe always does.
     """
 
     def __init__(
@@ -39,7 +35,7 @@ class TelemetryServer:
         host: str | None,
         port: int,
     ) -> None:
-        """`host` None: every address of the machine. `port` 0: any free one, see `port`."""
+        """`host` None: every address of the machine. `port` 0: any free port, see `port`."""
         self._host = host
         self._port = port
         app = web.Application()
@@ -49,7 +45,7 @@ class TelemetryServer:
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
 
     async def start(self) -> None:
-        """Listens from now on; raises OSError when the address cannot be had."""
+        """Listens from now on; raises OSError when the address is not available."""
         await self._runner.setup()
         site: web.BaseSite
         if self._host is None:
@@ -86,7 +82,7 @@ def _socket_on_every_address(port: int) -> socket.socket:
 
 
 def _probe(name: str, checks: Checks) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """200 when all checks are fine, else 503."""
+    """200 when all checks pass, else 503."""
 
     async def answer(request: web.Request) -> web.Response:
         results = checks()

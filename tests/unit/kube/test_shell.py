@@ -289,7 +289,7 @@ async def test_it_waits_for_the_resource_and_waits_again_when_it_vanishes(fake, 
 
 async def test_a_kopf_that_found_nothing_to_watch_is_begun_again(fake, shell, monkeypatch):
     monkeypatch.setattr(handlers, "DEAF", 0.2)
-    monkeypatch.setattr(handlers, "LOOK", 0.05)
+    monkeypatch.setattr(handlers, "CHECK_INTERVAL", 0.05)
     deaf = iter([web.json_response({"groups": []})])
 
     def fault(request):

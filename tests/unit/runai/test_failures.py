@@ -161,7 +161,7 @@ ANSWERS = [
     (Operation.CREATE, html(404), UnexpectedReply, "Check RUNAI_BASE_URL and that Run:ai has the Workloads V2 API"),
     (Operation.CREATE, answer(404, "no project"), UnexpectedReply, "no project"),
     (Operation.CREATE, html(405), UnexpectedReply, "Workloads V2 API"),
-    (Operation.CREATE, html(307), UnexpectedReply, "redirects to another address; check RUNAI_BASE_URL"),
+    (Operation.CREATE, html(307), UnexpectedReply, "redirects to another address. Check RUNAI_BASE_URL."),
     (Operation.CREATE, html(415), UnexpectedReply, "HTTP 415"),
     (Operation.CREATE, html(408), OutcomeUnknown, "HTTP 408"),
     (Operation.CREATE, html(206), OutcomeUnknown, "HTTP 206"),
@@ -192,8 +192,8 @@ ANSWERS = [
     (Operation.TOKEN, Answer(400, b'{"error": "temporarily_unavailable"}', JSON), Unavailable, "HTTP 400"),
     (Operation.TOKEN, html(429), Throttled, "fewer requests"),
     (Operation.TOKEN, html(503), Unavailable, "HTTP 503"),
-    (Operation.TOKEN, html(404), UnexpectedReply, "HTTP 404; check RUNAI_BASE_URL"),
-    (Operation.TOKEN, html(302), UnexpectedReply, "HTTP 302; check RUNAI_BASE_URL"),
+    (Operation.TOKEN, html(404), UnexpectedReply, "HTTP 404. Check RUNAI_BASE_URL."),
+    (Operation.TOKEN, html(302), UnexpectedReply, "HTTP 302. Check RUNAI_BASE_URL."),
 ]
 
 

@@ -420,7 +420,7 @@ def test_an_encoded_manifest_may_fill_the_limit_and_not_exceed_it(submission):
     too_large = dataclasses.replace(fits, manifest={"x": fits.manifest["x"] + "a"})
 
     assert len(json.loads(wire.create_body(fits))["manifestBase64Encoded"]) == wire.ENCODED_LIMIT
-    with pytest.raises(InvalidWorkload, match=r"2,097,156 characters in base64, and Run:ai takes 2,097,152"):
+    with pytest.raises(InvalidWorkload, match=r"2,097,156 characters in base64, and Run:ai accepts 2,097,152"):
         wire.create_body(too_large)
 
 

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from runai_operator.telemetry.metrics import PHASES, Metrics
+from runai_operator.telemetry.metrics import CALL_CLASSES, PHASES, Metrics
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "metrics.md"
 
@@ -35,17 +35,19 @@ def use_everything(metrics):
     """Each method once, so that every series exists."""
     metrics.queue_depth("user", 3)
     metrics.queue_waited("user", 0.2)
-    metrics.pass_done("Create", "ok", 0.3)
+    metrics.reconciled("Create", "ok", 0.3)
     metrics.bug()
-    metrics.runai_call("create", 202, 0.1)
-    metrics.runai_call("create", "timeout", 30.0)
+    call = metrics.runai_call("default")
+    call("create", 202, 0.1)
+    call("create", "timeout", 30.0)
+    metrics.circuit("default", "writes", up=True)
     metrics.kube_write("status", "ok")
-    metrics.polled("delta", "ok", 0.1)
-    metrics.status_age(2.0)
+    metrics.polled("default", "delta", "ok", 0.1)
+    metrics.status_age("default", 2.0)
     metrics.workloads({("Running", "True"): 2})
-    metrics.connection(up=True)
     metrics.watch(established=True)
-    metrics.deletions(1, 12.0, 3)
+    metrics.deletions(1, 12.0)
+    metrics.deletions_rate_limited("default", 3)
     metrics.orphaned()
     metrics.loop_lag(0.001)
 
@@ -91,10 +93,10 @@ def test_what_is_exposed_can_be_read_back(metrics, generate, parse):
 
     read = {sample.name: sample for family in parse(generate(metrics.registry).decode()) for sample in family.samples}
 
-    assert read["runai_operator_queue_depth"].value == 3
+    assert read["runai_operator_workqueue_depth"].value == 3
     assert read["runai_operator_build_info"].labels == {"version": "1.2.3"}
     assert read["process_resident_memory_bytes"].value > 0
-    assert read["runai_operator_passes_total"].labels == {"action": "Create", "outcome": "ok"}
+    assert read["runai_operator_reconcile_total"].labels == {"action": "Create", "result": "ok"}
 
 
 def test_names_follow_the_conventions(metrics):
@@ -110,16 +112,17 @@ def test_names_follow_the_conventions(metrics):
 
 
 def test_counters_and_histograms_add_up(metrics):
-    metrics.pass_done("Update", "ok", 0.2)
-    metrics.pass_done("Update", "RunaiBusy", 7.0)
-    metrics.runai_call("update", 409, 0.02)
-    metrics.runai_call("update", "409", 0.02)
+    metrics.reconciled("Update", "ok", 0.2)
+    metrics.reconciled("Update", "RunaiBusy", 7.0)
+    call = metrics.runai_call("default")
+    call("update", 409, 0.02)
+    call("update", "409", 0.02)
 
-    assert value(metrics, "passes_total", action="Update", outcome="ok") == 1
-    assert value(metrics, "passes_total", action="Update", outcome="RunaiBusy") == 1
-    assert value(metrics, "pass_seconds_bucket", action="Update", le="0.25") == 1
-    assert value(metrics, "pass_seconds_sum", action="Update") == pytest.approx(7.2)
-    assert value(metrics, "runai_requests_total", operation="update", code="409") == 2
+    assert value(metrics, "reconcile_total", action="Update", result="ok") == 1
+    assert value(metrics, "reconcile_total", action="Update", result="RunaiBusy") == 1
+    assert value(metrics, "reconcile_time_seconds_bucket", action="Update", le="0.25") == 1
+    assert value(metrics, "reconcile_time_seconds_sum", action="Update") == pytest.approx(7.2)
+    assert value(metrics, "runai_requests_total", connection="default", operation="update", code="409") == 2
 
 
 def test_workloads_of_phases_we_do_not_know_are_counted_together(metrics):
@@ -156,44 +159,87 @@ def test_the_number_of_series_has_a_bound_whatever_run_ai_says(metrics):
 
 
 def test_the_age_of_what_is_shown_grows_while_nobody_polls(metrics, clock):
+    metrics.runai_call("default")
     clock.now += 30
-    assert value(metrics, "status_age_max_seconds") == 30
+    assert value(metrics, "status_age_max_seconds", connection="default") == 30
 
-    metrics.status_age(1.5)
-    assert value(metrics, "status_age_max_seconds") == 1.5
-    assert value(metrics, "status_age_seconds_count") == 1
+    metrics.status_age("default", 1.5)
+    assert value(metrics, "status_age_max_seconds", connection="default") == 1.5
+    assert value(metrics, "status_age_seconds_count", connection="default") == 1
 
     clock.now += 60
-    assert value(metrics, "status_age_max_seconds") == 61.5
+    assert value(metrics, "status_age_max_seconds", connection="default") == 61.5
 
 
 def test_only_a_complete_poll_resets_its_age(metrics, clock):
+    metrics.runai_call("default")
     clock.now += 10
-    metrics.polled("sweep", "RunaiUnavailable", 5.0)
-    assert value(metrics, "poll_age_seconds", kind="sweep") == 10
+    metrics.polled("default", "sweep", "RunaiUnavailable", 5.0)
+    assert value(metrics, "poll_age_seconds", connection="default", kind="sweep") == 10
 
-    metrics.polled("sweep", "ok", 1.0)
+    metrics.polled("default", "sweep", "ok", 1.0)
     clock.now += 7
-    metrics.polled("sweep", "RunaiUnavailable", 5.0)
-    metrics.polled("delta", "ok", 0.1)
+    metrics.polled("default", "sweep", "RunaiUnavailable", 5.0)
+    metrics.polled("default", "delta", "ok", 0.1)
 
-    assert value(metrics, "poll_age_seconds", kind="sweep") == 7
-    assert value(metrics, "poll_age_seconds", kind="delta") == 0
-    assert value(metrics, "polls_total", kind="sweep", outcome="RunaiUnavailable") == 2
+    assert value(metrics, "poll_age_seconds", connection="default", kind="sweep") == 7
+    assert value(metrics, "poll_age_seconds", connection="default", kind="delta") == 0
+    assert value(metrics, "polls_total", connection="default", kind="sweep", result="RunaiUnavailable") == 2
 
 
-def test_states_are_one_or_zero(metrics):
-    assert value(metrics, "connection_up") == 0
+def test_a_connection_is_up_while_every_class_of_calls_that_was_used_gets_through(metrics):
+    metrics.runai_call("default")
+    assert value(metrics, "connection_up", connection="default") == 0, "nothing has been tried"
+
+    metrics.circuit("default", "lists", up=True)
+    assert value(metrics, "connection_up", connection="default") == 1
+
+    metrics.circuit("default", "writes", up=False)
+    assert value(metrics, "connection_up", connection="default") == 0
+
+    metrics.circuit("default", "writes", up=True)
+    assert value(metrics, "connection_up", connection="default") == 1
+
+
+def test_an_open_circuit_breaker_shows_for_its_class_alone(metrics):
+    metrics.runai_call("default")
+    metrics.circuit("default", "writes", up=False)
+
+    shown = {name: value(metrics, "circuit_open", connection="default", **{"class": name}) for name in CALL_CLASSES}
+
+    assert shown == {"lists": 0, "reads": 0, "writes": 1}
+
+
+def test_connections_are_measured_apart(metrics, clock):
+    metrics.runai_call("default")
+    clock.now += 10
+    metrics.runai_call("other")
+    clock.now += 5
+    metrics.polled("default", "delta", "ok", 0.1)
+    metrics.polled("other", "delta", "RunaiUnavailable", 0.1)
+    metrics.circuit("default", "lists", up=True)
+    metrics.circuit("other", "lists", up=False)
+    metrics.deletions_rate_limited("other", 7)
+
+    def of(connection):
+        return (
+            value(metrics, "poll_age_seconds", connection=connection, kind="delta"),
+            value(metrics, "status_age_max_seconds", connection=connection),
+            value(metrics, "connection_up", connection=connection),
+            value(metrics, "deletions_rate_limited", connection=connection),
+        )
+
+    assert of("default") == (0, 15, 1, 0)
+    assert of("other") == (5, 5, 0, 7)
+
+
+def test_the_watch_is_one_or_zero(metrics):
     assert value(metrics, "watch_established") == 0
 
-    metrics.connection(up=True)
     metrics.watch(established=True)
-    assert value(metrics, "connection_up") == 1
     assert value(metrics, "watch_established") == 1
 
-    metrics.connection(up=False)
     metrics.watch(established=False)
-    assert value(metrics, "connection_up") == 0
     assert value(metrics, "watch_established") == 0
 
 

@@ -115,14 +115,14 @@ async def test_metrics_are_prometheus_text_unless_openmetrics_is_asked_for(ask, 
     assert status == 200
     assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
     plain = {sample.name: sample.value for family in parse_text(text) for sample in family.samples}
-    assert plain["runai_operator_queue_depth"] == 7
+    assert plain["runai_operator_workqueue_depth"] == 7
 
     status, text, headers = await ask("/metrics", Accept=openmetrics)
     assert status == 200
     assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert text.endswith("# EOF\n")
     opened = {sample.name: sample.value for family in parse_openmetrics(text) for sample in family.samples}
-    assert opened["runai_operator_queue_depth"] == 7
+    assert opened["runai_operator_workqueue_depth"] == 7
 
 
 @pytest.mark.parametrize(
