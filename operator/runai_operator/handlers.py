@@ -23,11 +23,12 @@ from typing import Any, NoReturn
 
 import kopf
 
-from runai_operator.domain.errors import BridgeError, clip
+from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import GROUP, PLURAL, VERSION, Meta
 from runai_operator.kube.auth import USER_AGENT, KubeSession
 from runai_operator.kube.watch import WatchedResponse, WatchGuard, WatchState
 from runai_operator.kube.wire import meta_from_object
+from runai_operator.text import clip
 
 logger = logging.getLogger(__name__)
 

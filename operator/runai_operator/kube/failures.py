@@ -23,9 +23,9 @@ from runai_operator.domain.errors import (
     KubernetesUnavailable,
     StaleObject,
     Vanished,
-    clip,
 )
 from runai_operator.kube.wire import Answer
+from runai_operator.text import clip
 
 FOREIGN = (aiohttp.ClientError, OSError, Unreadable, ConfigException)
 """Everything that a call can raise; OSError holds the TLS errors and timeouts."""

@@ -18,9 +18,10 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from runai_operator.codecs.json import Unreadable, decode_json
-from runai_operator.domain.errors import InvalidWorkload, clip
+from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.manifest import OWNER_ANNOTATIONS, read_mark
 from runai_operator.domain.model import Gvk, Project, Remote, Row, RowPage
+from runai_operator.text import clip, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,7 +95,7 @@ def parse(answer: Answer) -> Json:
     if answer.body is None:
         raise Unreadable("larger than expected")
     if answer.content_type and not _JSON_TYPE.match(answer.content_type):
-        raise Unreadable(f"not JSON but {clip(_line(answer.content_type), 64)}")
+        raise Unreadable(f"not JSON but {clip(one_line(answer.content_type), 64)}")
     return _json_object(answer.body)
 
 
@@ -109,7 +110,7 @@ def read_error(answer: Answer) -> ApiError | None:
         return None  # with a kind it is Kubernetes' Status: the base URL points at an API server
     if not isinstance(details, str | None):
         return None
-    return ApiError(code, _line(message), _line(details) if details else None)
+    return ApiError(code, one_line(message), one_line(details) if details else None)
 
 
 def read_oauth_error(answer: Answer) -> str | None:
@@ -199,7 +200,7 @@ def read_scheduling_messages(body: Json) -> tuple[str, ...]:
     listed = body.get("pendingSchedulingMessages")
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     said = (_word(entry.get("userMessage"), _SENTENCE) or _word(entry.get("reason")) for entry in entries)
-    return tuple(dict.fromkeys(clip(_line(text), 512) for text in said if text))[:_MOST_MESSAGES]
+    return tuple(dict.fromkeys(clip(one_line(text), 512) for text in said if text))[:_MOST_MESSAGES]
 
 
 def list_params(query: RowQuery) -> dict[str, str | int]:
@@ -382,7 +383,9 @@ def _equals(**wanted: str | None) -> list[str]:
         if value is None:
             continue
         if not _FILTER_VALUE.fullmatch(value):
-            raise InvalidWorkload(f"The {name} {clip(_line(value), 64)!r} has characters that Run:ai cannot look up.")
+            raise InvalidWorkload(
+                f"The {name} {clip(one_line(value), 64)!r} has characters that Run:ai cannot look up."
+            )
         conditions.append(f"{name}=={value}")
     return conditions
 
@@ -427,11 +430,6 @@ def _word(value: Any, limit: int = _WORD) -> str | None:
 
 def _sentence(value: Any) -> str | None:
     return _word(value, _SENTENCE)
-
-
-def _line(text: str) -> str:
-    """One printable line."""
-    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
 
 
 def _moment(value: Any) -> str | None:
