@@ -21,12 +21,13 @@ from pathlib import Path
 from types import CoroutineType
 from typing import Any, NoReturn
 
-from runai_operator.domain.errors import BridgeError, clip
+from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import GROUP, PLURAL, VERSION, Meta
 from runai_operator.kube.auth import USER_AGENT, KubeSession
 from runai_operator.kube.watch import WatchedResponse, WatchGuard, WatchState
 from runai_operator.kube.wire import meta_from_object
 from runai_operator.lean import absent
+from runai_operator.text import clip
 
 # kopf would load client libraries only to recognise their objects among those that it is given.
 with absent("kubernetes", "kubernetes_asyncio", "pykube"):

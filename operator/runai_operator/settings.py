@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from runai_operator.domain.errors import clip
+from runai_operator.text import clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 MAX_DEPTH = 500
-"""Deepest nesting we take. Python itself gives up near 1,000, and everything we do with a value recurses through it."""
+"""Deepest nesting we take: half of what Python's own readers and writers can recurse through."""
 
 
 class Unreadable(ValueError):
@@ -45,7 +45,7 @@ def decode_json(
         raise
     except ValueError:
         raise Unreadable("a number has too many digits") from None
-    if data.count(b"[") + data.count(b"{") > max_depth and _is_deeper(value, max_depth):
+    if data.count(b"[") + data.count(b"{") > max_depth and is_deeper(value, max_depth):
         raise _too_deep(max_depth)
     return _without_lone_surrogates(value) if b"\\ud" in data or b"\\uD" in data else value
 
@@ -78,7 +78,7 @@ def cut(data: bytes, *paths: str) -> bytes:
     return b"".join([*pieces, data[copied:]])
 
 
-def _is_deeper(value: Any, limit: int) -> bool:
+def is_deeper(value: Any, limit: int) -> bool:
     """Whether containers are nested beyond `limit`; goes level by level, since recursion is what we guard against."""
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(limit):

@@ -17,15 +17,13 @@ from typing import Any, NoReturn
 
 import yaml
 
-from runai_operator.codecs.json import Unreadable, decode_json
-from runai_operator.domain.errors import InvalidWorkload, TooLarge
+from runai_operator.codecs.json import MAX_DEPTH, Unreadable, decode_json
 
 QUICK_NODES = 20_000
 """Values that are read in a few hundredths of a second."""
 FULL_NODES = 1_000_000
 EXPANDED_CHARACTERS = 3_000_000
 """Text in all scalars after aliases are expanded; more could not be submitted anyhow."""
-MAX_DEPTH = 500
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -37,15 +35,20 @@ _INTEGER = re.compile(
     r"(?P<sign>[-+]?)(0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)|(?P<dec>0|[1-9][0-9]*))"
 )
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_BAD_CHARACTERS = "the YAML cannot be read: it holds characters that YAML does not allow"
 _PREFIX = "tag:yaml.org,2002:"
 _BASES = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
 
 
-def read_yaml(text: str, *, max_nodes: int = FULL_NODES) -> Any:
-    """The one document of `text` as JSON values.
+class TooMany(Exception):
+    """The text holds more values than the caller wanted to read, and may be fine."""
 
-    Raises `InvalidWorkload` with line and column, never with content, and `TooLarge` when it holds more than
-    `max_nodes` values and `max_nodes` is less than what is allowed at all.
+
+def read_yaml(text: str, *, max_nodes: int = FULL_NODES) -> Any:
+    """The one document of `text` as JSON values; as kubectl does, it overlooks documents that hold nothing.
+
+    Raises `Unreadable` with line and column, never with content, and `TooMany` when it holds more than `max_nodes`
+    values and `max_nodes` is less than what is allowed at all.
     """
     reader = _Reader(max_nodes)
     try:
@@ -55,8 +58,10 @@ def read_yaml(text: str, *, max_nodes: int = FULL_NODES) -> Any:
         if text.lstrip().startswith("{"):
             return _read_json(text, error)
         raise _syntax_error(error) from None
-    if not reader.documents:
-        raise InvalidWorkload("the YAML is empty: give one Kubernetes object")
+    except UnicodeEncodeError:
+        raise Unreadable(_BAD_CHARACTERS) from None
+    if reader.value is None:
+        raise Unreadable("the YAML is empty: give one Kubernetes object")
     return reader.value
 
 
@@ -68,11 +73,11 @@ def _read_json(text: str, error: yaml.YAMLError) -> Any:
         raise _syntax_error(error) from None
 
 
-def _syntax_error(error: yaml.YAMLError) -> InvalidWorkload:
+def _syntax_error(error: yaml.YAMLError) -> Unreadable:
     if not isinstance(error, yaml.MarkedYAMLError):
-        return InvalidWorkload("the YAML cannot be read: it holds characters that YAML does not allow")
+        return Unreadable(_BAD_CHARACTERS)
     mark = error.problem_mark or error.context_mark
-    return InvalidWorkload(f"the YAML cannot be read{_at(mark)}: {error.problem or 'syntax error'}")
+    return Unreadable(f"the YAML cannot be read{_at(mark)}: {error.problem or 'syntax error'}")
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -109,19 +114,18 @@ _MERGE = object()
 class _Reader:
     def __init__(self, max_nodes: int) -> None:
         self.value: Any = None
-        self.documents = 0
         self._max_nodes = max_nodes
         self._size = _Size()
         self._open: list[_Open] = []
+        self._document: Any = None
         self._anchors: dict[str, tuple[Any, _Size, int]] = {}
 
     def take(self, event: Any) -> None:
         """One event of the parser."""
         match event:
             case yaml.DocumentStartEvent():
-                self.documents += 1
-                if self.documents > 1:
-                    _fail(event, "there is more than one document: make one RunaiWorkload for each of them")
+                self._document = event
+                self._anchors.clear()
             case yaml.ScalarEvent():
                 self._count(event, 1, len(event.value))
                 value = _scalar(event, as_key=self._expects_key())
@@ -137,6 +141,10 @@ class _Reader:
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._end(event)
 
+    def _expect_first_document(self) -> None:
+        if self.value is not None:
+            _fail(self._document, "there is more than one document: make one RunaiWorkload for each of them")
+
     def _expects_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].value, dict) and not self._open[-1].has_key
 
@@ -145,6 +153,8 @@ class _Reader:
             _fail(event, "a key must be a string, a number or a boolean")
         if len(self._open) >= MAX_DEPTH:
             _fail(event, f"it is nested deeper than {MAX_DEPTH} levels")
+        if not self._open:
+            self._expect_first_document()
         self._count(event, 1, 0)
         if event.anchor:
             self._anchors.pop(event.anchor, None)
@@ -172,7 +182,9 @@ class _Reader:
 
     def _put(self, event: Any, value: Any, height: int) -> None:
         if not self._open:
-            self.value = value
+            if value is not None:
+                self._expect_first_document()
+                self.value = value
             return
         parent = self._open[-1]
         parent.height = max(parent.height, height + 1)
@@ -197,7 +209,7 @@ class _Reader:
         self._size.characters += characters
         if self._size.nodes > self._max_nodes:
             if self._max_nodes < FULL_NODES:
-                raise TooLarge(f"the YAML holds more than {self._max_nodes} values")
+                raise TooMany(f"the YAML holds more than {self._max_nodes} values")
             _fail(event, f"it expands to more than {FULL_NODES:,} values")
         if self._size.characters > EXPANDED_CHARACTERS:
             _fail(event, f"it expands to more than {EXPANDED_CHARACTERS:,} characters")
@@ -274,7 +286,7 @@ def _key(event: Any, value: Any) -> str:
 
 
 def _fail(event: Any, why: str) -> NoReturn:
-    raise InvalidWorkload(f"the YAML cannot be used{_at(event.start_mark)}: {why}")
+    raise Unreadable(f"the YAML cannot be used{_at(event.start_mark)}: {why}")
 
 
 def _at(mark: Any) -> str:

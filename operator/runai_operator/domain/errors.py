@@ -24,6 +24,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar, Self
 
+from runai_operator.text import clip as clip  # noqa: PLC0414 - `domain.status` takes it from here
+
 MESSAGE_LIMIT = 1024
 """Longest error message we keep, in characters."""
 
@@ -165,8 +167,3 @@ class TooLarge(BridgeError):
     """Reading or encoding this workload would hold up others."""
 
     reason = "TooLarge"
-
-
-def clip(text: str, limit: int) -> str:
-    """`text` in at most `limit` characters, with an ellipsis where something was cut."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"

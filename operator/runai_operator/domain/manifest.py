@@ -126,9 +126,17 @@ def content_hash(manifest: Json, *, priority: str | None, category: str | None, 
 
 
 def _without_nulls(value: Any) -> Any:
+    """A copy without the fields that are null. Loops: comprehensions would take a second frame for each level."""
     if isinstance(value, dict):
-        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+        kept = {}
+        for key, inner in value.items():
+            if inner is not None:
+                kept[key] = _without_nulls(inner) if isinstance(inner, dict | list) else inner
+        return kept
+    items = []
+    for inner in value:
+        items.append(_without_nulls(inner) if isinstance(inner, dict | list) else inner)  # noqa: PERF401
+    return items
 
 
 def same_content(old: str, new: str) -> bool | None:

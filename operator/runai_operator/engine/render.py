@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES, read_yaml
+from runai_operator.codecs.json import Unreadable
+from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES, TooMany, read_yaml
 from runai_operator.domain import manifest as manifests
-from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.errors import InvalidWorkload, TooLarge
 from runai_operator.domain.memory import Source
 from runai_operator.domain.model import Json, OwnerMark, Project, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
@@ -116,8 +117,13 @@ class Renderer:
 
 
 async def _read(text: str, *, large: bool) -> Json:
-    if large:
-        read: Json = await asyncio.to_thread(read_yaml, text, max_nodes=FULL_NODES)
-    else:
-        read = read_yaml(text, max_nodes=QUICK_NODES)
+    try:
+        if large:
+            read: Json = await asyncio.to_thread(read_yaml, text, max_nodes=FULL_NODES)
+        else:
+            read = read_yaml(text, max_nodes=QUICK_NODES)
+    except Unreadable as error:
+        raise InvalidWorkload(str(error)) from None
+    except TooMany as error:
+        raise TooLarge(str(error)) from None
     return read

@@ -23,10 +23,10 @@ from runai_operator.domain.errors import (
     KubernetesUnavailable,
     StaleObject,
     Vanished,
-    clip,
 )
 from runai_operator.kube.config_loader import ConfigException
 from runai_operator.kube.wire import Answer
+from runai_operator.text import clip
 
 FOREIGN = (aiohttp.ClientError, OSError, Unreadable, ConfigException)
 """Everything that a call can raise; OSError holds the TLS errors and timeouts."""

@@ -27,8 +27,8 @@ import aiohttp
 from yarl import URL
 
 from runai_operator.codecs.json import Unreadable
-from runai_operator.domain.errors import clip
 from runai_operator.kube.wire import METADATA, METADATA_DEPTH, METADATA_LIST, collection_path, decode_metadata
+from runai_operator.text import clip
 
 log = logging.getLogger(__name__)
 

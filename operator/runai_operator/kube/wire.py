@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from runai_operator.codecs.json import TooDeep, Unreadable, cut, decode_json
-from runai_operator.domain.errors import InvalidWorkload, clip
+from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import (
     CONFIRM_DELETE_ANNOTATION,
     FINALIZER,
@@ -42,6 +42,7 @@ from runai_operator.domain.model import (
     TableRow,
     Workload,
 )
+from runai_operator.text import clip
 
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

@@ -27,9 +27,9 @@ from runai_operator.domain.errors import (
     Throttled,
     Unavailable,
     UnexpectedReply,
-    clip,
 )
 from runai_operator.runai.wire import Answer, number, read_date, read_error, read_oauth_error
+from runai_operator.text import clip
 
 FOREIGN = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError, OSError)
 """Everything that sending a request can raise; `OSError` holds the TLS errors and timeouts that httpx lets through."""

@@ -19,9 +19,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from runai_operator.codecs.json import Unreadable, decode_json
-from runai_operator.domain.errors import InvalidWorkload, clip
+from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.manifest import OWNER_ANNOTATIONS, read_mark
 from runai_operator.domain.model import Gvk, Json, Project, Remote, Row, RowPage, RowQuery, Submission
+from runai_operator.text import clip, one_line
 
 PAGE = 500
 """Rows per page, the most that `GET /api/v1/workloads` allows."""
@@ -90,7 +91,7 @@ def parse(answer: Answer) -> Json:
     if answer.body is None:
         raise Unreadable("larger than expected")
     if answer.content_type and not _JSON_TYPE.match(answer.content_type):
-        raise Unreadable(f"not JSON but {clip(_line(answer.content_type), 64)}")
+        raise Unreadable(f"not JSON but {clip(one_line(answer.content_type), 64)}")
     return _json_object(answer.body)
 
 
@@ -105,7 +106,7 @@ def read_error(answer: Answer) -> ApiError | None:
         return None  # with a kind it is a Kubernetes Status: the base URL points at an API server
     if not isinstance(details, str | None):
         return None
-    return ApiError(code, _line(message), _line(details) if details else None)
+    return ApiError(code, one_line(message), one_line(details) if details else None)
 
 
 def read_oauth_error(answer: Answer) -> str | None:
@@ -195,7 +196,7 @@ def read_scheduling_messages(body: Json) -> tuple[str, ...]:
     listed = body.get("pendingSchedulingMessages")
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     said = (_word(entry.get("userMessage"), _SENTENCE) or _word(entry.get("reason")) for entry in entries)
-    return tuple(dict.fromkeys(clip(_line(text), 512) for text in said if text))[:_MOST_MESSAGES]
+    return tuple(dict.fromkeys(clip(one_line(text), 512) for text in said if text))[:_MOST_MESSAGES]
 
 
 def list_params(query: RowQuery) -> dict[str, str | int]:
@@ -379,7 +380,7 @@ def _equals(**wanted: str | None) -> list[str]:
             continue
         if not _FILTER_VALUE.fullmatch(value):
             raise InvalidWorkload(
-                f"The {name} {clip(_line(value), 64)!r} has characters that Run:ai cannot look up. Correct it."
+                f"The {name} {clip(one_line(value), 64)!r} has characters that Run:ai cannot look up. Correct it."
             )
         conditions.append(f"{name}=={value}")
     return conditions
@@ -425,11 +426,6 @@ def _word(value: Any, limit: int = _WORD) -> str | None:
 
 def _sentence(value: Any) -> str | None:
     return _word(value, _SENTENCE)
-
-
-def _line(text: str) -> str:
-    """One printable line."""
-    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
 
 
 def _moment(value: Any) -> str | None:

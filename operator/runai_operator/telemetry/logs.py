@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from runai_operator.domain.errors import clip
+from runai_operator.text import clip
 
 MESSAGE_LIMIT = 4096
 EXTRA_LIMIT = 1024

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runai_operator.codecs.json import MAX_DEPTH
+from runai_operator.codecs.yaml import read_yaml
 from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import Gvk, OwnerMark, Spec
@@ -163,6 +165,25 @@ def test_what_json_cannot_hold_is_refused(value):
 
 def test_encoding_is_compact_and_keeps_wide_text():
     assert manifests.encode({"a": "é", "b": [1]}) == '{"a":"é","b":[1]}'.encode()
+
+
+def from_below(frames: int, function):
+    """What `function` returns with so many more frames on the stack."""
+    return function() if frames == 0 else from_below(frames - 1, function)
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "[{a: "], ids=["lists", "mappings", "both in turn"])
+def test_the_deepest_manifest_that_is_read_can_be_hashed_marked_and_encoded(opening):
+    """Also where the stack is not empty, as it never is."""
+    levels = (MAX_DEPTH - 1) // (2 if opening == "[{a: " else 1)
+    closing = {"[": "]", "{a: ": "}", "[{a: ": "}]"}[opening]
+    manifest = read_yaml(f"{{apiVersion: v1, kind: Pod, spec: {opening * levels}{closing * levels}}}")
+
+    def submit() -> bytes:
+        assert content(manifest).startswith("v1:")
+        return manifests.encode(manifests.with_mark(manifest, name="train", mark=MARK))
+
+    assert json.loads(from_below(200, submit))["spec"] == manifest["spec"]
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=5))

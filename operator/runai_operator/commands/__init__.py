@@ -1,0 +1,1 @@
+"""What `runai-operator` prints for people: one module per command."""
