@@ -8,7 +8,10 @@ TOOLS := .tools
 RUNTIME := $(TOOLS)/runtime
 UV := $(or $(shell command -v uv 2>/dev/null),$(TOOLS)/bin/uv)
 UV_VERSION := 0.13.9
+# What uv looks for: a version, a range of versions or a path. Another one than last time makes the environment anew.
+PYTHON_VERSION ?= >=3.11
 HAVE_PROGRAMS = $(PYTHON) -m controlplane prepare
+CRASH_REPORT ?= build/crash-matrix.md
 
 PYTEST_ARGS ?=
 COMPILE := --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -18,7 +21,7 @@ export PYTHONPATH := tests
 
 .PHONY: help
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: $(INSTALLED) ## Show the whole life of workloads on a real API server (KEEP=1 leaves it running)
@@ -41,8 +44,8 @@ test-model: $(INSTALLED) ## Explore the protocol at random, and show that plante
 	@MODEL_RUNS=2500 $(VENV)/bin/pytest tests/model $(PYTEST_ARGS)
 
 .PHONY: test-crash
-test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike every call; prints the table of cases
-	@echo "==> Crash matrix, faults and bursts, in two worlds: about an hour"
+test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike every call; totals are printed
+	@echo "==> Crash matrix, faults and bursts, in two worlds: about an hour; every case in $(CRASH_REPORT)"
 	@CRASH_REPORT=$(CRASH_REPORT) $(VENV)/bin/pytest tests/crash -m slow -s $(PYTEST_ARGS)
 
 .PHONY: bench
@@ -66,6 +69,27 @@ lint: $(INSTALLED) ## Check style, types, layers and the Dockerfile
 	$(VENV)/bin/lint-imports
 	$(if $(wildcard Dockerfile),$(VENV)/bin/hadolint Dockerfile)
 
+.PHONY: generate
+generate: $(INSTALLED) ## Write every generated file anew
+	@echo "==> Generated files: seconds"
+	$(PYTHON) docs/generate_status.py
+	$(PYTHON) docs/generate_reference.py
+	$(PYTHON) deploy/examples/generate_large_job.py
+	$(PYTHON) deploy/argocd/generate.py
+	$(PYTHON) -m readers.write_testdata
+	$(PYTHON) deploy/helm/generate.py
+
+.PHONY: generate-types
+generate-types: $(INSTALLED) ## Take the Kubernetes types of the chart's values from a real API server
+	@$(HAVE_PROGRAMS) etcd kube-apiserver >/dev/null
+	@echo "==> Kubernetes types: seconds"
+	$(PYTHON) -m installation.kubernetes_types
+	$(PYTHON) deploy/helm/generate.py
+
+.PHONY: verify
+verify: $(INSTALLED) ## Fail if a generated file is not what its generator writes
+	@.ci/verify
+
 .PHONY: binaries
 binaries: $(INSTALLED) ## Fetch or build etcd and the Kubernetes programs that the tests use
 	@echo "==> Control-plane programs: at once if cached; else a download, or a Go build of about 10 minutes"
@@ -82,12 +106,15 @@ clean: ## Remove what the targets made here; downloads and builds in the user's 
 	rm -rf $(VENV) $(TOOLS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(PYTHON_VERSION))
+.PHONY: $(INSTALLED)
+endif
 $(INSTALLED): requirements-dev.txt pyproject.toml | $(UV)
-	@echo "==> Python environment in $(VENV): about a minute, only when dependencies change"
-	@test -x $(PYTHON) || $(UV) venv --quiet --python '>=3.11' $(VENV)
+	@echo "==> Python environment in $(VENV): about a minute, only when dependencies or PYTHON_VERSION change"
+	@test "$$(cat $@ 2>/dev/null)" = '$(PYTHON_VERSION)' || $(UV) venv --quiet --clear --python '$(PYTHON_VERSION)' $(VENV)
 	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements-dev.txt
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation -e .
-	@touch $@
+	@echo '$(PYTHON_VERSION)' >$@
 
 # What the image has, and nothing of ours or of the tests.
 $(RUNTIME)/.installed: requirements.txt $(INSTALLED) | $(UV)

@@ -1,7 +1,6 @@
 """The types of Kubernetes that the chart's values pass on, as JSON Schema: every field is known, and no other is taken.
 
-They come from the OpenAPI of a running API server. Run it as `PYTHONPATH=tests .venv/bin/python -m installation.kubernetes_types`
-after a change of the pinned Kubernetes, then deploy/helm/generate.py, which copies them into values.schema.json.
+They come from the OpenAPI of a running API server. Run `make generate-types` after a change of the pinned Kubernetes.
 """
 
 from __future__ import annotations

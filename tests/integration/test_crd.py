@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -798,9 +797,3 @@ def test_the_crd_can_be_applied_client_side_and_kept_in_an_annotation():
 def test_kustomize_takes_the_crd(control_plane: ControlPlane):
     built = control_plane.kubectl("kustomize", str(CRD_FILE.parent)).stdout
     assert yaml.safe_load(built) == CRD
-
-
-def test_the_reference_page_is_written_from_the_crd():
-    """If not: run docs/generate_reference.py."""
-    generator = runpy.run_path(str(REPOSITORY / "docs" / "generate_reference.py"))
-    assert generator["TARGET"].read_text() == generator["text"]()

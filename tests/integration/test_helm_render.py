@@ -398,12 +398,6 @@ def test_nothing_outgrows_where_kubernetes_and_helm_keep_it():
     assert everything + len(Helm().template(CI["everything"])) < MIB, "a release is kept in one Secret"
 
 
-def test_what_is_generated_is_up_to_date():
-    stale = [str(path) for path, text in GENERATOR["files"]().items() if path.read_text() != text]
-
-    assert stale == [], "run python deploy/helm/generate.py"
-
-
 def test_the_copies_of_crds_are_all_there_are():
     source = {path.name for path in (ROOT / "crds").glob("*.yaml")} - {"kustomization.yaml"}
 

@@ -96,7 +96,7 @@ def test_a_lax_schema_would_be_found(schema, lax):
 
 
 def test_the_types_of_kubernetes_are_those_of_the_api_server(control_plane: ControlPlane):
-    """If not: run the module `installation.kubernetes_types`, then deploy/helm/generate.py."""
+    """If not: run `make generate-types`."""
     if kubernetes_types.version_of(control_plane.client) != KUBERNETES["kubernetes"]:
         pytest.skip("the API server is of another version")
 

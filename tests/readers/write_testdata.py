@@ -1,7 +1,4 @@
-"""Write the test data of Argo CD's resource_customizations, so that it is what the operator itself produces.
-
-Run it as `PYTHONPATH=tests .venv/bin/python -m readers.write_testdata`.
-"""
+"""Write the test data of Argo CD's resource_customizations, so that it is what the operator itself produces."""
 
 from __future__ import annotations
 
@@ -181,6 +178,10 @@ def _dump(value: Json) -> str:
 
 
 if __name__ == "__main__":
-    for path, text in files().items():
+    wanted = files()
+    for path in FOLDER.rglob("*.yaml"):
+        if path not in wanted:
+            path.unlink()
+    for path, text in wanted.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -11,7 +11,7 @@ import yaml
 from readers import Json
 from readers.argo import FLAVOURS, Argo, Health, Script, ScriptError
 from readers.combinations import GENERATION, NEVER, item_with
-from readers.write_testdata import ANY_TIME, FOLDER, files
+from readers.write_testdata import ANY_TIME, FOLDER
 from runai_operator.domain.model import RECONCILE_ANNOTATION
 
 REPOSITORY = Path(__file__).parents[3]
@@ -45,13 +45,6 @@ def test_every_file_of_test_data_is_tested():
     cases = [*ACTION_TESTS["discoveryTests"], *ACTION_TESTS["actionTests"]]
     named = {case[key] for case in cases for key in ("inputPath", "expectedOutputPath") if key in case}
     assert named == {f"testdata/{path.name}" for path in (FOLDER / "actions" / "testdata").iterdir()}
-
-
-def test_the_test_data_is_what_the_operator_writes():
-    """If not: run `PYTHONPATH=tests .venv/bin/python -m readers.write_testdata`, and remove what is left over."""
-    wanted = files()
-    found = {path: path.read_text() for path in FOLDER.rglob("*.yaml")}
-    assert found == wanted
 
 
 READY: Json = {"type": "Ready", "status": "True", "reason": "Running", "message": "the workload is running"}
@@ -117,12 +110,6 @@ def test_a_refresh_asks_with_the_time_as_its_token(argo):
     left = argo.act("refresh", item_with(NEVER))
 
     assert left["metadata"]["annotations"][RECONCILE_ANNOTATION] == "2026-06-01T12:00:00Z"
-
-
-def test_the_files_for_an_installation_are_written_from_the_scripts():
-    """If not: run deploy/argocd/generate.py."""
-    for path, text in GENERATOR["files"]().items():
-        assert path.read_text() == text
 
 
 def test_the_scripts_arrive_in_argocd_cm_as_they_are():
