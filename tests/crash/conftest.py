@@ -64,13 +64,13 @@ class Stage:
 
 @pytest.fixture(scope="session")
 def report() -> Iterator[Report]:
-    """The table of all cases; printed at the end, and written where `CRASH_REPORT` says."""
+    """All cases: their totals are printed at the end, and everything is written where `CRASH_REPORT` says."""
     made = Report()
     yield made
-    text = made.markdown()
-    sys.__stdout__.write(f"\n{text}\n") if sys.__stdout__ else None
+    sys.__stdout__.write(f"\n{made.totals()}\n") if sys.__stdout__ else None
     if target := os.environ.get("CRASH_REPORT"):
-        Path(target).write_text(text)
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_text(made.markdown())
 
 
 @pytest.fixture

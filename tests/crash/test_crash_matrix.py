@@ -57,7 +57,7 @@ def interrupted(path, world, stage, point: str) -> Row:
     healthy = stage.operator(**path.env)
     seconds = stage.wait(f"{path.name} after {point}", lambda: path.done(stage.workloads))
     creates, live = stage.runai.effective_creates(), len(stage.runai.live())
-    row = Row(path.name, world, point, struck, creates, live, seconds)
+    row = Row("kill", path.name, world, point, struck, creates, live, seconds)
     assert len(stage.orphans()) == path.orphans, row
     item = stage.workloads.find(NAME)
     if item is not None:

@@ -63,6 +63,7 @@ def test_struck_by_a_fault(path, method, rule, world, stage, report):
     seconds = one.wait(f"{path.name} after {rule}", lambda: path.done(one.workloads))
     left = one.runai.admin("GET", "faults")
     row = Row(
+        "fault",
         path.name,
         world,
         f"{rule} on {method}",
