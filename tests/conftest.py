@@ -5,6 +5,7 @@ Where the control plane's programs are missing, the tests that need one fail wit
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,6 +15,11 @@ import pytest
 from controlplane import ApiError, Client, ControlPlane
 
 API = "/apis/bridge.run.ai/v1alpha1"
+
+
+def pytest_configure() -> None:
+    """Tell asyncio that there is no event loop, or the plugins' asking for one makes one that nobody closes."""
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")

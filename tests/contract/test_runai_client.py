@@ -66,14 +66,19 @@ class Server:
         self.port = 0
         self.tls: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
+        """Cuts off whoever is still connected: some behaviours would go on for ever."""
         assert self._server
         self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def has_seen(self, requests: int) -> None:
         async with self._news:
@@ -81,6 +86,14 @@ class Server:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._serving.add(asyncio.current_task())
+        try:
+            await self._converse(reader, writer)
+        except asyncio.CancelledError:
+            writer.transport.abort()
+        writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -94,8 +107,6 @@ class Server:
                 if is_token or self.behave is not _refuse_early:
                     peer.body = await reader.readexactly(wants)
                 await (self.behave_at_token if is_token else self.behave)(peer)
-        with contextlib.suppress(Exception):
-            writer.close()
 
 
 async def _token(peer: Peer) -> None:

@@ -19,6 +19,7 @@ def test_told_to_stop_it_ends_with_zero_and_in_silence(told_by, tmp_path):
         assert running.output().count("\n") == 1
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # listen() leaves one that it cannot bind
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -88,6 +88,7 @@ class Server:
         with httpx.Client(verify=False, trust_env=False) as http:  # only readiness: real clients verify
             while not _is_ok(http, url):
                 if self._process.poll() is not None:
+                    self.stop()
                     raise StartFailed(f"{self.name} ended while starting:\n{self.output()[-LOG_TAIL:]}")
                 if time.monotonic() > deadline:
                     self.stop()

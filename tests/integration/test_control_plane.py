@@ -135,12 +135,11 @@ def test_nothing_is_left_of_a_stopped_control_plane():
 def test_servers_do_not_outlive_a_killed_starter():
     """Neither a killed pytest nor a killed demo leaves an API server behind."""
     command = [sys.executable, "-m", "controlplane", "run"]
-    starter = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True)
-    assert starter.stdout.readline().startswith("export KUBECONFIG=")
-    servers = psutil.Process(starter.pid).children(recursive=True)
-    assert {server.name() for server in servers} >= {"etcd", "kube-apiserver"}
-    starter.send_signal(signal.SIGKILL)
-    starter.wait()
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout.readline().startswith("export KUBECONFIG=")
+        servers = psutil.Process(starter.pid).children(recursive=True)
+        assert {server.name() for server in servers} >= {"etcd", "kube-apiserver"}
+        starter.send_signal(signal.SIGKILL)
     gone, alive = psutil.wait_procs(servers, timeout=HANG_GUARD)
     assert (len(gone), alive) == (len(servers), [])
 

@@ -101,7 +101,7 @@ def test_a_refused_manifest_is_stalled_with_the_words_of_the_api_and_can_be_corr
     item = workloads.wait_condition("a", "Stalled", "True", reason="InvalidSpec")
 
     assert "workload type not found" in condition(item, "Ready")["message"]
-    assert not item["metadata"].get("finalizers"), "nothing was created, so nothing needs to be held"
+    workloads.wait("a", lambda item: not item["metadata"].get("finalizers"), what="nothing was created, but it is held")
 
     workloads.apply("a", manifest=RUNS_ON)
     workloads.wait_condition("a", "Ready", "True")
