@@ -1,6 +1,6 @@
 """The v1 list as the read model it is: rows that follow the world with a lag, indexed, so that a page costs a page.
 
-What a row shows changes only at moments that the world can tell beforehand; they wait in a heap, and a list call first
+What a row shows changes only at moments that the world knows beforehand; they wait in a heap, and a list call first
 redraws the rows whose moment has come. `World.listed` says the same without an index, and a test holds both together.
 """
 
@@ -94,7 +94,7 @@ class Listing:
         world.on_change = self._expect
 
     def reset(self) -> None:
-        """Draw every row anew: after a change of the world that no moment tells, as a switch is."""
+        """Recompute every row: after a change of the world that has no moment, such as a switch."""
         self._active, self._deleted = Shelf("phaseUpdatedAt"), Shelf("deletedAt")
         self._agenda.clear()
         self._seen = -math.inf
@@ -112,7 +112,7 @@ class Listing:
         return asked.page((self._deleted if is_deleted else self._active).find(asked))
 
     def _expect(self, workload: Workload) -> None:
-        """Look at it with the next call, and whenever it changes by itself."""
+        """Recompute its row with the next call, and whenever it changes by itself."""
         later = {moment for moment in self._moments(workload) if self._seen < moment < math.inf}
         for moment in (self._seen, *later):
             heapq.heappush(self._agenda, (moment, next(self._order), workload))

@@ -16,7 +16,7 @@ from runai_simulator.switches import Switches
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 when told to stop, 2 for arguments that cannot be used."""
+    """Exit code: 0 when stopped by a signal, 2 for arguments that cannot be used."""
     args = _parser().parse_args(argv)
     try:
         simulator = Simulator(Switches().changed(dict(map(_switch, args.switch))), seed=args.seed)
@@ -42,9 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="runai-simulator", description="A stand-in for the Run:ai control plane, with its state in memory."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="serve until told to stop")
+    serve = commands.add_parser("serve", help="serve until stopped")
     serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8000, help="0 takes a free one; the first line printed tells it")
+    serve.add_argument("--port", type=int, default=8000, help="0 takes a free one; the first line printed shows it")
     serve.add_argument("--tls-cert", help="PEM file; with --tls-key")
     serve.add_argument("--tls-key")
     serve.add_argument("--seed", type=int, help="makes ids and faults with a probability repeatable")

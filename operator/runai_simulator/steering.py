@@ -45,7 +45,7 @@ class Steering:
 
 
 def read(annotations: Mapping[str, Any]) -> Steering:
-    """Raises `ValueError` for what cannot be understood: a typing error must not look like a working simulation."""
+    """Raises `ValueError` for what cannot be understood: a typing error must not pass for a working simulation."""
     given = {key: str(annotations[key]) for key in ANNOTATIONS if key in annotations}
     for key in annotations:
         if key.startswith(PREFIX) and key not in given:

@@ -46,7 +46,7 @@ class Switches:
     dry_run: bool = True
     """`dryRun` is known; else it is ignored, and creates."""
     sync_info: bool = True
-    """GET tells `syncInfo`; else it is left out, as the schema allows."""
+    """GET shows `syncInfo`; else it is left out, as the schema allows."""
     sync_failure_recovers: bool = False
     """A failed sync is tried again, and then succeeds; else Failed is final until the next PUT."""
     cluster_connected: bool = True

@@ -47,7 +47,7 @@ class Tokens:
         self._ends.clear()
 
     def _issue(self, expiry_field: str) -> tuple[str, Json]:
-        """A token, and what is told of its end."""
+        """A token, and what the answer says of its expiry."""
         switches, now = self._world.switches, self._clock()
         issued = int(now + switches.clock_skew)
         claims = {"iat": issued, "exp": issued + int(switches.token_lifetime), "jti": secrets.token_hex(8)}

@@ -131,12 +131,12 @@ class World:
         self.creates: list[tuple[str, str]] = []
         """Project id and name of each POST that took effect, in order."""
         self.on_change: Callable[[Workload], None] = lambda _: None
-        """Told of every workload of which the lists may show something else, now or at its `moments`."""
+        """Called with every workload that the lists may show differently, now or at its `moments`."""
         self._workloads: dict[str, Workload] = {}
         self._by_v1_id: dict[str, Workload] = {}
         self._by_name: dict[tuple[str, str], Workload] = {}
         self._waiting: dict[str, bool] = {}
-        """Ids of what the clusters have yet to be told of, and whether its content was edited."""
+        """Ids of what has yet to reach the clusters, and whether its content was edited."""
 
     def __iter__(self) -> Iterator[Workload]:
         return iter(self._workloads.values())

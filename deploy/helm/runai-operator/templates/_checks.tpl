@@ -1,4 +1,4 @@
-{{/* What the schema cannot say well: values that depend on each other. All that is wrong is told at once. */}}
+{{/* What the schema cannot express well: values that depend on each other. All problems are reported at once. */}}
 
 {{- define "runai-operator.check" -}}
 {{- $problems := list }}

@@ -1,4 +1,4 @@
-{{/* The operator's environment: one variable for each value. docs/configuration.md tells what each means. */}}
+{{/* The operator's environment: one variable for each value. docs/configuration.md explains each. */}}
 
 {{- define "runai-operator.env" -}}
 - name: RUNAI_BASE_URL

@@ -24,14 +24,14 @@
   resources: [namespaces]
   resourceNames: [kube-system]
   verbs: [get]
-{{- /* a CustomResourceDefinition that is being deleted takes its objects along: their workloads must stay */}}
+{{- /* deleting the CustomResourceDefinition deletes its objects: their workloads must stay until that is confirmed */}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   resourceNames: [runaiworkloads.bridge.run.ai]
   verbs: [get]
 {{- end }}
 
-{{/* The operator's own namespace: the record of workloads that lost their object. "create" cannot be limited by name. */}}
+{{/* The operator's own namespace: the record of orphans. "create" cannot be limited by name. */}}
 {{- define "runai-operator.recordRules" -}}
 - apiGroups: [""]
   resources: [configmaps]
