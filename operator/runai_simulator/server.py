@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
 
 from runai_simulator.app import Simulator
+
+PATIENCE = 1.0
+"""Seconds for which requests under way may still be answered at the end."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -23,9 +28,35 @@ def listen(host: str, port: int) -> socket.socket:
     return made
 
 
-def make_server(simulator: Simulator, *, tls_cert: str | None = None, tls_key: str | None = None) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """Ends in good order once `should_exit` is set, before it serves as well; signals are left to whoever runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: uvicorn would raise each signal once more at the end, in the midst of whatever runs then."""
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Requests may end for a second; whom a fault never answers would wait for ever."""
+        cut = asyncio.get_running_loop().call_later(PATIENCE, self._cut)
+        await super().shutdown(sockets)
+        cut.cancel()
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+
+
+def make_server(simulator: Simulator, *, tls_cert: str | None = None, tls_key: str | None = None) -> Server:
     """A server for `simulator`; give it the socket in `serve(sockets=[...])`."""
-    app: Any = simulator.app
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # cut at the end: uvicorn would call it a failure of ours
+            await simulator.app(scope, receive, send)
+
     config = uvicorn.Config(
         app,
         http="h11",  # faults reach for its request cycle
@@ -37,9 +68,8 @@ def make_server(simulator: Simulator, *, tls_cert: str | None = None, tls_key: s
         date_header=False,
         ssl_certfile=tls_cert,
         ssl_keyfile=tls_key,
-        timeout_graceful_shutdown=1,  # whom a fault never answers would wait for ever
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 class RunningSimulator:
