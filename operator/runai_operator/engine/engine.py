@@ -32,7 +32,6 @@ WRITE_SPACING = 1.0
 """Seconds between two status writes that only polling asks for: changes within are written together."""
 RESYNC_INTERVAL = 600.0
 SOURCE_INTERVAL = 60.0
-REPORT_INTERVAL = 5.0
 SETTLING_TIME = 2.0
 """Seconds after a submission before a list that lacks it means anything beyond its lag."""
 
@@ -124,7 +123,6 @@ class Engine:
             group.create_task(self._definition.run())
             group.create_task(self._every(RESYNC_INTERVAL, self.resync))
             group.create_task(self._every(SOURCE_INTERVAL, self._check_sources))
-            group.create_task(self._every(REPORT_INTERVAL, self._report))
 
     def silent_for(self) -> float:
         """Seconds since a worker last took or finished work, 0 while there is none to do."""
@@ -314,7 +312,8 @@ class Engine:
                     record.check_content = True
                     self._enqueue(record, Lane.PERIODIC)
 
-    def _report(self) -> None:
+    def report(self) -> None:
+        """Tell the observer how many there are of everything, by now."""
         self._observer.workloads(self.records.counts())
         now = self._clock()
         waits = [

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
 
+    from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
     from runai_operator.telemetry.health import Check
@@ -28,6 +29,7 @@ class TelemetryServer:
     """Serves probes and metrics.
 
     The checks are asked on every request and must not block. `?verbose` lists them all; a failing probe always does.
+    `measure` is called before metrics are read, to set those that would else be old; nor may it block.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class TelemetryServer:
         *,
         healthy: Checks,
         ready: Checks,
+        measure: Callable[[], None],
         host: str | None,
         port: int,
     ) -> None:
@@ -45,7 +48,7 @@ class TelemetryServer:
         app = web.Application()
         app.router.add_get("/healthz", _probe("healthz", healthy))
         app.router.add_get("/readyz", _probe("readyz", ready))
-        app.router.add_get("/metrics", make_aiohttp_handler(registry))
+        app.router.add_get("/metrics", _metrics(registry, measure))
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
 
     async def start(self) -> None:
@@ -99,6 +102,16 @@ def _probe(name: str, checks: Checks) -> Callable[[web.Request], Awaitable[web.R
         return web.Response(text=body, status=200 if passed else 503, headers={"Cache-Control": "no-store"})
 
     return answer
+
+
+def _metrics(registry: CollectorRegistry, measure: Callable[[], None]) -> Handler:
+    answer = make_aiohttp_handler(registry)
+
+    async def measured(request: web.Request) -> web.StreamResponse:
+        measure()
+        return await answer(request)
+
+    return measured
 
 
 def _line(check: Check) -> str:
