@@ -62,7 +62,7 @@ def _serve(args: argparse.Namespace, signals: Signals) -> int:
 
     try:
         simulator = Simulator(Switches().changed(dict(map(_switch, args.switch))), seed=args.seed)
-        server = make_server(simulator, tls_cert=args.tls_cert, tls_key=args.tls_key)
+        server = make_server(simulator.app, tls_cert=args.tls_cert, tls_key=args.tls_key)
         server.config.load()  # the certificate, before anything is promised
         socket = listen(args.host, args.port)
     except (ValueError, OverflowError, OSError) as error:

@@ -13,6 +13,7 @@ from typing import Any, Self
 import uvicorn
 
 from runai_simulator.app import Simulator
+from runai_simulator.faults import App, Receive, Scope, Send
 
 PATIENCE = 1.0
 """Seconds for which requests under way may still be answered at the end."""
@@ -50,15 +51,16 @@ class Server(uvicorn.Server):
             task.cancel()
 
 
-def make_server(simulator: Simulator, *, tls_cert: str | None = None, tls_key: str | None = None) -> Server:
-    """A server for `simulator`; give it the socket in `serve(sockets=[...])`."""
+def make_server(app: App, *, tls_cert: str | None = None, tls_key: str | None = None) -> Server:
+    """A server for a simulator's `app`; give it the socket in `serve(sockets=[...])`."""
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
         with contextlib.suppress(asyncio.CancelledError):  # cut at the end: uvicorn would call it a failure of ours
-            await simulator.app(scope, receive, send)
+            await app(scope, receive, send)
 
+    serving: Any = served
     config = uvicorn.Config(
-        app,
+        serving,
         http="h11",  # faults reach for its request cycle
         lifespan="off",
         access_log=False,
@@ -73,18 +75,21 @@ def make_server(simulator: Simulator, *, tls_cert: str | None = None, tls_key: s
 
 
 class RunningSimulator:
-    """A simulator that serves from a thread of its own until the `with` block ends."""
+    """Serves from a thread of its own until the `with` block ends: `simulator`, which may be exchanged meanwhile."""
 
     def __init__(self, simulator: Simulator | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.simulator = simulator or Simulator()
         self._socket = listen(host, port)
-        self._server = make_server(self.simulator)
+        self._server = make_server(self._app)
         self._thread = threading.Thread(target=self._serve, name="runai-simulator", daemon=True)
 
     @property
     def url(self) -> str:
         host, port = self._socket.getsockname()[:2]
         return f"http://{host}:{port}"
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.simulator.app(scope, receive, send)
 
     def _serve(self) -> None:
         asyncio.run(self._server.serve(sockets=[self._socket]))
