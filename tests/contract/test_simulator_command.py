@@ -22,7 +22,7 @@ begun = False
 
 def strike(frame, event, _):
     global begun
-    if event != "call" or not (begun or frame.f_code.co_qualname == function):
+    if event != "call" or not (begun or frame.f_code.co_qualname == function) or frame.f_code.co_name == "_hear":
         return
     if begun or frame.f_globals["__name__"] == module:
         begun = again
