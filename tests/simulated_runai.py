@@ -34,23 +34,20 @@ class Clock:
 
 
 class Api:
-    """A simulator that serves while the `with` block lasts, and a client that has a token."""
+    """A new simulator on a running server, which it has to itself, and a client that has a token."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: RunningSimulator) -> None:
         self.clock = Clock()
-        self.simulator = Simulator(Switches().changed(PACE), clock=self.clock)
-        self._running = RunningSimulator(self.simulator)
-        self.url = self._running.url
-        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=10)
+        self.simulator = server.simulator = Simulator(Switches().changed(PACE), clock=self.clock)
+        self.url = server.url
+        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=60)
 
     def __enter__(self) -> Self:
-        self._running.__enter__()
         self.log_in()
         return self
 
     def __exit__(self, *failure: object) -> None:
         self.http.close()
-        self._running.__exit__(*failure)
 
     def wait(self, seconds: float) -> None:
         """Time passes for the control plane, and for nobody else."""

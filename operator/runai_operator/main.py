@@ -36,7 +36,6 @@ WORKER_PATIENCE = 180.0
 """Seconds without a pass taken or finished, while there is work, after which the process is called stuck; a pass makes
 a few calls of a minute at most each."""
 RETRY = 5.0
-REPORT_INTERVAL = 5.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -154,12 +153,13 @@ class Operator:
             self._metrics.registry,
             healthy=lambda: self._healthy(pulse),
             ready=self._ready,
+            measure=self._measure,
             host=settings.listen.host,
             port=settings.listen.port,
         )
         try:
             async with server:
-                await _until(stop, self._bridge(session, runai, stop), pulse.run(), self._report())
+                await _until(stop, self._bridge(session, runai, stop), pulse.run())
         finally:
             await runai.aclose()
             await session.close()
@@ -215,10 +215,10 @@ class Operator:
             Check("watch", self._watch.established, "" if self._watch.established else "no watch on RunaiWorkloads"),
         ]
 
-    async def _report(self) -> None:
-        while True:
-            self._metrics.watch(self._watch.established)
-            await asyncio.sleep(REPORT_INTERVAL)
+    def _measure(self) -> None:
+        self._metrics.watch(self._watch.established)
+        if self._engine is not None:
+            self._engine.report()
 
 
 async def _served(kube: KubeClient) -> None:

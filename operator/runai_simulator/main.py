@@ -3,37 +3,79 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
-from runai_simulator.app import Simulator
-from runai_simulator.server import listen, make_server
 from runai_simulator.switches import Switches
+
+if TYPE_CHECKING:
+    from runai_simulator.server import Server
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 when stopped by a signal, 2 for arguments that cannot be used."""
-    args = _parser().parse_args(argv)
+    """Exit code: 0 when told to stop, at whatever moment, 2 for arguments that cannot be used."""
+    with Signals() as signals:
+        return _serve(_parser().parse_args(argv), signals)
+
+
+class Signals:
+    """SIGTERM and SIGINT while the command runs: they are noted, and the server ends in good order.
+
+    Nothing is raised where they happen to arrive: an exception between two steps leaves the one before undone.
+    """
+
+    def __init__(self) -> None:
+        self.told_to_stop = False
+        self._server: Server | None = None
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            # The process is ending, and one who asks twice must not spoil its exit code.
+            signal.signal(number, signal.SIG_IGN if self.told_to_stop else handler)
+
+    def stop(self, server: Server) -> None:
+        """Stop this server when told to."""
+        self._server = server
+        if self.told_to_stop:
+            server.should_exit = True
+
+    def _hear(self, *_: object) -> None:
+        self.told_to_stop = True
+        if self._server is not None:
+            self._server.should_exit = True
+
+
+def _serve(args: argparse.Namespace, signals: Signals) -> int:
+    # Most of the start: a stop must be heard by then.
+    from runai_simulator.app import Simulator  # noqa: PLC0415
+    from runai_simulator.server import listen, make_server  # noqa: PLC0415
+
     try:
         simulator = Simulator(Switches().changed(dict(map(_switch, args.switch))), seed=args.seed)
-        server = make_server(simulator, tls_cert=args.tls_cert, tls_key=args.tls_key)
+        server = make_server(simulator.app, tls_cert=args.tls_cert, tls_key=args.tls_key)
         server.config.load()  # the certificate, before anything is promised
         socket = listen(args.host, args.port)
     except (ValueError, OverflowError, OSError) as error:
         print(f"runai-simulator: {error}", file=sys.stderr)  # noqa: T201 - a command's own words
         return 2
+    signals.stop(server)
+    if signals.told_to_stop:
+        return 0
     host, port = socket.getsockname()[:2]
     scheme = "https" if args.tls_cert else "http"
     shown = f"[{host}]" if ":" in host else host
     print(f"runai-simulator listening on {scheme}://{shown}:{port}", flush=True)  # noqa: T201 - scripts read it
-    # The server ends in good order and then raises the signal once more, for whoever had it before.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[socket])
+    server.run(sockets=[socket])
     return 0
 
 

@@ -6,17 +6,25 @@ from collections.abc import Iterator
 
 import pytest
 
+from runai_simulator.server import RunningSimulator
 from simulated_runai import Api
 
 
+@pytest.fixture(scope="session")
+def simulator_server() -> Iterator[RunningSimulator]:
+    """Its start and its end take longer than most tests."""
+    with RunningSimulator() as running:
+        yield running
+
+
 @pytest.fixture
-def api() -> Iterator[Api]:
-    with Api() as made:
+def api(simulator_server: RunningSimulator) -> Iterator[Api]:
+    with Api(simulator_server) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def shared_api() -> Iterator[Api]:
     """For calls that are refused and so change nothing."""
-    with Api() as made:
+    with RunningSimulator() as own, Api(own) as made:
         yield made

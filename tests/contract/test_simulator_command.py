@@ -3,20 +3,88 @@
 from __future__ import annotations
 
 import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from runai_simulator.main import main
-from stack import Simulator
+from stack import Process, Simulator
+
+EITHER = pytest.mark.parametrize("told_by", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+STRUCK = """
+import os, sys
+from runai_simulator.main import main
+
+number, (module, _, function), again = int(sys.argv[1]), sys.argv[2].partition(":"), sys.argv[3] == "again"
+begun = False
+
+def strike(frame, event, _):
+    global begun
+    if event != "call" or not (begun or frame.f_code.co_qualname == function) or frame.f_code.co_name == "_hear":
+        return
+    if begun or frame.f_globals["__name__"] == module:
+        begun = again
+        sys.setprofile(strike if again else None)
+        os.kill(os.getpid(), number)
+
+sys.setprofile(strike)
+sys.exit(main(["serve", "--port", "0"]))
+"""
+"""The command, struck by a signal when a function is first called; or then and with every later call of any."""
 
 
-@pytest.mark.parametrize("told_by", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def struck(tmp_path, told_by, moment, *, again=False):
+    command = [sys.executable, "-c", STRUCK, str(int(told_by)), moment, "again" if again else "once"]
+    return Process(command, env={}, log=tmp_path / "simulator.log")
+
+
+@EITHER
 def test_told_to_stop_it_ends_with_zero_and_in_silence(told_by, tmp_path):
     with Simulator(tmp_path) as running:
         running.child.send_signal(told_by)
 
         assert running.wait() == 0
         assert running.output().count("\n") == 1
+
+
+@EITHER
+@pytest.mark.parametrize(
+    ("moment", "lines"),
+    [
+        ("runai_simulator.main:_parser", 0),
+        ("uvicorn:<module>", 0),
+        ("runai_simulator.app:Simulator.__init__", 0),
+        ("runai_simulator.server:listen", 0),
+        ("asyncio.runners:Runner.run", 1),
+        ("uvicorn.server:Server.startup", 1),
+        ("uvicorn.server:Server.main_loop", 1),
+    ],
+)
+def test_told_to_stop_while_it_starts_it_ends_in_the_same_way(told_by, moment, lines, tmp_path):
+    with struck(tmp_path, told_by, moment) as running:
+        assert running.wait() == 0
+        assert running.output().count("\n") == lines
+
+
+@EITHER
+def test_told_to_stop_over_and_over_it_ends_in_the_same_way(told_by, tmp_path):
+    with struck(tmp_path, told_by, "uvicorn.server:Server.startup", again=True) as running:
+        assert running.wait() == 0
+        assert running.output().count("\n") == 1
+
+
+def test_told_to_stop_it_cuts_a_request_that_has_no_end(tmp_path):
+    with Simulator(tmp_path) as running, ThreadPoolExecutor() as beside:
+        running.fault("timeout", count=1)
+        asked = beside.submit(httpx.get, f"{running.url}/api/v1/workloads", timeout=None, trust_env=False)
+        running.wait_until("the request", lambda: not running.admin("GET", "faults")[0]["count"])
+        running.child.send_signal(signal.SIGTERM)
+
+        assert running.wait() == 0
+        assert running.output().count("\n") == 1
+        assert isinstance(asked.exception(), httpx.RemoteProtocolError)
 
 
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # listen() leaves one that it cannot bind

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,10 +26,10 @@ from controlplane import binaries, supervisor
 from controlplane.certificates import Authority, new_key, private_pem, public_pem, write_secret
 from controlplane.client import Client, Object
 from controlplane.errors import KubectlFailed, StartFailed
+from controlplane.ports import LOOPBACK, free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CRDS = REPOSITORY / "crds"
-LOOPBACK = "127.0.0.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 START_TRIES = 3
@@ -118,6 +117,8 @@ class ControlPlane:
         self._etcd_url = ""
         self._servers: dict[str, Server] = {}
         self._client: Client | None = None
+        self._audited: list[Object] = []
+        self._audited_bytes = 0
 
     def __enter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -212,8 +213,12 @@ class ControlPlane:
 
     def audit_events(self) -> list[Object]:
         """Return the audit log so far: one event per finished request, at level Metadata (no bodies)."""
-        whole, _, _unfinished = self.audit_log.read_bytes().rpartition(b"\n")
-        return [json.loads(line) for line in whole.splitlines()]
+        with self.audit_log.open("rb") as log:
+            log.seek(self._audited_bytes)  # it grows by thousands of events, and some tests poll
+            whole, end, _unfinished = log.read().rpartition(b"\n")
+        self._audited += map(json.loads, whole.splitlines())
+        self._audited_bytes += len(whole + end)
+        return list(self._audited)
 
     def _start_etcd(self, port: int) -> None:
         self._etcd_url = f"http://{LOOPBACK}:{port}"
@@ -305,11 +310,8 @@ def quiet_environment(home: Path) -> dict[str, str]:
 def _on_a_free_port(start: Callable[[int], None]) -> None:
     """Call `start` with a free port; again with another one where somebody took it in between."""
     for remaining in reversed(range(START_TRIES)):
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = probe.getsockname()[1]
         try:
-            start(port)
+            start(free_port())
         except StartFailed as error:
             if not remaining or "address already in use" not in str(error):
                 raise

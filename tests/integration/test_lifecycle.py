@@ -335,11 +335,12 @@ def test_kopf_writes_nothing_and_only_watches(operator, workloads, control_plane
 
 
 def test_metrics_show_the_work_and_no_single_object(operator: Operator, runai, workloads, namespace):
+    assert operator.metric("runai_operator_watch_established") == 1, "as soon as it is ready"
+
     workloads.apply("peculiar-name", manifest=RUNS_ON)
     workload_id = workloads.wait_id("peculiar-name")
     workloads.wait_condition("peculiar-name", "Ready", "True")
-    running = 'runai_operator_workloads{phase="Running",ready="True"} 1.0'
-    operator.wait_until("count of workloads", lambda: running in operator.metrics())
+    operator.wait_until("a poll", lambda: operator.metric("runai_operator_status_age_seconds_count"))
     text = operator.metrics()
 
     for sample in (
@@ -350,6 +351,7 @@ def test_metrics_show_the_work_and_no_single_object(operator: Operator, runai, w
         r'status_age_seconds_count\{connection="default"\} [1-9]',
         r'connection_up\{connection="default"\} 1',
         r"watch_established 1",
+        r'workloads\{phase="Running",ready="True"\} 1',
     ):
         assert re.search(f"^runai_operator_{sample}", text, re.MULTILINE), f"{sample} in\n{text}"
     for one in ("peculiar-name", namespace, workload_id, "team-a"):

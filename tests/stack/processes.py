@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from typing import Any, Self
 
 import httpx
 import psutil
+
+from controlplane.ports import free_port
 
 CLIENT_ID = "operator"
 CLIENT_SECRET = "not-a-secret-of-anyone"
@@ -113,7 +114,8 @@ class Simulator(Process):
     """`runai-simulator serve` on a free port of loopback."""
 
     def __init__(self, directory: Path, *, host: str = "127.0.0.1", port: int = 0, **switches: bool | float) -> None:
-        command = [sys.executable, "-m", "runai_simulator", "serve", "--host", host, "--port", str(port)]
+        command = [sys.executable, "-m", "runai_simulator", "serve"]
+        command += ["--host", host, "--port", str(port or free_port())]
         for name, value in switches.items():
             command += ["--switch", f"{name}={str(value).lower()}"]
         super().__init__(command, env={}, log=directory / "simulator.log")
@@ -212,12 +214,6 @@ class Operator(Process):
         """Sum over all samples of one metric name."""
         lines = [line for line in self.metrics().splitlines() if re.match(rf"{name}(\{{| )", line)]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _quiet(env: Mapping[str, str]) -> dict[str, str]:

@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 WORKERS = 16
 RESYNC_INTERVAL = 600.0
 SOURCE_INTERVAL = 60.0
-REPORT_INTERVAL = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +115,6 @@ class Engine:
             group.create_task(self._crd_guard.run())
             group.create_task(self._every(RESYNC_INTERVAL, self.resync))
             group.create_task(self._every(SOURCE_INTERVAL, self._check_sources))
-            group.create_task(self._every(REPORT_INTERVAL, self._report))
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -306,7 +304,8 @@ class Engine:
                     if (known := self.inventory.request(entry.uid, Requests(check_content=True))) is not None:
                         self._enqueue(known, Lane.PERIODIC)
 
-    def _report(self) -> None:
+    def report(self) -> None:
+        """Tell the observer how many there are of everything, by now."""
         self._observer.workloads(self.inventory.counts())
         now = self._clock()
         waits = [

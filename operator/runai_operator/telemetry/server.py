@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
@@ -24,6 +25,7 @@ class TelemetryServer:
     """Serves probes and metrics.
 
     The checks run on every request and must not block. `?verbose` lists them all; a failing probe always does.
+    `measure` is called before metrics are read, to set those that would otherwise be old; nor may it block.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class TelemetryServer:
         *,
         healthy: Checks,
         ready: Checks,
+        measure: Callable[[], None],
         host: str | None,
         port: int,
     ) -> None:
@@ -41,7 +44,7 @@ class TelemetryServer:
         app = web.Application()
         app.router.add_get("/healthz", _probe("healthz", healthy))
         app.router.add_get("/readyz", _probe("readyz", ready))
-        app.router.add_get("/metrics", make_aiohttp_handler(registry))
+        app.router.add_get("/metrics", _metrics(registry, measure))
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
 
     async def start(self) -> None:
@@ -95,6 +98,16 @@ def _probe(name: str, checks: Checks) -> Callable[[web.Request], Awaitable[web.R
         return web.Response(text=body, status=200 if passed else 503, headers={"Cache-Control": "no-store"})
 
     return answer
+
+
+def _metrics(registry: CollectorRegistry, measure: Callable[[], None]) -> Handler:
+    answer = make_aiohttp_handler(registry)
+
+    async def measured(request: web.Request) -> web.StreamResponse:
+        measure()
+        return await answer(request)
+
+    return measured
 
 
 def _line(check: Check) -> str:

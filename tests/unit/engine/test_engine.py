@@ -30,6 +30,25 @@ async def bench():
     assert made.observer.bugs == 0
 
 
+async def test_a_report_tells_how_many_there_are_by_now(bench):
+    def counts():
+        bench.engine.report()
+        return bench.observer.last["workloads"][0], bench.observer.last["deletions"][0]
+
+    stored = bench.apply("a")
+    assert counts() == ({("None", "Unknown"): 1}, 0)
+
+    await asyncio.sleep(60)
+    assert counts() == ({("Running", "True"): 1}, 0)
+
+    bench.delete(stored)
+    await asyncio.sleep(0.5)
+    assert counts() == ({("Running", "False"): 1}, 1)
+
+    await asyncio.sleep(60)
+    assert counts() == ({}, 0)
+
+
 async def test_a_burst_is_submitted_once_each_and_then_all_is_quiet(bench):
     for number in range(60):
         bench.apply(f"w{number}")

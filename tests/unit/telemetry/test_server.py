@@ -23,10 +23,16 @@ class World:
         self.healthy = [Check("event-loop", ok=True)]
         self.ready = [Check("watch", ok=True), Check("first-list", ok=True, detail="12 objects")]
         self.metrics = Metrics("1.2.3")
+        self.watching = True
 
     def server(self, host="127.0.0.1", port=0):
         return TelemetryServer(
-            self.metrics.registry, healthy=lambda: self.healthy, ready=lambda: self.ready, host=host, port=port
+            self.metrics.registry,
+            healthy=lambda: self.healthy,
+            ready=lambda: self.ready,
+            measure=lambda: self.metrics.watch(self.watching),
+            host=host,
+            port=port,
         )
 
 
@@ -125,6 +131,14 @@ async def test_metrics_are_prometheus_text_unless_openmetrics_is_asked_for(ask, 
     assert opened["runai_operator_workqueue_depth"] == 7
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/metrics?name[]=runai_operator_watch_established"])
+async def test_metrics_are_those_of_the_moment_in_which_they_are_read(ask, world, path):
+    assert "\nrunai_operator_watch_established 1.0\n" in (await ask(path))[1]
+
+    world.watching = False
+    assert "\nrunai_operator_watch_established 0.0\n" in (await ask(path))[1]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -210,7 +224,7 @@ async def test_it_stops_at_once_although_a_client_does_not_read_its_answers(worl
         answered += 1
         return [Check("watch", ok=False, detail="x" * 64 * 1024)]
 
-    server = TelemetryServer(world.metrics.registry, healthy=list, ready=ready, host="127.0.0.1", port=0)
+    server = TelemetryServer(world.metrics.registry, healthy=list, ready=ready, measure=list, host="127.0.0.1", port=0)
     await server.start()
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
