@@ -1,7 +1,8 @@
-"""The story that status tells: conditions are settled here, in one place, once per pass.
+"""What status reports: conditions are made here, in one place, once per pass.
 
 `Ready`, `Reconciling` and `Stalled` follow the kstatus conventions, so that Helm, Flux, Argo CD and `kubectl wait`
-agree: at most one of Reconciling and Stalled is there, and neither beside Ready=True.
+agree: at most one of Reconciling and Stalled is there, and neither beside Ready=True. Every message is a sentence that
+begins with a capital letter and ends with a full stop; what Run:ai says of itself is quoted in one.
 """
 
 from __future__ import annotations
@@ -14,20 +15,12 @@ from typing import Any
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, clip
 from runai_operator.domain.model import NOT_SUBMITTED, Json, ManagementPolicy, Remote, Row
-from runai_operator.domain.state import (
-    COMPLETED,
-    FAILED,
-    LOST_REASONS,
-    NOT_DELIVERED,
-    SYNC_NOT_REPORTED,
-    Desired,
-    Missing,
-    State,
-    condition,
-)
+from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
+from runai_operator.domain.state import LOST_REASONS, Desired, Missing, State, condition
 
 MESSAGE_LIMIT = 2048
 """Bound of every message in the schema, in characters."""
+
 
 BOUNDS: Mapping[str, int] = {
     "workloadId": 64,
@@ -62,34 +55,19 @@ RUN_FIELDS = (
 )  # fmt: skip
 """What belongs to one workload in Run:ai and goes with it."""
 
-TYPES = frozenset({"Ready", "Reconciling", "Stalled", "Synced", COMPLETED})
-"""The conditions that are settled here."""
-
-RUNNING_PHASES = frozenset({"Running"})
-PROGRESSING_PHASES: Mapping[str, str] = {
-    "Creating": "Creating",
-    "Pending": "Pending",
-    "Initializing": "Initializing",
-    "Updating": "Updating",
-    "Resuming": "Resuming",
-    "Stopping": "Stopping",
-    "Deleting": "RunaiDeleting",
-    "Terminating": "RunaiDeleting",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class ReadyCondition:
     """What Ready says, and which of the two abnormal conditions stands beside it."""
 
-    ready: str
+    status: str
     reason: str
     message: str
     reconciling: bool = False
     stalled: bool = False
 
 
-def settle(s: State, end: Result, *, now: datetime, stalled: bool = False) -> Json:
+def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False) -> Json:
     """The whole status after this pass.
 
     `now` stamps transitions (UTC). `stalled` says that the trouble has lasted too long to be called progress.
@@ -100,17 +78,17 @@ def settle(s: State, end: Result, *, now: datetime, stalled: bool = False) -> Js
     status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
     if s.workload.reconcile_token is not None:
         status["lastHandledReconcileAt"] = s.workload.reconcile_token
-    completed = status.get("phase") == COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
+    completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
     if completed:
-        status["phase"] = COMPLETED
+        status["phase"] = Phase.COMPLETED.value
     silent = _is_silent_about_sync(s, end)
-    story = tell(s, status, end, stalled=stalled, silent=silent)
-    status["conditions"] = _conditions(s, story, _synced(status, end, silent=silent), completed=completed, now=now)
+    ready = ready_condition(s, status, end, stalled=stalled, silent=silent)
+    status["conditions"] = _conditions(s, ready, _synced(status, end, silent=silent), completed=completed, now=now)
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
 
 
 def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json:
-    """Merge patch that makes `stored` say `wanted`; empty when it does. Fields of a newer version are left alone."""
+    """Merge patch that makes `stored` say `desired`; empty when it does. Fields of a newer version are left alone."""
     known = {*RUN_FIELDS, *BOUNDS, "observedGeneration", "conditions"}
     patch: Json = {key: value for key, value in desired.items() if stored.get(key) != value}
     patch.update({key: None for key in stored if key not in desired and key in known})
@@ -199,54 +177,58 @@ def _is_silent_about_sync(s: State, end: Result) -> bool:
         return False
     if isinstance(s.remote, Remote):
         return s.remote.sync_status is None
-    before = condition(s.workload.status, "Synced")
-    return before is not None and before.get("reason") == SYNC_NOT_REPORTED
+    before = condition(s.workload.status, ConditionType.SYNCED)
+    return before is not None and before.get("reason") == Reason.SYNC_NOT_REPORTED
 
 
-def tell(s: State, status: Mapping[str, Any], end: Result, *, stalled: bool, silent: bool = False) -> ReadyCondition:
+def ready_condition(
+    s: State, status: Mapping[str, Any], end: Result, *, stalled: bool, silent: bool = False
+) -> ReadyCondition:
     """What Ready says, first match wins: deleting, refused, trouble, paused, then what Run:ai shows."""
-    error, before = end.error, s.stored_status.reason
     match end.verdict:
         case Verdict.DELETING:
-            return ReadyCondition("False", "Deleting", error.message if error else "being deleted", reconciling=True)
+            message = end.error.message if end.error else "The workload is being deleted."
+            return ReadyCondition("False", Reason.DELETING, message, reconciling=True)
         case Verdict.REJECTED:
-            return _failing(error, stalled=True)
+            return _failing(end.error, stalled=True)
         case Verdict.WAITING:
-            return _failing(error, stalled=False)
+            return _failing(end.error, stalled=False)
         case Verdict.RETRYING if end.outstanding:
-            return _failing(error, stalled=stalled)
-        case Verdict.RETRYING if before in LOST_REASONS:
-            told = condition(s.workload.status, "Ready") or {}
-            abnormal = condition(s.workload.status, "Stalled") is not None
-            return ReadyCondition(
-                "False", before, str(told.get("message", "")), reconciling=not abnormal, stalled=abnormal
-            )
+            return _failing(end.error, stalled=stalled)
+        case Verdict.RETRYING if s.stored_status.reason in LOST_REASONS:
+            return _as_before(s)
         case Verdict.PAUSED if end.outstanding:
-            return ReadyCondition(
-                "False",
-                "Paused",
-                "paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to go on",
-                stalled=True,
+            message = (
+                "Paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to submit them."
             )
+            return ReadyCondition("False", Reason.PAUSED, message, stalled=True)
     shown = _as_shown(status, silent=silent)
-    if s.workload.paused and shown.ready == "True":
-        return ReadyCondition(
-            "True", "Paused", "paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is gone"
-        )
+    if s.workload.paused and shown.status == "True":
+        message = "Paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is removed."
+        return ReadyCondition("True", Reason.PAUSED, message)
     return shown
 
 
 def _failing(error: BridgeError | None, *, stalled: bool) -> ReadyCondition:
-    error = error or BridgeError("the operator gave no reason")
+    error = error or BridgeError("The operator gave no reason.")
     return ReadyCondition("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
+
+
+def _as_before(s: State) -> ReadyCondition:
+    """What only a fresh reading of Run:ai may clear, while there is none."""
+    ready = condition(s.workload.status, ConditionType.READY) or {}
+    stalled = condition(s.workload.status, ConditionType.STALLED) is not None
+    return ReadyCondition(
+        "False", str(ready.get("reason")), str(ready.get("message", "")), reconciling=not stalled, stalled=stalled
+    )
 
 
 def _as_shown(status: Mapping[str, Any], *, silent: bool) -> ReadyCondition:
     """What Run:ai shows: what has finished stays so when it is gone; else how the sync goes, else the phase."""
     phase, detail = status.get("phase"), status.get("phaseMessage") or ""
-    if phase == COMPLETED:
-        return ReadyCondition("True", COMPLETED, "the workload has completed")
-    if phase == FAILED and status.get("syncStatus") == "Deleted":
+    if phase == Phase.COMPLETED:
+        return ReadyCondition("True", Reason.COMPLETED, Reason.COMPLETED.meaning)
+    if phase == Phase.FAILED and status.get("syncStatus") == "Deleted":
         return _of_phase(phase, detail)
     return _before_phases(status, silent=silent) or _of_phase(phase, detail)
 
@@ -255,77 +237,95 @@ def _before_phases(status: Mapping[str, Any], *, silent: bool) -> ReadyCondition
     """What has to be said before a phase counts."""
     sync = status.get("syncStatus")
     if sync == "Failed":
-        message = status.get("syncMessage") or "Run:ai could not bring the workload to its cluster and gave no reason"
-        return ReadyCondition("False", "SyncFailed", message, stalled=True)
+        return ReadyCondition("False", Reason.SYNC_FAILED, _why_the_sync_failed(status), stalled=True)
     if status.get("desiredPhase") == "Deleted" or sync in ("Deleting", "Deleted"):
-        return ReadyCondition("False", "RunaiDeleting", "Run:ai is deleting the workload", reconciling=True)
+        return ReadyCondition("False", Reason.RUNAI_DELETING, "Run:ai is deleting the workload.", reconciling=True)
     if sync != "Synced" and not silent:
-        message = f"Run:ai accepted the workload and is bringing it to its cluster ({sync})" if sync else "submitted"
-        return ReadyCondition("False", "Syncing", message, reconciling=True)
+        return ReadyCondition("False", Reason.SYNCING, _how_the_sync_goes(sync), reconciling=True)
     return None
 
 
 def _of_phase(phase: str | None, detail: str) -> ReadyCondition:
-    if phase in RUNNING_PHASES:
-        return ReadyCondition("True", "Running", "the workload is running")
-    if phase == "Stopped":
-        return ReadyCondition("True", "Stopped", detail or "the workload is stopped in Run:ai")
-    if phase == FAILED:
-        return ReadyCondition("False", FAILED, detail or "the workload has failed", stalled=True)
-    if phase == "Degraded":
-        return ReadyCondition("False", "Degraded", detail or "the workload runs with a problem", reconciling=True)
     if phase is None:
-        return ReadyCondition(
-            "False", "Creating", "the workload is on its cluster and has no phase yet", reconciling=True
-        )
-    reason = PROGRESSING_PHASES.get(phase, "UnknownPhase")
-    return ReadyCondition("False", reason, detail or f"phase in Run:ai: {phase}", reconciling=True)
+        message = "The workload is on its cluster and has no phase yet."
+        return ReadyCondition("False", Reason.CREATING, message, reconciling=True)
+    reason = reason_of_phase(phase)
+    match reason:
+        case Reason.RUNNING:
+            return ReadyCondition("True", reason, reason.meaning)
+        case Reason.STOPPED:
+            return ReadyCondition("True", reason, _quoted(detail) or reason.meaning)
+        case Reason.FAILED:
+            return ReadyCondition("False", reason, _quoted(detail) or reason.meaning, stalled=True)
+        case Reason.DEGRADED:
+            return ReadyCondition("False", reason, _quoted(detail) or reason.meaning, reconciling=True)
+    return ReadyCondition("False", reason, _quoted(detail) or f"The phase in Run:ai is {phase}.", reconciling=True)
 
 
 def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[str, str, str]:
     """Status, reason and message of Synced: has our last word reached the cluster?"""
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
-        return "False", "Deleting", "being deleted"
+        return "False", Reason.DELETING, "The workload is being deleted."
     if end.outstanding:
-        return "False", NOT_DELIVERED, error.message if error else "the last change has not been sent to Run:ai"
+        message = error.message if error else "The last change has not been sent to Run:ai."
+        return "False", Reason.NOT_DELIVERED, message
     if end.verdict is Verdict.RETRYING and error:
         return "Unknown", error.condition_reason, error.message
     if end.verdict in (Verdict.REJECTED, Verdict.WAITING) and error:
         return "False", error.condition_reason, error.message
     if sync == "Synced":
-        return "True", "Synced", "what was submitted has reached the cluster"
+        return "True", Reason.SYNCED, Reason.SYNCED.meaning
     if sync == "Failed":
-        return "False", "SyncFailed", status.get("syncMessage") or "Run:ai gave no reason"
+        return "False", Reason.SYNC_FAILED, _why_the_sync_failed(status)
     if silent and sync is None:
-        return "Unknown", SYNC_NOT_REPORTED, "this Run:ai does not tell whether a workload has reached its cluster"
-    return "False", "Syncing", f"Run:ai says {sync}" if sync else "submitted"
+        message = "This Run:ai does not report whether a workload has reached its cluster."
+        return "Unknown", Reason.SYNC_NOT_REPORTED, message
+    return "False", Reason.SYNCING, _how_the_sync_goes(sync)
+
+
+def _why_the_sync_failed(status: Mapping[str, Any]) -> str:
+    said = _quoted(status.get("syncMessage") or "")
+    return said or "Run:ai could not bring the workload to its cluster and gave no reason."
+
+
+def _how_the_sync_goes(sync: str | None) -> str:
+    if sync is None:
+        return "The workload was submitted to Run:ai."
+    return f"Run:ai accepted the workload and is bringing it to its cluster ({sync})."
+
+
+def _quoted(said: str) -> str:
+    """What Run:ai says, as a sentence; empty when it says nothing."""
+    said = said.strip().rstrip(".")
+    return f"Run:ai reports: {said}." if said else ""
 
 
 def _conditions(
-    s: State, story: ReadyCondition, synced: tuple[str, str, str], *, completed: bool, now: datetime
+    s: State, ready: ReadyCondition, synced: tuple[str, str, str], *, completed: bool, now: datetime
 ) -> list[Json]:
-    told = [("Ready", story.ready, story.reason, story.message)]
-    if story.reconciling:
-        told.append(("Reconciling", "True", story.reason, story.message))
-    if story.stalled:
-        told.append(("Stalled", "True", story.reason, story.message))
-    told.append(("Synced", *synced))
+    made = [(ConditionType.READY, ready.status, ready.reason, ready.message)]
+    if ready.reconciling:
+        made.append((ConditionType.RECONCILING, "True", ready.reason, ready.message))
+    if ready.stalled:
+        made.append((ConditionType.STALLED, "True", ready.reason, ready.message))
+    made.append((ConditionType.SYNCED, *synced))
     if completed:
-        told.append((COMPLETED, "True", COMPLETED, "the workload has completed"))
-    settled: list[Json] = [
+        made.append((ConditionType.COMPLETED, "True", Reason.COMPLETED, Reason.COMPLETED.meaning))
+    conditions: list[Json] = [
         {
-            "type": kind,
+            "type": kind.value,
             "status": status,
-            "reason": clip(reason, 256),
+            "reason": clip(str(reason), 256),
             "message": clip(message, MESSAGE_LIMIT),
             "observedGeneration": s.workload.generation,
             "lastTransitionTime": _transition_time(s, kind, status, now),
         }
-        for kind, status, reason, message in told
+        for kind, status, reason, message in made
     ]
     # A newer version may have written more types; they are its own to keep true.
-    return settled + [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") not in TYPES]
+    ours = frozenset(ConditionType)
+    return conditions + [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") not in ours]
 
 
 def _transition_time(s: State, kind: str, status: str, now: datetime) -> str:

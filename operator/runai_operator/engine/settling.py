@@ -11,7 +11,7 @@ from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import FINALIZER, Json
 from runai_operator.domain.state import State, condition
-from runai_operator.domain.status import patch_between, settle
+from runai_operator.domain.status import build_status, patch_between
 from runai_operator.engine.connection import Connection
 from runai_operator.engine.inventory import Entry, Inventory, StatusSummary
 from runai_operator.engine.ports import Runai
@@ -44,7 +44,7 @@ class Settler:
         if end.verdict is Verdict.IGNORED:
             return
         s = await self._with_pending_reason(record, s)
-        status = settle(s, end, now=self._now(), stalled=self._has_stalled(record, s, end))
+        status = build_status(s, end, now=self._now(), stalled=self._has_stalled(record, s, end))
         patch = patch_between(s.workload.status, status) | {key: status.get(key) for key in record.unwritten}
         version = s.workload.resource_version
         gives_up_claim = end.not_submitted and s.workload.has_finalizer and s.workload_id is None
