@@ -1,4 +1,4 @@
-"""What status reports: conditions are made here, in one place, once per pass.
+"""What status reports: its fields, and the conditions, which are made here, in one place, once per pass.
 
 `Ready`, `Reconciling` and `Stalled` follow the kstatus conventions, so that Helm, Flux, Argo CD and `kubectl wait`
 agree: at most one of Reconciling and Stalled is there, and neither beside Ready=True. Every message is a sentence that
@@ -7,14 +7,15 @@ begins with a capital letter and ends with a full stop; what Run:ai says of itse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, clip
-from runai_operator.domain.model import NOT_SUBMITTED, Json, ManagementPolicy, Remote, Row
+from runai_operator.domain.model import NOT_SUBMITTED, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
 from runai_operator.domain.state import LOST_REASONS, Desired, Missing, State, condition
 
@@ -22,38 +23,76 @@ MESSAGE_LIMIT = 2048
 """Bound of every message in the schema, in characters."""
 
 
-BOUNDS: Mapping[str, int] = {
-    "workloadId": 64,
-    "adoptedId": 64,
-    "workloadName": 253,
-    "projectId": 64,
-    "projectName": 253,
-    "clusterId": 64,
-    "departmentName": 253,
-    "priority": 63,
-    "category": 63,
-    "preemptibility": 63,
-    "desiredPhase": 63,
-    "syncStatus": 63,
-    "syncMessage": MESSAGE_LIMIT,
-    "phase": 63,
-    "phaseMessage": MESSAGE_LIMIT,
-    "allocatedGpus": 32,
-    "ownerUid": 64,
-    "submission": 32,
-    "submittedHash": 128,
-    "lastHandledReconcileAt": 256,
-}
-"""Longest value of each string in the schema, in characters: one over its bound would refuse the whole write."""
+@dataclass(frozen=True, slots=True)
+class StatusField:
+    """One field of `status`: all that has to be said of it beside its description in the CRD."""
 
-GVK_BOUNDS: Mapping[str, int] = {"group": 253, "version": 63, "kind": 63}
+    name: str
+    bound: int | Mapping[str, int] | None = None
+    """Longest value in the schema, in characters, of a string or of each string in an object: one over its bound would
+    refuse the whole write. None where there is nothing to clip."""
+    remote: str | None = None
+    """The attribute of `Remote` that it shows."""
+    row: str | None = None
+    """The attribute of `Row` that it shows; where there is one for `Remote` too, the row wins."""
+    kept: bool = False
+    """A reading that leaves it out changes nothing; else it is removed."""
+    of_run: bool = True
+    """It belongs to one workload in Run:ai, and is forgotten with it."""
 
-RUN_FIELDS = (
-    "workloadId", "workloadName", "projectId", "projectName", "clusterId", "departmentName", "gvk", "priority",
-    "category", "preemptibility", "desiredPhase", "syncStatus", "syncMessage", "phase", "phaseMessage", "runningPods",
-    "requestedPods", "allocatedGpus", "createdAt", "completedAt", "submittedHash",
-)  # fmt: skip
+    @property
+    def watched(self) -> bool:
+        """A row that shows another value than the row before is worth a pass."""
+        return self.row is not None
+
+
+FIELDS = (
+    StatusField("observedGeneration", of_run=False),
+    StatusField("connection", 253, of_run=False),
+    StatusField("workloadId", 64, remote="id", kept=True),
+    StatusField("adoptedId", 64, of_run=False),
+    StatusField("workloadName", 253, remote="name", kept=True),
+    StatusField("projectId", 64, remote="project_id", kept=True),
+    StatusField("projectName", 253, remote="project_name", row="project_name", kept=True),
+    StatusField("clusterId", 64, remote="cluster_id", kept=True),
+    StatusField("departmentName", 253, remote="department_name", row="department_name", kept=True),
+    StatusField("gvk", {"group": 253, "version": 63, "kind": 63}, remote="gvk", kept=True),
+    StatusField("priority", 63, remote="priority", row="priority", kept=True),
+    StatusField("category", 63, remote="category", row="category", kept=True),
+    StatusField("preemptibility", 63, remote="preemptibility", kept=True),
+    StatusField("desiredPhase", 63, remote="desired_phase", kept=True),
+    StatusField("syncStatus", 63, remote="sync_status"),
+    StatusField("syncMessage", MESSAGE_LIMIT, remote="sync_message"),
+    StatusField("phase", 63, row="phase"),
+    StatusField("phaseMessage", MESSAGE_LIMIT, row="phase_message"),
+    StatusField("runningPods", row="running_pods"),
+    StatusField("requestedPods", row="requested_pods"),
+    StatusField("allocatedGpus", 32, row="allocated_gpus"),
+    StatusField("createdAt", remote="created_at", kept=True),
+    StatusField("completedAt", row="completed_at"),
+    StatusField("ownerUid", 64, of_run=False),
+    StatusField("submission", 32, of_run=False),
+    StatusField("submittedHash", 128),
+    StatusField("lastHandledReconcileAt", 256, of_run=False),
+    StatusField("conditions", of_run=False),
+)
+"""All that this version writes, in the order of the schema. A new field is one line here, beside its reader in
+`runai.wire` and its schema in the CRD."""
+
+BOUNDS: Mapping[str, int] = {field.name: field.bound for field in FIELDS if isinstance(field.bound, int)}
+"""Of each string, in characters."""
+RUN_FIELDS = tuple(field.name for field in FIELDS if field.of_run)
 """What belongs to one workload in Run:ai and goes with it."""
+
+_BY_NAME: Mapping[str, StatusField] = {field.name: field for field in FIELDS}
+_FROM_REMOTE = [(field, field.remote) for field in FIELDS if field.remote is not None]
+_FROM_ROW = [(field, field.row) for field in FIELDS if field.row is not None]
+_watched_values = attrgetter(*(field.row for field in FIELDS if field.row is not None and field.watched))
+
+
+def watched(row: Row) -> tuple[object, ...]:
+    """What of a row is worth a pass when it changes. Why a workload is pending is asked anew each time it is."""
+    return (*_watched_values(row), row.phase_updated_at if row.phase == Phase.PENDING else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +128,8 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
 
 def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json:
     """Merge patch that makes `stored` say `desired`; empty when it does. Fields of a newer version are left alone."""
-    known = {*RUN_FIELDS, *BOUNDS, "observedGeneration", "conditions"}
     patch: Json = {key: value for key, value in desired.items() if stored.get(key) != value}
-    patch.update({key: None for key in stored if key not in desired and key in known})
+    patch.update({key: None for key in stored if key not in desired and key in _BY_NAME})
     return patch
 
 
@@ -108,9 +146,9 @@ def mirrored(s: State) -> Json:
         if s.workload_id is not None:
             status.update(syncStatus="Deleted", syncMessage=None)
     elif isinstance(remote, Remote) and remote.id == shown_id(s):
-        status.update(_from_remote(remote))
+        status.update(_shown(remote, _FROM_REMOTE))
     if s.row is not None and shown_id(s) is not None:
-        status.update(_from_row(s.row))
+        status.update(_shown(s.row, _FROM_ROW))
     if status.get("workloadId"):
         status["ownerUid"] = s.workload.ref.uid
     return status
@@ -122,45 +160,14 @@ def shown_id(s: State) -> str | None:
     return s.workload_id or (s.workload.spec.workload_id if is_observed else None)
 
 
-def _from_remote(remote: Remote) -> Json:
-    gvk = remote.gvk
-    return _known(
-        {
-            "workloadId": remote.id,
-            "workloadName": remote.name,
-            "projectId": remote.project_id,
-            "projectName": remote.project_name,
-            "clusterId": remote.cluster_id,
-            "departmentName": remote.department_name,
-            "gvk": {"group": gvk.group, "version": gvk.version, "kind": gvk.kind} if gvk else None,
-            "priority": remote.priority,
-            "category": remote.category,
-            "preemptibility": remote.preemptibility,
-            "desiredPhase": remote.desired_phase,
-            "createdAt": remote.created_at,
-        }
-    ) | {"syncStatus": remote.sync_status, "syncMessage": remote.sync_message}
+def _shown(reading: Remote | Row, sources: Iterable[tuple[StatusField, str]]) -> Json:
+    values = [(field, _plain(getattr(reading, attribute))) for field, attribute in sources]
+    return {field.name: value for field, value in values if value is not None or not field.kept}
 
 
-def _from_row(row: Row) -> Json:
-    named = {
-        "projectName": row.project_name,
-        "departmentName": row.department_name,
-        "priority": row.priority,
-        "category": row.category,
-    }
-    return _known(named) | {
-        "phase": row.phase,
-        "phaseMessage": row.phase_message or None,
-        "runningPods": row.running_pods,
-        "requestedPods": row.requested_pods,
-        "allocatedGpus": row.allocated_gpus,
-        "completedAt": row.completed_at,
-    }
-
-
-def _known(values: Json) -> Json:
-    return {key: value for key, value in values.items() if value is not None}
+def _plain(value: object) -> object:
+    """As JSON takes it; an empty text says nothing."""
+    return asdict(value) if isinstance(value, Gvk) else None if value == "" else value
 
 
 def _record_delivery(status: Json, s: State, end: Result) -> None:
@@ -335,7 +342,8 @@ def _transition_time(s: State, kind: str, status: str, now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _bounded(key: str, value: Any) -> Any:
-    if key == "gvk":
-        return {part: clip(text, GVK_BOUNDS[part]) for part, text in value.items()}
-    return clip(value, BOUNDS[key]) if key in BOUNDS else value
+def _bounded(name: str, value: Any) -> Any:
+    bound = _BY_NAME[name].bound if name in _BY_NAME else None
+    if isinstance(bound, int):
+        return clip(value, bound)
+    return {part: clip(text, bound[part]) for part, text in value.items()} if bound else value
