@@ -1,5 +1,5 @@
 # ruff: noqa: INP001  a script beside what it writes, not a package
-"""Write reference/runaiworkload.md from the CRD, so that the page cannot fall behind it."""
+"""Write reference/runaiworkload.md from the CRD and the table of status fields, so that the page cannot fall behind."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from typing import Any
 
 import yaml
 
+from runai_operator.domain.status import FIELDS, StatusField
+
 HERE = Path(__file__).parent
 CRD = HERE.parent / "crds" / "runaiworkloads.yaml"
 TARGET = HERE / "reference" / "runaiworkload.md"
 
 Schema = Mapping[str, Any]
+
+ORIGINS = """\
+*List*: the v1 list of workloads, which is asked every few seconds; a change there is shown at once. *V2*: the workload read
+by its id, while it is on its way to its cluster and when something needs to be known for certain. What both show comes from
+the list once the workload is there. What is forgotten with the workload is cleared before another one is created in its
+place."""
 
 
 def text() -> str:
@@ -24,7 +32,7 @@ def text() -> str:
     names = crd["names"]
     calls = ", ".join(f"`{name}`" for name in (names["plural"], *names["shortNames"], *names["categories"]))
     parts = [
-        "<!-- Written by docs/generate_reference.py from crds/runaiworkloads.yaml. -->",
+        "<!-- Written by docs/generate_reference.py from crds/runaiworkloads.yaml and the operator's domain/status.py. -->",
         f"# {names['kind']}",
         root["description"],
         f"`apiVersion: {crd['group']}/{version['name']}`; kubectl knows it as {calls}.",
@@ -32,6 +40,8 @@ def text() -> str:
         "`status`: " + root["properties"]["status"]["description"],
         *_sections("spec", root["properties"]["spec"]),
         *_sections("status", root["properties"]["status"]),
+        "## Where the status comes from\n\n" + ORIGINS,
+        _table(("Field", "From", "Forgotten with the workload"), map(_origin, FIELDS)),
         "## Rules\n\nWhat the API server refuses, and what it then says.",
         _table(("Where", "Message"), _rules("", root)),
         "## Columns of `kubectl get`\n\nThose marked *wide* come with `-o wide`.",
@@ -56,6 +66,12 @@ def _sections(path: str, schema: Schema) -> Iterator[str]:
             yield from _sections(f"{path}.{name}", field)
         elif "items" in field:
             yield from _sections(f"{path}.{name}[]", field["items"])
+
+
+def _origin(field: StatusField) -> tuple[str, ...]:
+    readings = {"list": field.row, "V2": field.remote}
+    origin = ", ".join(name for name, attribute in readings.items() if attribute is not None)
+    return f"`{field.name}`", origin or "the operator", "yes" if field.of_run else "no"
 
 
 def _type(schema: Schema, *, required: bool) -> str:

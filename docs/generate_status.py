@@ -1,5 +1,8 @@
 # ruff: noqa: INP001  a script beside what it writes, not a package
-"""Write status.md from status.yaml, which the tests hold the operator and the programs that read it to."""
+"""Write status.md: the words from the operator's own enums, the situations from status.yaml.
+
+The tests hold the operator, and the programs that read its status, to both.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,23 @@ from typing import Any
 
 import yaml
 
+from runai_operator.domain.reasons import ConditionType, Group, Reason
+
 HERE = Path(__file__).parent
 SOURCE = HERE / "status.yaml"
 TARGET = HERE / "status.md"
 
 INTRODUCTION = """\
-<!-- Written by docs/generate_status.py from docs/status.yaml. -->
+<!-- Written by docs/generate_status.py from docs/status.yaml and operator/runai_operator/domain/reasons.py. -->
 # Status
 
 `kubectl get runaiworkloads` shows the short form, `kubectl describe` the conditions with their messages. All fields are
 in [reference/runaiworkload.md](reference/runaiworkload.md#status).
 
 ## Conditions
+"""
 
-| Condition | True | False | Absent |
-|---|---|---|---|
-| `Ready` | the workload runs, has completed or is stopped, as you asked | not so, or not yet | the operator has not looked yet |
-| `Reconciling` | on its way, without anybody's help | never | there is nothing to wait for |
-| `Stalled` | it will not go on by itself: the message says what to do | never | nothing is wrong |
-| `Synced` | the last change has reached the cluster; `Unknown`: Run:ai cannot be asked now | not yet, or it failed | the operator has not looked yet |
-| `Completed` | the workload has completed once; stays | never | it has not |
-
+AFTER_CONDITIONS = """\
 `Reconciling` and `Stalled` are never both there, and neither is beside `Ready=True`. A condition speaks of the spec whose
 generation is in its `observedGeneration`, and `status.observedGeneration` says the same for the whole status. The
 transition time changes with the condition's status only.
@@ -55,7 +54,8 @@ Traps:
 
 ## Reasons
 
-A reason is one word for programs; the message beside it is for you and may change.
+A reason is one word for programs; the message beside it is for you and may change. Each has an anchor here, its word in
+lower case: `status.md#nametaken`.
 """
 
 Entry = Mapping[str, Any]
@@ -66,14 +66,20 @@ def text() -> str:
     data = yaml.safe_load(SOURCE.read_text())
     parts = [
         INTRODUCTION,
+        _table(("Condition", "True", "False", "Absent"), map(_condition, ConditionType)),
+        AFTER_CONDITIONS,
         _table(
             ("Situation", "Ready", "Reconciling", "Stalled", "kstatus, Helm, Flux", "Argo CD", "`kubectl wait`"),
             map(_situation, data["situations"].values()),
         ),
         CLOSING,
-        *(part for group in data["reasons"].values() for part in _group(group)),
+        *(part for group in Group for part in _group(group)),
     ]
     return "\n".join(f"{part.rstrip()}\n" for part in parts)
+
+
+def _condition(kind: ConditionType) -> tuple[str, ...]:
+    return f"`{kind}`", kind.meaning, kind.when_false, kind.when_absent
 
 
 def _situation(row: Entry) -> tuple[str, ...]:
@@ -82,12 +88,13 @@ def _situation(row: Entry) -> tuple[str, ...]:
     return row["what"], ready, row["reconciling"], row["stalled"], kstatus, row["argo"], row["kubectl"]
 
 
-def _group(group: Entry) -> Iterator[str]:
-    yield f"### {group['title']}\n\n{group['where']}"
-    reasons = group["list"].items()
+def _group(group: Group) -> Iterator[str]:
+    """Yield a heading and a table. Each reason has an anchor, for messages and other pages to point to."""
+    yield f"### {group.heading}\n\n{group.where}"
+    reasons = [reason for reason in Reason if reason.group is group]
     yield _table(
         ("Reason", "Meaning", "What to do"),
-        ((f"`{name}`", reason["means"], reason["do"]) for name, reason in reasons),
+        ((f'<a id="{reason.anchor}"></a>`{reason}`', reason.meaning, reason.remedy) for reason in reasons),
     )
 
 

@@ -171,7 +171,7 @@ def is_done(item: Object) -> bool:
 def table(items: list[Object]) -> Table:
     """What `kubectl get runaiworkloads` would show."""
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("NAME", "KIND", "PROJECT", "SYNC", "PHASE", "READY", "ID", "AGE"):
+    for column in ("NAME", "READY", "REASON", "PHASE", "SYNCED", "KIND", "PROJECT", "AGE"):
         made.add_column(column, no_wrap=True)
     for item in items:
         status = item.get("status", {})
@@ -182,12 +182,12 @@ def table(items: list[Object]) -> Table:
         )
         made.add_row(
             item["metadata"]["name"],
+            f"[{color}]{ready.get('status', '')}[/]",
+            ready.get("reason", ""),
+            status.get("phase", ""),
+            (condition(item, "Synced") or {}).get("status", ""),
             (status.get("gvk") or {}).get("kind", ""),
             status.get("projectName", ""),
-            status.get("syncStatus", ""),
-            status.get("phase", ""),
-            f"[{color}]{ready.get('status', '')}[/]",
-            status.get("workloadId", "")[:8],
             f"{time.time() - created:.0f}s",
         )
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -251,21 +252,43 @@ class KubeClient:
 def cells_of(stored: Stored) -> dict[str, Any]:
     """The printer columns, as the CRD has them."""
     status = stored.status
-    ready = next((entry for entry in status.get("conditions", ()) if entry["type"] == "Ready"), {})
+
+    def of(kind: str, part: str) -> Any:
+        return next((entry.get(part) for entry in status.get("conditions", ()) if entry["type"] == kind), None)
+
     return {
-        "Ready": ready.get("status"),
-        "Reason": ready.get("reason"),
+        "Ready": of("Ready", "status"),
+        "Reason": of("Ready", "reason"),
         "Phase": status.get("phase"),
-        "Sync": status.get("syncStatus"),
+        "Synced": of("Synced", "status"),
+        "Kind": (status.get("gvk") or {}).get("kind"),
+        "Project": status.get("projectName"),
+        "Message": of("Ready", "message"),
         "Workload ID": status.get("workloadId"),
-        "Workload Name": status.get("workloadName"),
-        "Project ID": status.get("projectId"),
-        "Observed": status.get("observedGeneration", -1),
+        "Sync": status.get("syncStatus"),
         "Pods": status.get("runningPods"),
         "GPUs": status.get("allocatedGpus"),
         "Priority": status.get("priority"),
+        "Workload Name": status.get("workloadName"),
+        "Project ID": status.get("projectId"),
+        "Observed": status.get("observedGeneration", -1),
         "Handled": status.get("lastHandledReconcileAt"),
-        "Created": status.get("createdAt"),
         "Owner": status.get("ownerUid"),
+        "Created": status.get("createdAt"),
         "Detail": status.get("phaseMessage"),
+        "Source": _source_cell(stored.spec.manifest_from),
+        "Synced Reason": of("Synced", "reason"),
+        "Submission": status.get("submission"),
+        "Stalled": of("Stalled", "status"),
+        "Completed": of("Completed", "status"),
+        "Connection": status.get("connection"),
+        "Hash": status.get("submittedHash"),
     }
+
+
+def _source_cell(source: SourceRef | None) -> str | None:
+    """A column of an object shows its JSON."""
+    if source is None:
+        return None
+    form = "secretKeyRef" if source.kind == "Secret" else "configMapKeyRef"
+    return json.dumps({form: {"name": source.name, "key": source.key}})

@@ -663,9 +663,10 @@ def test_applying_the_crd_again_changes_nothing(client: Client):
 # --- what people see
 
 COLUMNS = [
-    ("Ready", 0), ("Phase", 0), ("Sync", 0), ("Kind", 0), ("Project", 0), ("Age", 0),
-    ("Workload ID", 1), ("Workload Name", 1), ("Project ID", 1), ("Observed", 1), ("Reason", 1), ("Pods", 1),
-    ("GPUs", 1), ("Priority", 1), ("Handled", 1), ("Owner", 1), ("Detail", 1), ("Message", 1), ("Source", 1),
+    ("Ready", 0), ("Reason", 0), ("Phase", 0), ("Synced", 0), ("Kind", 0), ("Project", 0), ("Age", 0),
+    ("Message", 1), ("Workload ID", 1), ("Sync", 1), ("Pods", 1), ("GPUs", 1), ("Priority", 1),
+    ("Workload Name", 1), ("Project ID", 1), ("Observed", 1), ("Handled", 1), ("Owner", 1), ("Created", 1), ("Detail", 1),
+    ("Source", 1), ("Synced Reason", 1), ("Submission", 1), ("Stalled", 1), ("Completed", 1), ("Connection", 1), ("Hash", 1),
 ]  # fmt: skip
 
 
@@ -680,7 +681,10 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
         "message": "it runs",
         "lastTransitionTime": "2026-01-15T10:30:00Z",
     }
-    other = ready | {"type": "Completed", "reason": "No", "message": "no"}
+    others = [
+        ready | {"type": kind, "status": status, "reason": f"{kind}Reason", "message": "no"}
+        for kind, status in (("Completed", "False"), ("Stalled", "Unknown"), ("Synced", "Unknown"))
+    ]
     status = SUBMITTED | {
         "phase": "Running",
         "phaseMessage": "all well",
@@ -690,7 +694,11 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
         "priority": "high",
         "lastHandledReconcileAt": "token",
         "ownerUid": "some-uid",
-        "conditions": [other, ready],
+        "createdAt": "2026-01-15T10:30:00Z",
+        "submission": "InDoubt",
+        "connection": "default",
+        "submittedHash": "v1:a.b",
+        "conditions": [*others, ready],
     }
     client.patch_status(path, status)
     table = client._http.get(
@@ -707,23 +715,31 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
     assert cells == {
         "Name": "train-a",
         "Ready": "True",
+        "Reason": "Running",
         "Phase": "Running",
-        "Sync": "Synced",
+        "Synced": "Unknown",
         "Kind": "Job",
         "Project": "team-a",
+        "Message": "it runs",
         "Workload ID": ID,
-        "Workload Name": "in-runai",
-        "Project ID": "17",
-        "Observed": 1,
-        "Reason": "Running",
+        "Sync": "Synced",
         "Pods": 4,
         "GPUs": "2.5",
         "Priority": "high",
+        "Workload Name": "in-runai",
+        "Project ID": "17",
+        "Observed": 1,
         "Handled": "token",
         "Owner": "some-uid",
+        "Created": "2026-01-15T10:30:00Z",
         "Detail": "all well",
-        "Message": "it runs",
         "Source": source,
+        "Synced Reason": "SyncedReason",
+        "Submission": "InDoubt",
+        "Stalled": "Unknown",
+        "Completed": "False",
+        "Connection": "default",
+        "Hash": "v1:a.b",
     }
 
 

@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[2]
 HANG_GUARD = 240.0
 DIFFERS = {
     r"\(\d+\.\d s\)$|in \d+ s\.$": "(some time)",
-    r"\b[0-9a-f]{8}\b": "(an id)",
     r"\d+s$": "(an age)",
     r"^ *\d+(?= +(GET|LIST|writes by|MiB) )": "(a number)",
     r" +": " ",

@@ -30,6 +30,7 @@ from runai_operator.domain.errors import (
     UnexpectedReply,
 )
 from runai_operator.domain.model import GROUP, KIND, PAUSED_ANNOTATION, VERSION, ManagementPolicy
+from runai_operator.domain.reasons import Group, Phase, Reason
 from runai_operator.domain.state import LOST_REASONS, Missing, State
 from runai_operator.domain.status import build_status
 
@@ -39,38 +40,35 @@ NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 DELETED_AT = "2026-06-01T12:00:00Z"
 GENERATION = 3
 
-PHASES = (
-    None, "Creating", "Pending", "Initializing", "Running", "Degraded", "Updating", "Resuming", "Stopping", "Stopped",
-    "Deleting", "Terminating", "Completed", "Failed", "Unknown", "Suspending",
-)  # fmt: skip
-"""All that the API names, one that only its documentation names, and none."""
+PHASES = (None, *(phase.value for phase in Phase), "Suspending")
+"""All that the API documents, one that no version names, and none."""
 SYNCS = (None, "Queued", "Applying", "Synced", "Failed", "Deleting", "Rebalancing")
 """All of an existing workload, one that no version names, and none."""
 DESIRED = (None, "Running", "Stopped", "Deleted")
 
 WAITING = (
-    Busy("the name is held", reason="WaitingForName"),
-    Busy("deleting the old one", reason="Recreating"),
-    Busy("created again in a while", reason="WaitingToRecreate"),
+    Busy("The name is held.", reason=Reason.WAITING_FOR_NAME),
+    Busy("The old one is being deleted.", reason=Reason.RECREATING),
+    Busy("It is created again in a while.", reason=Reason.WAITING_TO_RECREATE),
 )
 REFUSED = (
-    NameTaken("the name is taken"),
+    NameTaken("The name is taken."),
     *(
-        InvalidWorkload(reason["means"], reason=name)
-        for name, reason in TABLE["reasons"]["refused"]["list"].items()
-        if name != NameTaken.reason
+        InvalidWorkload(reason.meaning, reason=reason)
+        for reason in Reason
+        if reason.group is Group.REFUSED and reason is not NameTaken.reason
     ),
 )
 TROUBLE = (
-    Unavailable("Run:ai cannot be reached"),
-    Throttled("Run:ai asks to send fewer requests", after=30),
-    AccessDenied("Run:ai denies the permission"),
-    OutcomeUnknown("no answer came back"),
-    UnexpectedReply("its answer cannot be used"),
-    Busy("Run:ai cannot update the workload now"),
-    Busy("Run:ai lists it but does not show it", reason="HolderUnreadable"),
-    KubernetesUnavailable("the Kubernetes API answered 500"),
-    BridgeError("a fault of the operator"),
+    Unavailable("Run:ai cannot be reached."),
+    Throttled("Run:ai asks to send fewer requests.", after=30),
+    AccessDenied("Run:ai denies the permission."),
+    OutcomeUnknown("No answer came back."),
+    UnexpectedReply("Its answer cannot be used."),
+    Busy("Run:ai cannot update the workload now."),
+    Busy("Run:ai lists it but does not show it.", reason=Reason.HOLDER_UNREADABLE),
+    KubernetesUnavailable("The Kubernetes API answered 500."),
+    BridgeError("This is a fault of the operator."),
 )
 
 

@@ -28,12 +28,13 @@ from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import Busy
 from runai_operator.domain.model import PAUSED_ANNOTATION, RECONCILE_ANNOTATION
+from runai_operator.domain.reasons import Reason
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "argocd" / "resource_customizations" / "bridge.run.ai" / "RunaiWorkload"
 HEALTH_DATA = FOLDER / "testdata"
 ACTION_DATA = FOLDER / "actions" / "testdata"
 
-MIRROR = Result(Verdict.IN_SYNC)
+IN_SYNC = Result(Verdict.IN_SYNC)
 REFUSED_OVER = {
     "FinishedNotRerun": "Completed",
     "ImmutableFieldChanged": "Running",
@@ -79,11 +80,11 @@ def _objects() -> Iterator[tuple[str, Json, str]]:
 
 def _passes() -> Iterator[tuple[str, Pass]]:
     for phase in PHASES:
-        yield f"phase-{_kebab(phase or 'none yet')}", Pass(MIRROR, phase, "Synced")
+        yield f"phase-{_kebab(phase or 'none yet')}", Pass(IN_SYNC, phase, "Synced")
     for sync in SYNCS:
         if sync != "Synced":
-            yield f"sync-{_kebab(sync or 'none yet')}", Pass(MIRROR, None, sync)
-    yield "deleted-in-runai", Pass(MIRROR, "Running", "Synced", "Deleted")
+            yield f"sync-{_kebab(sync or 'none yet')}", Pass(IN_SYNC, None, sync)
+    yield "deleted-in-runai", Pass(IN_SYNC, "Running", "Synced", "Deleted")
     for waiting in WAITING:
         end = Result(Verdict.WAITING, waiting, outstanding=True)
         yield _kebab(waiting.condition_reason), Pass(end, submitted=False)
@@ -101,7 +102,7 @@ def _passes() -> Iterator[tuple[str, Pass]]:
     paused = Pass(Result(Verdict.PAUSED), "Running", "Synced", paused=True)
     yield "paused", paused
     yield "paused-with-an-edit", replace(paused, end=Result(Verdict.PAUSED, outstanding=True))
-    gone = Busy("waiting until Run:ai has deleted the workload", reason="Deleting")
+    gone = Busy("Waiting until Run:ai has deleted the workload.", reason=Reason.DELETING)
     yield "deleting", Pass(Result(Verdict.DELETING, gone), "Running", "Synced")
 
 
@@ -153,7 +154,7 @@ def _offered(*, paused: bool) -> list[Json]:
 
 
 def _running() -> Json:
-    _, status = settled_status(Pass(MIRROR, "Running", "Synced"))
+    _, status = settled_status(Pass(IN_SYNC, "Running", "Synced"))
     return item_with(status)
 
 

@@ -60,12 +60,9 @@ from runai_operator.domain.model import (
     RerunPolicy,
     Row,
 )
+from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.state import (
-    COMPLETED,
-    FAILED,
     LOST_REASONS,
-    RECREATE_GIVEN_UP,
-    WAITING_TO_RECREATE,
     Candidate,
     Desired,
     Missing,
@@ -277,7 +274,7 @@ def _name_is_held(s: State, desired: Desired) -> Action:
         unreadable = Busy(
             f"Run:ai lists a workload named {desired.submission.name} in the project but does not show it by its id, so"
             " whether it is ours cannot be told: remove it in Run:ai, or set spec.workloadId to its id.",
-            reason="HolderUnreadable",
+            reason=Reason.HOLDER_UNREADABLE,
         )
         return Result(Verdict.RETRYING, unreadable, outstanding=True)
     error = NameTaken(
@@ -290,7 +287,7 @@ def _name_is_held(s: State, desired: Desired) -> Action:
 def _freeing(desired: Desired) -> Busy:
     return Busy(
         f"Waiting until the name {desired.submission.name} is free, or until Run:ai shows what holds it.",
-        reason="WaitingForName",
+        reason=Reason.WAITING_FOR_NAME,
     )
 
 
@@ -319,7 +316,7 @@ def _managed_by_other(mark: OwnerMark) -> InvalidWorkload:
     return InvalidWorkload(
         f"The workload in Run:ai is managed by RunaiWorkload {mark.namespace}/{mark.name} (uid {mark.uid}) of install"
         f" {mark.install}: remove one of the two, or set another spec.name.",
-        reason="ManagedByOther",
+        reason=Reason.MANAGED_BY_OTHER,
     )
 
 
@@ -401,7 +398,7 @@ def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
         return _look_after(s)
     if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
         return _replace(s)
-    return Result(Verdict.REJECTED, _finished_error(s.stored_status.phase or COMPLETED), outstanding=True)
+    return Result(Verdict.REJECTED, _finished_error(s.stored_status.phase or Phase.COMPLETED), outstanding=True)
 
 
 def _follow_change_of_identity(s: State) -> Action:
@@ -410,7 +407,7 @@ def _follow_change_of_identity(s: State) -> Action:
     error = InvalidWorkload(
         "Name, project, preemptibility, mnnvl and the manifest's apiVersion and kind cannot be changed in Run:ai: undo"
         " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again.",
-        reason="ImmutableFieldChanged",
+        reason=Reason.IMMUTABLE_FIELD_CHANGED,
     )
     return Result(Verdict.REJECTED, error, outstanding=True)
 
@@ -426,14 +423,16 @@ def _replace(s: State) -> Action:
             return ForgetWorkload()
         case Remote() as remote:
             if remote.being_deleted or Delete in s.done:
-                error = Busy("Waiting until Run:ai has deleted the workload, to create it anew.", reason="Recreating")
+                error = Busy(
+                    "Waiting until Run:ai has deleted the workload, to create it anew.", reason=Reason.RECREATING
+                )
                 return Result(Verdict.WAITING, error, outstanding=True)
             if not may_delete(s, remote):
                 return _yield(remote)
             if s.deletion_wait is None:
                 return ReserveDeletion()
             if s.deletion_wait > 0:
-                return Result(Verdict.WAITING, rate_limited(s.deletion_wait, "Recreating"), outstanding=True)
+                return Result(Verdict.WAITING, rate_limited(s.deletion_wait, Reason.RECREATING), outstanding=True)
             return Delete(remote.id)
 
 
@@ -468,7 +467,7 @@ def _lost(s: State) -> Action:
             return Result(Verdict.IN_SYNC)
         if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
             return ForgetWorkload()
-        return Result(Verdict.REJECTED, _finished_error(FAILED), outstanding=True)
+        return Result(Verdict.REJECTED, _finished_error(Phase.FAILED), outstanding=True)
     if s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE:
         return _recreate(s)
     return Result(Verdict.REJECTED, _gone_error(str(s.workload_id)))
@@ -481,14 +480,14 @@ def _recreate(s: State) -> Action:
         case Recreation.LATER:
             error = Busy(
                 "The workload was deleted in Run:ai by somebody else, not for the first time: it is created again in a while.",
-                reason=WAITING_TO_RECREATE,
+                reason=Reason.WAITING_TO_RECREATE,
             )
             return Result(Verdict.WAITING, error)
         case Recreation.GIVEN_UP:
             given_up = InvalidWorkload(
                 "The workload was deleted in Run:ai again and again, so it is not created any more: find out who"
                 " deletes it, then change bridge.run.ai/reconcile-requested-at to try again.",
-                reason=RECREATE_GIVEN_UP,
+                reason=Reason.RECREATE_GIVEN_UP,
             )
             return Result(Verdict.REJECTED, given_up)
 
@@ -508,14 +507,14 @@ def _finished_error(phase: str) -> InvalidWorkload:
     return InvalidWorkload(
         f"The workload has finished ({phase}) and finished work does not run again by itself: undo the change, or set"
         " rerunPolicy: OnSpecChange to run it again, or create a new RunaiWorkload.",
-        reason="FinishedNotRerun",
+        reason=Reason.FINISHED_NOT_RERUN,
     )
 
 
 def _not_found_error(workload_id: str) -> InvalidWorkload:
     return InvalidWorkload(
         f"Run:ai has no workload with id {workload_id}: correct spec.workloadId, or remove it to create a new one.",
-        reason="WorkloadNotFound",
+        reason=Reason.WORKLOAD_NOT_FOUND,
     )
 
 
@@ -523,9 +522,9 @@ def _gone_error(workload_id: str) -> InvalidWorkload:
     return InvalidWorkload(
         f"Workload {workload_id} was deleted in Run:ai by somebody else: delete this object, or set"
         " externalDeletionPolicy: Recreate to have it created again.",
-        reason="DeletedExternally",
+        reason=Reason.DELETED_EXTERNALLY,
     )
 
 
 def _completed(row: Row | None) -> bool:
-    return row is not None and row.phase == COMPLETED
+    return row is not None and row.phase == Phase.COMPLETED

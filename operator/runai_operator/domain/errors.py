@@ -15,8 +15,9 @@
     ├── Vanished            Kubernetes: the object is gone
     └── TooLarge            work that must not hold up others; it is done later, apart
 
-Messages are for the person who applied the resource: what, where, and what to do. They are clipped, and never hold
-tokens, manifests or answer bodies beyond the API's own message.
+Messages are for the person who applied the resource: what, where, and what to do. Each begins with a capital letter and
+ends with a full stop, since a condition shows it as it is. They are clipped, and never hold tokens, manifests or answer
+bodies beyond the API's own message.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar, Self
 
+from runai_operator.domain.reasons import Reason
 from runai_operator.text import clip as clip  # noqa: PLC0414 - `domain.status` takes it from here
 
 MESSAGE_LIMIT = 1024
@@ -40,8 +42,8 @@ class Scope(StrEnum):
 class BridgeError(Exception):
     """Base of everything the adapters raise."""
 
-    reason: ClassVar[str] = "InternalError"
-    """Default condition reason, CamelCase."""
+    reason: ClassVar[Reason] = Reason.INTERNAL_ERROR
+    """Of the condition, unless the error names another."""
     scope: Scope = Scope.OBJECT
     circuit: str | None = None
     """Name of the circuit breaker that this error counts against; None when it counts against none."""
@@ -61,25 +63,25 @@ class BridgeError(Exception):
 class InvalidWorkload(BridgeError):
     """Local checks, or Run:ai's 400 and 422."""
 
-    reason = "InvalidSpec"
+    reason = Reason.INVALID_SPEC
 
 
 class NameTaken(InvalidWorkload):
     """409 on create, and the holder is not ours."""
 
-    reason = "NameTaken"
+    reason = Reason.NAME_TAKEN
 
 
 class Busy(BridgeError):
     """409 on update or delete."""
 
-    reason = "RunaiBusy"
+    reason = Reason.RUNAI_BUSY
 
 
 class Held(BridgeError):
     """A write that we hold back, mostly a deletion; `after`: seconds until its turn, None until somebody acts."""
 
-    reason = "Deleting"
+    reason = Reason.DELETING
 
     def __init__(
         self, message: str, *, reason: str | None = None, after: float | None = None, scope: Scope = Scope.OBJECT
@@ -91,7 +93,7 @@ class Held(BridgeError):
 class AccessDenied(BridgeError):
     """401 after one refresh of the token (the connection's trouble) or 403 (the object's)."""
 
-    reason = "AccessDenied"
+    reason = Reason.ACCESS_DENIED
 
     def __init__(self, message: str, *, reason: str | None = None, scope: Scope = Scope.OBJECT) -> None:
         super().__init__(message, reason=reason)
@@ -101,7 +103,7 @@ class AccessDenied(BridgeError):
 class Throttled(BridgeError):
     """429; `after` is the server's hint in seconds, if it gave one."""
 
-    reason = "RunaiThrottled"
+    reason = Reason.RUNAI_THROTTLED
     scope = Scope.CONNECTION
 
     def __init__(self, message: str, *, after: float | None = None) -> None:
@@ -112,7 +114,7 @@ class Throttled(BridgeError):
 class Unavailable(BridgeError):
     """Not connected, or a 5xx on a read."""
 
-    reason = "RunaiUnavailable"
+    reason = Reason.RUNAI_UNAVAILABLE
     scope = Scope.CONNECTION
 
 
@@ -129,41 +131,39 @@ class CircuitOpen(Unavailable):
 class OutcomeUnknown(BridgeError):
     """A POST, PUT or DELETE went out and no usable answer came back (timeout, reset, 5xx, garbage)."""
 
-    reason = "OutcomeUnknown"
+    reason = Reason.OUTCOME_UNKNOWN
     scope = Scope.CONNECTION
 
 
 class UnexpectedReply(BridgeError):
     """An answer that does not fit the contract."""
 
-    reason = "UnexpectedReply"
+    reason = Reason.UNEXPECTED_REPLY
 
 
 class StaleObject(BridgeError):
     """Kubernetes refused a guarded write."""
 
-    reason = "StaleObject"
+    reason = Reason.STALE_OBJECT
 
 
 class Vanished(BridgeError):
     """The custom resource is gone."""
 
-    reason = "Vanished"
+    reason = Reason.VANISHED
 
 
 class NotLeader(BridgeError):
     """This process may not write (any more)."""
 
-    reason = "NotLeader"
+    reason = Reason.NOT_LEADER
 
 
 class KubernetesUnavailable(BridgeError):
     """The Kubernetes API did not answer as it should; said in logs and metrics, since no status can be written."""
 
-    reason = "KubernetesUnavailable"
+    reason = Reason.KUBERNETES_UNAVAILABLE
 
 
 class TooLarge(BridgeError):
-    """Reading or encoding this workload would hold up others."""
-
-    reason = "TooLarge"
+    """Reading or encoding this workload would hold up others. The engine defers it, so it needs no reason of its own."""

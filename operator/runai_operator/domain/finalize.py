@@ -25,6 +25,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
 from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, Orphan, Remote
+from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Desired, Missing, State, desired_name, is_ours, is_unreadable
 
 
@@ -120,19 +121,19 @@ def _delete_present(s: State, remote: Remote) -> Action:
     if s.deletion_wait is None:
         return ReserveDeletion()
     if s.deletion_wait > 0:
-        return Result(Verdict.DELETING, rate_limited(s.deletion_wait, "Deleting"))
+        return Result(Verdict.DELETING, rate_limited(s.deletion_wait, Reason.DELETING))
     return Delete(remote.id)
 
 
 def _deleting(message: str) -> Result:
-    return Result(Verdict.DELETING, Busy(message, reason="Deleting"))
+    return Result(Verdict.DELETING, Busy(message, reason=Reason.DELETING))
 
 
 def _held(message: str) -> Result:
     return Result(Verdict.DELETING, Held(message))
 
 
-def rate_limited(wait: float, reason: str) -> Held:
+def rate_limited(wait: float, reason: Reason) -> Held:
     """Why a deletion was not sent; `wait`: seconds until it may be."""
     return Held(
         "Rate-limited: more workloads are to be deleted in Run:ai than OPERATOR_DELETE_RATE allows a minute. It is deleted"

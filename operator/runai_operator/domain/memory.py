@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runai_operator.domain.model import Row, SourceRef
+from runai_operator.domain.reasons import Phase
 
 NEVER = float("-inf")
 
@@ -78,7 +79,7 @@ class Memory:
     def is_stale(self, row: Row) -> bool:
         """The row shows a failure from before the last edit."""
         return (
-            row.phase == "Failed"
+            row.phase == Phase.FAILED
             and self.stale_failure_at is not None
             and row.phase_updated_at == self.stale_failure_at
         )

@@ -12,25 +12,13 @@ from typing import Any
 
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Meta, Row, TableRow
+from runai_operator.domain.reasons import ConditionType, Group, Phase, Reason
 
-COMPLETED = "Completed"
-FAILED = "Failed"
-
-PHASE_REASONS = frozenset(
-    {
-        "Running", COMPLETED, "Stopped", FAILED, "Degraded", "Creating", "Pending", "Initializing", "Updating",
-        "Resuming", "Stopping", "UnknownPhase", "RunaiDeleting", "Syncing", "SyncFailed", "Paused",
-    }
-)  # fmt: skip
+PHASE_REASONS = frozenset({reason for reason in Reason if reason.group is Group.SHOWN} | {Reason.PAUSED})
 """Reasons of Ready that mirror Run:ai: the lists bring the next news."""
-SYNC_REASONS = frozenset({"Synced", "Syncing", "SyncFailed", "SyncNotReported"})
+SYNC_REASONS = frozenset({Reason.SYNCED, Reason.SYNCING, Reason.SYNC_FAILED, Reason.SYNC_NOT_REPORTED})
 """Reasons of Synced that mirror Run:ai. Any other says that something is owed, or unknown."""
-RETRY_REASONS = frozenset(
-    {
-        "RunaiUnavailable", "RunaiThrottled", "AccessDenied", "OutcomeUnknown", "UnexpectedReply", "RunaiBusy",
-        "HolderUnreadable", "KubernetesUnavailable", "InternalError",
-    }
-)  # fmt: skip
+RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.TROUBLE)
 """Reasons of a retry: what stands beside them is tried again, whether it counts as stalled by now or not."""
 
 
@@ -103,8 +91,8 @@ class StatusSummary:
     @classmethod
     def of_status(cls, status: Mapping[str, Any], *, has_source: bool) -> StatusSummary:
         """From the status that was just written or found right."""
-        ready, synced = condition(status, "Ready") or {}, condition(status, "Synced") or {}
-        stalled = condition(status, "Stalled") or {}
+        ready, synced = condition(status, ConditionType.READY) or {}, condition(status, ConditionType.SYNCED) or {}
+        stalled = condition(status, ConditionType.STALLED) or {}
         return cls(
             observed_generation=status.get("observedGeneration", -1),
             connection=status.get("connection") or DEFAULT_CONNECTION,
@@ -129,14 +117,14 @@ class StatusSummary:
 
     @property
     def finished(self) -> bool:
-        return self.phase in (COMPLETED, FAILED)
+        return self.phase in (Phase.COMPLETED, Phase.FAILED)
 
     @property
     def in_flight(self) -> bool:
         """Submitted, and the cluster has not got it yet; one that has failed may have been mended by an edit."""
         # Without a word about the sync, Ready goes by the phase once a reading was made.
-        silent = self.sync is None and self.reason not in (None, "Syncing")
-        settled = self.sync in ("Synced", "Failed", "Deleted") or self.phase == COMPLETED or silent
+        silent = self.sync is None and self.reason not in (None, Reason.SYNCING)
+        settled = self.sync in ("Synced", "Failed", "Deleted") or self.phase == Phase.COMPLETED or silent
         return self.workload_id is not None and not settled
 
     def agrees_with(self, row: Row) -> bool:
@@ -155,14 +143,14 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
         return Need.PASS
     if summary.synced_reason in SYNC_REASONS and summary.reason in PHASE_REASONS:
         return Need.READ if summary.in_flight else Need.NOTHING
-    if meta.paused and summary.reason == "Paused":
+    if meta.paused and summary.reason == Reason.PAUSED:
         return Need.NOTHING  # what is outstanding waits until somebody removes the annotation
     return Need.PROBE if summary.stalled and summary.reason not in RETRY_REASONS else Need.PASS
 
 
 def _is_unseen(summary: StatusSummary, meta: Meta) -> bool:
     """Somebody changed what the last status speaks of."""
-    shows_pause = summary.reason == "Paused"
+    shows_pause = summary.reason == Reason.PAUSED
     return (
         meta.generation != summary.observed_generation
         or meta.reconcile_token not in (None, summary.handled_token)

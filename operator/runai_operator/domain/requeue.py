@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, OutcomeUnknown, Throttled
+from runai_operator.domain.reasons import Reason
 
 BACKOFF_CEILING = 300.0
 SOON_CEILING = 30.0
@@ -14,6 +15,7 @@ LONGEST_HINT = 60.0
 SLOW_PROBE = 1800.0
 """How often what was rejected is tried again although nothing changed here: the other side may have."""
 PROJECT_PROBE = 300.0
+PROJECT_REASONS = frozenset({Reason.PROJECT_NOT_FOUND, Reason.PROJECT_AMBIGUOUS})
 DOUBT_PROBE = 30.0
 HELD_PROBE = 300.0
 """How often what waits for a person is read again; most of what people do is noticed at once."""
@@ -95,4 +97,4 @@ def _probe(end: Result) -> float:
 
 
 def _names_project(error: BridgeError | None) -> bool:
-    return isinstance(error, InvalidWorkload) and error.condition_reason in ("ProjectNotFound", "ProjectAmbiguous")
+    return isinstance(error, InvalidWorkload) and error.condition_reason in PROJECT_REASONS

@@ -29,16 +29,11 @@ from runai_operator.domain.model import (
     Workload,
 )
 from runai_operator.domain.naming import external_name
+from runai_operator.domain.reasons import ConditionType, Phase, Reason
 
-COMPLETED = "Completed"
-FAILED = "Failed"
-NOT_DELIVERED = "NotDelivered"
-"""Reason of `Synced` while the last edit has not reached Run:ai."""
-SYNC_NOT_REPORTED = "SyncNotReported"
-"""Reason of `Synced` where readings carry no `syncInfo`: then the phase alone tells how it goes."""
-WAITING_TO_RECREATE = "WaitingToRecreate"
-RECREATE_GIVEN_UP = "RecreateGivenUp"
-LOST_REASONS = frozenset({"DeletedExternally", WAITING_TO_RECREATE, RECREATE_GIVEN_UP, "ManagedByOther"})
+LOST_REASONS = frozenset(
+    {Reason.DELETED_EXTERNALLY, Reason.WAITING_TO_RECREATE, Reason.RECREATE_GIVEN_UP, Reason.MANAGED_BY_OTHER}
+)
 """Reasons of Ready that only a fresh reading of Run:ai may clear."""
 
 
@@ -101,7 +96,7 @@ class StoredStatus:
 
     @property
     def failed(self) -> bool:
-        return self.phase == FAILED
+        return self.phase == Phase.FAILED
 
     @property
     def content(self) -> str | None:
@@ -115,9 +110,9 @@ class StoredStatus:
     def of(cls, workload: Workload) -> StoredStatus:
         status = workload.status
         gvk = status.get("gvk")
-        completed = condition(status, COMPLETED)
-        ready = condition(status, "Ready")
-        synced = condition(status, "Synced")
+        completed = condition(status, ConditionType.COMPLETED)
+        ready = condition(status, ConditionType.READY)
+        synced = condition(status, ConditionType.SYNCED)
         return cls(
             workload_id=status.get("workloadId"),
             adopted_id=status.get("adoptedId"),
@@ -128,7 +123,8 @@ class StoredStatus:
             submitted_hash=status.get("submittedHash"),
             phase=status.get("phase"),
             completed=bool(completed and completed.get("status") == "True"),
-            delivered=bool(status.get("submittedHash")) and not (synced and synced.get("reason") == NOT_DELIVERED),
+            delivered=bool(status.get("submittedHash"))
+            and not (synced and synced.get("reason") == Reason.NOT_DELIVERED),
             not_submitted=status.get("submission") == NOT_SUBMITTED,
             handled_token=status.get("lastHandledReconcileAt"),
             reason=ready.get("reason") if ready else None,
@@ -252,7 +248,7 @@ class State:
     @property
     def recreation(self) -> Recreation:
         count = self.recreations
-        if count >= MAX_RECREATIONS or (self.stored_status.reason == RECREATE_GIVEN_UP and not self.asked):
+        if count >= MAX_RECREATIONS or (self.stored_status.reason == Reason.RECREATE_GIVEN_UP and not self.asked):
             return Recreation.GIVEN_UP
         pause = RECREATION_PAUSE * 2.0 ** (count - 1) if count else 0.0
         return Recreation.NOW if self.now - self.memory.recreated_at >= pause else Recreation.LATER
@@ -288,7 +284,7 @@ class State:
         since = self.retrying_since(end)
         if since is None:
             return False
-        before = condition(self.workload.status, "Stalled")
+        before = condition(self.workload.status, ConditionType.STALLED)
         # After a restart the clock starts anew; what was called stalled stays so until it is mended.
         was = before is not None and end.error is not None and before.get("reason") == end.error.condition_reason
         return was or self.now - since >= self.limits.stalled_after
@@ -297,7 +293,7 @@ class State:
     def lacks_scheduling_message(self) -> bool:
         """The workload is pending and says nothing of itself, and the scheduler was not asked about this yet."""
         row, known = self.row, self.memory.scheduling
-        if row is None or row.phase != "Pending" or row.phase_message or self.workload.deleting or self.unusable:
+        if row is None or row.phase != Phase.PENDING or row.phase_message or self.workload.deleting or self.unusable:
             return False
         is_known = known is not None and known.pending_since == row.phase_updated_at
         return not is_known and ReadSchedulingMessages not in self.done
@@ -306,7 +302,7 @@ class State:
     def shown_row(self) -> Row | None:
         """The row, with why it is pending where the scheduler said it."""
         row, known = self.row, self.memory.scheduling
-        if row is None or known is None or row.phase != "Pending" or row.phase_message:
+        if row is None or known is None or row.phase != Phase.PENDING or row.phase_message:
             return row
         return replace(row, phase_message=known.text or None) if known.pending_since == row.phase_updated_at else row
 

@@ -1,88 +1,106 @@
-"""The story that status tells: conditions are settled here, in one place, once per pass.
+"""What status reports: its fields, and the conditions, which are made here, in one place, once per pass.
 
 `Ready`, `Reconciling` and `Stalled` follow the kstatus conventions, so that Helm, Flux, Argo CD and `kubectl wait`
-agree: at most one of Reconciling and Stalled is there, and neither beside Ready=True.
+agree: at most one of Reconciling and Stalled is there, and neither beside Ready=True. Every message is a sentence that
+begins with a capital letter and ends with a full stop; what Run:ai says of itself is quoted in one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, clip
-from runai_operator.domain.model import NOT_SUBMITTED, Json, ManagementPolicy, Remote, Row
-from runai_operator.domain.state import (
-    COMPLETED,
-    FAILED,
-    LOST_REASONS,
-    NOT_DELIVERED,
-    SYNC_NOT_REPORTED,
-    Desired,
-    Missing,
-    State,
-)
+from runai_operator.domain.model import NOT_SUBMITTED, Gvk, Json, ManagementPolicy, Remote, Row
+from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
+from runai_operator.domain.state import LOST_REASONS, Desired, Missing, State
 
 MESSAGE_LIMIT = 2048
 """Bound of every message in the schema, in characters."""
 
-BOUNDS: Mapping[str, int] = {
-    "workloadId": 64,
-    "adoptedId": 64,
-    "workloadName": 253,
-    "projectId": 64,
-    "projectName": 253,
-    "clusterId": 64,
-    "departmentName": 253,
-    "priority": 63,
-    "category": 63,
-    "preemptibility": 63,
-    "desiredPhase": 63,
-    "syncStatus": 63,
-    "syncMessage": MESSAGE_LIMIT,
-    "phase": 63,
-    "phaseMessage": MESSAGE_LIMIT,
-    "allocatedGpus": 32,
-    "ownerUid": 64,
-    "submission": 32,
-    "submittedHash": 128,
-    "lastHandledReconcileAt": 256,
-}
-"""Longest value of each string in the schema, in characters: one over its bound would refuse the whole write."""
 
-GVK_BOUNDS: Mapping[str, int] = {"group": 253, "version": 63, "kind": 63}
+@dataclass(frozen=True, slots=True)
+class StatusField:
+    """One field of `status`: all that has to be said of it beside its description in the CRD."""
 
-RUN_FIELDS = (
-    "workloadId", "workloadName", "projectId", "projectName", "clusterId", "departmentName", "gvk", "priority",
-    "category", "preemptibility", "desiredPhase", "syncStatus", "syncMessage", "phase", "phaseMessage", "runningPods",
-    "requestedPods", "allocatedGpus", "createdAt", "completedAt", "submittedHash",
-)  # fmt: skip
+    name: str
+    bound: int | Mapping[str, int] | None = None
+    """Longest value in the schema, in characters, of a string or of each string in an object: one over its bound would
+    refuse the whole write. None where there is nothing to clip."""
+    remote: str | None = None
+    """The attribute of `Remote` that it shows."""
+    row: str | None = None
+    """The attribute of `Row` that it shows; where there is one for `Remote` too, the row wins."""
+    kept: bool = False
+    """A reading that leaves it out changes nothing; else it is removed."""
+    of_run: bool = True
+    """It belongs to one workload in Run:ai, and is forgotten with it."""
+
+    @property
+    def watched(self) -> bool:
+        """A row that shows another value than the row before is worth a pass."""
+        return self.row is not None
+
+
+FIELDS = (
+    StatusField("observedGeneration", of_run=False),
+    StatusField("connection", 253, of_run=False),
+    StatusField("workloadId", 64, remote="id", kept=True),
+    StatusField("adoptedId", 64, of_run=False),
+    StatusField("workloadName", 253, remote="name", kept=True),
+    StatusField("projectId", 64, remote="project_id", kept=True),
+    StatusField("projectName", 253, remote="project_name", row="project_name", kept=True),
+    StatusField("clusterId", 64, remote="cluster_id", kept=True),
+    StatusField("departmentName", 253, remote="department_name", row="department_name", kept=True),
+    StatusField("gvk", {"group": 253, "version": 63, "kind": 63}, remote="gvk", kept=True),
+    StatusField("priority", 63, remote="priority", row="priority", kept=True),
+    StatusField("category", 63, remote="category", row="category", kept=True),
+    StatusField("preemptibility", 63, remote="preemptibility", kept=True),
+    StatusField("desiredPhase", 63, remote="desired_phase", kept=True),
+    StatusField("syncStatus", 63, remote="sync_status"),
+    StatusField("syncMessage", MESSAGE_LIMIT, remote="sync_message"),
+    StatusField("phase", 63, row="phase"),
+    StatusField("phaseMessage", MESSAGE_LIMIT, row="phase_message"),
+    StatusField("runningPods", row="running_pods"),
+    StatusField("requestedPods", row="requested_pods"),
+    StatusField("allocatedGpus", 32, row="allocated_gpus"),
+    StatusField("createdAt", remote="created_at", kept=True),
+    StatusField("completedAt", row="completed_at"),
+    StatusField("ownerUid", 64, of_run=False),
+    StatusField("submission", 32, of_run=False),
+    StatusField("submittedHash", 128),
+    StatusField("lastHandledReconcileAt", 256, of_run=False),
+    StatusField("conditions", of_run=False),
+)
+"""All that this version writes, in the order of the schema. A new field is one line here, beside its reader in
+`runai.wire` and its schema in the CRD."""
+
+BOUNDS: Mapping[str, int] = {field.name: field.bound for field in FIELDS if isinstance(field.bound, int)}
+"""Of each string, in characters."""
+RUN_FIELDS = tuple(field.name for field in FIELDS if field.of_run)
 """What belongs to one workload in Run:ai and goes with it."""
 
-TYPES = frozenset({"Ready", "Reconciling", "Stalled", "Synced", COMPLETED})
-"""The conditions that are settled here."""
+_BY_NAME: Mapping[str, StatusField] = {field.name: field for field in FIELDS}
+_FROM_REMOTE = [(field, field.remote) for field in FIELDS if field.remote is not None]
+_FROM_ROW = [(field, field.row) for field in FIELDS if field.row is not None]
+_watched_values = attrgetter(*(field.row for field in FIELDS if field.row is not None and field.watched))
 
-RUNNING_PHASES = frozenset({"Running"})
-PROGRESSING_PHASES: Mapping[str, str] = {
-    "Creating": "Creating",
-    "Pending": "Pending",
-    "Initializing": "Initializing",
-    "Updating": "Updating",
-    "Resuming": "Resuming",
-    "Stopping": "Stopping",
-    "Deleting": "RunaiDeleting",
-    "Terminating": "RunaiDeleting",
-}
+
+def watched(row: Row) -> tuple[object, ...]:
+    """What of a row is worth a pass when it changes. Why a workload is pending is asked anew each time it is."""
+    return (*_watched_values(row), row.phase_updated_at if row.phase == Phase.PENDING else None)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyCondition:
     """What Ready says, and which of the two abnormal conditions stands beside it."""
 
-    ready: str
+    status: str
     reason: str
     message: str
     reconciling: bool = False
@@ -100,20 +118,19 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
     if s.workload.reconcile_token is not None:
         status["lastHandledReconcileAt"] = s.workload.reconcile_token
-    completed = status.get("phase") == COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
+    completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
     if completed:
-        status["phase"] = COMPLETED
+        status["phase"] = Phase.COMPLETED.value
     silent = _is_silent_about_sync(s, end)
-    story = tell(s, status, end, stalled=stalled, silent=silent)
-    status["conditions"] = _conditions(s, story, _synced(status, end, silent=silent), completed=completed, now=now)
+    ready = ready_condition(s, status, end, stalled=stalled, silent=silent)
+    status["conditions"] = _conditions(s, ready, _synced(status, end, silent=silent), completed=completed, now=now)
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
 
 
 def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json:
-    """Merge patch that makes `stored` say `wanted`; empty when it does. Fields of a newer version are left alone."""
-    known = {*RUN_FIELDS, *BOUNDS, "observedGeneration", "conditions"}
+    """Merge patch that makes `stored` say `desired`; empty when it does. Fields of a newer version are left alone."""
     patch: Json = {key: value for key, value in desired.items() if stored.get(key) != value}
-    patch.update({key: None for key in stored if key not in desired and key in known})
+    patch.update({key: None for key in stored if key not in desired and key in _BY_NAME})
     return patch
 
 
@@ -130,9 +147,9 @@ def mirrored(s: State) -> Json:
         if s.workload_id is not None:
             status.update(syncStatus="Deleted", syncMessage=None)
     elif isinstance(remote, Remote) and remote.id == shown_id(s):
-        status.update(_from_remote(remote))
+        status.update(_shown(remote, _FROM_REMOTE))
     if s.shown_row is not None and shown_id(s) is not None:
-        status.update(_from_row(s.shown_row))
+        status.update(_shown(s.shown_row, _FROM_ROW))
     if status.get("workloadId"):
         status["ownerUid"] = s.workload.ref.uid
     return status
@@ -144,45 +161,14 @@ def shown_id(s: State) -> str | None:
     return s.workload_id or (s.workload.spec.workload_id if is_observed else None)
 
 
-def _from_remote(remote: Remote) -> Json:
-    gvk = remote.gvk
-    return _known(
-        {
-            "workloadId": remote.id,
-            "workloadName": remote.name,
-            "projectId": remote.project_id,
-            "projectName": remote.project_name,
-            "clusterId": remote.cluster_id,
-            "departmentName": remote.department_name,
-            "gvk": {"group": gvk.group, "version": gvk.version, "kind": gvk.kind} if gvk else None,
-            "priority": remote.priority,
-            "category": remote.category,
-            "preemptibility": remote.preemptibility,
-            "desiredPhase": remote.desired_phase,
-            "createdAt": remote.created_at,
-        }
-    ) | {"syncStatus": remote.sync_status, "syncMessage": remote.sync_message}
+def _shown(reading: Remote | Row, sources: Iterable[tuple[StatusField, str]]) -> Json:
+    values = [(field, _plain(getattr(reading, attribute))) for field, attribute in sources]
+    return {field.name: value for field, value in values if value is not None or not field.kept}
 
 
-def _from_row(row: Row) -> Json:
-    named = {
-        "projectName": row.project_name,
-        "departmentName": row.department_name,
-        "priority": row.priority,
-        "category": row.category,
-    }
-    return _known(named) | {
-        "phase": row.phase,
-        "phaseMessage": row.phase_message or None,
-        "runningPods": row.running_pods,
-        "requestedPods": row.requested_pods,
-        "allocatedGpus": row.allocated_gpus,
-        "completedAt": row.completed_at,
-    }
-
-
-def _known(values: Json) -> Json:
-    return {key: value for key, value in values.items() if value is not None}
+def _plain(value: object) -> object:
+    """As JSON takes it; an empty text says nothing."""
+    return asdict(value) if isinstance(value, Gvk) else None if value == "" else value
 
 
 def _record_delivery(status: Json, s: State, end: Result) -> None:
@@ -199,54 +185,58 @@ def _is_silent_about_sync(s: State, end: Result) -> bool:
         return False
     if isinstance(s.remote, Remote):
         return s.remote.sync_status is None
-    before = condition(s.workload.status, "Synced")
-    return before is not None and before.get("reason") == SYNC_NOT_REPORTED
+    before = condition(s.workload.status, ConditionType.SYNCED)
+    return before is not None and before.get("reason") == Reason.SYNC_NOT_REPORTED
 
 
-def tell(s: State, status: Mapping[str, Any], end: Result, *, stalled: bool, silent: bool = False) -> ReadyCondition:
+def ready_condition(
+    s: State, status: Mapping[str, Any], end: Result, *, stalled: bool, silent: bool = False
+) -> ReadyCondition:
     """What Ready says, first match wins: deleting, refused, trouble, paused, then what Run:ai shows."""
-    error, before = end.error, s.stored_status.reason
     match end.verdict:
         case Verdict.DELETING:
-            return ReadyCondition("False", "Deleting", error.message if error else "being deleted", reconciling=True)
+            message = end.error.message if end.error else "The workload is being deleted."
+            return ReadyCondition("False", Reason.DELETING, message, reconciling=True)
         case Verdict.REJECTED:
-            return _failing(error, stalled=True)
+            return _failing(end.error, stalled=True)
         case Verdict.WAITING:
-            return _failing(error, stalled=False)
+            return _failing(end.error, stalled=False)
         case Verdict.RETRYING if end.outstanding:
-            return _failing(error, stalled=stalled)
-        case Verdict.RETRYING if before in LOST_REASONS:
-            told = condition(s.workload.status, "Ready") or {}
-            abnormal = condition(s.workload.status, "Stalled") is not None
-            return ReadyCondition(
-                "False", before, str(told.get("message", "")), reconciling=not abnormal, stalled=abnormal
-            )
+            return _failing(end.error, stalled=stalled)
+        case Verdict.RETRYING if s.stored_status.reason in LOST_REASONS:
+            return _as_before(s)
         case Verdict.PAUSED if end.outstanding:
-            return ReadyCondition(
-                "False",
-                "Paused",
-                "paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to go on",
-                stalled=True,
+            message = (
+                "Paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to submit them."
             )
+            return ReadyCondition("False", Reason.PAUSED, message, stalled=True)
     shown = _as_shown(status, silent=silent)
-    if s.workload.paused and shown.ready == "True":
-        return ReadyCondition(
-            "True", "Paused", "paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is gone"
-        )
+    if s.workload.paused and shown.status == "True":
+        message = "Paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is removed."
+        return ReadyCondition("True", Reason.PAUSED, message)
     return shown
 
 
 def _failing(error: BridgeError | None, *, stalled: bool) -> ReadyCondition:
-    error = error or BridgeError("the operator gave no reason")
+    error = error or BridgeError("The operator gave no reason.")
     return ReadyCondition("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
+
+
+def _as_before(s: State) -> ReadyCondition:
+    """What only a fresh reading of Run:ai may clear, while there is none."""
+    ready = condition(s.workload.status, ConditionType.READY) or {}
+    stalled = condition(s.workload.status, ConditionType.STALLED) is not None
+    return ReadyCondition(
+        "False", str(ready.get("reason")), str(ready.get("message", "")), reconciling=not stalled, stalled=stalled
+    )
 
 
 def _as_shown(status: Mapping[str, Any], *, silent: bool) -> ReadyCondition:
     """What Run:ai shows: what has finished stays so when it is gone; else how the sync goes, else the phase."""
     phase, detail = status.get("phase"), status.get("phaseMessage") or ""
-    if phase == COMPLETED:
-        return ReadyCondition("True", COMPLETED, "the workload has completed")
-    if phase == FAILED and status.get("syncStatus") == "Deleted":
+    if phase == Phase.COMPLETED:
+        return ReadyCondition("True", Reason.COMPLETED, Reason.COMPLETED.meaning)
+    if phase == Phase.FAILED and status.get("syncStatus") == "Deleted":
         return _of_phase(phase, detail)
     return _before_phases(status, silent=silent) or _of_phase(phase, detail)
 
@@ -255,77 +245,95 @@ def _before_phases(status: Mapping[str, Any], *, silent: bool) -> ReadyCondition
     """What has to be said before a phase counts."""
     sync = status.get("syncStatus")
     if sync == "Failed":
-        message = status.get("syncMessage") or "Run:ai could not bring the workload to its cluster and gave no reason"
-        return ReadyCondition("False", "SyncFailed", message, stalled=True)
+        return ReadyCondition("False", Reason.SYNC_FAILED, _why_the_sync_failed(status), stalled=True)
     if status.get("desiredPhase") == "Deleted" or sync in ("Deleting", "Deleted"):
-        return ReadyCondition("False", "RunaiDeleting", "Run:ai is deleting the workload", reconciling=True)
+        return ReadyCondition("False", Reason.RUNAI_DELETING, "Run:ai is deleting the workload.", reconciling=True)
     if sync != "Synced" and not silent:
-        message = f"Run:ai accepted the workload and is bringing it to its cluster ({sync})" if sync else "submitted"
-        return ReadyCondition("False", "Syncing", message, reconciling=True)
+        return ReadyCondition("False", Reason.SYNCING, _how_the_sync_goes(sync), reconciling=True)
     return None
 
 
 def _of_phase(phase: str | None, detail: str) -> ReadyCondition:
-    if phase in RUNNING_PHASES:
-        return ReadyCondition("True", "Running", "the workload is running")
-    if phase == "Stopped":
-        return ReadyCondition("True", "Stopped", detail or "the workload is stopped in Run:ai")
-    if phase == FAILED:
-        return ReadyCondition("False", FAILED, detail or "the workload has failed", stalled=True)
-    if phase == "Degraded":
-        return ReadyCondition("False", "Degraded", detail or "the workload runs with a problem", reconciling=True)
     if phase is None:
-        return ReadyCondition(
-            "False", "Creating", "the workload is on its cluster and has no phase yet", reconciling=True
-        )
-    reason = PROGRESSING_PHASES.get(phase, "UnknownPhase")
-    return ReadyCondition("False", reason, detail or f"phase in Run:ai: {phase}", reconciling=True)
+        message = "The workload is on its cluster and has no phase yet."
+        return ReadyCondition("False", Reason.CREATING, message, reconciling=True)
+    reason = reason_of_phase(phase)
+    match reason:
+        case Reason.RUNNING:
+            return ReadyCondition("True", reason, reason.meaning)
+        case Reason.STOPPED:
+            return ReadyCondition("True", reason, _quoted(detail) or reason.meaning)
+        case Reason.FAILED:
+            return ReadyCondition("False", reason, _quoted(detail) or reason.meaning, stalled=True)
+        case Reason.DEGRADED:
+            return ReadyCondition("False", reason, _quoted(detail) or reason.meaning, reconciling=True)
+    return ReadyCondition("False", reason, _quoted(detail) or f"The phase in Run:ai is {phase}.", reconciling=True)
 
 
 def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[str, str, str]:
     """Status, reason and message of Synced: has our last word reached the cluster?"""
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
-        return "False", "Deleting", "being deleted"
+        return "False", Reason.DELETING, "The workload is being deleted."
     if end.outstanding:
-        return "False", NOT_DELIVERED, error.message if error else "the last change has not been sent to Run:ai"
+        message = error.message if error else "The last change has not been sent to Run:ai."
+        return "False", Reason.NOT_DELIVERED, message
     if end.verdict is Verdict.RETRYING and error:
         return "Unknown", error.condition_reason, error.message
     if end.verdict in (Verdict.REJECTED, Verdict.WAITING) and error:
         return "False", error.condition_reason, error.message
     if sync == "Synced":
-        return "True", "Synced", "what was submitted has reached the cluster"
+        return "True", Reason.SYNCED, Reason.SYNCED.meaning
     if sync == "Failed":
-        return "False", "SyncFailed", status.get("syncMessage") or "Run:ai gave no reason"
+        return "False", Reason.SYNC_FAILED, _why_the_sync_failed(status)
     if silent and sync is None:
-        return "Unknown", SYNC_NOT_REPORTED, "this Run:ai does not tell whether a workload has reached its cluster"
-    return "False", "Syncing", f"Run:ai says {sync}" if sync else "submitted"
+        message = "This Run:ai does not report whether a workload has reached its cluster."
+        return "Unknown", Reason.SYNC_NOT_REPORTED, message
+    return "False", Reason.SYNCING, _how_the_sync_goes(sync)
+
+
+def _why_the_sync_failed(status: Mapping[str, Any]) -> str:
+    said = _quoted(status.get("syncMessage") or "")
+    return said or "Run:ai could not bring the workload to its cluster and gave no reason."
+
+
+def _how_the_sync_goes(sync: str | None) -> str:
+    if sync is None:
+        return "The workload was submitted to Run:ai."
+    return f"Run:ai accepted the workload and is bringing it to its cluster ({sync})."
+
+
+def _quoted(said: str) -> str:
+    """What Run:ai says, as a sentence; empty when it says nothing."""
+    said = said.strip().rstrip(".")
+    return f"Run:ai reports: {said}." if said else ""
 
 
 def _conditions(
-    s: State, story: ReadyCondition, synced: tuple[str, str, str], *, completed: bool, now: datetime
+    s: State, ready: ReadyCondition, synced: tuple[str, str, str], *, completed: bool, now: datetime
 ) -> list[Json]:
-    told = [("Ready", story.ready, story.reason, story.message)]
-    if story.reconciling:
-        told.append(("Reconciling", "True", story.reason, story.message))
-    if story.stalled:
-        told.append(("Stalled", "True", story.reason, story.message))
-    told.append(("Synced", *synced))
+    made = [(ConditionType.READY, ready.status, ready.reason, ready.message)]
+    if ready.reconciling:
+        made.append((ConditionType.RECONCILING, "True", ready.reason, ready.message))
+    if ready.stalled:
+        made.append((ConditionType.STALLED, "True", ready.reason, ready.message))
+    made.append((ConditionType.SYNCED, *synced))
     if completed:
-        told.append((COMPLETED, "True", COMPLETED, "the workload has completed"))
-    settled: list[Json] = [
+        made.append((ConditionType.COMPLETED, "True", Reason.COMPLETED, Reason.COMPLETED.meaning))
+    conditions: list[Json] = [
         {
-            "type": kind,
+            "type": kind.value,
             "status": status,
-            "reason": clip(reason, 256),
+            "reason": clip(str(reason), 256),
             "message": clip(message, MESSAGE_LIMIT),
             "observedGeneration": s.workload.generation,
             "lastTransitionTime": _transition_time(s, kind, status, now),
         }
-        for kind, status, reason, message in told
+        for kind, status, reason, message in made
     ]
     # A newer version may have written more types; they are its own to keep true.
-    return settled + [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") not in TYPES]
+    ours = frozenset(ConditionType)
+    return conditions + [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") not in ours]
 
 
 def _transition_time(s: State, kind: str, status: str, now: datetime) -> str:
@@ -335,16 +343,8 @@ def _transition_time(s: State, kind: str, status: str, now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _bounded(key: str, value: Any) -> Any:
-    if key == "gvk":
-        return {part: clip(text, GVK_BOUNDS[part]) for part, text in value.items()}
-    return clip(value, BOUNDS[key]) if key in BOUNDS else value
-
-
-def watched(row: Row) -> tuple[object, ...]:
-    """What of a row status shows."""
-    return (
-        row.phase, row.phase_message, row.running_pods, row.requested_pods, row.allocated_gpus, row.completed_at,
-        row.project_name, row.department_name, row.priority, row.category,
-        row.phase_updated_at if row.phase == "Pending" else None,
-    )  # fmt: skip
+def _bounded(name: str, value: Any) -> Any:
+    bound = _BY_NAME[name].bound if name in _BY_NAME else None
+    if isinstance(bound, int):
+        return clip(value, bound)
+    return {part: clip(text, bound[part]) for part, text in value.items()} if bound else value

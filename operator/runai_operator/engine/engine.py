@@ -13,7 +13,8 @@ from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.memory import Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
-from runai_operator.domain.plan import COMPLETED, Need, StatusSummary, plan_of
+from runai_operator.domain.plan import Need, StatusSummary, plan_of
+from runai_operator.domain.reasons import Phase
 from runai_operator.domain.requeue import SLOW_PROBE, WRITE_SPACING, next_sync_read
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
@@ -167,7 +168,7 @@ class Engine:
             return uid
         self._forget_namesake(row.meta)
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
-        if entry.summary.has_source and entry.summary.phase != COMPLETED:
+        if entry.summary.has_source and entry.summary.phase != Phase.COMPLETED:
             # What the source held when it was last read is not known any more.
             entry = self.inventory.request(uid, Requests(check_content=True)) or entry
             self._enqueue(entry, Lane.PERIODIC)
@@ -296,7 +297,7 @@ class Engine:
         """One metadata read for each distinct ConfigMap or Secret."""
         users: dict[tuple[str, Source], list[Entry]] = {}
         for entry in self.inventory:
-            if (source := entry.memory.source) is not None and entry.summary.phase != COMPLETED:
+            if (source := entry.memory.source) is not None and entry.summary.phase != Phase.COMPLETED:
                 users.setdefault((entry.ref.namespace, source), []).append(entry)
         for (namespace, source), entries in users.items():
             if await self._kube.source_version(namespace, source.ref) != source.version:

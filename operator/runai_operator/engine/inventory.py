@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from runai_operator.domain.actions import Result
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import Meta, Ref, Row
-from runai_operator.domain.plan import COMPLETED, StatusSummary
+from runai_operator.domain.plan import StatusSummary
+from runai_operator.domain.reasons import Phase
 from runai_operator.domain.state import is_same_moment
 from runai_operator.domain.status import watched
 
@@ -112,7 +113,7 @@ class Inventory:
     def see(self, connection: str, row: Row) -> Entry | None:
         """Keeps the row; the entry whose workload it shows, if that is news."""
         entry = self.of_row(connection, row)
-        if entry is None or entry.summary.phase == COMPLETED or entry.memory.is_stale(row):
+        if entry is None or entry.summary.phase == Phase.COMPLETED or entry.memory.is_stale(row):
             return None
         before = entry.row
         entry = self._put(replace(entry, row=row))

@@ -48,7 +48,8 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.memory import Memory, Requests, SchedulingMessage
 from runai_operator.domain.model import FINALIZER, IN_DOUBT, Json, Meta, Orphan, Remote, Row, RowQuery, Workload
-from runai_operator.domain.plan import COMPLETED, StatusSummary
+from runai_operator.domain.plan import StatusSummary
+from runai_operator.domain.reasons import ConditionType
 from runai_operator.domain.requeue import requeue_after
 from runai_operator.domain.state import (
     Candidate,
@@ -203,7 +204,7 @@ class Reconciler:
 
     def _log_change(self, s: State, summary: StatusSummary, status: Json) -> None:
         if s.stored_status.reason != summary.reason:
-            ready = condition(status, "Ready") or {}
+            ready = condition(status, ConditionType.READY) or {}
             extra = {**_about(s), "reason": summary.reason, "workload_id": summary.workload_id}
             log.info("%s", ready.get("message"), extra=extra)
 
@@ -362,7 +363,9 @@ class Reconciler:
         return replace(s, orphan_recorded=recorded)
 
     async def _do_forget(self, s: State, action: ForgetWorkload, upstream: Upstream | None) -> State:
-        kept = [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") != COMPLETED]
+        kept = [
+            entry for entry in s.workload.status.get("conditions") or () if entry.get("type") != ConditionType.COMPLETED
+        ]
         workload = await self._writer.status(s.workload, {**forget_run(), "conditions": kept})
         if upstream is not None:
             upstream.deletions.forget(workload.ref.uid)

@@ -13,6 +13,7 @@ from runai_operator.domain.errors import InvalidWorkload, TooLarge
 from runai_operator.domain.memory import Source
 from runai_operator.domain.model import Json, OwnerMark, Project, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
+from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Desired
 from runai_operator.engine.ports import Kube, Runai
 
@@ -55,12 +56,12 @@ def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
         raise InvalidWorkload(
             f"project {name}{where} is not in Run:ai, or the operator's credentials may not see it: correct"
             " spec.projectName, or ask a Run:ai administrator for access",
-            reason="ProjectNotFound",
+            reason=Reason.PROJECT_NOT_FOUND,
         )
     if len(found) > 1:
         raise InvalidWorkload(
             f"{len(found)} projects are named {name}{where}: set spec.clusterId, or spec.projectId instead of projectName",
-            reason="ProjectAmbiguous",
+            reason=Reason.PROJECT_AMBIGUOUS,
         )
     return found[0].id
 

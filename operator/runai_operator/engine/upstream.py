@@ -11,6 +11,7 @@ from random import Random
 
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
+from runai_operator.domain.reasons import Reason
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.gate import CallClass, Gate
 from runai_operator.engine.limits import DeletionLimiter, ReadScheduler
@@ -103,7 +104,7 @@ class Upstreams:
             raise InvalidWorkload(
                 f"There is no Run:ai connection named {name} any more: restore it, so that the workload behind it can be"
                 " reached.",
-                reason="ConnectionNotFound",
+                reason=Reason.CONNECTION_NOT_FOUND,
             )
         return found
 

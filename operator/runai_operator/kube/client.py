@@ -26,6 +26,7 @@ from runai_operator.domain.errors import (
     Vanished,
 )
 from runai_operator.domain.model import PLURAL, CRDState, Orphan, Ref, SourceRef, SourceText, TableRow, Workload
+from runai_operator.domain.reasons import Reason
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.failures import FOREIGN, Call, failure, retry_after
 from runai_operator.kube.wire import (
@@ -152,13 +153,13 @@ class KubeClient:
             raise InvalidWorkload(
                 f"There is no {source.kind} {source.name} in namespace {namespace}. Create it, or correct"
                 " spec.manifestFrom.",
-                reason="SourceNotFound",
+                reason=Reason.SOURCE_NOT_FOUND,
             ) from None
         except AccessDenied:
             raise InvalidWorkload(
                 f"The operator is not allowed to read {source.kind} {source.name} in namespace {namespace}. Ask an"
                 " administrator to allow it, or give the manifest in another way.",
-                reason="SourceForbidden",
+                reason=Reason.SOURCE_FORBIDDEN,
             ) from None
         return _decoded(call, answer, lambda body: source_text(decode_metadata(body), source))
 

@@ -42,6 +42,7 @@ from runai_operator.domain.model import (
     TableRow,
     Workload,
 )
+from runai_operator.domain.reasons import Reason
 from runai_operator.text import clip
 
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -74,20 +75,27 @@ COLUMNS = (
     "Ready",
     "Reason",
     "Phase",
-    "Detail",
-    "Sync",
+    "Synced",
     "Kind",
+    "Workload ID",
+    "Sync",
     "Pods",
     "GPUs",
     "Priority",
-    "Workload ID",
     "Workload Name",
     "Project ID",
     "Observed",
-    "Owner",
     "Handled",
+    "Owner",
     "Created",
+    "Detail",
     "Source",
+    "Synced Reason",
+    "Submission",
+    "Stalled",
+    "Completed",
+    "Connection",
+    "Hash",
 )
 """Printer columns of the CustomResourceDefinition that a `TableRow` always names; None where the server has none."""
 
@@ -219,14 +227,14 @@ def source_text(held: Mapping[str, Any], source: SourceRef) -> SourceText:
         if source.key not in encoded:
             raise InvalidWorkload(
                 f"{source.kind} {source.name} has no key {source.key}: add it, or correct spec.manifestFrom",
-                reason="SourceNotFound",
+                reason=Reason.SOURCE_NOT_FOUND,
             )
         try:
             text = base64.b64decode(encoded[source.key]).decode()
         except UnicodeDecodeError:
             raise InvalidWorkload(
                 f"{source.kind} {source.name}: key {source.key} is not UTF-8 text, so it cannot hold a manifest",
-                reason="SourceInvalid",
+                reason=Reason.SOURCE_INVALID,
             ) from None
     return SourceText(text, held["metadata"]["resourceVersion"])
 

@@ -24,24 +24,9 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-PHASES: Final = frozenset(
-    {
-        "Creating",
-        "Pending",
-        "Initializing",
-        "Running",
-        "Updating",
-        "Resuming",
-        "Stopping",
-        "Stopped",
-        "Degraded",
-        "Completed",
-        "Failed",
-        "Deleting",
-        "Terminating",
-        "Unknown",
-    }
-)
+from runai_operator.domain.reasons import Phase
+
+PHASES: Final = frozenset(Phase)
 """Workloads API v1, `Phase` (2.21 to 2.24). It is an open enum: other words count as `Other`."""
 
 CALL_CLASSES: Final = ("lists", "reads", "writes")

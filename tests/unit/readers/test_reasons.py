@@ -1,9 +1,11 @@
-"""docs/status.md lists every reason that the code knows, and no other."""
+"""The words of reasons.py are those that the operator writes, that docs/status.md explains, and that Run:ai uses."""
 
 from __future__ import annotations
 
 import ast
 import importlib
+import re
+import runpy
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -15,70 +17,47 @@ import yaml
 from readers import Json
 from readers.combinations import DESIRED, PHASES, SYNCS, TABLE, cases, passes
 from readers.write_testdata import HEALTH_DATA
-from runai_operator.domain import errors
+from runai_operator.domain.reasons import Group, Phase, Reason
 
 REPOSITORY = Path(__file__).parents[3]
 CODE = REPOSITORY / "operator" / "runai_operator"
-GROUPS = TABLE["reasons"]
-DOCUMENTED = {name for group in GROUPS.values() for name in group["list"]}
+CAMEL_CASE = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*")
 
 
-def modules() -> Iterator[ast.Module]:
-    for path in CODE.rglob("*.py"):
-        yield ast.parse(path.read_text())
+@cache
+def nodes() -> tuple[ast.AST, ...]:
+    """All of the product's code, parsed, but for the words themselves."""
+    paths = (path for path in CODE.rglob("*.py") if path.name != "reasons.py")
+    return tuple(node for path in paths for node in ast.walk(ast.parse(path.read_text())))
 
 
-def named(node: ast.expr) -> str | None:
-    """The text of a constant, or of a name that `situation` gives one."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.Name):
-        found = getattr(state, node.id, None)
-        return found if isinstance(found, str) else None
-    return None
-
-
-def given_to_errors() -> Iterator[str]:
-    """`reason=...` in a call."""
-    for module in modules():
-        for node in ast.walk(module):
-            if isinstance(node, ast.keyword) and node.arg == "reason" and (reason := named(node.value)):
-                yield reason
-
-
-def defaults_of_errors() -> Iterator[str]:
-    for found in vars(errors).values():
-        if isinstance(found, type) and issubclass(found, errors.BridgeError):
-            yield found.reason
-
-
-def told_by_status() -> Iterator[str]:
-    """The second of what makes a `ReadyCondition` or a condition, and the words for phases."""
-    module = ast.parse((CODE / "domain" / "status.py").read_text())
-    for node in ast.walk(module):
+def literal_reasons() -> Iterator[str]:
+    """Texts in the place of a member: given to an error, or compared with a reason."""
+    for node in nodes():
         match node:
-            case ast.Call(func=ast.Name(id="ReadyCondition"), args=[_, second, *_]) if reason := named(second):
-                yield reason
-            case ast.Return(value=ast.Tuple(elts=[ast.Constant(value="True" | "False" | "Unknown"), second, _])) if (
-                reason := named(second)
-            ):
-                yield reason
-            case ast.AnnAssign(target=ast.Name(id="PROGRESSING_PHASES"), value=ast.Dict(values=values)):
-                yield from filter(None, map(named, values))
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="PROGRESSING_PHASES"), attr="get"),
-                args=[_, ast.Constant(value=word)],
-            ):
-                yield str(word)
+            case ast.keyword(arg="reason", value=ast.Constant(value=str(word))):
+                yield word
+            case ast.Compare(left=ast.Attribute(attr="reason" | "condition_reason"), comparators=others):
+                for other in others:
+                    yield from (leaf.value for leaf in ast.walk(other) if isinstance(leaf, ast.Constant) and leaf.value)
 
 
-def test_the_code_and_the_page_know_the_same_reasons():
-    """If one is missing: describe it in docs/status.yaml, then run `make generate`."""
-    assert {*given_to_errors(), *defaults_of_errors(), *told_by_status()} == DOCUMENTED
+def test_the_product_knows_no_reason_that_is_not_in_the_enum():
+    assert set(literal_reasons()) <= set(Reason)
 
 
-def test_each_reason_is_listed_once():
-    assert sum(len(group["list"]) for group in GROUPS.values()) == len(DOCUMENTED)
+def test_every_reason_is_used_in_the_product():
+    """By name, as a text, or as what a phase means."""
+    named = {node.attr for node in nodes() if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Reason"}
+    texts = {node.value for node in nodes() if isinstance(node, ast.Constant)}
+    of_phases = {phase.reason for phase in Phase}
+
+    assert {reason.value for reason in Reason if reason.name not in named and reason not in of_phases} <= texts
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_reason_is_a_word_that_kubernetes_takes(reason):
+    assert CAMEL_CASE.fullmatch(reason)
 
 
 @cache
@@ -93,7 +72,7 @@ def rows_by_reason() -> dict[str, set[str]]:
 
 
 def test_conditions_show_every_reason_but_those_for_logs():
-    assert set(rows_by_reason()) == DOCUMENTED - set(GROUPS["logged"]["list"])
+    assert set(rows_by_reason()) == {reason for reason in Reason if reason.in_conditions}
 
 
 def reason_of_ready(item: Json) -> str | None:
@@ -129,7 +108,7 @@ End = tuple[str, bool]
 
 def ends_in_the_code() -> Iterator[End]:
     """Every `Result(...)` in it; where it is not written as a constant whether something is outstanding, both."""
-    for node in [node for module in modules() for node in ast.walk(module)]:
+    for node in nodes():
         match node:
             case ast.Call(func=ast.Name(id="Result"), args=[ast.Attribute(attr=verdict), *_], keywords=keywords):
                 told = [keyword.value for keyword in keywords if keyword.arg == "outstanding"]
@@ -144,9 +123,26 @@ def test_every_way_in_which_the_code_ends_a_pass_is_among_the_combinations():
     assert set(ends_in_the_code()) - {("IGNORED", False)} <= tried
 
 
-ROWS = {name: entry["row"] for group in GROUPS.values() for name, entry in group["list"].items() if "row" in entry}
-
-
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", TABLE["reasons"])
 def test_a_reason_is_seen_in_the_row_that_it_names(name):
-    assert ROWS[name] in rows_by_reason()[name]
+    assert TABLE["reasons"][name] in rows_by_reason()[name]
+
+
+def test_every_reason_of_ready_names_a_row():
+    only_elsewhere = (Group.SYNCED, Group.LOGGED)
+
+    assert set(TABLE["reasons"]) == {reason for reason in Reason if reason.group not in only_elsewhere}
+
+
+def test_the_page_has_one_anchor_for_each_reason_and_no_heading_of_the_same_name():
+    page = (REPOSITORY / "docs" / "status.md").read_text()
+    headings = {re.sub(r"[^\w -]", "", line).strip().lower() for line in re.findall(r"^#+ (.*)$", page, re.MULTILINE)}
+
+    assert re.findall(r'<a id="(\S+)"></a>', page) == [reason.anchor for reason in Reason]
+    assert headings.isdisjoint(reason.anchor for reason in Reason)
+
+
+def test_the_page_is_written_from_its_data():
+    """If not: run docs/generate_status.py."""
+    generator = runpy.run_path(str(REPOSITORY / "docs" / "generate_status.py"))
+    assert generator["TARGET"].read_text() == generator["text"]()

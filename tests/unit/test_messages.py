@@ -1,0 +1,100 @@
+"""One form for every message that a condition may show: a sentence with a capital letter and a full stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import product
+
+import aiohttp
+import httpx
+import pytest
+from kubernetes.config import ConfigException
+
+from builders import a_remote, a_row, a_state, a_workload, recorded
+from readers.combinations import NOW, cases
+from runai_operator.codecs.json import Unreadable
+from runai_operator.domain.actions import Result, Verdict
+from runai_operator.domain.reasons import ConditionType, Phase, Reason
+from runai_operator.domain.status import build_status
+from runai_operator.kube import failures as kube_failures
+from runai_operator.kube.wire import Answer as KubeAnswer
+from runai_operator.runai.failures import Operation, failure
+from runai_operator.runai.wire import Answer
+
+SAID = ("the quota is used up", "The quota is used up.", "nothing is left. ", "")
+"""What the other side may say, in forms of its own."""
+
+
+def is_sentence(message: str) -> bool:
+    """One that was clipped ends with an ellipsis."""
+    return message[:1].isupper() and message.endswith((".", "…")) and not message.endswith("..")
+
+
+def misfits(messages: Iterator[str]) -> set[str]:
+    found = set(messages)
+    assert found
+    return {message for message in found if not is_sentence(message)}
+
+
+@pytest.mark.parametrize("message", ["", "waiting.", "Waiting", "Waiting..", "4 pods wait."])
+def test_what_is_no_sentence(message):
+    assert not is_sentence(message)
+
+
+def of_the_words() -> Iterator[str]:
+    for reason in Reason:
+        yield from (reason.meaning, reason.remedy)
+    for kind in ConditionType:
+        yield from (kind.meaning, kind.when_false, kind.when_absent)
+    yield from (phase.meaning for phase in Phase)
+
+
+def of_every_status() -> Iterator[str]:
+    yield from (entry["message"] for case in cases() if case.written for entry in case.item["status"]["conditions"])
+
+
+def of_what_runai_says() -> Iterator[str]:
+    for said, phase, sync in product(SAID, Phase, ("Synced", "Failed")):
+        s = a_state(
+            a_workload(status=recorded()),
+            remote=a_remote(sync_status=sync, sync_message=said),
+            row=a_row(phase=phase.value, phase_message=said),
+        )
+        status = build_status(s, Result(Verdict.IN_SYNC), now=NOW)
+        yield from (entry["message"] for entry in status["conditions"])
+
+
+def of_runai_failures() -> Iterator[str]:
+    for operation, status, said in product(Operation, range(204, 600), SAID):
+        body = {"code": status, "message": said}
+        yield failure(operation, Answer(status, json.dumps(body).encode(), "application/json")).message
+    exceptions = (httpx.ConnectError("no route"), httpx.ReadTimeout(""), httpx.InvalidURL("?"), Unreadable("no JSON"))
+    yield from (failure(operation, error).message for operation, error in product(Operation, exceptions))
+
+
+def of_kubernetes_failures() -> Iterator[str]:
+    call = kube_failures.Call("get", "configmaps", "team-a", "manifests")
+    for status, said, details in product(range(400, 600), SAID, ({}, {"name": "manifests"})):
+        body = {"kind": "Status", "message": said, "details": details}
+        yield kube_failures.failure(call, KubeAnswer(status, json.dumps(body).encode())).message
+    yield kube_failures.failure(call, KubeAnswer(500, b'{"kind": "Status", "message": "request is too large"}')).message
+    exceptions = (TimeoutError(), aiohttp.ClientError(), OSError(111, "refused"), Unreadable("no JSON"))
+    yield from (kube_failures.failure(call, error).message for error in exceptions)
+    yield kube_failures.failure(call, ConfigException("no configuration")).message
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        of_the_words,
+        of_every_status,
+        of_what_runai_says,
+        of_runai_failures,
+        pytest.param(
+            of_kubernetes_failures, marks=pytest.mark.xfail(reason="kube/failures.py speaks in fragments", strict=True)
+        ),
+    ],
+)
+def test_every_message_is_a_sentence(messages):
+    assert misfits(messages()) == set()
