@@ -52,7 +52,8 @@ from runai_operator.domain.model import (
     RecreatePolicy,
     RerunPolicy,
 )
-from runai_operator.domain.state import NOT_DELIVERED, Candidate, Missing
+from runai_operator.domain.reasons import Reason
+from runai_operator.domain.state import Candidate, Missing
 
 WANTED = a_desired()
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -78,7 +79,7 @@ DOWN = Unavailable("down")
 ELSEWHERE = OwnerMark("install-2", "x", "y", "uid-9")
 NAMESAKE = OwnerMark(MARK.install, "other", "train", "uid-5")
 EARLIER_LIFE = replace(MARK, uid="uid-0")
-NOT_SENT = [a_condition("Ready", "False", "RunaiUnavailable"), a_condition("Synced", "False", NOT_DELIVERED)]
+NOT_SENT = [a_condition("Ready", "False", "RunaiUnavailable"), a_condition("Synced", "False", Reason.NOT_DELIVERED)]
 LOST = [a_condition("Ready", "False", "DeletedExternally"), a_condition("Synced", "False", "DeletedExternally")]
 
 LOST_AGAIN = [a_condition("Ready", "False", "WaitingToRecreate")]
