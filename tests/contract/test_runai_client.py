@@ -289,8 +289,10 @@ async def test_a_full_pool_is_unavailable(server: Server):
         assert (await client.create(SUBMISSION)).id == UUID, "cancelled calls gave their connections back"
 
 
-async def test_few_connections_carry_a_burst(server: Server, client: RunaiClient):
-    await asyncio.gather(*(client.create(SUBMISSION) for _ in range(200)))
+async def test_few_connections_carry_a_burst(server: Server):
+    """With the product's own patience: on a busy machine 200 calls take longer than one that tests a timeout."""
+    async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
+        await asyncio.gather(*(client.create(SUBMISSION) for _ in range(200)))
 
     assert server.connections <= 17
 
