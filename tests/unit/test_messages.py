@@ -91,9 +91,7 @@ def of_kubernetes_failures() -> Iterator[str]:
         of_every_status,
         of_what_runai_says,
         of_runai_failures,
-        pytest.param(
-            of_kubernetes_failures, marks=pytest.mark.xfail(reason="kube/failures.py speaks in fragments", strict=True)
-        ),
+        of_kubernetes_failures,
     ],
 )
 def test_every_message_is_a_sentence(messages):

@@ -48,7 +48,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    pending_status: Mapping[str, Any] = field(default_factory=dict)
+    pending_status: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Status fields that a write still owes (None: to be removed): the id of a workload made just now, above all."""
     lookup_since: float | None = None
     """When what the last attempt in doubt may have made was first looked for."""
