@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulated_runai import Api
+from fakes.simulated_runai import SimulatedRunai
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
-    with Api() as made:
+def api() -> Iterator[SimulatedRunai]:
+    with SimulatedRunai() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def shared_api() -> Iterator[Api]:
+def shared_api() -> Iterator[SimulatedRunai]:
     """For calls that are refused and so change nothing."""
-    with Api() as made:
+    with SimulatedRunai() as made:
         yield made

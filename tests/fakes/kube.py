@@ -28,7 +28,7 @@ from runai_operator.domain.model import (
 IDENTITY = ("name", "project_id", "project_name", "workload_id")
 
 
-class Refused(Exception):
+class AdmissionRefused(Exception):
     """The API server's admission says no."""
 
 
@@ -104,13 +104,13 @@ class FakeKube:
         return made
 
     def edit(self, stored: Stored, spec: Spec) -> None:
-        """Raises `Refused` for a change of the identity that is not open."""
+        """Raises `AdmissionRefused` for a change of the identity that is not open."""
         status = stored.status
         open_now = status.get("submission") == NOT_SUBMITTED or (
             spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE and status.get("workloadId")
         )
         if not open_now and any(getattr(spec, field) != getattr(stored.spec, field) for field in IDENTITY):
-            raise Refused
+            raise AdmissionRefused
         if spec != stored.spec:
             stored.spec = spec
             stored.generation += 1
@@ -155,12 +155,12 @@ class FakeKube:
         stored = self.objects.get((ref.namespace, ref.name))
         return stored if stored and stored.ref.uid == ref.uid else None
 
-    def client(self, chance: Chance) -> KubeClient:
+    def client(self, chance: Chance) -> FakeKubeAccess:
         """One process's access."""
-        return KubeClient(self, chance)
+        return FakeKubeAccess(self, chance)
 
 
-class KubeClient:
+class FakeKubeAccess:
     """What one process calls."""
 
     def __init__(self, kube: FakeKube, chance: Chance) -> None:
