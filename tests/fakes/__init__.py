@@ -7,7 +7,7 @@ The two sides of the bridge in memory, with time as a number (whole engine, mode
 - `runai.FakeRunai`: the simulator's own world without sockets, with all of its switches (lag, slow deletions, ...). Each
   process has a `FakeRunaiAccess`.
 - `chance.Chance`: what goes wrong at which call of one process: a crash or a lost answer, before or after the effect, or
-  no connection at all. Both accesses ask it.
+  no connection at all. It also lets a test act between the effect of a call and its answer. Both accesses ask it.
 - `bench.Bench`: an engine between the two in virtual time, with the acts of people as methods.
 - `direct`: fence, gate and upstream without an event loop, for passes that are driven by hand. They never refuse a call.
 - `observer.SilentObserver` hears everything and counts bugs; `clock.ManualClock` stands still.

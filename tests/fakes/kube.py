@@ -173,7 +173,7 @@ class FakeKubeAccess:
             stored = self._kube.of(ref)
             return stored.as_read() if stored else None
 
-        return await call(self._chance, effect, to_runai=False)
+        return await call(self._chance, effect, to_runai=False, name="read")
 
     async def write_finalizers(self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str) -> str:
         def effect() -> str:
@@ -187,7 +187,7 @@ class FakeKubeAccess:
                     self._kube.lose(stored)
             return self._bump(stored)
 
-        return await call(self._chance, effect, to_runai=False)
+        return await call(self._chance, effect, to_runai=False, name="write_finalizers")
 
     async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
         def effect() -> str:
@@ -197,7 +197,7 @@ class FakeKubeAccess:
             stored.status = merged
             return self._bump(stored, changes=changes)
 
-        return await call(self._chance, effect, to_runai=False)
+        return await call(self._chance, effect, to_runai=False, name="write_status")
 
     def _guarded(self, ref: Ref, version: str | None) -> Stored:
         stored = self._kube.of(ref)
@@ -219,7 +219,7 @@ class FakeKubeAccess:
             yield TableRow(stored.meta(), cells_of(stored))
 
     async def read_crd(self) -> CRDState | None:
-        return await call(self._chance, lambda: self._kube.crd, to_runai=False)
+        return await call(self._chance, lambda: self._kube.crd, to_runai=False, name="read_crd")
 
     async def record_orphan(self, orphan: Orphan) -> bool:
         def effect() -> bool:
@@ -229,13 +229,13 @@ class FakeKubeAccess:
             known[orphan.mark.uid] = orphan
             return True
 
-        return await call(self._chance, effect, to_runai=False)
+        return await call(self._chance, effect, to_runai=False, name="record_orphan")
 
     async def orphans(self) -> dict[str, Orphan | None]:
-        return await call(self._chance, lambda: dict(self._kube.orphans), to_runai=False)
+        return await call(self._chance, lambda: dict(self._kube.orphans), to_runai=False, name="orphans")
 
     async def forget_orphan(self, uid: str) -> None:
-        await call(self._chance, lambda: self._kube.orphans.pop(uid, None), to_runai=False)
+        await call(self._chance, lambda: self._kube.orphans.pop(uid, None), to_runai=False, name="forget_orphan")
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
         if source.name not in self._kube.sources:
