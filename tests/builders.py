@@ -65,8 +65,8 @@ def a_workload(
     )
 
 
-def recorded(desired: Desired | None = None, **fields: Any) -> dict[str, Any]:
-    """A status that tells of a workload submitted and synced; None removes a field."""
+def submitted_status(desired: Desired | None = None, **fields: Any) -> dict[str, Any]:
+    """The status of a workload that was submitted, is synced and runs; None removes a field."""
     sent = desired or a_desired()
     status = {
         "observedGeneration": 1,
@@ -94,14 +94,14 @@ def a_condition(kind: str, status: str = "True", reason: str = "Because") -> dic
     }
 
 
-def completed(desired: Desired | None = None, **fields: Any) -> dict[str, Any]:
-    """A status that tells of a workload which has completed."""
+def completed_status(desired: Desired | None = None, **fields: Any) -> dict[str, Any]:
+    """The status of a workload that has completed."""
     conditions = [
         a_condition("Ready", "True", "Completed"),
         a_condition("Synced", "True", "Synced"),
         a_condition("Completed"),
     ]
-    return recorded(desired, **({"phase": "Completed", "conditions": conditions} | fields))
+    return submitted_status(desired, **({"phase": "Completed", "conditions": conditions} | fields))
 
 
 def a_remote(**changes: Any) -> Remote:

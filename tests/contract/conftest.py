@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from fakes.simulated_runai import SimulatedRunai
 from runai_simulator.server import RunningSimulator
-from simulated_runai import Api
 
 
 @pytest.fixture(scope="session")
@@ -18,13 +18,13 @@ def simulator_server() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
-def api(simulator_server: RunningSimulator) -> Iterator[Api]:
-    with Api(simulator_server) as made:
+def api(simulator_server: RunningSimulator) -> Iterator[SimulatedRunai]:
+    with SimulatedRunai(simulator_server) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def shared_api() -> Iterator[Api]:
+def shared_api() -> Iterator[SimulatedRunai]:
     """For calls that are refused and so change nothing."""
-    with RunningSimulator() as own, Api(own) as made:
+    with RunningSimulator() as own, SimulatedRunai(own) as made:
         yield made

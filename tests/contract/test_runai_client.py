@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from controlplane.certificates import Authority
+from fakes.scripted_runai import UUID, workload
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable, UnexpectedReply
 from runai_operator.domain.model import RowQuery, Submission
 from runai_operator.runai import wire
 from runai_operator.runai.client import Credentials, RunaiClient, Timeouts
-from scripted_runai import UUID, workload
 
 Behaviour = Callable[["Peer"], Awaitable[None]]
 

@@ -7,8 +7,8 @@ import base64
 import httpx
 import pytest
 
+from fakes.simulated_runai import RUNNING, job
 from runai_simulator.faults import KINDS
-from simulated_runai import RUNNING, job
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job"}
 PLACE = {"name": "a", "projectId": "1"}

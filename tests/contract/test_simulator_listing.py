@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from fakes.simulated_runai import job
 from runai_simulator import filters
 from runai_simulator.listing import Listing
 from runai_simulator.rules import Refused
 from runai_simulator.switches import Switches
 from runai_simulator.views import stamp, v1_row
 from runai_simulator.world import Workload, World
-from simulated_runai import job
 
 START = 1_800_000_000.0
 SWITCHES = Switches(list_lag=3, sync_time=1, phase_time=2, run_time=5, delete_time=2, retention=8)

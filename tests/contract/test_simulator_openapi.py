@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from simulated_runai import FINISHED, GONE, RUNNING, SYNCED, job
+from fakes.simulated_runai import FINISHED, GONE, RUNNING, SYNCED, job
 
 DESCRIPTION = Path(__file__).parents[3] / "shared" / "reference" / "runai-openapi-subset.json"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.simulated_runai import FINISHED, GONE, PACE, RUNNING, SYNCED, job
 from runai_simulator.rules import Refused
 from runai_simulator.steering import ANNOTATIONS
 from runai_simulator.switches import Switches
 from runai_simulator.world import RUN_FAILURE, SYNC_FAILURE, Workload, World
-from simulated_runai import FINISHED, GONE, PACE, RUNNING, SYNCED, job
 
 LATER = 10_000.0
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from fakes.simulated_runai import FINISHED, GONE, RUNNING, SYNCED, SimulatedRunai, job
 from runai_simulator.switches import Switches
-from simulated_runai import FINISHED, GONE, RUNNING, SYNCED, Api, job
 
 TRIED: set[str] = set()
 
 
 @pytest.fixture
-def switched(api: Api, request: pytest.FixtureRequest) -> Api:
+def switched(api: SimulatedRunai, request: pytest.FixtureRequest) -> SimulatedRunai:
     """The API under one value of the switch that the test is about."""
     api.switch(**request.param)
     return api
@@ -30,7 +30,7 @@ def both_ways(name: str, *outcomes: tuple[Any, Any]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("switched", "expected"), cases, indirect=["switched"])
 
 
-def gone(api: Api, **more: Any) -> str:
+def gone(api: SimulatedRunai, **more: Any) -> str:
     """The id of a workload that is deleted."""
     workload_id = api.created("a", **more)
     api.delete(workload_id)

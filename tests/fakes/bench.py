@@ -10,6 +10,7 @@ from typing import Any
 
 from fakes.chance import Chance
 from fakes.kube import FakeKube, Stored
+from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DEFAULT_CONNECTION, Spec
@@ -26,20 +27,6 @@ RUNS_ON = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1
 def settings_of(*, delete_rate: int = 100, **limits: float) -> EngineSettings:
     """`limits` by the names of their fields."""
     return EngineSettings(install="i", limits=replace(LIMITS, **limits), delete_rate=delete_rate)
-
-
-class SilentObserver:
-    """An observer that keeps the last of what it heard."""
-
-    def __init__(self) -> None:
-        self.bugs = 0
-        self.last: dict[str, tuple[Any, ...]] = {}
-
-    def bug(self) -> None:
-        self.bugs += 1
-
-    def __getattr__(self, name: str):
-        return lambda *args: self.last.update({name: args})
 
 
 class Bench:

@@ -31,7 +31,9 @@ class Chance:
 
     plan: dict[int, Mishap] = field(default_factory=dict)
     named: dict[str, Mishap] = field(default_factory=dict)
-    """By the name of the next such call to Run:ai."""
+    """By the name of the next such call."""
+    meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """By the name of the next such call: what others do after its effect and before its answer."""
     down: bool = False
     calls: int = 0
 
@@ -62,5 +64,7 @@ async def call(chance: Chance, effect: Callable[[], T], *, to_runai: bool, is_wr
         raise Crash
     if to_runai and mishap is Mishap.LOST_AFTER:
         raise OutcomeUnknown("lost") if is_write else Unavailable("lost")
+    if (happens := chance.meanwhile.pop(name, None)) is not None:
+        happens()
     await turn()
     return result

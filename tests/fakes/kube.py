@@ -29,7 +29,7 @@ from runai_operator.domain.model import (
 IDENTITY = ("name", "project_id", "project_name", "workload_id")
 
 
-class Refused(Exception):
+class AdmissionRefused(Exception):
     """The API server's admission says no."""
 
 
@@ -105,13 +105,13 @@ class FakeKube:
         return made
 
     def edit(self, stored: Stored, spec: Spec) -> None:
-        """Raises `Refused` for a change of the identity that is not open."""
+        """Raises `AdmissionRefused` for a change of the identity that is not open."""
         status = stored.status
         open_now = status.get("submission") == NOT_SUBMITTED or (
             spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE and status.get("workloadId")
         )
         if not open_now and any(getattr(spec, field) != getattr(stored.spec, field) for field in IDENTITY):
-            raise Refused
+            raise AdmissionRefused
         if spec != stored.spec:
             stored.spec = spec
             stored.generation += 1
@@ -156,12 +156,12 @@ class FakeKube:
         stored = self.objects.get((ref.namespace, ref.name))
         return stored if stored and stored.ref.uid == ref.uid else None
 
-    def client(self, chance: Chance) -> KubeClient:
+    def client(self, chance: Chance) -> FakeKubeAccess:
         """One process's access."""
-        return KubeClient(self, chance)
+        return FakeKubeAccess(self, chance)
 
 
-class KubeClient:
+class FakeKubeAccess:
     """What one process calls."""
 
     def __init__(self, kube: FakeKube, chance: Chance) -> None:
@@ -174,7 +174,7 @@ class KubeClient:
             stored = self._kube.of(ref)
             return stored.as_read() if stored else None
 
-        return await call(self._chance, effect, to_runai=False)
+        return await call(self._chance, effect, to_runai=False, name="read")
 
     async def write_finalizers(self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str) -> str:
         def effect() -> str:
@@ -188,7 +188,7 @@ class KubeClient:
                     self._kube.lose(stored)
             return self._bump(stored)
 
-        return await call(self._chance, effect, to_runai=False)
+        return await call(self._chance, effect, to_runai=False, name="write_finalizers")
 
     async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
         def effect() -> str:
@@ -198,7 +198,7 @@ class KubeClient:
             stored.status = merged
             return self._bump(stored, changes=changes)
 
-        return await call(self._chance, effect, to_runai=False)
+        return await call(self._chance, effect, to_runai=False, name="write_status")
 
     def _guarded(self, ref: Ref, version: str | None) -> Stored:
         stored = self._kube.of(ref)
@@ -220,7 +220,7 @@ class KubeClient:
             yield TableRow(stored.meta(), cells_of(stored))
 
     async def read_crd(self) -> CRDState | None:
-        return await call(self._chance, lambda: self._kube.crd, to_runai=False)
+        return await call(self._chance, lambda: self._kube.crd, to_runai=False, name="read_crd")
 
     async def record_orphan(self, orphan: Orphan) -> bool:
         def effect() -> bool:
@@ -230,13 +230,13 @@ class KubeClient:
             known[orphan.mark.uid] = orphan
             return True
 
-        return await call(self._chance, effect, to_runai=False)
+        return await call(self._chance, effect, to_runai=False, name="record_orphan")
 
     async def orphans(self) -> dict[str, Orphan | None]:
-        return await call(self._chance, lambda: dict(self._kube.orphans), to_runai=False)
+        return await call(self._chance, lambda: dict(self._kube.orphans), to_runai=False, name="orphans")
 
     async def forget_orphan(self, uid: str) -> None:
-        await call(self._chance, lambda: self._kube.orphans.pop(uid, None), to_runai=False)
+        await call(self._chance, lambda: self._kube.orphans.pop(uid, None), to_runai=False, name="forget_orphan")
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
         if source.name not in self._kube.sources:

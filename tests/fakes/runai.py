@@ -36,9 +36,9 @@ class FakeRunai:
     def __post_init__(self) -> None:
         self.world = World(self.switches, seed=1)
 
-    def client(self, chance: Chance) -> RunaiClient:
+    def client(self, chance: Chance) -> FakeRunaiAccess:
         """One process's access."""
-        return RunaiClient(self, chance)
+        return FakeRunaiAccess(self, chance)
 
     def live(self) -> list[Workload]:
         return self.world.live(self.now())
@@ -51,7 +51,7 @@ def mark_of(workload: Workload) -> Any:
     return manifests.read_mark(workload.manifest)
 
 
-class RunaiClient:
+class FakeRunaiAccess:
     """What one process calls; implements `engine.ports.Runai`."""
 
     def __init__(self, runai: FakeRunai, chance: Chance) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fakes.kube import KubeClient
+from fakes.kube import FakeKubeAccess
 from runai_operator.domain import decide as rules
 from runai_operator.domain import finalize as finalizing
 from runai_operator.domain import state as states
@@ -120,7 +120,7 @@ def refusal_is_proof(patch: pytest.MonkeyPatch) -> None:
 
 
 def unguarded_writes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(KubeClient, "_guarded", lambda self, ref, version: _found(self, ref))
+    patch.setattr(FakeKubeAccess, "_guarded", lambda self, ref, version: _found(self, ref))
 
 
 def _found(client: Any, ref: Any) -> Any:

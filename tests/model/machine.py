@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from fakes.chance import Chance, Crash, Mishap
-from fakes.kube import FakeKube, Refused, Stored
+from fakes.direct import DirectUpstream, OpenFence
+from fakes.kube import AdmissionRefused, FakeKube, Stored
+from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai, mark_of
 from runai_operator.domain.actions import Verdict
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable
+from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.memory import Requests
 from runai_operator.domain.model import (
@@ -39,12 +41,11 @@ from runai_operator.domain.model import (
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.inventory import Inventory
-from runai_operator.engine.limits import DeletionLimiter
 from runai_operator.engine.reconcile import Reconciler
-from runai_operator.engine.render import Projects, Renderer
+from runai_operator.engine.render import Renderer
 from runai_operator.engine.upstream import Upstreams
 from runai_operator.engine.writing import Writer
-from runai_simulator.rules import Refused as Busy
+from runai_simulator.rules import Refused
 from runai_simulator.switches import Switches
 
 GRACE = 60.0
@@ -56,63 +57,7 @@ STRANGER = OwnerMark("install-9", "ns", "a", "a-strangers-uid")
 WORLD = Switches(list_lag=LAG, sync_time=2, phase_time=2, run_time=30, delete_time=15)
 
 
-class Silent:
-    """An observer that does not listen."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *args, **kwargs: None
-
-
-class OpenFence:
-    """Needs no event loop: passes are driven by hand here."""
-
-    @contextlib.asynccontextmanager
-    async def guarded(self) -> AsyncIterator[None]:
-        yield
-
-
-class DirectGate:
-    """The gate without circuits, since outages are the fake's: knows for how long there was no useful answer."""
-
-    def __init__(self, runai: Any, clock: Callable[[], float]) -> None:
-        self._runai, self._clock = runai, clock
-        self._failing_since: float | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._runai, name)
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            try:
-                answer = await method(*args, **kwargs)
-            except (Unavailable, OutcomeUnknown):
-                self._failing_since = self._clock() if self._failing_since is None else self._failing_since
-                raise
-            self.answered()
-            return answer
-
-        return call
-
-    def answered(self) -> None:
-        """This call, or one for an object that the model does not show."""
-        self._failing_since = None
-
-    def trouble_for(self) -> float:
-        return 0.0 if self._failing_since is None else self._clock() - self._failing_since
-
-
-class DirectUpstream:
-    """What a pass uses of a connection."""
-
-    name = DEFAULT_CONNECTION
-
-    def __init__(self, runai: Any, clock: Callable[[], float]) -> None:
-        self.gate = DirectGate(runai, clock)
-        self.trouble_for = self.gate.trouble_for
-        self.projects = Projects(self.gate, clock)
-        self.deletions = DeletionLimiter(DELETE_RATE, clock)
-
-
-class Process:
+class Replica:
     """One run of the operator: its memory is lost when it crashes."""
 
     def __init__(self, world: BridgeModel, install: str) -> None:
@@ -120,14 +65,14 @@ class Process:
         self.chance = Chance()
         self.inventory = Inventory()
         kube = world.kube.client(self.chance)
-        self.upstream = DirectUpstream(world.runai.client(self.chance), world.clock)
+        self.upstream = DirectUpstream(world.runai.client(self.chance), world.clock, delete_rate=DELETE_RATE)
         self.reconciler = Reconciler(
             kube=kube,
             upstreams=Upstreams({DEFAULT_CONNECTION: self.upstream}, lambda workload: DEFAULT_CONNECTION),
             renderer=Renderer(kube, install),
-            writer=Writer(kube, OpenFence(), Silent()),
+            writer=Writer(kube, OpenFence(), SilentObserver()),
             crd_guard=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
-            observer=Silent(),
+            observer=SilentObserver(),
             install=install,
             limits=Limits(grace=GRACE, stalled_after=60, release_after=RELEASE_AFTER),
             clock=world.clock,
@@ -173,8 +118,8 @@ class BridgeModel(RuleBasedStateMachine):
         self.kube = FakeKube(lambda: self.now)
         self.runai = FakeRunai(lambda: self.now, self.switches)
         self.runai.allow = self.check_write
-        self.process = Process(self, "install-1")
-        self.other = Process(self, "install-1")
+        self.replica = Replica(self, "install-1")
+        self.other = Replica(self, "install-1")
         """A second leader that does not know it is none any more."""
         self.lost: set[str] = set()
         """UIDs of objects that vanished without us."""
@@ -203,12 +148,12 @@ class BridgeModel(RuleBasedStateMachine):
             self.runai.world.create({"name": "shared", "projectId": "1"}, marked, self.now)
         if live:
             stored = self.kube.create("ns", "a", a_spec())
-            drive(self.process.one_pass(stored))
+            drive(self.replica.one_pass(stored))
             if restored:
                 self.kube.lose(stored)
                 self.lost.add(stored.ref.uid)
                 self.kube.create("ns", "a", stored.spec)
-                self.process = Process(self, "install-1")
+                self.replica = Replica(self, "install-1")
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -230,7 +175,7 @@ class BridgeModel(RuleBasedStateMachine):
         if (stored := self.kube.objects.get(("ns", name))) is not None:
             try:
                 self.kube.edit(stored, replace(stored.spec, project_id=project, name=own))
-            except Refused:
+            except AdmissionRefused:
                 note("frozen")
 
     @rule(
@@ -286,7 +231,7 @@ class BridgeModel(RuleBasedStateMachine):
     def delete_outside(self, data: Any) -> None:
         workload = data.draw(st.sampled_from(self.runai.live()))
         if workload.deleted is None:
-            with contextlib.suppress(Busy):  # refused while it is being applied, where so switched
+            with contextlib.suppress(Refused):  # refused while it is being applied, where so switched
                 self.runai.world.delete(workload, self.now)
 
     # --- the operator, the network and time
@@ -300,14 +245,14 @@ class BridgeModel(RuleBasedStateMachine):
     )
     def an_unlucky_pass(self, name: str, first: int, mishap: Mishap, more: dict[int, Mishap], stale: bool) -> None:
         if (stored := self.kube.objects.get(("ns", name))) is not None:
-            self.process.chance.begin({first: mishap, **more})
-            self.watched_pass(self.process, stored, read=not stale)
+            self.replica.chance.begin({first: mishap, **more})
+            self.watched_pass(self.replica, stored, read=not stale)
 
     @rule(name=st.sampled_from(NAMES), stale=st.booleans())
     def a_lucky_pass(self, name: str, stale: bool) -> None:
         if (stored := self.kube.objects.get(("ns", name))) is not None:
-            self.process.chance.begin()
-            self.watched_pass(self.process, stored, read=not stale)
+            self.replica.chance.begin()
+            self.watched_pass(self.replica, stored, read=not stale)
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -321,8 +266,8 @@ class BridgeModel(RuleBasedStateMachine):
                     self.delete(name)
                 if self.kube.of(stored.ref) is None:
                     return
-                self.process.chance.begin(dict(mishaps[when : when + 1]))
-                self.watched_pass(self.process, stored)
+                self.replica.chance.begin(dict(mishaps[when : when + 1]))
+                self.watched_pass(self.replica, stored)
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -334,18 +279,18 @@ class BridgeModel(RuleBasedStateMachine):
         """A write to Run:ai goes wrong, and the next pass meets worse."""
         if (stored := self.kube.objects.get(("ns", name))) is None:
             return
-        self.process.chance.begin()
-        self.process.chance.named[call] = mishap
-        self.watched_pass(self.process, stored)
+        self.replica.chance.begin()
+        self.replica.chance.named[call] = mishap
+        self.watched_pass(self.replica, stored)
         if then == "outage":
             self.outage(down=True)
         elif then == "bad edit" and not stored.deleting:
             self.kube.edit(stored, replace(stored.spec, priority="no-such-priority"))
         elif then == "delete":
             self.delete(name)
-        self.process.chance.begin()
+        self.replica.chance.begin()
         if self.kube.of(stored.ref) is not None:
-            self.watched_pass(self.process, stored)
+            self.watched_pass(self.replica, stored)
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -363,23 +308,23 @@ class BridgeModel(RuleBasedStateMachine):
         for mishap, seconds in tries:
             if (stored := self.kube.objects.get(("ns", name))) is None:
                 return
-            self.process.chance.begin()
-            self.process.chance.named["create"] = mishap
-            self.watched_pass(self.process, stored)
+            self.replica.chance.begin()
+            self.replica.chance.named["create"] = mishap
+            self.watched_pass(self.replica, stored)
             self.time_passes(seconds)
         if then_delete:
             self.delete(name)
             self.a_lucky_pass(name, stale=False)
 
-    def watched_pass(self, process: Process, stored: Stored, *, read: bool = True) -> None:
-        [ended] = drive(process.one_pass(stored, read=read))
+    def watched_pass(self, replica: Replica, stored: Stored, *, read: bool = True) -> None:
+        [ended] = drive(replica.one_pass(stored, read=read))
         if isinstance(ended, Crash):
-            self.restart(process)
+            self.restart(replica)
 
-    def restart(self, process: Process) -> None:
-        fresh = Process(self, process.install)
-        if process is self.process:
-            self.process = fresh
+    def restart(self, replica: Replica) -> None:
+        fresh = Replica(self, replica.install)
+        if replica is self.replica:
+            self.replica = fresh
         else:
             self.other = fresh
 
@@ -388,25 +333,25 @@ class BridgeModel(RuleBasedStateMachine):
         """Two processes work on the same object, taking turns at every call."""
         if (stored := self.kube.objects.get(("ns", name))) is None:
             return
-        self.process.chance.begin()
+        self.replica.chance.begin()
         self.other.chance.begin()
         turns = iter(order)
-        drive(self.process.one_pass(stored), self.other.one_pass(stored), order=lambda: next(turns, 0))
+        drive(self.replica.one_pass(stored), self.other.one_pass(stored), order=lambda: next(turns, 0))
 
     @rule(seconds=st.sampled_from([1, 5, 21, 61, 300]))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds
-        for process in (self.process, self.other):
-            if not process.chance.down:
-                process.upstream.gate.answered()
+        for replica in (self.replica, self.other):
+            if not replica.chance.down:
+                replica.upstream.gate.answered()
 
     @rule(down=st.booleans())
     def outage(self, down: bool) -> None:
         self.outage_began = (self.outage_began or self.now) if down else None
-        for process in (self.process, self.other):
-            process.chance.down = down
+        for replica in (self.replica, self.other):
+            replica.chance.down = down
             if not down:
-                process.upstream.gate.answered()
+                replica.upstream.gate.answered()
 
     @rule(name=st.sampled_from(NAMES), passes=st.integers(2, 6))
     def a_long_outage(self, name: str, passes: int) -> None:
@@ -415,8 +360,8 @@ class BridgeModel(RuleBasedStateMachine):
         for _ in range(passes):
             self.now += 61
             if (stored := self.kube.objects.get(("ns", name))) is not None:
-                self.process.chance.begin()
-                self.watched_pass(self.process, stored)
+                self.replica.chance.begin()
+                self.watched_pass(self.replica, stored)
 
     @precondition(lambda self: not self.kube.crd.deleting)
     @rule()
@@ -524,15 +469,15 @@ class BridgeModel(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Healthy passes converge, whatever was before."""
-        for process in (self.process, self.other):
-            process.chance.begin()
-            process.chance.down = False
+        for replica in (self.replica, self.other):
+            replica.chance.begin()
+            replica.chance.down = False
         self.kube.crd = CRDState(deleting=self.kube.crd.deleting, confirmed=True)
         for stored in self.kube.objects.values():
             self.kube.touch(stored, paused=False)
         for _ in range(60):
             for stored in list(self.kube.objects.values()):
-                self.watched_pass(self.process, stored)
+                self.watched_pass(self.replica, stored)
                 self.at_most_one_live_workload_per_object()
                 self.nothing_is_let_go_of_while_it_lives()
                 self.remember_what_completed()
@@ -562,7 +507,7 @@ class BridgeModel(RuleBasedStateMachine):
         writes, sent = self.kube.writes, len(self.runai.writes)
         settled = [s for s in self.kube.objects.values() if condition(s.status, "Stalled") is None]
         for stored in settled:
-            self.watched_pass(self.process, stored, read=False)
+            self.watched_pass(self.replica, stored, read=False)
         assert (self.kube.writes, len(self.runai.writes)) == (writes, sent), "a quiet round writes"
 
 

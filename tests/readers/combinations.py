@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from builders import a_condition, a_desired, a_remote, a_row, a_state, a_workload, recorded
+from builders import a_condition, a_desired, a_remote, a_row, a_state, a_workload, submitted_status
 from readers import Json
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import (
@@ -303,8 +303,10 @@ def _stored(settled: Pass) -> Json:
     if settled.latched:
         conditions.append(a_condition("Completed", "True", "Completed"))
     if not _is_blind(settled):
-        return recorded(syncStatus="Applying", phase=None, conditions=conditions)
-    return recorded(syncStatus=settled.sync, phase=settled.phase, desiredPhase=settled.desired, conditions=conditions)
+        return submitted_status(syncStatus="Applying", phase=None, conditions=conditions)
+    return submitted_status(
+        syncStatus=settled.sync, phase=settled.phase, desiredPhase=settled.desired, conditions=conditions
+    )
 
 
 def _situation(settled: Pass, found: Json) -> State:

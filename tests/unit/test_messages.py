@@ -11,7 +11,7 @@ import httpx
 import pytest
 from kubernetes.config import ConfigException
 
-from builders import a_remote, a_row, a_state, a_workload, recorded
+from builders import a_remote, a_row, a_state, a_workload, submitted_status
 from readers.combinations import NOW, cases
 from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.actions import Result, Verdict
@@ -57,7 +57,7 @@ def of_every_status() -> Iterator[str]:
 def of_what_runai_says() -> Iterator[str]:
     for said, phase, sync in product(SAID, Phase, ("Synced", "Failed")):
         s = a_state(
-            a_workload(status=recorded()),
+            a_workload(status=submitted_status()),
             remote=a_remote(sync_status=sync, sync_message=said),
             row=a_row(phase=phase.value, phase_message=said),
         )

@@ -1,9 +1,15 @@
-"""The rules, one claim a row: in this situation, this is what the pass does next."""
+"""The rules, one claim a row: in this state, this is what the pass does next.
+
+Four tables, one for each way through a pass: nothing submitted yet (SUBMIT), a workload of ours exists or did (MAINTAIN),
+the object is being deleted (FINALIZE), Run:ai is only watched (OBSERVE). The third column is either the action that is
+expected, whole, or `ends(...)`: how the pass ends, whole but for the wording of its message.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from unittest.mock import ANY
 
 import pytest
 
@@ -17,10 +23,11 @@ from builders import (
     a_row,
     a_state,
     a_workload,
-    completed,
-    recorded,
+    completed_status,
+    submitted_status,
 )
 from runai_operator.domain.actions import (
+    Action,
     AddFinalizer,
     Adopt,
     BeginSubmission,
@@ -31,15 +38,25 @@ from runai_operator.domain.actions import (
     MarkInDoubt,
     ReadCRD,
     ReadRemote,
+    ReadSchedulingMessages,
+    RecordId,
     RecordOrphan,
     RemoveFinalizer,
     Render,
+    ReserveDeletion,
     Result,
     Update,
     Verdict,
 )
 from runai_operator.domain.decide import decide
-from runai_operator.domain.errors import AccessDenied, Busy, InvalidWorkload, OutcomeUnknown, Unavailable
+from runai_operator.domain.errors import (
+    AccessDenied,
+    Busy,
+    InvalidWorkload,
+    NameTaken,
+    OutcomeUnknown,
+    Unavailable,
+)
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     NOT_SUBMITTED,
@@ -55,559 +72,983 @@ from runai_operator.domain.model import (
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Candidate, Missing
 
-WANTED = a_desired()
+# --- what a row expects
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a pass ends; the reason is the one of its error, whose message is free."""
+
+    verdict: Verdict
+    reason: str | None = None
+    outstanding: bool = False
+    not_submitted: bool = False
+    in_doubt: bool = False
+
+
+def ends(verdict: Verdict, reason: str | None = None, **flags: bool) -> End:
+    return End(verdict, reason, **flags)
+
+
+def outcome(action: Action) -> Action | End:
+    """The action as a row names it."""
+    if not isinstance(action, Result):
+        return action
+    reason = action.error.condition_reason if action.error else None
+    return End(action.verdict, reason, action.outstanding, action.not_submitted, action.in_doubt)
+
+
+REMOVE_FINALIZER = RemoveFinalizer(ANY)
+"""Whatever the log says of the why."""
+
+
+def case(claim, state, expected):
+    return pytest.param(state, expected, id=claim)
+
+
+# --- what rows are made of
+
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 READ = Requests(read=True)
 CHECK_CONTENT = Requests(check_content=True)
-WAITED_OUT = {"trouble_for": 1e6, "wall": EPOCH + timedelta(days=2)}
-LOOKED_FOR_LONG = {"memory": Memory(lookup_since=0.0), "now": 61.0}
-RECREATED_JUST_NOW = {"memory": Memory(recreations=1, recreated_at=0.0), "now": 10.0}
-RECREATED_OFTEN = {"memory": Memory(recreations=5, recreated_at=0.0), "now": 1000.0}
+
+DESIRED = a_desired()
 EDITED = a_desired("v1:bbbb")
 OTHER_KIND = a_desired("v1:bbbb", gvk=replace(GVK, kind="CronJob"))
-NEW = a_workload(finalizer=False)
-IN_DOUBT = a_workload()
-REFUSED = a_workload(finalizer=False, status={"submission": NOT_SUBMITTED})
-LIVE = a_workload(status=recorded())
-EDITED_LIVE = a_workload(generation=2, status=recorded())
-DONE = a_workload(status=completed())
-EDITED_DONE = a_workload(generation=2, status=completed())
-RECREATED = a_workload(status=recorded(), external_deletion_policy=ExternalDeletionPolicy.RECREATE)
-GOING = a_workload(deleting=True, generation=2, status=recorded(), deletion_requested=EPOCH)
-GOING_IN_DOUBT = a_workload(deleting=True, deletion_requested=EPOCH)
+
 DOWN = Unavailable("down")
+FORBIDDEN = AccessDenied("no")
+LOST_ANSWER = OutcomeUnknown("lost")
+BAD = InvalidWorkload("bad")
+
 ELSEWHERE = OwnerMark("install-2", "x", "y", "uid-9")
 NAMESAKE = OwnerMark(MARK.install, "other", "train", "uid-5")
 EARLIER_LIFE = replace(MARK, uid="uid-0")
+
+DELETES = {"finalizer": True, "deleting": True, "deletion_requested": EPOCH}
+OBSERVES = {"finalizer": False, "management_policy": ManagementPolicy.OBSERVE}
+RECREATES = {"recreate_policy": RecreatePolicy.ON_IMMUTABLE_CHANGE}
+RERUNS = {"rerun_policy": RerunPolicy.ON_SPEC_CHANGE}
+
+NEW = a_workload(finalizer=False)
+IN_DOUBT = a_workload()
+REFUSED = a_workload(finalizer=False, status={"submission": NOT_SUBMITTED})
+ADOPTING = a_workload(workload_id=WORKLOAD_ID)
+LIVE = a_workload(status=submitted_status())
+EDITED_LIVE = a_workload(generation=2, status=submitted_status())
+FAILED = a_workload(status=submitted_status(phase="Failed"))
+EDITED_FAILED = a_workload(generation=2, status=submitted_status(phase="Failed"))
+DONE = a_workload(status=completed_status())
+EDITED_DONE = a_workload(generation=2, status=completed_status())
+REPLACED = a_workload(generation=2, status=submitted_status(), **RECREATES)
+RECREATED = a_workload(status=submitted_status(), external_deletion_policy=ExternalDeletionPolicy.RECREATE)
+ADOPTED = a_workload(workload_id=WORKLOAD_ID, status=submitted_status(adoptedId=WORKLOAD_ID))
+OBSERVED_BEFORE = a_workload(finalizer=False, workload_id=WORKLOAD_ID, status=submitted_status(submittedHash=None))
+GOING = a_workload(generation=2, status=submitted_status(), **DELETES)
+GOING_IN_DOUBT = a_workload(**DELETES)
+GOING_UNSUBMITTED = a_workload(status={"submission": NOT_SUBMITTED}, **DELETES)
+GOING_ADOPTING = a_workload(workload_id=WORKLOAD_ID, **DELETES)
+
+FIRST_ATTEMPT = {"desired": DESIRED, "done": frozenset({AddFinalizer})}
+LOOKED_FOR_LONG = {"memory": Memory(lookup_since=0.0), "now": 60.0}
+RECREATED_JUST_NOW = {"memory": Memory(recreations=1, recreated_at=0.0), "now": 10.0}
+RECREATED_OFTEN = {"memory": Memory(recreations=5, recreated_at=0.0), "now": 1000.0}
+WAITED_OUT = {"trouble_for": 1e6, "wall": EPOCH + timedelta(days=2)}
 NOT_SENT = [a_condition("Ready", "False", "RunaiUnavailable"), a_condition("Synced", "False", Reason.NOT_DELIVERED)]
 LOST = [a_condition("Ready", "False", "DeletedExternally"), a_condition("Synced", "False", "DeletedExternally")]
-
 LOST_AGAIN = [a_condition("Ready", "False", "WaitingToRecreate")]
-STANDING = CRDState(deleting=False, confirmed=False)
 FALLING = CRDState(deleting=True, confirmed=False)
 FALLING_ON_PURPOSE = CRDState(deleting=True, confirmed=True)
-LEFT = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailable")
+LEFT_BEHIND = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailable")
+COMPLETED_ROW = a_row(phase="Completed")
+PENDING_ROW = a_row(phase="Pending", phase_updated_at="2026-01-01T00:00:00Z")
 
 
-def candidate(**changes):
-    return (Candidate(a_row(), a_remote(**changes)),)
+def found(*, row=None, **changes):
+    """What a look-up by name brings: one workload."""
+    return (Candidate(row or a_row(), a_remote(**changes)),)
 
 
-def case(claim, situation, expected):
-    return pytest.param(situation, expected, id=claim)
+UNREADABLE = found(mark=None, mark_readable=False)
+HIDDEN = (Candidate(a_row(), None),)
+"""A list shows it, and V2 does not know the id."""
 
 
-@pytest.mark.parametrize(
-    ("situation", "expected"),
-    [
-        case("a new object: find out first what would be sent", a_state(NEW), Render()),
-        case("all is ready: the finalizer comes before the POST", a_state(NEW, desired=WANTED), AddFinalizer()),
-        case(
-            "claimed in this very pass: POST without looking for an earlier attempt",
-            a_state(IN_DOUBT, desired=WANTED, done={AddFinalizer}),
-            Create(WANTED.submission),
-        ),
-        case(
-            "a finalizer without an id: an earlier attempt is looked for before anything is sent",
-            a_state(IN_DOUBT, desired=WANTED),
-            FindRemote("train", "1"),
-        ),
-        case(
-            "nothing found: before the POST is repeated, whoever may hold a proof of the contrary is made to read again",
-            a_state(IN_DOUBT, desired=WANTED, found=()),
-            MarkInDoubt(),
-        ),
-        case(
-            "nothing found: POST again, the unique name makes it safe",
-            a_state(IN_DOUBT, desired=WANTED, found=(), done={MarkInDoubt}),
-            Create(WANTED.submission),
-        ),
-        case(
-            "found with our mark: take it",
-            a_state(IN_DOUBT, desired=WANTED, found=candidate()),
-            Adopt(a_remote(), a_row(), finished=False),
-        ),
-        case(
-            "found with our mark and completed: take it as done",
-            a_state(IN_DOUBT, desired=WANTED, found=(Candidate(a_row(phase="Completed"), a_remote()),)),
-            Adopt(a_remote(), a_row(phase="Completed"), finished=True),
-        ),
-        case(
-            "found, but it was deleted: its name is free again",
-            a_state(IN_DOUBT, desired=WANTED, found=candidate(sync_status="Deleted"), done={MarkInDoubt}),
-            Create(WANTED.submission),
-        ),
-        case(
-            "409 on the first attempt: who holds the name?",
-            a_state(IN_DOUBT, desired=WANTED, done={AddFinalizer}, conflict=True),
-            FindRemote("train", "1"),
-        ),
-        case(
-            "409, and the holder is an earlier life of this object: renew its mark",
-            a_state(IN_DOUBT, desired=WANTED, done={AddFinalizer}, conflict=True, found=candidate(mark=EARLIER_LIFE)),
-            Update(WORKLOAD_ID, WANTED.submission),
-        ),
-        case(
-            "its mark is renewed: record the id",
-            a_state(
-                IN_DOUBT,
-                desired=WANTED,
-                done={AddFinalizer},
-                conflict=True,
-                found=candidate(mark=EARLIER_LIFE),
-                delivered_now=True,
-            ),
-            Adopt(a_remote(mark=EARLIER_LIFE), a_row(), finished=False),
-        ),
-        case(
-            "an earlier life's workload that has completed is taken without a PUT",
-            a_state(
-                IN_DOUBT,
-                desired=WANTED,
-                conflict=True,
-                found=(Candidate(a_row(phase="Completed"), a_remote(mark=EARLIER_LIFE)),),
-            ),
-            Adopt(a_remote(mark=EARLIER_LIFE), a_row(phase="Completed"), finished=True),
-        ),
-        case(
-            "after a refusal the way is opened under guard before anything is sent",
-            a_state(REFUSED, desired=WANTED),
-            BeginSubmission(),
-        ),
-        case(
-            "adopting by id: read it, and whether it has finished",
-            a_state(a_workload(finalizer=False, workload_id=WORKLOAD_ID), desired=WANTED),
-            ReadRemote(WORKLOAD_ID, with_row=True),
-        ),
-        case(
-            "adopting what nobody owns: the finalizer first",
-            a_state(a_workload(finalizer=False, workload_id=WORKLOAD_ID), desired=WANTED, remote=a_remote(mark=None)),
-            AddFinalizer(),
-        ),
-        case(
-            "adopting what nobody owns: then our content and mark",
-            a_state(a_workload(workload_id=WORKLOAD_ID), desired=WANTED, remote=a_remote(mark=None)),
-            Update(WORKLOAD_ID, WANTED.submission),
-        ),
-        case("deleting, never seen by us: nothing to do", a_state(a_workload(deleting=True, finalizer=False)), None),
-        case(
-            "deleting, proven unsubmitted: let go without a call",
-            a_state(a_workload(deleting=True, status={"submission": NOT_SUBMITTED})),
-            RemoveFinalizer,
-        ),
-        case("deleting in doubt: look for what may exist", a_state(GOING_IN_DOUBT), FindRemote("train", None)),
-        case(
-            "deleting in doubt, nothing found, lists may lag: wait",
-            a_state(GOING_IN_DOUBT, found=()),
-            Verdict.DELETING,
-        ),
-        case(
-            "deleting in doubt, nothing found for longer than lists lag: let go",
-            a_state(GOING_IN_DOUBT, found=(), **LOOKED_FOR_LONG),
-            RemoveFinalizer,
-        ),
-        case(
-            "deleting in doubt, found ours: delete it",
-            a_state(GOING_IN_DOUBT, found=candidate()),
-            Delete(WORKLOAD_ID),
-        ),
-        case(
-            "deleting in doubt, found another's: it is not touched",
-            a_state(GOING_IN_DOUBT, found=candidate(mark=ELSEWHERE), **LOOKED_FOR_LONG),
-            RemoveFinalizer,
-        ),
-        case(
-            "deleting in doubt, the holder's mark cannot be read: never let go of what may be ours",
-            a_state(GOING_IN_DOUBT, found=candidate(mark=None, mark_readable=False), **LOOKED_FOR_LONG),
-            Verdict.DELETING,
-        ),
-        case("deleting: verify before the DELETE", a_state(GOING), ReadRemote(WORKLOAD_ID)),
-        case("deleting, marked as ours: DELETE", a_state(GOING, remote=a_remote()), Delete(WORKLOAD_ID)),
-        case("deleting, sent: wait", a_state(GOING, remote=a_remote(), done={Delete}), Verdict.DELETING),
-        case(
-            "deleting, Run:ai is at it: one DELETE is enough",
-            a_state(GOING, remote=a_remote(desired_phase="Deleted", sync_status="Deleting")),
-            Verdict.DELETING,
-        ),
-        case("deleting, 404: let go", a_state(GOING, remote=Missing()), RemoveFinalizer),
-        case(
-            "deleting, shown as deleted: let go",
-            a_state(GOING, remote=a_remote(sync_status="Deleted")),
-            RemoveFinalizer,
-        ),
-        case("deleting, Run:ai is down: hold", a_state(GOING, remote=DOWN), Verdict.DELETING),
-        case(
-            "deleting, Run:ai is down for as long as a deletion waits: write down what stays",
-            a_state(GOING, remote=DOWN, **WAITED_OUT),
-            RecordOrphan(LEFT),
-        ),
-        case(
-            "deleting, what stays is on record: let go",
-            a_state(GOING, remote=DOWN, **WAITED_OUT, orphan_recorded=True),
-            RemoveFinalizer,
-        ),
-        case(
-            "deleting, the record is full: hold",
-            a_state(GOING, remote=DOWN, **WAITED_OUT, orphan_recorded=False),
-            Verdict.DELETING,
-        ),
-        case(
-            "deleting in doubt, Run:ai is down for as long as a deletion waits: what may stay is written down, too",
-            a_state(GOING_IN_DOUBT, found=DOWN, **WAITED_OUT),
-            RecordOrphan(replace(LEFT, workload_id=None, project_id=None)),
-        ),
-        case(
-            "deleting, the DELETE got no answer for as long as a deletion waits: write down what may stay",
-            a_state(GOING, remote=a_remote(), failed=OutcomeUnknown("lost"), **WAITED_OUT),
-            RecordOrphan(replace(LEFT, why="OutcomeUnknown")),
-        ),
-        case(
-            "deleting, forbidden for as long as a deletion waits: hold all the same",
-            a_state(GOING, remote=AccessDenied("no"), **WAITED_OUT),
-            Verdict.DELETING,
-        ),
-        case(
-            "deleting: is it because the CustomResourceDefinition goes?",
-            a_state(GOING, crd=None),
-            ReadCRD(),
-        ),
-        case(
-            "the CustomResourceDefinition goes: nothing is asked of Run:ai",
-            a_state(GOING, crd=FALLING),
-            Verdict.DELETING,
-        ),
-        case(
-            "the CustomResourceDefinition goes, and somebody confirmed it: an ordinary deletion",
-            a_state(GOING, crd=FALLING_ON_PURPOSE, remote=a_remote()),
-            Delete(WORKLOAD_ID),
-        ),
-        case(
-            "the CustomResourceDefinition goes: what was never submitted goes with it at once",
-            a_state(a_workload(deleting=True, status={"submission": NOT_SUBMITTED}), crd=FALLING),
-            RemoveFinalizer,
-        ),
-        case(
-            "deleting, but it is not its turn: wait",
-            a_state(GOING, remote=a_remote(), deletion_wait=30.0),
-            Verdict.DELETING,
-        ),
-        case(
-            "deleting, not its turn, but gone already: let go",
-            a_state(GOING, remote=Missing(), deletion_wait=30.0),
-            RemoveFinalizer,
-        ),
-        case(
-            "deleted to be created anew, but it is not its turn: wait",
-            a_state(
-                a_workload(generation=2, status=recorded(), recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE),
-                desired=OTHER_KIND,
-                remote=a_remote(),
-                deletion_wait=30.0,
-            ),
-            Verdict.WAITING,
-        ),
-        case("deleting, forbidden is not gone: hold", a_state(GOING, remote=AccessDenied("no")), Verdict.DELETING),
-        case(
-            "deleting, the mark was removed: the id, name, project and kind we recorded will do",
-            a_state(GOING, remote=a_remote(mark=None)),
-            Delete(WORKLOAD_ID),
-        ),
-        case(
-            "deleting, no mark and another project than recorded: not ours",
-            a_state(GOING, remote=a_remote(mark=None, project_id="2")),
-            RemoveFinalizer,
-        ),
-        case(
-            "deleting, another's mark: leave it alone", a_state(GOING, remote=a_remote(mark=ELSEWHERE)), RemoveFinalizer
-        ),
-        case(
-            "deleting, an earlier life's mark: a different mark never permits",
-            a_state(GOING, remote=a_remote(mark=EARLIER_LIFE)),
-            RemoveFinalizer,
-        ),
-        case(
-            "deleting with Orphan: let go without a call, even paused",
-            a_state(a_workload(deleting=True, paused=True, status=recorded(), deletion_policy=DeletionPolicy.ORPHAN)),
-            RemoveFinalizer,
-        ),
-        case("deleting while paused: wait", a_state(replace(GOING, paused=True)), Verdict.DELETING),
-        case("nothing to do", a_state(LIVE), Verdict.IN_SYNC),
-        case("nothing to do, somebody asked: look", a_state(LIVE, requests=READ), ReadRemote(WORKLOAD_ID)),
-        case(
-            "the finalizer was replaced away: put it back, send nothing",
-            a_state(replace(LIVE, finalizers=())),
-            AddFinalizer(),
-        ),
-        case("edited: what would be sent now?", a_state(EDITED_LIVE), Render()),
-        case(
-            "only a policy was edited: acknowledge without a call",
-            a_state(EDITED_LIVE, desired=WANTED),
-            Verdict.IN_SYNC,
-        ),
-        case(
-            "content was edited: verify before the PUT",
-            a_state(EDITED_LIVE, desired=EDITED),
-            ReadRemote(WORKLOAD_ID),
-        ),
-        case(
-            "content was edited and it is ours: PUT",
-            a_state(EDITED_LIVE, desired=EDITED, remote=a_remote()),
-            Update(WORKLOAD_ID, EDITED.submission),
-        ),
-        case(
-            "two edits since the last look: the one between may have been sent, so PUT even if the last equals the first",
-            a_state(replace(EDITED_LIVE, generation=3), desired=WANTED, remote=a_remote()),
-            Update(WORKLOAD_ID, WANTED.submission),
-        ),
-        case(
-            "the source changed: PUT",
-            a_state(LIVE, requests=CHECK_CONTENT, desired=replace(EDITED, from_source=True), remote=a_remote()),
-            Update(WORKLOAD_ID, EDITED.submission),
-        ),
-        case(
-            "hashed by another version, not edited: no PUT for that alone",
-            a_state(LIVE, requests=CHECK_CONTENT, desired=replace(WANTED, content="v9:cccc")),
-            Verdict.IN_SYNC,
-        ),
-        case(
-            "an edit that could not be sent is tried again although its generation was seen",
-            a_state(a_workload(status=recorded(conditions=NOT_SENT))),
-            Render(),
-        ),
-        case(
-            "a failed workload takes an edit by PUT: that is how a typo is mended",
-            a_state(a_workload(generation=2, status=recorded(phase="Failed")), desired=EDITED, remote=a_remote()),
-            Update(WORKLOAD_ID, EDITED.submission),
-        ),
-        case(
-            "another kind under OnImmutableChange: delete first",
-            a_state(
-                a_workload(generation=2, status=recorded(), recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE),
-                desired=OTHER_KIND,
-                remote=a_remote(),
-            ),
-            Delete(WORKLOAD_ID),
-        ),
-        case(
-            "another kind under OnImmutableChange: while it goes, wait",
-            a_state(
-                a_workload(generation=2, status=recorded(), recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE),
-                desired=OTHER_KIND,
-                remote=a_remote(desired_phase="Deleted"),
-            ),
-            Verdict.WAITING,
-        ),
-        case(
-            "another kind under OnImmutableChange: it is gone, forget it",
-            a_state(
-                a_workload(generation=2, status=recorded(), recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE),
-                desired=OTHER_KIND,
-                remote=Missing(),
-            ),
-            ForgetWorkload(),
-        ),
-        case("completed: no call ever again", a_state(DONE, requests=READ), Verdict.IN_SYNC),
-        case(
-            "completed, edited under OnSpecChange: delete first",
-            a_state(
-                replace(EDITED_DONE, spec=replace(DONE.spec, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)),
-                desired=EDITED,
-                remote=a_remote(),
-            ),
-            Delete(WORKLOAD_ID),
-        ),
-        case(
-            "completed, a changed source never makes it run again",
-            a_state(
-                replace(DONE, spec=replace(DONE.spec, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)),
-                requests=CHECK_CONTENT,
-                desired=replace(EDITED, from_source=True),
-            ),
-            Verdict.IN_SYNC,
-        ),
-        case(
-            "deleted outside under Recreate: forget it, then create",
-            a_state(RECREATED, requests=READ, remote=Missing()),
-            ForgetWorkload(lost=True),
-        ),
-        case(
-            "deleted outside under Recreate a moment after it was created again: wait",
-            a_state(RECREATED, requests=READ, remote=Missing(), **RECREATED_JUST_NOW),
-            Verdict.WAITING,
-        ),
-        case(
-            "while it waits to be created again: it may have come back, so look",
-            a_state(replace(RECREATED, status=recorded(conditions=LOST_AGAIN))),
-            ReadRemote(WORKLOAD_ID),
-        ),
-        case(
-            "failed and purged: keeps its last status",
-            a_state(a_workload(status=recorded(phase="Failed")), requests=READ, remote=Missing()),
-            Verdict.IN_SYNC,
-        ),
-        case(
-            "reported as deleted outside: only a fresh reading may say otherwise",
-            a_state(a_workload(status=recorded(conditions=LOST))),
-            ReadRemote(WORKLOAD_ID),
-        ),
-        case(
-            "Run:ai is down, nothing outstanding",
-            a_state(LIVE, requests=READ, remote=DOWN),
-            Result(Verdict.RETRYING, DOWN),
-        ),
-        case(
-            "Run:ai is down, an edit waits",
-            a_state(EDITED_LIVE, desired=EDITED, remote=DOWN),
-            Result(Verdict.RETRYING, DOWN, outstanding=True),
-        ),
-        case("paused, nothing outstanding", a_state(replace(LIVE, paused=True)), Result(Verdict.PAUSED)),
-        case(
-            "paused, an edit waits",
-            a_state(replace(EDITED_LIVE, paused=True), desired=EDITED, remote=a_remote()),
-            Result(Verdict.PAUSED, outstanding=True),
-        ),
-        case(
-            "paused while Run:ai deletes it, an edit waits",
-            a_state(replace(EDITED_LIVE, paused=True), desired=EDITED, remote=a_remote(sync_status="Deleting")),
-            Result(Verdict.PAUSED, outstanding=True),
-        ),
-        case(
-            "paused before it was ever submitted",
-            a_state(replace(NEW, paused=True), desired=WANTED),
-            Result(Verdict.PAUSED, outstanding=True),
-        ),
-        case(
-            "observing: only read",
-            a_state(a_workload(finalizer=False, workload_id=WORKLOAD_ID, management_policy=ManagementPolicy.OBSERVE)),
-            ReadRemote(WORKLOAD_ID, with_row=True),
-        ),
-        case(
-            "observing what is there",
-            a_state(
-                a_workload(finalizer=False, workload_id=WORKLOAD_ID, management_policy=ManagementPolicy.OBSERVE),
-                remote=a_remote(mark=ELSEWHERE),
-            ),
-            Verdict.IN_SYNC,
-        ),
-    ],
-)
-def test_next_action(situation, expected):
-    action = decide(situation)
-
-    if expected is None:
-        assert action == Result(Verdict.IGNORED)
-    elif isinstance(expected, Verdict):
-        assert isinstance(action, Result)
-        assert action.verdict is expected
-    elif isinstance(expected, type):
-        assert isinstance(action, expected)
-    else:
-        assert action == expected
+SUBMIT = [
+    # What would be sent.
+    case("a new object: find out first what would be sent", a_state(NEW), Render()),
+    case(
+        "a body that cannot be read is refused and proven unsubmitted",
+        a_state(a_workload(finalizer=False, spec_error="too deep")),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "what we refuse ourselves is proven unsubmitted",
+        a_state(NEW, desired=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "what we refuse ourselves proves nothing of an earlier attempt",
+        a_state(IN_DOUBT, desired=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "the project cannot be looked up: tried again, and nothing was submitted",
+        a_state(NEW, desired=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "the project cannot be looked up, and an earlier attempt is in doubt",
+        a_state(IN_DOUBT, desired=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    # The intent comes before the POST.
+    case("all is ready: the finalizer comes before the POST", a_state(NEW, desired=DESIRED), AddFinalizer()),
+    case(
+        "finalizer added in this very pass: POST without looking for an earlier attempt",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT),
+        Create(DESIRED.submission),
+    ),
+    case(
+        "after a refusal the submission is begun under guard before anything is sent",
+        a_state(REFUSED, desired=DESIRED),
+        BeginSubmission(),
+    ),
+    case(
+        "submission begun in this very pass: POST without looking for an earlier attempt",
+        a_state(IN_DOUBT, desired=DESIRED, done=frozenset({BeginSubmission})),
+        Create(DESIRED.submission),
+    ),
+    # An earlier attempt is in doubt.
+    case(
+        "a finalizer without an id: an earlier attempt is looked for before anything is sent",
+        a_state(IN_DOUBT, desired=DESIRED),
+        FindRemote("train", "1"),
+    ),
+    case(
+        "the look-up failed: not being able to tell leads to no write",
+        a_state(IN_DOUBT, desired=DESIRED, found=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "nothing found: before the POST is repeated, whoever may hold a proof of the contrary is made to read again",
+        a_state(IN_DOUBT, desired=DESIRED, found=()),
+        MarkInDoubt(),
+    ),
+    case(
+        "nothing found: POST again, the unique name makes it safe",
+        a_state(IN_DOUBT, desired=DESIRED, found=(), done=frozenset({MarkInDoubt})),
+        Create(DESIRED.submission),
+    ),
+    case(
+        "found with our mark: take it",
+        a_state(IN_DOUBT, desired=DESIRED, found=found()),
+        Adopt(a_remote(), a_row(), finished=False),
+    ),
+    case(
+        "found with our mark and completed: take it as done",
+        a_state(IN_DOUBT, desired=DESIRED, found=found(row=COMPLETED_ROW)),
+        Adopt(a_remote(), COMPLETED_ROW, finished=True),
+    ),
+    case(
+        "found, but it was deleted: its name is free again",
+        a_state(IN_DOUBT, desired=DESIRED, found=found(sync_status="Deleted"), done=frozenset({MarkInDoubt})),
+        Create(DESIRED.submission),
+    ),
+    case(
+        "found another's, on its way out: wait for the name",
+        a_state(IN_DOUBT, desired=DESIRED, found=found(mark=ELSEWHERE, sync_status="Deleting")),
+        ends(Verdict.WAITING, "WaitingForName", outstanding=True),
+    ),
+    # POST was answered by 409: who holds the name?
+    case(
+        "409 on the first attempt: look for the holder",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True),
+        FindRemote("train", "1"),
+    ),
+    case(
+        "the holder is an earlier life of this object: renew its mark",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=EARLIER_LIFE)),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    case(
+        "its mark is renewed: take it",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=EARLIER_LIFE), delivered_now=True),
+        Adopt(a_remote(mark=EARLIER_LIFE), a_row(), finished=False),
+    ),
+    case(
+        "an earlier life's workload that has completed is taken without a PUT",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(row=COMPLETED_ROW, mark=EARLIER_LIFE)),
+        Adopt(a_remote(mark=EARLIER_LIFE), COMPLETED_ROW, finished=True),
+    ),
+    case(
+        "an earlier life's workload of another kind is not taken over",
+        a_state(IN_DOUBT, desired=OTHER_KIND, conflict=True, found=found(mark=EARLIER_LIFE)),
+        ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "the name belongs to something without a mark",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(mark=None)),
+        ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "the holder's mark cannot be read, and it may be what an earlier attempt made",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=UNREADABLE),
+        ends(Verdict.REJECTED, "NameTaken", outstanding=True),
+    ),
+    case(
+        "the holder's mark cannot be read, and a first attempt was refused: it is not ours",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=UNREADABLE),
+        ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "the name belongs to another object of this install",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(mark=NAMESAKE)),
+        ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "the name belongs to another install",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(mark=ELSEWHERE)),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "409, and nobody visible holds the name, but lists may lag: wait",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=()),
+        ends(Verdict.WAITING, "WaitingForName", outstanding=True),
+    ),
+    case(
+        "409, and nobody visible holds the name for longer than lists lag",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=(), **LOOKED_FOR_LONG),
+        ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "409, and the holder is listed but not shown by its id: whether it is ours cannot be told",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=HIDDEN, **LOOKED_FOR_LONG),
+        ends(Verdict.RETRYING, "HolderUnreadable", outstanding=True),
+    ),
+    # The attempt failed.
+    case(
+        "refused by Run:ai on the first attempt: nothing was created",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, failed=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "refused by Run:ai while an earlier attempt is in doubt: proves nothing",
+        a_state(IN_DOUBT, desired=DESIRED, found=(), failed=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "refused by Run:ai after a 409: proves nothing",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, failed=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "surely not sent on the first attempt: nothing was created",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, failed=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "forbidden on the first attempt: nothing was created",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, failed=FORBIDDEN),
+        ends(Verdict.RETRYING, "AccessDenied", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "an answer lost on the first attempt is never called unsubmitted",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, failed=LOST_ANSWER),
+        ends(Verdict.RETRYING, "OutcomeUnknown", outstanding=True),
+    ),
+    case(
+        "Run:ai busy on the first attempt is never called unsubmitted",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, failed=Busy("busy")),
+        ends(Verdict.RETRYING, "RunaiBusy", outstanding=True),
+    ),
+    # Adopting by id.
+    case(
+        "adopting: read it, and whether it has finished",
+        a_state(replace(ADOPTING, finalizers=()), desired=DESIRED),
+        ReadRemote(WORKLOAD_ID, with_row=True),
+    ),
+    case(
+        "adopting what nobody owns: the finalizer first",
+        a_state(replace(ADOPTING, finalizers=()), desired=DESIRED, remote=a_remote(mark=None)),
+        AddFinalizer(),
+    ),
+    case(
+        "adopting what nobody owns: then our content and mark",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None)),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    case(
+        "adopting: our content was accepted, so take it",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None), delivered_now=True),
+        Adopt(a_remote(mark=None), None, finished=False),
+    ),
+    case(
+        "adopting what carries our mark already: take it without a PUT",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote()),
+        Adopt(a_remote(), None, finished=False),
+    ),
+    case(
+        "adopting what has completed: take it without a PUT",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None), row=COMPLETED_ROW),
+        Adopt(a_remote(mark=None), COMPLETED_ROW, finished=True),
+    ),
+    case(
+        "adopting what another install owns",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=ELSEWHERE)),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting from another project",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None, project_id="2")),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "adopting what is of another kind",
+        a_state(ADOPTING, desired=OTHER_KIND, remote=a_remote(mark=None)),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "adopting what is not there",
+        a_state(replace(ADOPTING, finalizers=()), desired=DESIRED, remote=Missing()),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "adopting while Run:ai is down",
+        a_state(replace(ADOPTING, finalizers=()), desired=DESIRED, remote=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True, not_submitted=True),
+    ),
+    # Held back.
+    case(
+        "paused before it was ever submitted",
+        a_state(replace(NEW, paused=True), desired=DESIRED),
+        ends(Verdict.PAUSED, outstanding=True),
+    ),
+    case("paused: what would be sent is still found out", a_state(replace(NEW, paused=True)), Render()),
+    case(
+        "paused in doubt: the earlier attempt is still looked for",
+        a_state(replace(IN_DOUBT, paused=True), desired=DESIRED),
+        FindRemote("train", "1"),
+    ),
+    case(
+        "the spec names a connection that there is not",
+        a_state(NEW, unusable=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "the connection cannot be used for now, and an attempt is in doubt",
+        a_state(IN_DOUBT, unusable=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("situation", "expected"),
-    [
-        case(
-            "what we refuse ourselves is proven unsubmitted",
-            a_state(NEW, desired=InvalidWorkload("x")),
-            ("InvalidSpec", True),
+MAINTAIN = [
+    # Nothing to send.
+    case("nothing to do", a_state(LIVE), ends(Verdict.IN_SYNC)),
+    case("somebody asked for a reading", a_state(LIVE, requests=READ), ReadRemote(WORKLOAD_ID)),
+    case("the reading shows nothing special", a_state(LIVE, requests=READ, remote=a_remote()), ends(Verdict.IN_SYNC)),
+    case(
+        "Run:ai is deleting it",
+        a_state(LIVE, requests=READ, remote=a_remote(sync_status="Deleting")),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "the finalizer was replaced away: put it back, send nothing",
+        a_state(replace(LIVE, finalizers=())),
+        AddFinalizer(),
+    ),
+    case(
+        "our workload carries another UID: yield",
+        a_state(LIVE, requests=READ, remote=a_remote(mark=EARLIER_LIFE)),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "Run:ai is down, nothing outstanding",
+        a_state(LIVE, requests=READ, remote=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable"),
+    ),
+    case(
+        "pending without a word: ask the scheduler before the pass ends",
+        a_state(LIVE, row=PENDING_ROW),
+        ReadSchedulingMessages(PENDING_ROW),
+    ),
+    case(
+        "pending without a word, and the scheduler was asked",
+        a_state(LIVE, row=PENDING_ROW, done=frozenset({ReadSchedulingMessages})),
+        ends(Verdict.IN_SYNC),
+    ),
+    # Edits.
+    case("edited: what would be sent now?", a_state(EDITED_LIVE), Render()),
+    case(
+        "edited, and what would be sent is refused by ourselves",
+        a_state(EDITED_LIVE, desired=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "edited, and the source cannot be read",
+        a_state(EDITED_LIVE, desired=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "only a policy was edited: acknowledge without a call",
+        a_state(EDITED_LIVE, desired=DESIRED),
+        ends(Verdict.IN_SYNC),
+    ),
+    case("content was edited: verify before the PUT", a_state(EDITED_LIVE, desired=EDITED), ReadRemote(WORKLOAD_ID)),
+    case(
+        "content was edited and it is ours: PUT",
+        a_state(EDITED_LIVE, desired=EDITED, remote=a_remote()),
+        Update(WORKLOAD_ID, EDITED.submission),
+    ),
+    case(
+        "content was edited and it is another's: no PUT",
+        a_state(EDITED_LIVE, desired=EDITED, remote=a_remote(mark=ELSEWHERE)),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "content was edited while Run:ai deletes it: no PUT",
+        a_state(EDITED_LIVE, desired=EDITED, remote=a_remote(sync_status="Deleting")),
+        ends(Verdict.IN_SYNC, outstanding=True),
+    ),
+    case(
+        "content was edited and Run:ai is down",
+        a_state(EDITED_LIVE, desired=EDITED, remote=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "the PUT was accepted",
+        a_state(EDITED_LIVE, desired=EDITED, remote=a_remote(), delivered_now=True),
+        ends(Verdict.DELIVERED),
+    ),
+    case(
+        "the PUT was refused",
+        a_state(EDITED_LIVE, desired=EDITED, remote=a_remote(), failed=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "the answer to the PUT was lost",
+        a_state(EDITED_LIVE, desired=EDITED, remote=a_remote(), failed=LOST_ANSWER),
+        ends(Verdict.RETRYING, "OutcomeUnknown", outstanding=True),
+    ),
+    case(
+        "two edits since the last pass: the one between may have been sent, so PUT even if the last equals the first",
+        a_state(replace(EDITED_LIVE, generation=3), desired=DESIRED, remote=a_remote()),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    case(
+        "the source changed: PUT",
+        a_state(LIVE, requests=CHECK_CONTENT, desired=replace(EDITED, from_source=True), remote=a_remote()),
+        Update(WORKLOAD_ID, EDITED.submission),
+    ),
+    case(
+        "hashed by another version, not edited: no PUT for that alone",
+        a_state(LIVE, requests=CHECK_CONTENT, desired=replace(DESIRED, content="v9:cccc")),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "hashed by another version, and edited: PUT",
+        a_state(EDITED_LIVE, desired=replace(DESIRED, content="v9:cccc"), remote=a_remote()),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    case(
+        "an edit that could not be sent is tried again although its generation was seen",
+        a_state(a_workload(status=submitted_status(conditions=NOT_SENT))),
+        Render(),
+    ),
+    case(
+        "a failed workload takes an edit by PUT: that is how a typo is mended",
+        a_state(EDITED_FAILED, desired=EDITED, remote=a_remote()),
+        Update(WORKLOAD_ID, EDITED.submission),
+    ),
+    # What a PUT cannot change.
+    case(
+        "another kind under recreatePolicy Never",
+        a_state(EDITED_LIVE, desired=OTHER_KIND),
+        ends(Verdict.REJECTED, "ImmutableFieldChanged", outstanding=True),
+    ),
+    case(
+        "another kind under OnImmutableChange: verify before the DELETE",
+        a_state(REPLACED, desired=OTHER_KIND),
+        ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "another kind under OnImmutableChange: ask the rate limiter",
+        a_state(REPLACED, desired=OTHER_KIND, remote=a_remote()),
+        ReserveDeletion(),
+    ),
+    case(
+        "another kind under OnImmutableChange: rate-limited",
+        a_state(REPLACED, desired=OTHER_KIND, remote=a_remote(), deletion_wait=0.1),
+        ends(Verdict.WAITING, "Recreating", outstanding=True),
+    ),
+    case(
+        "another kind under OnImmutableChange: the limiter lets it through, so DELETE",
+        a_state(REPLACED, desired=OTHER_KIND, remote=a_remote(), deletion_wait=0.0),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "another kind under OnImmutableChange, but the workload is another's: no DELETE",
+        a_state(REPLACED, desired=OTHER_KIND, remote=a_remote(mark=ELSEWHERE), deletion_wait=0.0),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "another kind under OnImmutableChange: the DELETE was sent in this pass",
+        a_state(REPLACED, desired=OTHER_KIND, remote=a_remote(), deletion_wait=0.0, done=frozenset({Delete})),
+        ends(Verdict.WAITING, "Recreating", outstanding=True),
+    ),
+    case(
+        "another kind under OnImmutableChange: while it goes, wait",
+        a_state(REPLACED, desired=OTHER_KIND, remote=a_remote(desired_phase="Deleted")),
+        ends(Verdict.WAITING, "Recreating", outstanding=True),
+    ),
+    case(
+        "another kind under OnImmutableChange: it is gone, forget it",
+        a_state(REPLACED, desired=OTHER_KIND, remote=Missing()),
+        ForgetWorkload(),
+    ),
+    case(
+        "another kind under OnImmutableChange: it is shown as deleted, forget it",
+        a_state(REPLACED, desired=OTHER_KIND, remote=a_remote(sync_status="Deleted")),
+        ForgetWorkload(),
+    ),
+    case(
+        "another kind under OnImmutableChange, and Run:ai is down",
+        a_state(REPLACED, desired=OTHER_KIND, remote=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    # Finished work.
+    case("completed: no call ever again", a_state(DONE, requests=READ), ends(Verdict.IN_SYNC)),
+    case(
+        "completed, two edits since, the last equal to the first: nothing to send",
+        a_state(replace(DONE, generation=3), desired=DESIRED),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "completed and edited under rerunPolicy Never",
+        a_state(EDITED_DONE, desired=EDITED),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True),
+    ),
+    case(
+        "completed and edited under OnSpecChange: delete it first",
+        a_state(
+            replace(EDITED_DONE, spec=replace(DONE.spec, **RERUNS)),
+            desired=EDITED,
+            remote=a_remote(),
+            deletion_wait=0.0,
         ),
-        case(
-            "a body that cannot be read",
-            a_state(a_workload(finalizer=False, spec_error="too deep")),
-            ("InvalidSpec", True),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "completed, a changed source never makes it run again",
+        a_state(
+            replace(DONE, spec=replace(DONE.spec, **RERUNS)),
+            requests=CHECK_CONTENT,
+            desired=replace(EDITED, from_source=True),
         ),
-        case(
-            "refused by Run:ai on the first attempt: nothing was created",
-            a_state(IN_DOUBT, desired=WANTED, done={AddFinalizer}, failed=InvalidWorkload("bad")),
-            ("InvalidSpec", True),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "failed and purged: keeps its last status",
+        a_state(FAILED, requests=READ, remote=Missing()),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "failed and purged, then edited under rerunPolicy Never",
+        a_state(EDITED_FAILED, desired=EDITED, remote=Missing()),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True),
+    ),
+    case(
+        "failed and purged, then edited under OnSpecChange: forget it, then create",
+        a_state(
+            replace(EDITED_FAILED, spec=replace(FAILED.spec, **RERUNS)),
+            desired=EDITED,
+            remote=Missing(),
         ),
-        case(
-            "refused by Run:ai while an earlier attempt is in doubt: proves nothing",
-            a_state(IN_DOUBT, desired=WANTED, found=(), failed=InvalidWorkload("bad")),
-            ("InvalidSpec", False),
-        ),
-        case(
-            "the name belongs to something without a mark",
-            a_state(IN_DOUBT, desired=WANTED, conflict=True, found=candidate(mark=None)),
-            ("NameTaken", True),
-        ),
-        case(
-            "the name belongs to another object of this install",
-            a_state(IN_DOUBT, desired=WANTED, conflict=True, found=candidate(mark=NAMESAKE)),
-            ("NameTaken", True),
-        ),
-        case(
-            "the name belongs to another install",
-            a_state(IN_DOUBT, desired=WANTED, conflict=True, found=candidate(mark=ELSEWHERE)),
-            ("ManagedByOther", True),
-        ),
-        case(
-            "409, and nobody visible holds the name for longer than lists lag",
-            a_state(IN_DOUBT, desired=WANTED, conflict=True, found=(), **LOOKED_FOR_LONG),
-            ("NameTaken", True),
-        ),
-        case(
-            "adopting what another install owns",
-            a_state(a_workload(workload_id=WORKLOAD_ID), desired=WANTED, remote=a_remote(mark=ELSEWHERE)),
-            ("ManagedByOther", False),
-        ),
-        case(
-            "adopting what is not there",
-            a_state(a_workload(finalizer=False, workload_id=WORKLOAD_ID), desired=WANTED, remote=Missing()),
-            ("WorkloadNotFound", True),
-        ),
-        case(
-            "observing what never was there: the id may be corrected",
-            a_state(
-                a_workload(finalizer=False, workload_id=WORKLOAD_ID, management_policy=ManagementPolicy.OBSERVE),
-                remote=Missing(),
-            ),
-            ("WorkloadNotFound", True),
-        ),
-        case(
-            "another kind under recreatePolicy Never",
-            a_state(EDITED_LIVE, desired=OTHER_KIND),
-            ("ImmutableFieldChanged", False),
-        ),
-        case(
-            "completed and edited under rerunPolicy Never",
-            a_state(EDITED_DONE, desired=EDITED),
-            ("FinishedNotRerun", False),
-        ),
-        case("deleted outside", a_state(LIVE, requests=READ, remote=Missing()), ("DeletedExternally", False)),
-        case(
-            "deleted outside again and again",
-            a_state(RECREATED, requests=READ, remote=Missing(), **RECREATED_OFTEN),
-            ("RecreateGivenUp", False),
-        ),
-        case(
-            "our workload carries another UID: yield",
-            a_state(LIVE, requests=READ, remote=a_remote(mark=EARLIER_LIFE)),
-            ("ManagedByOther", False),
-        ),
-    ],
-)
-def test_refusals_say_why_and_whether_nothing_exists(situation, expected):
-    action = decide(situation)
+        ForgetWorkload(),
+    ),
+    # Somebody deleted it in Run:ai.
+    case(
+        "deleted outside",
+        a_state(LIVE, requests=READ, remote=Missing()),
+        ends(Verdict.REJECTED, "DeletedExternally"),
+    ),
+    case(
+        "reported as deleted outside: only a fresh reading may say otherwise",
+        a_state(a_workload(status=submitted_status(conditions=LOST))),
+        ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "deleted outside under Recreate: forget it, then create",
+        a_state(RECREATED, requests=READ, remote=Missing()),
+        ForgetWorkload(lost=True),
+    ),
+    case(
+        "deleted outside under Recreate a moment after it was created again: wait",
+        a_state(RECREATED, requests=READ, remote=Missing(), **RECREATED_JUST_NOW),
+        ends(Verdict.WAITING, "WaitingToRecreate"),
+    ),
+    case(
+        "while it waits to be created again: it may have come back, so read",
+        a_state(replace(RECREATED, status=submitted_status(conditions=LOST_AGAIN))),
+        ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "deleted outside under Recreate again and again",
+        a_state(RECREATED, requests=READ, remote=Missing(), **RECREATED_OFTEN),
+        ends(Verdict.REJECTED, "RecreateGivenUp"),
+    ),
+    # An adoption whose id is on record.
+    case(
+        "taken in this pass: its id is recorded before anything else",
+        a_state(replace(ADOPTED, finalizers=()), done=frozenset({Adopt})),
+        RecordId(),
+    ),
+    case(
+        "observed until now: what would be sent?",
+        a_state(OBSERVED_BEFORE),
+        Render(),
+    ),
+    case(
+        "observed until now: the checks of an adoption are made anew",
+        a_state(OBSERVED_BEFORE, desired=DESIRED),
+        ReadRemote(WORKLOAD_ID, with_row=True),
+    ),
+    case(
+        "observed until now, and it is another's: refused, and that is no proof about our id",
+        a_state(OBSERVED_BEFORE, desired=DESIRED, remote=a_remote(mark=ELSEWHERE)),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "observed until now, and the spec is refused",
+        a_state(OBSERVED_BEFORE, desired=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "observed until now, and the project cannot be looked up",
+        a_state(OBSERVED_BEFORE, desired=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    # Held back.
+    case("paused, nothing outstanding", a_state(replace(LIVE, paused=True)), ends(Verdict.PAUSED)),
+    case(
+        "paused, an edit waits",
+        a_state(replace(EDITED_LIVE, paused=True), desired=EDITED, remote=a_remote()),
+        ends(Verdict.PAUSED, outstanding=True),
+    ),
+    case(
+        "paused while Run:ai deletes it, an edit waits",
+        a_state(replace(EDITED_LIVE, paused=True), desired=EDITED, remote=a_remote(sync_status="Deleting")),
+        ends(Verdict.PAUSED, outstanding=True),
+    ),
+    case(
+        "paused, and deleted outside: that is said all the same",
+        a_state(replace(LIVE, paused=True), requests=READ, remote=Missing()),
+        ends(Verdict.REJECTED, "DeletedExternally"),
+    ),
+    case(
+        "the connection is not configured any more: what exists is never called unsubmitted",
+        a_state(LIVE, unusable=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+]
 
-    assert isinstance(action, Result)
-    assert action.verdict is Verdict.REJECTED
-    assert action.error is not None
-    assert (action.error.condition_reason, action.not_submitted) == expected
+
+FINALIZE = [
+    # Without a word to Run:ai.
+    case("never seen by us: nothing to do", a_state(replace(GOING, finalizers=())), ends(Verdict.IGNORED)),
+    case("proven unsubmitted", a_state(GOING_UNSUBMITTED), REMOVE_FINALIZER),
+    case("only observed", a_state(a_workload(status=submitted_status(), **(OBSERVES | DELETES))), REMOVE_FINALIZER),
+    case(
+        "deletionPolicy Orphan, even paused and without a connection",
+        a_state(
+            a_workload(paused=True, status=submitted_status(), deletion_policy=DeletionPolicy.ORPHAN, **DELETES),
+            unusable=DOWN,
+        ),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "a name that could never be submitted",
+        a_state(a_workload(name="Not A Name", **DELETES)),
+        REMOVE_FINALIZER,
+    ),
+    case("paused: wait", a_state(replace(GOING, paused=True)), ends(Verdict.DELETING, "Deleting")),
+    case(
+        "the connection cannot be used: wait",
+        a_state(GOING, unusable=DOWN),
+        ends(Verdict.DELETING, "RunaiUnavailable"),
+    ),
+    # The CustomResourceDefinition.
+    case("is it because the CustomResourceDefinition goes?", a_state(GOING, crd=None), ReadCRD()),
+    case(
+        "the CustomResourceDefinition goes: nothing is asked of Run:ai",
+        a_state(GOING, crd=FALLING),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "the CustomResourceDefinition goes, and somebody confirmed it: an ordinary deletion",
+        a_state(GOING, crd=FALLING_ON_PURPOSE, remote=a_remote(), deletion_wait=0.0),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "the CustomResourceDefinition goes: what was never submitted goes with it at once",
+        a_state(GOING_UNSUBMITTED, crd=FALLING),
+        REMOVE_FINALIZER,
+    ),
+    # An attempt is in doubt.
+    case("in doubt: look for what may exist", a_state(GOING_IN_DOUBT), FindRemote("train", None)),
+    case(
+        "in doubt, and the project's id is known: look there only",
+        a_state(GOING_IN_DOUBT, desired=a_desired(project_id="7")),
+        FindRemote("train", "7"),
+    ),
+    case(
+        "in doubt, nothing found, lists may lag: wait",
+        a_state(GOING_IN_DOUBT, found=()),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "in doubt, nothing found for longer than lists lag: remove the finalizer",
+        a_state(GOING_IN_DOUBT, found=(), **LOOKED_FOR_LONG),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "in doubt, found ours: delete it",
+        a_state(GOING_IN_DOUBT, found=found(), deletion_wait=0.0),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "in doubt, found ours but gone: wait until lists can be believed",
+        a_state(GOING_IN_DOUBT, found=found(sync_status="Deleted")),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "in doubt, found another's: it is not touched",
+        a_state(GOING_IN_DOUBT, found=found(mark=ELSEWHERE), **LOOKED_FOR_LONG),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "in doubt, the holder's mark cannot be read: the finalizer stays while it may be ours",
+        a_state(GOING_IN_DOUBT, found=UNREADABLE, **LOOKED_FOR_LONG),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "in doubt, the holder is listed but not shown by its id: the finalizer stays while it may be ours",
+        a_state(GOING_IN_DOUBT, found=HIDDEN, **LOOKED_FOR_LONG),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "in doubt, and the spec cannot be read: what was submitted cannot be told",
+        a_state(a_workload(spec_error="too deep", **DELETES)),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "an adoption in doubt is read by its id",
+        a_state(GOING_ADOPTING),
+        ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "an adoption in doubt, and our mark is on it: delete it",
+        a_state(GOING_ADOPTING, remote=a_remote(), deletion_wait=0.0),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "an adoption in doubt, and no mark is on it: it was not carried out, so leave it alone",
+        a_state(GOING_ADOPTING, remote=a_remote(mark=None), deletion_wait=0.0),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "an adoption in doubt, and its mark cannot be read: wait for a person",
+        a_state(GOING_ADOPTING, remote=a_remote(mark=None, mark_readable=False), deletion_wait=0.0),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    # Submitted.
+    case("verify before the DELETE", a_state(GOING), ReadRemote(WORKLOAD_ID)),
+    case("marked as ours: ask the rate limiter", a_state(GOING, remote=a_remote()), ReserveDeletion()),
+    case(
+        "marked as ours, rate-limited: wait",
+        a_state(GOING, remote=a_remote(), deletion_wait=0.1),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "marked as ours, the limiter lets it through: DELETE",
+        a_state(GOING, remote=a_remote(), deletion_wait=0.0),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "rate-limited, but gone already: remove the finalizer",
+        a_state(GOING, remote=Missing(), deletion_wait=30.0),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "the DELETE was sent: wait",
+        a_state(GOING, remote=a_remote(), deletion_wait=0.0, done=frozenset({Delete})),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "Run:ai is at it: one DELETE is enough",
+        a_state(GOING, remote=a_remote(desired_phase="Deleted", sync_status="Deleting")),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case("404: remove the finalizer", a_state(GOING, remote=Missing()), REMOVE_FINALIZER),
+    case(
+        "shown as deleted: remove the finalizer",
+        a_state(GOING, remote=a_remote(sync_status="Deleted")),
+        REMOVE_FINALIZER,
+    ),
+    # Whose is it?
+    case(
+        "the mark was removed: the id, name, project and kind on record will do",
+        a_state(GOING, remote=a_remote(mark=None), deletion_wait=0.0),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "no mark and another project than recorded",
+        a_state(GOING, remote=a_remote(mark=None, project_id="2")),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "no mark and another name than recorded",
+        a_state(GOING, remote=a_remote(mark=None, name="eval")),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "no mark and another kind than recorded",
+        a_state(GOING, remote=a_remote(mark=None, gvk=replace(GVK, kind="CronJob"))),
+        REMOVE_FINALIZER,
+    ),
+    case("another's mark: leave it alone", a_state(GOING, remote=a_remote(mark=ELSEWHERE)), REMOVE_FINALIZER),
+    case(
+        "an earlier life's mark: a different mark never permits",
+        a_state(GOING, remote=a_remote(mark=EARLIER_LIFE)),
+        REMOVE_FINALIZER,
+    ),
+    # Run:ai cannot be used.
+    case("Run:ai is down: hold", a_state(GOING, remote=DOWN), ends(Verdict.DELETING, "RunaiUnavailable")),
+    case(
+        "in doubt, and Run:ai is down: hold",
+        a_state(GOING_IN_DOUBT, found=DOWN),
+        ends(Verdict.DELETING, "RunaiUnavailable"),
+    ),
+    case("forbidden is not gone: hold", a_state(GOING, remote=FORBIDDEN), ends(Verdict.DELETING, "AccessDenied")),
+    case(
+        "the DELETE was refused as too early: hold",
+        a_state(GOING, remote=a_remote(), failed=Busy("busy"), **WAITED_OUT),
+        ends(Verdict.DELETING, "RunaiBusy"),
+    ),
+    case(
+        "down for as long as a deletion waits: write down what stays",
+        a_state(GOING, remote=DOWN, **WAITED_OUT),
+        RecordOrphan(LEFT_BEHIND),
+    ),
+    case(
+        "in doubt, and down for as long as a deletion waits: what may stay is written down, too",
+        a_state(GOING_IN_DOUBT, found=DOWN, **WAITED_OUT),
+        RecordOrphan(replace(LEFT_BEHIND, workload_id=None, project_id=None)),
+    ),
+    case(
+        "an adoption in doubt, and down for as long as a deletion waits: the id that the spec names is written down",
+        a_state(GOING_ADOPTING, remote=DOWN, **WAITED_OUT),
+        RecordOrphan(replace(LEFT_BEHIND, project_id=None)),
+    ),
+    case(
+        "the DELETE got no answer for as long as a deletion waits: write down what may stay",
+        a_state(GOING, remote=a_remote(), failed=LOST_ANSWER, **WAITED_OUT),
+        RecordOrphan(replace(LEFT_BEHIND, why="OutcomeUnknown")),
+    ),
+    case(
+        "what stays is on record: remove the finalizer",
+        a_state(GOING, remote=DOWN, **WAITED_OUT, orphan_recorded=True),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "the record is full: hold",
+        a_state(GOING, remote=DOWN, **WAITED_OUT, orphan_recorded=False),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "forbidden for as long as a deletion waits: hold all the same",
+        a_state(GOING, remote=FORBIDDEN, **WAITED_OUT),
+        ends(Verdict.DELETING, "AccessDenied"),
+    ),
+]
 
 
-@pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Busy("busy")])
-def test_an_attempt_whose_outcome_is_unknown_is_never_called_unsubmitted(error):
-    action = decide(a_state(IN_DOUBT, desired=WANTED, done={AddFinalizer}, failed=error))
+WATCHED = a_workload(workload_id=WORKLOAD_ID, **OBSERVES)
+WATCHED_BEFORE = replace(WATCHED, status=submitted_status(submittedHash=None))
 
-    assert action == Result(Verdict.RETRYING, error, outstanding=True, not_submitted=False)
+OBSERVE = [
+    case("only read", a_state(WATCHED), ReadRemote(WORKLOAD_ID, with_row=True)),
+    case("whosever it is", a_state(WATCHED, remote=a_remote(mark=ELSEWHERE)), ends(Verdict.IN_SYNC)),
+    case(
+        "no id to observe",
+        a_state(a_workload(**OBSERVES)),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "never was there: the id may be corrected",
+        a_state(WATCHED, remote=Missing()),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "was there and is gone",
+        a_state(WATCHED_BEFORE, remote=Missing()),
+        ends(Verdict.REJECTED, "DeletedExternally", outstanding=True),
+    ),
+    case(
+        "was there and is shown as deleted",
+        a_state(WATCHED_BEFORE, remote=a_remote(sync_status="Deleted")),
+        ends(Verdict.REJECTED, "DeletedExternally", outstanding=True),
+    ),
+    case(
+        "Run:ai is down before anything was seen",
+        a_state(WATCHED, remote=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "Run:ai is down for what was seen before: nothing is outstanding",
+        a_state(WATCHED_BEFORE, remote=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable"),
+    ),
+    case(
+        "managed until now: the finalizer goes",
+        a_state(replace(LIVE, spec=WATCHED.spec)),
+        REMOVE_FINALIZER,
+    ),
+]
+
+
+@pytest.mark.parametrize(("state", "expected"), SUBMIT)
+def test_submit(state, expected):
+    assert outcome(decide(state)) == expected
+
+
+@pytest.mark.parametrize(("state", "expected"), MAINTAIN)
+def test_maintain(state, expected):
+    assert outcome(decide(state)) == expected
+
+
+@pytest.mark.parametrize(("state", "expected"), FINALIZE)
+def test_finalize(state, expected):
+    assert outcome(decide(state)) == expected
+
+
+@pytest.mark.parametrize(("state", "expected"), OBSERVE)
+def test_observe(state, expected):
+    assert outcome(decide(state)) == expected
 
 
 def test_the_second_of_two_that_want_one_name_is_told_the_first():
-    action = decide(a_state(IN_DOUBT, desired=WANTED, conflict=True, found=candidate(mark=NAMESAKE)))
+    action = decide(a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(mark=NAMESAKE)))
 
     assert isinstance(action, Result)
-    assert action.error is not None
+    assert isinstance(action.error, NameTaken)
     assert f"{NAMESAKE.namespace}/{NAMESAKE.name}" in action.error.message
+
+
+@pytest.mark.parametrize("error", [DOWN, LOST_ANSWER, BAD])
+def test_an_error_is_reported_as_it_came(error):
+    action = decide(a_state(EDITED_LIVE, desired=EDITED, remote=a_remote(), failed=error))
+
+    assert isinstance(action, Result)
+    assert action.error is error

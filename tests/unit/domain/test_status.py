@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builders import WORKLOAD_ID, a_condition, a_desired, a_remote, a_row, a_state, a_workload, recorded
-from runai_operator.domain.actions import ReadRemote, Result, Update, Verdict
+from builders import WORKLOAD_ID, a_condition, a_desired, a_remote, a_row, a_state, a_workload, submitted_status
+from runai_operator.domain.actions import Delete, ReadRemote, Result, Update, Verdict
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import OutcomeUnknown
 from runai_operator.domain.memory import Requests
@@ -20,7 +20,7 @@ LOST = OutcomeUnknown("lost")
 
 
 def after_a_lost_answer(**spec):
-    workload = a_workload(generation=2, status=recorded(), **spec)
+    workload = a_workload(generation=2, status=submitted_status(), **spec)
     s = a_state(workload, desired=a_desired("v1:bbbb"), remote=a_remote(), failed=LOST)
     return build_status(s, Result(Verdict.RETRYING, LOST, outstanding=True), now=NOW)
 
@@ -37,15 +37,15 @@ def test_after_a_lost_answer_a_change_of_identity_is_still_known_for_one():
     policy = {"recreate_policy": RecreatePolicy.ON_IMMUTABLE_CHANGE}
     status = after_a_lost_answer(**policy)
     other = a_desired("v1:bbbb", project_id="2")
-    s = a_state(a_workload(generation=3, status=status, **policy), desired=other, remote=a_remote())
+    s = a_state(a_workload(generation=3, status=status, **policy), desired=other, remote=a_remote(), deletion_wait=0.0)
 
-    assert type(decide(s)).__name__ == "Delete"
+    assert isinstance(decide(s), Delete)
 
 
 def test_what_a_newer_version_wrote_is_left_as_it_is():
     """Fields and types of conditions that this version does not know, after a downgrade."""
     newer = a_condition("Audited", "True", "ByNextYear")
-    stored = recorded(costCenter="x")
+    stored = submitted_status(costCenter="x")
     stored["conditions"] = [*stored["conditions"], newer]
     s = a_state(a_workload(generation=2, status=stored), remote=a_remote())
     status = build_status(s, Result(Verdict.IN_SYNC), now=NOW)

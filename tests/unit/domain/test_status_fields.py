@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from builders import MARK, REF, WORKLOAD_ID, a_desired, a_row, a_state, a_workload, recorded
+from builders import MARK, REF, WORKLOAD_ID, a_desired, a_row, a_state, a_workload, submitted_status
 from runai_operator.domain import status as status_module
 from runai_operator.domain.actions import Create, Result, Verdict
 from runai_operator.domain.decide import decide
@@ -243,11 +243,11 @@ def test_the_bound_of_messages_is_that_of_the_schema():
 
 @pytest.mark.parametrize("name", sorted(set(BOUNDS) - {"submission", "ownerUid"}))  # which every pass writes anew
 def test_what_is_longer_is_clipped(name):
-    assert len(settled(stored=recorded(**{name: "x" * 5000}))[name]) == BOUNDS[name]
+    assert len(settled(stored=submitted_status(**{name: "x" * 5000}))[name]) == BOUNDS[name]
 
 
 def test_each_part_of_an_object_is_clipped():
-    gvk = settled(stored=recorded(gvk=dict.fromkeys(("group", "version", "kind"), "x" * 5000)))["gvk"]
+    gvk = settled(stored=submitted_status(gvk=dict.fromkeys(("group", "version", "kind"), "x" * 5000)))["gvk"]
 
     assert {part: len(text) for part, text in gvk.items()} == {"group": 253, "version": 63, "kind": 63}
 
@@ -311,7 +311,7 @@ def with_one_line_more(line):
 def test_a_new_field_is_one_line_in_the_table(monkeypatch):
     monkeypatch.setitem(sys.modules, "status_with_one_line_more", None)
     new = with_one_line_more('StatusField("lastSeenOn", 12, row="cluster_id")')
-    s = a_state(a_workload(status=recorded()), row=ROW)
+    s = a_state(a_workload(status=submitted_status()), row=ROW)
     status = new.build_status(s, Result(Verdict.IN_SYNC), now=NOW)
 
     assert status["lastSeenOn"] == "cluster-in-…"

@@ -9,11 +9,13 @@ from dataclasses import replace
 import pytest
 
 from fakes.bench import EPOCH, RUNS_ON, Bench
+from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import (
     CRDState,
     DeletionPolicy,
     ExternalDeletionPolicy,
+    ManagementPolicy,
     SourceRef,
     SourceText,
 )
@@ -30,7 +32,7 @@ async def bench():
     assert made.observer.bugs == 0
 
 
-async def test_a_report_tells_how_many_there_are_by_now(bench):
+async def test_the_report_counts_what_there_is_at_that_moment(bench):
     def counts():
         bench.engine.report()
         return bench.observer.last["workloads"][0], bench.observer.last["deletions"][0]
@@ -49,7 +51,7 @@ async def test_a_report_tells_how_many_there_are_by_now(bench):
     assert counts() == ({}, 0)
 
 
-async def test_a_burst_is_submitted_once_each_and_then_all_is_quiet(bench):
+async def test_a_burst_is_submitted_exactly_once_each_and_then_all_is_quiet(bench):
     for number in range(60):
         bench.apply(f"w{number}")
     await asyncio.sleep(120)
@@ -64,7 +66,7 @@ async def test_a_burst_is_submitted_once_each_and_then_all_is_quiet(bench):
     assert (sum(bench.runai.calls.values()) - calls) / 60 <= 40, "calls a minute"
 
 
-async def test_finished_work_costs_no_calls_of_its_own(bench):
+async def test_completed_workloads_cost_no_reads(bench):
     bench.apply("job", manifest={"apiVersion": "batch/v1", "kind": "Job", "spec": {}})
     await asyncio.sleep(120)
     reads = bench.runai.calls.get("get", 0)
@@ -74,7 +76,7 @@ async def test_finished_work_costs_no_calls_of_its_own(bench):
     assert bench.runai.calls.get("get", 0) == reads
 
 
-async def test_a_restart_over_settled_objects_makes_no_pass_at_all(bench):
+async def test_a_restart_over_settled_objects_writes_and_reads_nothing(bench):
     for number in range(20):
         bench.apply(f"w{number}")
     await asyncio.sleep(120)
@@ -86,7 +88,7 @@ async def test_a_restart_over_settled_objects_makes_no_pass_at_all(bench):
     assert len(bench.engine.inventory) == 20
 
 
-async def test_a_life_takes_five_writes_and_one_for_each_change_shown(bench):
+async def test_a_lifecycle_takes_five_writes_and_one_for_each_change_shown(bench):
     stored = bench.apply("a")
     await asyncio.sleep(60)
     bench.kube.edit(stored, replace(stored.spec, manifest={**RUNS_ON, "spec": {"replicas": 2}}))
@@ -101,7 +103,7 @@ async def test_a_life_takes_five_writes_and_one_for_each_change_shown(bench):
     assert len([method for method, _ in bench.runai.writes if method == "PUT"]) == 1
 
 
-async def test_a_changed_source_is_noticed_and_sent_once(bench):
+async def test_a_changed_manifest_source_is_noticed_and_sent_once(bench):
     bench.kube.sources["code"] = SourceText("apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 1}", "1")
     bench.apply("a", manifest=None, manifest_from=SourceRef("ConfigMap", "code", "x.yaml"))
     await asyncio.sleep(90)
@@ -115,7 +117,7 @@ async def test_a_changed_source_is_noticed_and_sent_once(bench):
     assert [method for method, _ in bench.runai.writes] == ["POST", "PUT"]
 
 
-async def test_what_vanished_unseen_is_forgotten(bench):
+async def test_an_object_that_vanished_without_an_event_is_forgotten(bench):
     stored = bench.apply("a")
     await asyncio.sleep(30)
     bench.kube.lose(stored)
@@ -124,7 +126,7 @@ async def test_what_vanished_unseen_is_forgotten(bench):
     assert len(bench.engine.inventory) == 0
 
 
-async def test_deleted_outside_is_noticed_through_the_lists_and_confirmed_by_a_reading(bench):
+async def test_an_external_deletion_is_noticed_in_lists_and_confirmed_by_a_read(bench):
     stored = bench.apply("a")
     await asyncio.sleep(60)
     bench.runai.world.delete(bench.runai.live()[0], EPOCH + bench.loop.time())
@@ -134,7 +136,50 @@ async def test_deleted_outside_is_noticed_through_the_lists_and_confirmed_by_a_r
     assert len(bench.runai.world.creates) == 1
 
 
-async def test_an_outage_is_probed_by_one_and_all_are_woken(bench):
+@pytest.mark.parametrize("call", ["read", "write_status"])
+async def test_a_read_requested_during_a_pass_is_done_by_the_next_pass(bench, call):
+    """The pass has taken its requests already; what comes while it waits for an answer must not be lost with its end."""
+    stored = bench.apply("a")
+    await asyncio.sleep(60)
+    reads = bench.runai.calls["get"]
+    requested = []
+
+    def request():
+        requested.append(bench.loop.time())
+        bench.engine.read_due(stored.ref.uid)
+
+    bench.chance.meanwhile[call] = request
+    bench.edit(stored, deletion_policy=DeletionPolicy.ORPHAN)
+    await asyncio.sleep(3)
+
+    assert len(requested) == 1
+    assert stored.status["observedGeneration"] == 2
+    assert bench.runai.calls["get"] == reads + 1
+
+
+async def test_a_read_that_failed_is_done_by_the_next_pass(bench):
+    stored = bench.apply("a")
+    await asyncio.sleep(60)
+    reads = bench.runai.calls["get"]
+    bench.chance.named["get"] = Mishap.LOST_BEFORE
+    bench.engine.read_due(stored.ref.uid)
+    await asyncio.sleep(30)
+
+    assert bench.runai.calls["get"] == reads + 2
+
+
+async def test_two_objects_that_show_one_workload_both_get_its_news(bench):
+    owner = bench.apply("owner", manifest={"apiVersion": "batch/v1", "kind": "Job", "spec": {}})
+    await asyncio.sleep(3)
+    [workload] = bench.runai.live()
+    watcher = bench.apply("watcher", workload_id=workload.id, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(60)
+
+    assert watcher.status["phase"] == "Completed"
+    assert owner.status["phase"] == "Completed"
+
+
+async def test_during_an_outage_one_object_probes_and_afterwards_all_are_requeued(bench):
     bench.chance.down = True
     for number in range(30):
         bench.apply(f"w{number}")
@@ -152,7 +197,7 @@ async def test_an_outage_is_probed_by_one_and_all_are_woken(bench):
     assert len(bench.runai.world.creates) == 30
 
 
-async def test_an_accident_is_slowed_down_to_the_rate_told_and_can_be_stopped(bench):
+async def test_mass_deletion_is_rate_limited_and_can_be_stopped(bench):
     await bench.start(delete_rate=10)
     for number in range(45):
         bench.apply(f"w{number}")
@@ -161,18 +206,20 @@ async def test_an_accident_is_slowed_down_to_the_rate_told_and_can_be_stopped(be
     await asyncio.sleep(50)
 
     assert len(bench.kube.objects) == 35, "ten within the first minute"
-    told = [condition(stored.status, "Ready") for stored in bench.kube.objects.values()]
-    assert {entry["reason"] for entry in told} == {"Deleting"}
-    assert all("OPERATOR_DELETE_RATE" in entry["message"] for entry in told)
+    shown = [condition(stored.status, "Ready") for stored in bench.kube.objects.values()]
+    assert {entry["reason"] for entry in shown} == {"Deleting"}
+    assert all("OPERATOR_DELETE_RATE" in entry["message"] for entry in shown)
     writes, reads = bench.kube.writes, bench.runai.calls["get"]
     await asyncio.sleep(5)
-    assert (bench.kube.writes, bench.runai.calls["get"]) == (writes, reads), "who waits for a turn costs nothing"
+    assert (bench.kube.writes, bench.runai.calls["get"]) == (writes, reads), (
+        "waiting for the rate limiter costs nothing"
+    )
 
     for stored in list(bench.kube.objects.values())[:5]:
         bench.kube.edit(stored, replace(stored.spec, deletion_policy=DeletionPolicy.ORPHAN))
         bench.engine.observe("MODIFIED", stored.meta())
     await asyncio.sleep(5)
-    assert len(bench.kube.objects) == 30, "Orphan lets go at once"
+    assert len(bench.kube.objects) == 30, "Orphan removes the finalizer at once"
 
     await asyncio.sleep(300)
 
@@ -180,7 +227,7 @@ async def test_an_accident_is_slowed_down_to_the_rate_told_and_can_be_stopped(be
     assert len(bench.runai.live()) == 5
 
 
-async def test_the_definition_goes_by_accident_and_no_workload_goes_with_it_until_somebody_confirms(bench):
+async def test_deleting_the_crd_deletes_no_workload_until_somebody_confirms(bench):
     for number in range(20):
         bench.apply(f"w{number}")
     await asyncio.sleep(120)
@@ -199,7 +246,7 @@ async def test_the_definition_goes_by_accident_and_no_workload_goes_with_it_unti
     assert bench.kube.objects == {}
 
 
-async def test_a_deletion_waits_for_run_ai_only_so_long_and_what_stays_is_on_record(bench):
+async def test_after_release_after_the_finalizer_goes_and_the_orphan_is_recorded(bench):
     await bench.start(release_after=3600)
     for number in range(5):
         bench.apply(f"w{number}")
@@ -218,7 +265,7 @@ async def test_a_deletion_waits_for_run_ai_only_so_long_and_what_stays_is_on_rec
     assert {orphan.workload_id for orphan in bench.kube.orphans.values()} == {w.id for w in bench.runai.live()}
 
 
-async def test_a_full_record_holds_the_object_and_says_so(bench):
+async def test_a_full_orphan_record_keeps_the_finalizer_and_says_so(bench):
     await bench.start(release_after=60)
     bench.kube.orphan_limit = 1
     for number in range(2):
@@ -237,7 +284,7 @@ async def test_a_full_record_holds_the_object_and_says_so(bench):
     assert bench.kube.objects == {}
 
 
-async def test_an_outage_shorter_than_the_patience_loses_nothing_however_old_the_deletion_is(bench):
+async def test_an_old_deletion_survives_an_outage_shorter_than_release_after(bench):
     """It waited for somebody to take the pause away, and then came a short outage."""
     await bench.start(release_after=3600)
     stored = bench.apply("a")
@@ -259,7 +306,7 @@ async def test_an_outage_shorter_than_the_patience_loses_nothing_however_old_the
     assert bench.runai.live() == []
 
 
-async def test_deletions_that_wait_for_run_ai_are_woken_when_it_is_back(bench):
+async def test_deletions_held_up_by_an_outage_go_on_when_it_ends(bench):
     for number in range(30):
         bench.apply(f"w{number}")
     await asyncio.sleep(120)
@@ -273,7 +320,7 @@ async def test_deletions_that_wait_for_run_ai_are_woken_when_it_is_back(bench):
     assert bench.runai.live() == []
 
 
-async def test_what_somebody_deletes_again_and_again_is_created_more_and_more_slowly_and_then_no_more(bench):
+async def test_recreation_slows_down_each_time_and_then_gives_up(bench):
     stored = bench.apply("a", external_deletion_policy=ExternalDeletionPolicy.RECREATE)
     made = []
     for _ in range(240):
@@ -300,7 +347,7 @@ async def test_what_somebody_deletes_again_and_again_is_created_more_and_more_sl
     assert bench.ready() == 1
 
 
-async def test_a_run_ai_that_never_tells_of_the_sync_is_believed_by_its_phases_at_no_cost_of_its_own(bench):
+async def test_without_sync_info_readiness_follows_the_phase_and_costs_no_extra_reads(bench):
     bench.runai.world.switches = bench.runai.world.switches.changed({"sync_info": False})
     for number in range(10):
         bench.apply(f"w{number}")
@@ -325,7 +372,7 @@ async def test_a_run_ai_that_never_tells_of_the_sync_is_believed_by_its_phases_a
     assert bench.runai.live() == []
 
 
-async def test_a_rate_of_zero_deletes_nothing_and_orphans_still_go(bench):
+async def test_a_delete_rate_of_zero_deletes_nothing_but_orphan_still_releases(bench):
     await bench.start(delete_rate=0)
     stored = bench.apply("a")
     await asyncio.sleep(60)

@@ -6,20 +6,13 @@ import math
 
 import pytest
 
+from fakes.clock import ManualClock
 from runai_operator.engine.limits import MINUTE, DeletionLimiter
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock()
 
 
 def test_up_to_the_rate_nobody_waits(clock):

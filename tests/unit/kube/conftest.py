@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_asyncio
 
-from fake_apiserver import FakeApiServer
+from fakes.apiserver import FakeApiServer
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.client import KubeClient
 

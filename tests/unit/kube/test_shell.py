@@ -13,7 +13,7 @@ import time
 import pytest
 from aiohttp import web
 
-from fake_apiserver import COLLECTION, an_object, refusal
+from fakes.apiserver import COLLECTION, an_object, refusal
 from runai_operator import handlers
 from runai_operator.handlers import Watcher
 from runai_operator.kube import watch

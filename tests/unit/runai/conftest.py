@@ -7,18 +7,18 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from fakes.scripted_runai import ScriptedRunai
 from runai_operator.domain.model import Submission
 from runai_operator.runai.client import Credentials, RunaiClient
-from scripted_runai import Script
 
 
 @pytest.fixture
-def runai() -> Script:
-    return Script()
+def runai() -> ScriptedRunai:
+    return ScriptedRunai()
 
 
 @pytest.fixture
-async def client(runai: Script) -> AsyncIterator[RunaiClient]:
+async def client(runai: ScriptedRunai) -> AsyncIterator[RunaiClient]:
     client = RunaiClient(
         base_url="https://runai.test",
         credentials=Credentials("operator", secret="s3cret"),

@@ -10,15 +10,15 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from fakes.scripted_runai import UUID, ScriptedRunai, api_error, workload
 from runai_operator.domain.errors import AccessDenied, Scope, Throttled, Unavailable, UnexpectedReply
 from runai_operator.runai.client import Credentials, RunaiClient
-from scripted_runai import UUID, Script, api_error, workload
 
 FOUND = httpx.Response(200, json={"workload": workload()})
 
 
 @pytest.fixture(autouse=True)
-def answers(runai: Script):
+def answers(runai: ScriptedRunai):
     runai.answer = FOUND
 
 
@@ -38,7 +38,7 @@ def jwt(**claims) -> str:
     return f"{part({'alg': 'none'})}.{part(claims)}.signature"
 
 
-async def test_many_calls_at_once_share_one_token(client: RunaiClient, runai: Script):
+async def test_many_calls_at_once_share_one_token(client: RunaiClient, runai: ScriptedRunai):
     await asyncio.gather(*(client.get(UUID) for _ in range(20)))
 
     assert runai.tokens_given == 1
@@ -64,7 +64,7 @@ NOW = 1_800_000_000
         pytest.param({"access_token": "a", "expires_in": -1}, 270, id="a negative lifetime"),
     ],
 )
-async def test_a_token_is_renewed_early(client, runai: Script, answer, renewed_after):
+async def test_a_token_is_renewed_early(client, runai: ScriptedRunai, answer, renewed_after):
     runai.token = httpx.Response(200, json=answer)
     start = runai.now
 
@@ -78,7 +78,7 @@ async def test_a_token_is_renewed_early(client, runai: Script, answer, renewed_a
     assert runai.tokens_given == 2
 
 
-async def test_a_refused_token_is_replaced_and_the_request_repeated_once(client, runai: Script, submission):
+async def test_a_refused_token_is_replaced_and_the_request_repeated_once(client, runai: ScriptedRunai, submission):
     await client.get(UUID)
     runai.answer = lambda request: (
         api_error(401) if "token-1" in request.headers["Authorization"] else httpx.Response(202, json=workload())
@@ -89,7 +89,7 @@ async def test_a_refused_token_is_replaced_and_the_request_repeated_once(client,
     assert runai.asked[1].content == runai.asked[2].content != b""
 
 
-async def test_a_request_refused_twice_is_an_admins_problem(client, runai: Script):
+async def test_a_request_refused_twice_is_an_admins_problem(client, runai: ScriptedRunai):
     await client.get(UUID)
     runai.answer = api_error(401, "Issuer is not familiar")
 
@@ -100,7 +100,7 @@ async def test_a_request_refused_twice_is_an_admins_problem(client, runai: Scrip
     assert runai.tokens_used[1:] == ["token-1", "token-2"]
 
 
-async def test_all_who_hold_the_refused_token_share_the_next(client, runai: Script):
+async def test_all_who_hold_the_refused_token_share_the_next(client, runai: ScriptedRunai):
     await client.get(UUID)
     runai.answer = refuse("token-1")
 
@@ -109,7 +109,7 @@ async def test_all_who_hold_the_refused_token_share_the_next(client, runai: Scri
     assert runai.tokens_given == 2
 
 
-async def test_a_late_refusal_of_the_old_token_does_not_cost_the_new_one(client, runai: Script):
+async def test_a_late_refusal_of_the_old_token_does_not_cost_the_new_one(client, runai: ScriptedRunai):
     await client.get(UUID)
     runai.answer = refuse("token-1")
     on_its_way, arrives = asyncio.Event(), asyncio.Event()
@@ -131,7 +131,7 @@ async def test_a_late_refusal_of_the_old_token_does_not_cost_the_new_one(client,
     assert runai.tokens_given == 2
 
 
-async def test_when_nothing_is_accepted_the_token_endpoint_is_left_in_peace(client, runai: Script):
+async def test_when_nothing_is_accepted_the_token_endpoint_is_left_in_peace(client, runai: ScriptedRunai):
     """A storm of 401 costs one token per half minute, not one per call."""
     runai.answer = api_error(401)
 
@@ -144,7 +144,7 @@ async def test_when_nothing_is_accepted_the_token_endpoint_is_left_in_peace(clie
     assert runai.tokens_given == 2
 
 
-async def test_the_body_of_a_refusal_is_not_read(client, runai: Script):
+async def test_the_body_of_a_refusal_is_not_read(client, runai: ScriptedRunai):
     """httpx reads it to the end before it repeats a request; this one is long."""
     await client.get(UUID)
     sent = 0
@@ -181,7 +181,7 @@ async def test_the_body_of_a_refusal_is_not_read(client, runai: Script):
     ],
     ids=["refused", "unavailable", "throttled", "unreachable", "HTML", "line break", "empty", "not ASCII", "too large"],
 )
-async def test_waiters_share_one_failure_for_a_moment(client, runai: Script, answer, kind):
+async def test_waiters_share_one_failure_for_a_moment(client, runai: ScriptedRunai, answer, kind):
     runai.token = answer
 
     failures = await asyncio.gather(*(client.get(UUID) for _ in range(10)), return_exceptions=True)
@@ -197,7 +197,7 @@ async def test_waiters_share_one_failure_for_a_moment(client, runai: Script, ans
     assert runai.tokens_given == 2
 
 
-async def test_a_token_that_has_not_ended_bridges_an_outage_of_the_token_endpoint(client, runai: Script):
+async def test_a_token_that_has_not_ended_bridges_an_outage_of_the_token_endpoint(client, runai: ScriptedRunai):
     await client.get(UUID)
     runai.token = httpx.Response(503)
 
@@ -213,7 +213,7 @@ async def test_a_token_that_has_not_ended_bridges_an_outage_of_the_token_endpoin
 class Gate:
     """A token endpoint that answers only when the test opens it."""
 
-    def __init__(self, runai: Script) -> None:
+    def __init__(self, runai: ScriptedRunai) -> None:
         self.asked = asyncio.Semaphore(0)
         self.opened = asyncio.Event()
         self.runai = runai
@@ -225,7 +225,7 @@ class Gate:
         return await self.runai(request)
 
 
-async def test_while_one_renews_the_others_go_on_with_the_old_token(client, runai: Script):
+async def test_while_one_renews_the_others_go_on_with_the_old_token(client, runai: ScriptedRunai):
     await client.get(UUID)
     gate = Gate(runai)
     client._http._transport = httpx.MockTransport(gate)
@@ -240,7 +240,7 @@ async def test_while_one_renews_the_others_go_on_with_the_old_token(client, runa
     assert runai.tokens_used == ["token-1", "token-1", "token-2"]
 
 
-async def test_who_waits_takes_over_when_the_one_who_fetches_is_cancelled(client, runai: Script):
+async def test_who_waits_takes_over_when_the_one_who_fetches_is_cancelled(client, runai: ScriptedRunai):
     gate = Gate(runai)
     client._http._transport = httpx.MockTransport(gate)
 
@@ -259,7 +259,7 @@ async def test_who_waits_takes_over_when_the_one_who_fetches_is_cancelled(client
 class Routes:
     """A Run:ai with some of the token endpoints."""
 
-    def __init__(self, runai: Script, *present: str) -> None:
+    def __init__(self, runai: ScriptedRunai, *present: str) -> None:
         self.runai = runai
         self.present = set(present)
         self.missing = 404
@@ -281,18 +281,18 @@ async def _nothing():
 
 
 @pytest.fixture
-def routes(client, runai: Script) -> Routes:
+def routes(client, runai: ScriptedRunai) -> Routes:
     routes = Routes(runai, "v1", "v2")
     client._http._transport = httpx.MockTransport(routes)
     return routes
 
 
-async def renew(client, runai: Script, after: float = 3600) -> None:
+async def renew(client, runai: ScriptedRunai, after: float = 3600) -> None:
     runai.now += after
     await client.get(UUID)
 
 
-async def test_v2_is_asked_with_a_form(client, routes: Routes, runai: Script):
+async def test_v2_is_asked_with_a_form(client, routes: Routes, runai: ScriptedRunai):
     client._auth._credentials = Credentials("operator", secret="p&ss=wörd +%")
     await client.get(UUID)
 
@@ -373,7 +373,7 @@ async def test_once_the_secret_file_is_gone_the_last_secret_is_used(client, rout
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"], ids=["missing", "empty", "blank", "binary"])
-async def test_a_secret_file_that_says_nothing_is_named(client, runai: Script, tmp_path, content):
+async def test_a_secret_file_that_says_nothing_is_named(client, runai: ScriptedRunai, tmp_path, content):
     file = tmp_path / "secret"
     if content is not None:
         file.write_bytes(content)

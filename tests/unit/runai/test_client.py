@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from fakes.scripted_runai import UUID, ScriptedRunai, api_error, workload
 from runai_operator.domain.errors import (
     BridgeError,
     Busy,
@@ -25,7 +26,6 @@ from runai_operator.domain.errors import (
 from runai_operator.domain.model import Project, RowQuery
 from runai_operator.engine.ports import Runai
 from runai_operator.runai.client import Credentials, RunaiClient, Timeouts
-from scripted_runai import UUID, Script, api_error, workload
 
 MIB = 1024 * 1024
 OTHER = UUID.replace("1", "2")
@@ -39,7 +39,7 @@ def test_the_client_keeps_the_engines_port(client: RunaiClient):
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
-async def test_a_create_posts_the_workload(client, runai: Script, submission, status):
+async def test_a_create_posts_the_workload(client, runai: ScriptedRunai, submission, status):
     runai.answer = httpx.Response(status, json=workload(name="train-a-x7"))
 
     created = await client.create(submission)
@@ -53,7 +53,7 @@ async def test_a_create_posts_the_workload(client, runai: Script, submission, st
     assert runai.body["manifest"] == submission.manifest
 
 
-async def test_a_dry_run_asks_only_for_an_opinion(client, runai: Script, submission):
+async def test_a_dry_run_asks_only_for_an_opinion(client, runai: ScriptedRunai, submission):
     for answer in (httpx.Response(200), httpx.Response(202, json=workload()), httpx.Response(204)):
         runai.answer = answer
         await client.dry_run(submission)
@@ -64,7 +64,7 @@ async def test_a_dry_run_asks_only_for_an_opinion(client, runai: Script, submiss
         await client.dry_run(submission)
 
 
-async def test_an_update_puts_the_whole_of_what_we_want(client, runai: Script, submission):
+async def test_an_update_puts_the_whole_of_what_we_want(client, runai: ScriptedRunai, submission):
     assert (await client.update(UUID, dataclasses.replace(submission, priority="low"))).id == UUID
 
     sent = runai.asked[0]
@@ -72,7 +72,7 @@ async def test_an_update_puts_the_whole_of_what_we_want(client, runai: Script, s
     assert runai.body == {"metadata": {"priority": "low", "category": None}, "manifest": submission.manifest}
 
 
-async def test_a_get_reads_workload_and_sync_state(client, runai: Script):
+async def test_a_get_reads_workload_and_sync_state(client, runai: ScriptedRunai):
     runai.answer = httpx.Response(200, json={"workload": workload(), "syncInfo": {"status": "Synced"}})
 
     assert (await client.get(UUID.upper())).sync_status == "Synced"
@@ -88,7 +88,7 @@ async def test_a_get_reads_workload_and_sync_state(client, runai: Script):
         pytest.param(api_error(404), False, id="404 of the API"),
     ],
 )
-async def test_a_delete_is_accepted_or_has_nothing_to_do(client, runai: Script, answer, accepted):
+async def test_a_delete_is_accepted_or_has_nothing_to_do(client, runai: ScriptedRunai, answer, accepted):
     runai.answer = answer
 
     assert await client.delete(UUID) is accepted
@@ -96,14 +96,14 @@ async def test_a_delete_is_accepted_or_has_nothing_to_do(client, runai: Script, 
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(200), httpx.Response(200, text="<html>")], ids=["empty", "HTML"])
-async def test_a_login_page_is_no_accepted_delete(client, runai: Script, answer):
+async def test_a_login_page_is_no_accepted_delete(client, runai: ScriptedRunai, answer):
     runai.answer = answer
 
     with pytest.raises(OutcomeUnknown):
         await client.delete(UUID)
 
 
-async def test_what_the_api_does_not_know_is_absent(client, runai: Script, submission):
+async def test_what_the_api_does_not_know_is_absent(client, runai: ScriptedRunai, submission):
     runai.answer = api_error(404, "workload not found")
 
     assert await client.get(UUID) is None
@@ -125,7 +125,7 @@ async def test_what_the_api_does_not_know_is_absent(client, runai: Script, submi
     ],
     ids=["empty 404", "Go's 404", "Kong's 404", "405", "a redirect", "403", "401"],
 )
-async def test_nothing_else_looks_like_a_deleted_workload(client, runai: Script, submission, answer):
+async def test_nothing_else_looks_like_a_deleted_workload(client, runai: ScriptedRunai, submission, answer):
     """A wrong base URL must never let go of a workload that exists."""
     runai.answer = answer
 
@@ -136,7 +136,7 @@ async def test_nothing_else_looks_like_a_deleted_workload(client, runai: Script,
     assert len(runai.asked) == 3, "redirects are not followed"
 
 
-async def test_the_record_of_another_workload_is_not_taken_for_this_one(client, runai: Script, submission):
+async def test_the_record_of_another_workload_is_not_taken_for_this_one(client, runai: ScriptedRunai, submission):
     runai.answer = httpx.Response(200, json={"workload": workload(id=OTHER)})
 
     with pytest.raises(UnexpectedReply):
@@ -145,7 +145,7 @@ async def test_the_record_of_another_workload_is_not_taken_for_this_one(client, 
         await client.update(UUID, submission)
 
 
-async def test_conflicts(client, runai: Script, submission):
+async def test_conflicts(client, runai: ScriptedRunai, submission):
     runai.answer = api_error(409, "Resource with this name already exists")
 
     with pytest.raises(NameTaken, match="Resource with this name already exists"):
@@ -156,7 +156,7 @@ async def test_conflicts(client, runai: Script, submission):
         await client.delete(UUID)
 
 
-async def test_a_page_of_rows(client, runai: Script):
+async def test_a_page_of_rows(client, runai: ScriptedRunai):
     item = {"id": UUID, "name": "train-a", "projectId": "17", "phase": "Running"}
     runai.answer = httpx.Response(
         200, json={"workloads": [item], "next": 500}, headers={"Date": "Thu, 15 Jan 2026 10:30:00 GMT"}
@@ -178,14 +178,14 @@ async def test_a_page_of_rows(client, runai: Script):
     assert b"filterBy=phaseUpdatedAt%3E%3D2026-01-15T10%3A00%3A00.000Z%2Cname%3D%3Dtrain-a" in sent.query
 
 
-async def test_scheduling_messages_come_from_the_single_read_of_v1(client, runai: Script):
+async def test_scheduling_messages_come_from_the_single_read_of_v1(client, runai: ScriptedRunai):
     runai.answer = httpx.Response(200, json={"pendingSchedulingMessages": [{"userMessage": "No GPU left"}]})
 
     assert await client.scheduling_messages(UUID) == ("No GPU left",)
     assert runai.asked[0].url.path == f"/api/v1/workloads/{UUID}"
 
 
-async def test_projects_are_found_by_their_exact_name_over_all_pages(client, runai: Script):
+async def test_projects_are_found_by_their_exact_name_over_all_pages(client, runai: ScriptedRunai):
     pages = {
         "0": {
             "projects": [{"id": "1", "name": "team-a", "clusterId": "c1"}, {"id": "2", "name": "team-ab"}],
@@ -206,7 +206,7 @@ async def test_projects_are_found_by_their_exact_name_over_all_pages(client, run
 
 
 @pytest.mark.parametrize("workload_id", ["", "..", "a/b"], ids=repr)
-async def test_a_bad_id_is_refused_before_anything_is_sent(client, runai: Script, submission, workload_id):
+async def test_a_bad_id_is_refused_before_anything_is_sent(client, runai: ScriptedRunai, submission, workload_id):
     for call in (
         client.get(workload_id),
         client.update(workload_id, submission),
@@ -234,7 +234,7 @@ class Flood:
 
 
 @pytest.mark.parametrize(("status", "limit"), [(200, 6 * MIB), (404, 65_536), (500, 65_536)])
-async def test_no_more_is_read_of_an_answer_than_its_bound(client, runai: Script, submission, status, limit):
+async def test_no_more_is_read_of_an_answer_than_its_bound(client, runai: ScriptedRunai, submission, status, limit):
     flood = Flood(64 * MIB)
 
     async def answer(request):
@@ -253,7 +253,7 @@ async def test_no_more_is_read_of_an_answer_than_its_bound(client, runai: Script
     assert flood.taken <= limit + 2 * 65_536
 
 
-async def test_an_answer_with_two_large_manifests_is_taken(client, runai: Script):
+async def test_an_answer_with_two_large_manifests_is_taken(client, runai: ScriptedRunai):
     manifest = {"metadata": {"name": "a"}, "spec": {"data": ["x" * 100] * 14_000}}
     answer = {"workload": {**workload(), "rawManifest": manifest, "workloadManifest": manifest}}
     runai.answer = httpx.Response(200, json=answer)
@@ -267,7 +267,7 @@ async def test_an_answer_with_two_large_manifests_is_taken(client, runai: Script
     [b"", b"<html>", b"[]", b"\xff", b'{"a":' * 50_000 + b"1" + b"}" * 50_000, b"[" * 50_000 + b"]" * 50_000],
     ids=["empty", "HTML", "a list", "no UTF-8", "50,000 objects deep", "50,000 lists deep"],
 )
-async def test_garbage_leaves_a_write_in_doubt_and_a_read_unexpected(client, runai: Script, submission, body):
+async def test_garbage_leaves_a_write_in_doubt_and_a_read_unexpected(client, runai: ScriptedRunai, submission, body):
     runai.answer = httpx.Response(200, content=body, headers={"Content-Type": "application/json"})
 
     for call in (lambda: client.create(submission), lambda: client.update(UUID, submission)):
@@ -283,7 +283,7 @@ async def test_garbage_leaves_a_write_in_doubt_and_a_read_unexpected(client, run
             await call()
 
 
-async def test_every_call_is_counted_with_its_outcome(client, runai: Script, submission):
+async def test_every_call_is_counted_with_its_outcome(client, runai: ScriptedRunai, submission):
     for answer, call in (
         (httpx.Response(202, json=workload()), lambda: client.create(submission)),
         (httpx.ReadTimeout("x"), lambda: client.update(UUID, submission)),
@@ -309,7 +309,7 @@ async def test_every_call_is_counted_with_its_outcome(client, runai: Script, sub
     ]
 
 
-async def test_cookies_are_not_kept(client, runai: Script):
+async def test_cookies_are_not_kept(client, runai: ScriptedRunai):
     runai.answer = httpx.Response(200, json={"workload": workload()}, headers={"Set-Cookie": "session=1; Path=/"})
 
     await client.get(UUID)
@@ -318,7 +318,7 @@ async def test_cookies_are_not_kept(client, runai: Script):
     assert "Cookie" not in runai.asked[1].headers
 
 
-async def test_after_closing_calls_fail_softly_and_closing_again_is_harmless(client, runai: Script):
+async def test_after_closing_calls_fail_softly_and_closing_again_is_harmless(client, runai: ScriptedRunai):
     await client.aclose()
     await client.aclose()
 
@@ -357,7 +357,7 @@ def test_a_useless_ca_file_is_refused_by_name(tmp_path, content):
         opened(base_url="https://runai.test", ca_file=file)
 
 
-async def test_a_base_url_may_have_a_path(runai: Script):
+async def test_a_base_url_may_have_a_path(runai: ScriptedRunai):
     client = opened(base_url="https://gateway.test/runai/", transport=httpx.MockTransport(runai))
     runai.answer = httpx.Response(200, json={"workload": workload()})
 
@@ -374,7 +374,7 @@ def test_every_timeout_is_stated():
     assert not client._http.follow_redirects
 
 
-async def test_a_manifest_nested_too_deeply_to_send_is_the_users_to_mend(client, runai: Script, submission):
+async def test_a_manifest_nested_too_deeply_to_send_is_the_users_to_mend(client, runai: ScriptedRunai, submission):
     deep: dict = {}
     for _ in range(50_000):
         deep = {"a": deep}
@@ -384,7 +384,7 @@ async def test_a_manifest_nested_too_deeply_to_send_is_the_users_to_mend(client,
     assert runai.asked == []
 
 
-async def test_a_large_answer_does_not_hold_up_the_event_loop(client, runai: Script):
+async def test_a_large_answer_does_not_hold_up_the_event_loop(client, runai: ScriptedRunai):
     """While 6 MiB are parsed the loop gets its turns; the quietest of a few tries counts, the machine has other work."""
     manifest = {
         "metadata": {"name": "a"},

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from fakes.scripted_runai import UUID, ScriptedRunai, api_error, workload
 from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
@@ -26,7 +27,6 @@ from runai_operator.domain.model import RowQuery, Submission
 from runai_operator.runai.client import RunaiClient
 from runai_operator.runai.failures import FOREIGN, Operation, failure
 from runai_operator.runai.wire import Answer
-from scripted_runai import UUID, Script, api_error, workload
 
 READS = [Operation.GET, Operation.LIST, Operation.DETAIL, Operation.PROJECTS]
 WRITES = [Operation.CREATE, Operation.DRY_RUN, Operation.UPDATE, Operation.DELETE]
@@ -105,7 +105,7 @@ def test_every_exception_has_one_meaning_for_writes_and_one_for_reads(kind):
 
 
 @pytest.mark.parametrize("kind", EXCEPTIONS, ids=lambda kind: kind.__name__)
-async def test_no_exception_of_httpx_leaves_the_client(kind, client: RunaiClient, runai: Script, submission):
+async def test_no_exception_of_httpx_leaves_the_client(kind, client: RunaiClient, runai: ScriptedRunai, submission):
     runai.answer = made(kind)
     on_write, on_read = EXCEPTIONS[kind]
 
@@ -118,7 +118,7 @@ async def test_no_exception_of_httpx_leaves_the_client(kind, client: RunaiClient
 
 
 @pytest.mark.parametrize("kind", EXCEPTIONS, ids=lambda kind: kind.__name__)
-async def test_without_a_token_nothing_was_sent(kind, client: RunaiClient, runai: Script, submission):
+async def test_without_a_token_nothing_was_sent(kind, client: RunaiClient, runai: ScriptedRunai, submission):
     """However the token endpoint fails, a create is never in doubt."""
     runai.token = made(kind)
 
@@ -309,7 +309,7 @@ async def raised_by(call) -> BridgeError | None:
 
 
 @pytest.mark.parametrize("at_the_token", [False, True], ids=["the API", "the token endpoint"])
-async def test_no_failure_shows_token_secret_manifest_or_body(at_the_token, client, runai: Script, caplog):
+async def test_no_failure_shows_token_secret_manifest_or_body(at_the_token, client, runai: ScriptedRunai, caplog):
     """Every failure there is, with markers everywhere; then the text, the repr, the chain and the log are searched."""
     caplog.set_level("DEBUG")
     client._auth._credentials = type(client._auth._credentials)("operator", secret=SECRET_MARKER)
@@ -344,7 +344,7 @@ async def test_no_failure_shows_token_secret_manifest_or_body(at_the_token, clie
     assert not [marker for marker in MARKERS if marker in everything]
 
 
-async def test_a_workload_in_an_answer_is_kept_without_its_manifests(client, runai: Script):
+async def test_a_workload_in_an_answer_is_kept_without_its_manifests(client, runai: ScriptedRunai):
     manifest = {"metadata": {"name": "a"}, "spec": {"env": [{"name": "KEY", "value": BODY_MARKER}]}}
     runai.answer = httpx.Response(200, json={"workload": {**workload(), "rawManifest": manifest}})
 

@@ -25,7 +25,7 @@ def api_error(status: int, message: str = "said so", **more) -> httpx.Response:
     return httpx.Response(status, json={"code": status, "message": message, **more})
 
 
-class Script:
+class ScriptedRunai:
     """Answers tokens by itself and everything else as told; remembers what was asked."""
 
     def __init__(self) -> None:

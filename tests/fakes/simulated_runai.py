@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import httpx
 
+from fakes.clock import ManualClock
 from runai_simulator.app import Simulator
 from runai_simulator.server import RunningSimulator
 from runai_simulator.switches import Switches
@@ -23,21 +24,11 @@ def job(text: str = "", **steering: str) -> dict[str, Any]:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"text": text}}
 
 
-class Clock:
-    """Starts at the real time, since the vendor's client looks at the end of its tokens, and stands still."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Api:
+class SimulatedRunai:
     """A new simulator on a running server, which it has to itself, and a client that has a token."""
 
     def __init__(self, server: RunningSimulator) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock(time.time())  # the vendor's client compares the end of its tokens with real time
         self.simulator = server.simulator = Simulator(Switches().changed(PACE), clock=self.clock)
         self.url = server.url
         self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=60)

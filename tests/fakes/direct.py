@@ -1,0 +1,61 @@
+"""What stands between a pass and Run:ai, without an event loop: for tests that drive passes by hand, step by step."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from runai_operator.domain.errors import OutcomeUnknown, Unavailable
+from runai_operator.domain.model import DEFAULT_CONNECTION
+from runai_operator.engine.limits import DeletionLimiter
+from runai_operator.engine.render import Projects
+
+
+class OpenFence:
+    """Always open, and needs no event loop."""
+
+    @contextlib.asynccontextmanager
+    async def guarded(self) -> AsyncIterator[None]:
+        yield
+
+
+class DirectGate:
+    """The gate without circuits, since outages are the fake's: knows for how long there was no useful answer."""
+
+    def __init__(self, runai: Any, clock: Callable[[], float]) -> None:
+        self._runai, self._clock = runai, clock
+        self._failing_since: float | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._runai, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                answer = await method(*args, **kwargs)
+            except (Unavailable, OutcomeUnknown):
+                self._failing_since = self._clock() if self._failing_since is None else self._failing_since
+                raise
+            self.answered()
+            return answer
+
+        return call
+
+    def answered(self) -> None:
+        """Run:ai was of use: to this call, or to one for an object that the test does not show."""
+        self._failing_since = None
+
+    def trouble_for(self) -> float:
+        return 0.0 if self._failing_since is None else self._clock() - self._failing_since
+
+
+class DirectUpstream:
+    """What a pass uses of a connection."""
+
+    name = DEFAULT_CONNECTION
+
+    def __init__(self, runai: Any, clock: Callable[[], float], *, delete_rate: int) -> None:
+        self.gate = DirectGate(runai, clock)
+        self.trouble_for = self.gate.trouble_for
+        self.projects = Projects(self.gate, clock)
+        self.deletions = DeletionLimiter(delete_rate, clock)

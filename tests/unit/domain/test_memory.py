@@ -1,0 +1,61 @@
+"""What a process remembers of an object from pass to pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from builders import a_row
+from runai_operator.domain.memory import Memory, Requests
+
+MOMENT, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
+NONE, READ, CHECK, BOTH = Requests(), Requests(read=True), Requests(check_content=True), Requests(True, True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param(NONE, NONE, NONE, id="nothing asked for"),
+        pytest.param(NONE, READ, READ, id="a reading asked for"),
+        pytest.param(READ, NONE, READ, id="a reading asked for before"),
+        pytest.param(READ, CHECK, BOTH, id="both, one after the other"),
+        pytest.param(CHECK, READ, BOTH, id="both, the other way round"),
+        pytest.param(BOTH, NONE, BOTH, id="nothing is taken back"),
+    ],
+)
+def test_requests_add_up(first, second, expected):
+    assert first | second == expected
+
+
+@pytest.mark.parametrize(
+    ("owed", "learnt", "expected"),
+    [
+        pytest.param({}, {"workloadId": "a"}, {"workloadId": "a"}, id="the first thing owed"),
+        pytest.param({"workloadId": "a"}, {"phase": None}, {"workloadId": "a", "phase": None}, id="one more"),
+        pytest.param({"workloadId": "a"}, {"workloadId": "b"}, {"workloadId": "b"}, id="the later word wins"),
+        pytest.param({"phase": None}, {"phase": "Running"}, {"phase": "Running"}, id="a removal that is overtaken"),
+        pytest.param({"phase": "Running"}, {"phase": None}, {"phase": None}, id="a removal that overtakes"),
+    ],
+)
+def test_what_a_write_owes_adds_up_and_the_memory_before_stays_as_it_was(owed, learnt, expected):
+    before = Memory(pending_status=dict(owed), failures=3)
+    after = before.owing(learnt)
+
+    assert (after.pending_status, after.failures) == (expected, 3)
+    assert before.pending_status == owed
+
+
+@pytest.mark.parametrize(
+    ("stale_at", "row", "expected"),
+    [
+        pytest.param(None, a_row(phase="Failed", phase_updated_at=MOMENT), False, id="a failure, and no edit since"),
+        pytest.param(None, a_row(phase="Failed"), False, id="a failure without a time, and no edit since"),
+        pytest.param(MOMENT, a_row(phase="Failed", phase_updated_at=MOMENT), True, id="the failure that was mended"),
+        pytest.param(MOMENT, a_row(phase="Failed", phase_updated_at=LATER), False, id="it failed again"),
+        pytest.param(MOMENT, a_row(phase="Failed"), False, id="a failure without a time"),
+        pytest.param(
+            MOMENT, a_row(phase="Running", phase_updated_at=MOMENT), False, id="it runs, from the same moment"
+        ),
+    ],
+)
+def test_a_row_is_stale_only_if_it_shows_the_failure_that_an_edit_may_have_mended(stale_at, row, expected):
+    assert Memory(stale_failure_at=stale_at).is_stale(row) is expected

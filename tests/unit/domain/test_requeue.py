@@ -1,0 +1,148 @@
+"""When a pass that ended so is followed by the next, in seconds, for the least, the middle and the most jitter."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runai_operator.domain.actions import Result, Verdict
+from runai_operator.domain.errors import (
+    AccessDenied,
+    Busy,
+    CircuitOpen,
+    Held,
+    InvalidWorkload,
+    KubernetesUnavailable,
+    NameTaken,
+    OutcomeUnknown,
+    StaleObject,
+    Throttled,
+    TooLarge,
+    Unavailable,
+    UnexpectedReply,
+)
+from runai_operator.domain.requeue import (
+    BACKOFF_CEILING,
+    around,
+    backoff,
+    next_sync_read,
+    reconnect_after,
+    requeue_after,
+    spread,
+)
+
+JITTERS = (0.0, 0.5, 1.0)
+NOT_AT_ALL = (None, None, None)
+DOWN = Unavailable("down")
+BAD = InvalidWorkload("bad")
+NO_PROJECT = InvalidWorkload("bad", reason="ProjectNotFound")
+TWO_PROJECTS = InvalidWorkload("bad", reason="ProjectAmbiguous")
+
+
+def case(claim, end, failures, expected):
+    return pytest.param(end, failures, expected, id=claim)
+
+
+REQUEUED = [
+    # An event or a poll brings the next pass.
+    case("in sync", Result(Verdict.IN_SYNC), 0, NOT_AT_ALL),
+    case(
+        "in sync, though an edit waits for Run:ai's deletion", Result(Verdict.IN_SYNC, outstanding=True), 9, NOT_AT_ALL
+    ),
+    case("delivered", Result(Verdict.DELIVERED), 0, NOT_AT_ALL),
+    case("paused", Result(Verdict.PAUSED, outstanding=True), 0, NOT_AT_ALL),
+    case("ignored", Result(Verdict.IGNORED), 0, NOT_AT_ALL),
+    case("released", Result(Verdict.RELEASED), 0, NOT_AT_ALL),
+    case("gone", Result(Verdict.GONE), 0, NOT_AT_ALL),
+    # Rejected: a slow probe, around an interval that no number of failures changes.
+    case("rejected", Result(Verdict.REJECTED, BAD), 0, (1350, 1800, 2250)),
+    case("rejected for the tenth time", Result(Verdict.REJECTED, BAD), 10, (1350, 1800, 2250)),
+    case("the name is taken", Result(Verdict.REJECTED, NameTaken("taken")), 0, (1350, 1800, 2250)),
+    case("the project is not there", Result(Verdict.REJECTED, NO_PROJECT), 0, (225, 300, 375)),
+    case("the project is ambiguous", Result(Verdict.REJECTED, TWO_PROJECTS), 0, (225, 300, 375)),
+    case("rejected, an attempt in doubt", Result(Verdict.REJECTED, BAD, in_doubt=True), 0, (22.5, 30, 37.5)),
+    case(
+        "the project is not there, an attempt in doubt",
+        Result(Verdict.REJECTED, NO_PROJECT, in_doubt=True),
+        0,
+        (22.5, 30, 37.5),
+    ),
+    # Retrying: full jitter over a doubling ceiling, never less than a second.
+    case("down, at once", Result(Verdict.RETRYING, DOWN), 0, (1, 1, 1)),
+    case("down, once", Result(Verdict.RETRYING, DOWN), 1, (1, 1, 2)),
+    case("down, three times", Result(Verdict.RETRYING, DOWN), 3, (1, 4, 8)),
+    case("down, just before the ceiling", Result(Verdict.RETRYING, DOWN), 8, (1, 128, 256)),
+    case("down, at the ceiling", Result(Verdict.RETRYING, DOWN), 9, (1, 150, 300)),
+    case("down, for weeks", Result(Verdict.RETRYING, DOWN), 10_000, (1, 150, 300)),
+    case("not even sent", Result(Verdict.RETRYING, CircuitOpen("x", circuit="lists")), 9, (1, 150, 300)),
+    case("forbidden", Result(Verdict.RETRYING, AccessDenied("no")), 9, (1, 150, 300)),
+    case("an unexpected reply", Result(Verdict.RETRYING, UnexpectedReply("?")), 9, (1, 150, 300)),
+    case("outcome unknown, just before its ceiling", Result(Verdict.RETRYING, OutcomeUnknown("lost")), 4, (1, 8, 16)),
+    case("outcome unknown, at its ceiling", Result(Verdict.RETRYING, OutcomeUnknown("lost")), 5, (1, 15, 30)),
+    case("busy, at its ceiling", Result(Verdict.RETRYING, Busy("busy")), 5, (1, 15, 30)),
+    case("throttled, with a hint", Result(Verdict.RETRYING, Throttled("wait", after=20)), 9, (20, 20.5, 21)),
+    case("throttled, with a hint of nothing", Result(Verdict.RETRYING, Throttled("wait", after=0)), 9, (0, 0.5, 1)),
+    case("throttled, without a hint", Result(Verdict.RETRYING, Throttled("wait")), 3, (1, 4, 8)),
+    # Waiting and deleting: soon, at most a quarter of a minute apart.
+    case("waiting, at once", Result(Verdict.WAITING, Busy("wait")), 0, (0.75, 0.875, 1)),
+    case("waiting, twice", Result(Verdict.WAITING, Busy("wait")), 2, (1.6875, 1.96875, 2.25)),
+    case("waiting, just before the ceiling", Result(Verdict.WAITING, Busy("wait")), 6, (8.54, 9.97, 11.39)),
+    case("waiting, at the ceiling", Result(Verdict.WAITING, Busy("wait")), 7, (11.25, 13.125, 15)),
+    case("deleting, at the ceiling", Result(Verdict.DELETING, Busy("wait")), 10_000, (11.25, 13.125, 15)),
+    case("deleting without a word", Result(Verdict.DELETING), 7, (11.25, 13.125, 15)),
+    case("deleting, rate-limited", Result(Verdict.DELETING, Held("slow", after=42)), 9, (42, 42.5, 43)),
+    case("deleting, at a rate of zero", Result(Verdict.DELETING, Held("no", after=math.inf)), 0, (math.inf,) * 3),
+    case("recreating, rate-limited", Result(Verdict.WAITING, Held("slow", after=0.5)), 0, (0.5, 1, 1.5)),
+    case("deleting, held until a person acts", Result(Verdict.DELETING, Held("hold")), 9, (225, 300, 375)),
+    case("deleting, down", Result(Verdict.DELETING, DOWN), 9, (1, 150, 300)),
+    case("deleting, outcome unknown", Result(Verdict.DELETING, OutcomeUnknown("lost")), 9, (1, 15, 30)),
+    case("deleting, throttled", Result(Verdict.DELETING, Throttled("wait", after=20)), 9, (20, 20.5, 21)),
+    # No status could be written.
+    case("somebody wrote in between", Result(Verdict.CONFLICT, StaleObject("again")), 9, (0, 0.05, 0.1)),
+    case("to be read apart", Result(Verdict.TOO_LARGE, TooLarge("large")), 9, (0, 0.05, 0.1)),
+    case("Kubernetes hiccups", Result(Verdict.FAILED, KubernetesUnavailable("?")), 5, (1, 15, 30)),
+    case("a bug", Result(Verdict.BUG), 9, (1, 150, 300)),
+]
+
+
+@pytest.mark.parametrize(("end", "failures", "expected"), REQUEUED)
+def test_when_the_next_pass_is(end, failures, expected):
+    seconds = [requeue_after(end, failures, jitter) for jitter in JITTERS]
+
+    if expected is NOT_AT_ALL:
+        assert seconds == [None, None, None]
+    else:
+        assert seconds == pytest.approx(expected, abs=0.01)
+
+
+def test_the_table_has_every_verdict():
+    assert {row.values[0].verdict for row in REQUEUED} == set(Verdict)
+
+
+@given(failures=st.integers(0, 10**9), jitter=st.floats(0, 1), ceiling=st.floats(1, 1e4))
+def test_a_back_off_is_never_below_a_second_nor_above_its_ceiling(failures, jitter, ceiling):
+    assert 1 <= backoff(failures, jitter, ceiling=ceiling) <= ceiling
+    assert backoff(failures, jitter) <= BACKOFF_CEILING
+
+
+@pytest.mark.parametrize(
+    ("pause", "expected"),
+    [
+        pytest.param(lambda jitter: spread(8.0, jitter), (4, 6, 8), id="spread: from half of it to all of it"),
+        pytest.param(lambda jitter: around(8.0, jitter), (6, 8, 10), id="around: a quarter more or less"),
+        pytest.param(lambda jitter: reconnect_after(1, jitter), (0.5, 0.75, 1), id="the first reconnection"),
+        pytest.param(lambda jitter: reconnect_after(5, jitter), (8, 12, 16), id="just before the ceiling"),
+        pytest.param(lambda jitter: reconnect_after(6, jitter), (15, 22.5, 30), id="at the ceiling"),
+        pytest.param(lambda jitter: reconnect_after(10_000, jitter), (15, 22.5, 30), id="after weeks"),
+    ],
+)
+def test_how_jitter_spreads_a_pause(pause, expected):
+    assert [pause(jitter) for jitter in JITTERS] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("reads", "seconds"), [(0, 1), (1, 1.5), (6, 11.39), (7, 15), (10_000, 15)])
+def test_a_sync_in_flight_is_read_less_and_less_often(reads, seconds):
+    assert next_sync_read(reads) == pytest.approx(seconds, abs=0.01)

@@ -1,0 +1,358 @@
+"""What `decide` asks of a state: waiting, counting and doubting, each a table with the moments just before, at and after."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from builders import (
+    MARK,
+    WORKLOAD_ID,
+    a_condition,
+    a_remote,
+    a_row,
+    a_state,
+    a_workload,
+    submitted_status,
+)
+from runai_operator.domain.actions import (
+    AddFinalizer,
+    BeginSubmission,
+    MarkInDoubt,
+    ReadSchedulingMessages,
+    Result,
+    Verdict,
+)
+from runai_operator.domain.errors import Busy, OutcomeUnknown, Unavailable
+from runai_operator.domain.memory import Memory, Requests, SchedulingMessage
+from runai_operator.domain.model import NOT_SUBMITTED, OwnerMark
+from runai_operator.domain.reasons import Reason
+from runai_operator.domain.state import (
+    LASTING,
+    MAX_RECREATIONS,
+    RECREATION_PAUSE,
+    Candidate,
+    Limits,
+    Recreation,
+)
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+DOWN = Unavailable("down")
+OURS = Candidate(a_row(), a_remote())
+ANOTHERS = Candidate(a_row(), a_remote(mark=OwnerMark("install-2", "x", "y", "uid-9")))
+EARLIER_LIFE = Candidate(a_row(), a_remote(mark=OwnerMark(MARK.install, MARK.namespace, MARK.name, "uid-0")))
+HIDDEN = Candidate(a_row(), None)
+
+
+def case(claim, *values):
+    return pytest.param(*values, id=claim)
+
+
+# --- absence
+
+
+@pytest.mark.parametrize(
+    ("found", "looked_for", "expected"),
+    [
+        case("nobody has looked", None, 1e6, False),
+        case("the look-up failed", DOWN, 1e6, False),
+        case("nothing found, and when the first look-up was is not known", (), None, False),
+        case("nothing found at the first look-up", (), 0.0, False),
+        case("nothing found until just before lists can be believed", (), 59.9, False),
+        case("nothing found until lists can be believed", (), 60.0, True),
+        case("nothing found for longer", (), 60.1, True),
+        case("only another's workload", (ANOTHERS,), 60.0, True),
+        case("only an earlier life's workload", (EARLIER_LIFE,), 60.0, True),
+        case("only one that V2 does not show", (HIDDEN,), 60.0, True),
+        case("ours", (OURS,), 1e6, False),
+        case("ours among others", (ANOTHERS, HIDDEN, OURS), 1e6, False),
+    ],
+)
+def test_absence_is_proven_by_look_ups_over_longer_than_lists_lag(found, looked_for, expected):
+    since = None if looked_for is None else 1000.0
+    memory = Memory(lookup_since=since)
+    state = a_state(found=found, memory=memory, now=1000.0 + (looked_for or 0.0), limits=Limits(grace=60.0))
+
+    assert state.absence_proven is expected
+
+
+# --- an attempt in doubt
+
+UNSUBMITTED = {"submission": NOT_SUBMITTED}
+PROOF = {"found": (), "memory": Memory(lookup_since=0.0), "now": 60.0}
+
+
+@pytest.mark.parametrize(
+    ("workload", "seen", "expected"),
+    [
+        case("no finalizer: nothing was ever sent", a_workload(finalizer=False), {}, False),
+        case("a finalizer, no id and no proof", a_workload(), {}, True),
+        case("the id is on record", a_workload(status=submitted_status()), {}, False),
+        case("proven unsubmitted", a_workload(status=UNSUBMITTED), {}, False),
+        case("the finalizer was added in this pass", a_workload(), {"done": {AddFinalizer}}, False),
+        case("the submission was begun in this pass", a_workload(), {"done": {BeginSubmission}}, False),
+        case("it was only marked in this pass", a_workload(), {"done": {MarkInDoubt}}, True),
+        case("nothing found, lists may lag", a_workload(), {**PROOF, "now": 59.9}, True),
+        case("absence is proven", a_workload(), PROOF, False),
+    ],
+)
+def test_an_attempt_is_in_doubt_until_something_proves_its_outcome(workload, seen, expected):
+    assert a_state(workload, **seen).in_doubt is expected
+
+
+# --- creating again what somebody deletes
+
+
+def recreated(times, ago, **workload):
+    return a_state(
+        a_workload(**workload), memory=Memory(recreations=times, recreated_at=1e6), now=1e6 + ago, limits=Limits()
+    )
+
+
+GIVEN_UP = submitted_status(conditions=[a_condition("Ready", "False", Reason.RECREATE_GIVEN_UP)])
+ASKED = {"token": "try again"}
+
+
+def pauses():
+    """Of each further time: just before, at and after the end of its pause."""
+    for times in range(1, MAX_RECREATIONS):
+        pause = RECREATION_PAUSE * 2 ** (times - 1)
+        yield case(f"after {times}, just before {pause:g} s", recreated(times, pause - 0.1), Recreation.LATER)
+        yield case(f"after {times}, at {pause:g} s", recreated(times, pause), Recreation.NOW)
+        yield case(f"after {times}, past {pause:g} s", recreated(times, pause + 0.1), Recreation.NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        case("the first time", a_state(), Recreation.NOW),
+        *pauses(),
+        case("as often as it may be", recreated(MAX_RECREATIONS, 600.0), Recreation.GIVEN_UP),
+        case("too often, just before it counts as lasting", recreated(MAX_RECREATIONS, LASTING), Recreation.GIVEN_UP),
+        case("too often, but the last one lasted", recreated(MAX_RECREATIONS, LASTING + 0.1), Recreation.NOW),
+        case("too often, but a person asks", recreated(MAX_RECREATIONS, 0.0, **ASKED), Recreation.NOW),
+        case("a moment ago, but a person asks", recreated(1, 0.0, **ASKED), Recreation.NOW),
+        case("given up before a restart", a_state(a_workload(status=GIVEN_UP)), Recreation.GIVEN_UP),
+        case("given up, but a person asks", a_state(a_workload(status=GIVEN_UP, **ASKED)), Recreation.NOW),
+        case(
+            "given up, and what the person asked was done",
+            a_state(a_workload(status={**GIVEN_UP, "lastHandledReconcileAt": "try again"}, **ASKED)),
+            Recreation.GIVEN_UP,
+        ),
+    ],
+)
+def test_it_is_created_again_more_and_more_slowly_and_then_no_more(state, expected):
+    assert state.recreation is expected
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        case("none", a_state(), 0),
+        case("three, the last just now", recreated(3, 0.0), 3),
+        case("three, just before the last counts as lasting", recreated(3, LASTING), 3),
+        case("three, but the last one lasted", recreated(3, LASTING + 0.1), 0),
+        case("three, but a person asks", recreated(3, 0.0, **ASKED), 0),
+    ],
+)
+def test_recreations_are_counted_from_zero_after_one_that_lasted_or_was_asked_for(state, expected):
+    assert state.recreations == expected
+
+
+# --- giving up a deletion
+
+PATIENCE = Limits(release_after=1000.0, stalled_after=600.0)
+SHORT_PATIENCE = Limits(release_after=100.0, stalled_after=600.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "age", "trouble_for", "expected"),
+    [
+        case("old enough, in trouble for long", PATIENCE, 1000.0, 600.0, True),
+        case("just before it is old enough", PATIENCE, 999.9, 600.0, False),
+        case("just before the trouble counts as lasting", PATIENCE, 1000.0, 599.9, False),
+        case("very old, no trouble", PATIENCE, 1e6, 0.0, False),
+        case("young, in trouble for very long", PATIENCE, 1.0, 1e6, False),
+        case("an impatient operator waits no longer for the trouble either", SHORT_PATIENCE, 100.0, 100.0, True),
+        case("an impatient operator, just before", SHORT_PATIENCE, 100.0, 99.9, False),
+        case("not being deleted", PATIENCE, None, 1e6, False),
+    ],
+)
+def test_a_deletion_is_given_up_only_if_it_is_old_and_the_trouble_lasts(limits, age, trouble_for, expected):
+    requested = None if age is None else EPOCH
+    workload = a_workload(deleting=requested is not None, deletion_requested=requested)
+    wall = EPOCH + timedelta(seconds=age or 0.0)
+
+    assert a_state(workload, limits=limits, trouble_for=trouble_for, wall=wall).may_give_up is expected
+
+
+# --- retried for too long
+
+RETRYING = Result(Verdict.RETRYING, DOWN, outstanding=True)
+
+
+@pytest.mark.parametrize(
+    ("end", "since", "expected"),
+    [
+        case("for the first time", RETRYING, None, 100.0),
+        case("once more", RETRYING, 40.0, 40.0),
+        case("once more, since the start of the clock", RETRYING, 0.0, 0.0),
+        case("nothing outstanding", Result(Verdict.RETRYING, DOWN), 40.0, None),
+        case("waiting for Run:ai is no trouble", Result(Verdict.WAITING, DOWN, outstanding=True), 40.0, None),
+        case("in the end it was delivered", Result(Verdict.DELIVERED), 40.0, None),
+        case("in the end it was rejected", Result(Verdict.REJECTED, DOWN, outstanding=True), 40.0, None),
+    ],
+)
+def test_retrying_lasts_from_the_first_of_the_passes_in_a_row(end, since, expected):
+    assert a_state(memory=Memory(retrying_since=since), now=100.0).retrying_since(end) == expected
+
+
+STALLED_BY_IT = {"conditions": [a_condition("Stalled", "True", "RunaiUnavailable")]}
+
+
+@pytest.mark.parametrize(
+    ("end", "retried_for", "status", "expected"),
+    [
+        case("for the first time", RETRYING, None, {}, False),
+        case("just before the limit", RETRYING, 599.9, {}, False),
+        case("at the limit", RETRYING, 600.0, {}, True),
+        case("past the limit", RETRYING, 600.1, {}, True),
+        case("past the limit, nothing outstanding", Result(Verdict.RETRYING, DOWN), 1e6, {}, False),
+        case("past the limit, only waiting", Result(Verdict.WAITING, Busy("x"), outstanding=True), 1e6, {}, False),
+        case("stalled by the same before a restart", RETRYING, None, STALLED_BY_IT, True),
+        case(
+            "stalled by something else before a restart",
+            Result(Verdict.RETRYING, OutcomeUnknown("lost"), outstanding=True),
+            None,
+            STALLED_BY_IT,
+            False,
+        ),
+        case("stalled by it, and then mended", Result(Verdict.IN_SYNC), None, STALLED_BY_IT, False),
+    ],
+)
+def test_what_is_retried_for_too_long_has_stalled(end, retried_for, status, expected):
+    since = None if retried_for is None else 50.0
+    state = a_state(
+        a_workload(status=status),
+        memory=Memory(retrying_since=since),
+        now=50.0 + (retried_for or 0.0),
+        limits=Limits(stalled_after=600.0),
+    )
+
+    assert state.has_stalled(end) is expected
+
+
+# --- why a workload is pending
+
+SINCE = "2026-01-01T00:00:00Z"
+PENDING = a_row(phase="Pending", phase_updated_at=SINCE)
+KNOWN = {"memory": Memory(scheduling=SchedulingMessage(SINCE, "no room"))}
+KNOWN_OF_BEFORE = {"memory": Memory(scheduling=SchedulingMessage("2025-12-31T00:00:00Z", "no room"))}
+NOTHING_SAID = {"memory": Memory(scheduling=SchedulingMessage(SINCE, ""))}
+OWN_WORDS = a_row(phase="Pending", phase_updated_at=SINCE, phase_message="queued")
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        case("no row", {"row": None}, False),
+        case("running", {"row": a_row()}, False),
+        case("pending without a word", {"row": PENDING}, True),
+        case("pending, and the row says why", {"row": OWN_WORDS}, False),
+        case("pending, and the scheduler has said why", {"row": PENDING, **KNOWN}, False),
+        case("pending, and the scheduler had nothing to say", {"row": PENDING, **NOTHING_SAID}, False),
+        case("pending again: what was said before does not count", {"row": PENDING, **KNOWN_OF_BEFORE}, True),
+        case("asked in this pass, without an answer", {"row": PENDING, "done": {ReadSchedulingMessages}}, False),
+        case("being deleted", {"row": PENDING, "workload": a_workload(deleting=True)}, False),
+    ],
+)
+def test_the_scheduler_is_asked_once_for_each_time_of_pending(seen, expected):
+    assert a_state(**seen).lacks_scheduling_message is expected
+
+
+@pytest.mark.parametrize(
+    ("row", "seen", "message"),
+    [
+        case("nobody was asked", PENDING, {}, None),
+        case("the scheduler said why", PENDING, KNOWN, "no room"),
+        case("the scheduler had nothing to say", PENDING, NOTHING_SAID, None),
+        case("what was said of an earlier time is not shown", PENDING, KNOWN_OF_BEFORE, None),
+        case("the row's own words win", OWN_WORDS, KNOWN, "queued"),
+        case("running: why it was pending is not shown", a_row(phase_updated_at=SINCE), KNOWN, None),
+    ],
+)
+def test_a_pending_row_is_shown_with_what_the_scheduler_said(row, seen, message):
+    shown = a_state(row=row, **seen).shown_row
+
+    assert (shown.phase, shown.phase_message) == (row.phase, message)
+
+
+def test_without_a_row_none_is_shown():
+    assert a_state(row=None, **KNOWN).shown_row is None
+
+
+# --- adoption
+
+OTHER_ID = "22222222-2222-4222-8222-222222222222"
+
+
+@pytest.mark.parametrize(
+    ("spec_id", "status", "to_adopt", "pending"),
+    [
+        case("no id in the spec", None, {}, None, False),
+        case("no id in the spec, and one of our own making", None, {"workloadId": OTHER_ID}, None, False),
+        case("not taken yet", WORKLOAD_ID, {}, WORKLOAD_ID, True),
+        case("observed, or taken and not proven", WORKLOAD_ID, {"workloadId": WORKLOAD_ID}, WORKLOAD_ID, True),
+        case(
+            "carried out",
+            WORKLOAD_ID,
+            {"workloadId": WORKLOAD_ID, "adoptedId": WORKLOAD_ID},
+            WORKLOAD_ID,
+            False,
+        ),
+        case("carried out, then deleted to be replaced", WORKLOAD_ID, {"adoptedId": WORKLOAD_ID}, None, False),
+        case(
+            "carried out, then replaced by one of our own making",
+            WORKLOAD_ID,
+            {"workloadId": OTHER_ID, "adoptedId": WORKLOAD_ID},
+            None,
+            False,
+        ),
+        case(
+            "another was adopted before",
+            WORKLOAD_ID,
+            {"workloadId": OTHER_ID, "adoptedId": OTHER_ID},
+            WORKLOAD_ID,
+            True,
+        ),
+    ],
+)
+def test_an_adoption_is_pending_until_it_is_carried_out_and_spent_once_replaced(spec_id, status, to_adopt, pending):
+    state = a_state(a_workload(workload_id=spec_id, status=status))
+
+    assert (state.to_adopt, state.adoption_pending) == (to_adopt, pending)
+
+
+# --- what somebody asked for
+
+
+@pytest.mark.parametrize(
+    ("token", "handled", "requests", "asked", "read", "check_content"),
+    [
+        case("nobody asked", None, None, Requests(), False, False, False),
+        case("a first token", "a", None, Requests(), True, True, True),
+        case("a token that was handled", "a", "a", Requests(), False, False, False),
+        case("a new token", "b", "a", Requests(), True, True, True),
+        case("the token was removed", None, "a", Requests(), False, False, False),
+        case("a reading was requested", None, None, Requests(read=True), False, True, False),
+        case("the source changed", None, None, Requests(check_content=True), False, False, True),
+    ],
+)
+def test_a_new_token_asks_for_everything_and_a_request_for_its_own(
+    token, handled, requests, asked, read, check_content
+):
+    status = {"lastHandledReconcileAt": handled} if handled else {}
+    state = a_state(a_workload(token=token, status=status), requests=requests)
+
+    assert (state.asked, state.must_read, state.must_check_content) == (asked, read, check_content)
