@@ -203,13 +203,13 @@ class Engine:
             self._enqueue(entry, Lane.PERIODIC)
 
     def row_seen(self, connection: str, row: Row) -> None:
-        if (entry := self.inventory.see(connection, row)) is not None:
+        for entry in self.inventory.see(connection, row):
             self._enqueue(entry, Lane.PERIODIC)
 
     def row_deleted(self, connection: str, row: Row) -> None:
-        entry = self.inventory.of_row(connection, row)
-        if entry is not None and entry.summary.workload_id == row.id and not entry.summary.finished:
-            self._plan_read(entry, 0)
+        for entry in self.inventory.of_row(connection, row):
+            if entry.summary.workload_id == row.id and not entry.summary.finished:
+                self._plan_read(entry, 0)
 
     def swept(self, connection: str, ids: set[str], began: float) -> None:
         """Absence from a complete list is a hint, to be confirmed by a reading."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from runai_operator.domain.actions import Result
 from runai_operator.domain.memory import Memory, Requests
@@ -17,6 +18,8 @@ from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.state import is_same_moment
 from runai_operator.domain.status import watched
+
+K = TypeVar("K", tuple[str, str], tuple[str, str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,8 @@ class Inventory:
     def __init__(self) -> None:
         self._by_uid: dict[str, Entry] = {}
         self._by_ref: dict[tuple[str, str], str] = {}
-        self._by_workload_id: dict[tuple[str, str], str] = {}
-        self._by_name: dict[tuple[str, str, str], str] = {}
+        self._by_workload_id: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._by_name: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._lists_use_our_ids: set[str] = set()
         """Connections whose lists have shown an id that we know from V2."""
 
@@ -110,28 +113,35 @@ class Inventory:
 
     # --- rows of the lists
 
-    def see(self, connection: str, row: Row) -> Entry | None:
-        """Keeps the row; the entry whose workload it shows, if that is news."""
-        entry = self.of_row(connection, row)
-        if entry is None or entry.summary.phase == Phase.COMPLETED or entry.memory.is_stale(row):
-            return None
-        before = entry.row
-        entry = self._put(replace(entry, row=row))
-        is_news = not entry.summary.agrees_with(row) if before is None else watched(before) != watched(row)
-        return entry if is_news else None
+    def see(self, connection: str, row: Row) -> list[Entry]:
+        """Keeps the row; the entries whose workload it shows, where that is news."""
+        news = []
+        for entry in self.of_row(connection, row):
+            if entry.summary.phase == Phase.COMPLETED or entry.memory.is_stale(row):
+                continue
+            before = entry.row
+            is_news = not entry.summary.agrees_with(row) if before is None else watched(before) != watched(row)
+            kept = self._put(replace(entry, row=row))
+            if is_news:
+                news.append(kept)
+        return news
 
-    def of_row(self, connection: str, row: Row) -> Entry | None:
-        """Whose workload the row shows: by id. By project and name only as long as the lists of that connection have
-        never shown an id that we know, and only if it was created when ours was: the name alone may be an earlier or
-        another's workload."""
-        if (uid := self._by_workload_id.get((connection, row.id))) is not None:
+    def of_row(self, connection: str, row: Row) -> list[Entry]:
+        """Whose workload the row shows: by id; mostly one, but others may only observe it.
+
+        By project and name only as long as the lists of that connection have never shown an id that we know, and only if
+        it was created when ours was: the name alone may be an earlier or another's workload.
+        """
+        if found := self._all(self._by_workload_id.get((connection, row.id), ())):
             self._lists_use_our_ids.add(connection)
-            return self._by_uid.get(uid)
+            return found
         if connection in self._lists_use_our_ids:
-            return None
-        uid = self._by_name.get((connection, row.project_id, row.name))
-        entry = self._by_uid.get(uid) if uid else None
-        return entry if entry is not None and is_same_moment(row.created_at, entry.summary.created_at) else None
+            return []
+        namesakes = self._all(self._by_name.get((connection, row.project_id, row.name), ()))
+        return [entry for entry in namesakes if is_same_moment(row.created_at, entry.summary.created_at)]
+
+    def _all(self, uids: tuple[str, ...]) -> list[Entry]:
+        return [self._by_uid[uid] for uid in uids]
 
     # --- passes
 
@@ -178,17 +188,34 @@ class Inventory:
         return entry
 
     def _index(self, entry: Entry) -> None:
-        summary = entry.summary
-        if summary.workload_id is not None:
-            self._by_workload_id[summary.connection, summary.workload_id] = entry.uid
-            if summary.project_id and summary.name:
-                self._by_name[summary.connection, summary.project_id, summary.name] = entry.uid
+        by_id, by_name = _places(entry)
+        if by_id is not None:
+            self._by_workload_id[by_id] = (*self._by_workload_id.get(by_id, ()), entry.uid)
+        if by_name is not None:
+            self._by_name[by_name] = (*self._by_name.get(by_name, ()), entry.uid)
 
     def _unindex(self, entry: Entry) -> None:
-        summary = entry.summary
-        by_id = (summary.connection, summary.workload_id or "")
-        if self._by_workload_id.get(by_id) == entry.uid:
-            del self._by_workload_id[by_id]
-        by_name = (summary.connection, summary.project_id or "", summary.name or "")
-        if self._by_name.get(by_name) == entry.uid:
-            del self._by_name[by_name]
+        by_id, by_name = _places(entry)
+        if by_id is not None:
+            _take_out(self._by_workload_id, by_id, entry.uid)
+        if by_name is not None:
+            _take_out(self._by_name, by_name, entry.uid)
+
+
+def _places(entry: Entry) -> tuple[tuple[str, str] | None, tuple[str, str, str] | None]:
+    """Where it stands in the two indexes."""
+    summary = entry.summary
+    if summary.workload_id is None:
+        return None, None
+    by_id = (summary.connection, summary.workload_id)
+    if not summary.project_id or not summary.name:
+        return by_id, None
+    return by_id, (summary.connection, summary.project_id, summary.name)
+
+
+def _take_out(index: dict[K, tuple[str, ...]], place: K, uid: str) -> None:
+    left = tuple(other for other in index.get(place, ()) if other != uid)
+    if left:
+        index[place] = left
+    else:
+        index.pop(place, None)

@@ -14,9 +14,10 @@ import yaml
 
 from builders import MARK, REF, WORKLOAD_ID, a_desired, a_row, a_state, a_workload, submitted_status
 from runai_operator.domain import status as status_module
-from runai_operator.domain.actions import Create, Result, Verdict
+from runai_operator.domain.actions import Create, MarkInDoubt, Result, Verdict
 from runai_operator.domain.decide import decide
 from runai_operator.domain.manifest import OWNER_ANNOTATIONS
+from runai_operator.domain.memory import Memory
 from runai_operator.domain.model import NOT_SUBMITTED, Remote, Row, RowQuery
 from runai_operator.domain.status import (
     BOUNDS,
@@ -285,9 +286,9 @@ def test_forgetting_a_workload_leaves_what_belongs_to_the_object():
 
 def test_after_it_another_workload_is_created():
     left = {key: value for key, value in FULL.items() if key not in forget_run()}
-    s = a_state(a_workload(status=left | {"submission": None}), desired=a_desired(), absence_proven=True, found=())
+    s = a_state(a_workload(status=left | {"submission": None}), desired=a_desired(), memory=Memory(lookup_since=0.0), now=61.0, found=())
 
-    assert decide(replace(s, marked_in_doubt_now=True)) == Create(a_desired().submission)
+    assert decide(replace(s, done=frozenset({MarkInDoubt}))) == Create(a_desired().submission)
 
 
 def test_what_is_no_more_in_it_is_removed_from_the_status():
