@@ -58,8 +58,8 @@ def test_annotations_steer_the_end(delete_time, after, is_gone):
 @pytest.mark.parametrize(
     ("before", "after", "phase"),
     [
-        pytest.param({"sync": "hold"}, {}, "Running", id="held until it is let go"),
-        pytest.param({"pending": "true"}, {}, "Running", id="pending until it is let go"),
+        pytest.param({"sync": "hold"}, {}, "Running", id="held until it is released"),
+        pytest.param({"pending": "true"}, {}, "Running", id="pending until it is released"),
         pytest.param({}, {"end": "Failed"}, "Failed", id="fails after all"),
         pytest.param({}, {"phases": "Running=1,Degraded"}, "Degraded", id="a new way"),
     ],

@@ -60,7 +60,7 @@ def test_a_service_account_may_do_only_what_rbac_grants(control_plane, namespace
     pytest.fail("the role never came into force")
 
 
-def test_the_audit_log_tells_who_did_what(control_plane, namespace):
+def test_the_audit_log_shows_who_did_what(control_plane, namespace):
     with Client(control_plane.kubeconfig, user_agent="somebody/1.0") as client:
         client.create(in_namespace(CONFIG_MAP, namespace))
     mine = [event for event in control_plane.audit_events() if event.get("userAgent") == "somebody/1.0"]
@@ -114,7 +114,7 @@ def test_the_controller_manager_removes_what_a_deleted_owner_leaves(fresh_contro
     client.wait_gone(dependent)
 
 
-def test_kubectl_talks_to_this_control_plane_and_failures_are_told(control_plane, namespace):
+def test_kubectl_talks_to_this_control_plane_and_failures_are_raised(control_plane, namespace):
     control_plane.kubectl("apply", "-n", namespace, "-f", "-", input=str(CONFIG_MAP))
     shown = control_plane.kubectl("get", "-n", namespace, "configmap", "kept", "-o", "jsonpath={.data.key}")
     assert shown.stdout == "value"

@@ -59,7 +59,7 @@ def test_an_accident_is_slowed_down_says_so_and_can_be_stopped(start_operator, w
 
     for item in slowed:
         workloads.patch(item["metadata"]["name"], {"spec": {"deletionPolicy": "Orphan"}})
-    operator.wait_until("all let go", lambda: not workloads.all())
+    operator.wait_until("all released", lambda: not workloads.all())
 
     assert len(runai.live()) == 3, "those that were stopped in time stay in Run:ai"
 
@@ -170,7 +170,7 @@ def test_a_forbidden_deletion_is_kept_and_says_why(start_operator, workloads, ru
 
     workloads.wait_gone("w0")
 
-    assert runai.live() == [], "it was not let go of before it was allowed"
+    assert runai.live() == [], "its finalizer stayed until the deletion was allowed"
     assert operator.metric("runai_operator_orphaned_total") == 0
 
 

@@ -232,7 +232,7 @@ def test_no_rule_has_a_wildcard():
     assert "*" not in json.dumps(rules)
 
 
-def test_the_page_on_permissions_tells_of_every_one_and_of_no_other():
+def test_the_page_on_permissions_lists_every_one_and_no_other():
     page = (ROOT / "docs" / "rbac.md").read_text()
     rows = set(re.findall(r"^\| `(\w+)` \| `([\w/]+)` \| (.+?) \| .+ \|$", page, re.MULTILINE))
     expected = granted(Helm().objects(with_value(MINIMAL, "rbac.manifestFromSecrets", True)))
@@ -331,7 +331,7 @@ def test_an_annotation_of_the_user_replaces_ours():
 
 
 @each_ci
-def test_the_notes_tell_of_what_is_installed_and_of_nothing_else(values):
+def test_the_notes_describe_what_is_installed_and_nothing_else(values):
     objects = Helm().objects(values)
     kinds = {item["kind"] for item in objects}
     deployment = only(objects, "Deployment")["metadata"]

@@ -257,7 +257,7 @@ def test_refused_together(runai, others, said):
     assert "s3cr3t" not in str(refused.value)
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_problems_are_reported_at_once():
     with pytest.raises(HelmFailed) as refused:
         Helm().template({"operator": {"watchNamespaces": ["a"]}})
 

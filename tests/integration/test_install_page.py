@@ -156,8 +156,8 @@ def test_every_block_is_run_or_needs_pods():
         assert all(WAITS_FOR_PODS.match(line) for line in lines) == block.needs_pods, block.commands
 
 
-def test_the_chart_tells_the_same_commands():
-    told = (ROOT / "deploy" / "helm" / "runai-operator" / "README.md").read_text()
+def test_the_chart_has_the_same_commands():
+    page = (ROOT / "deploy" / "helm" / "runai-operator" / "README.md").read_text()
 
     for commands in (*START, *runnable("With Helm")):
-        assert commands in told
+        assert commands in page

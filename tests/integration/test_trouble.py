@@ -70,7 +70,7 @@ def test_runai_down_while_deleting_holds_the_object_and_says_why(operator, workl
     assert runai.live() == []
 
 
-def test_orphan_lets_go_of_an_object_that_hangs_in_deletion(operator, workloads, runai):
+def test_orphan_releases_an_object_that_hangs_in_deletion(operator, workloads, runai):
     workloads.apply("a", manifest=RUNS_ON)
     workloads.wait_condition("a", "Ready", "True")
     runai.fault(kind="status", status=503)
@@ -267,7 +267,7 @@ def test_bad_configuration_ends_with_two_and_one_line(control_plane, runai, tmp_
 @pytest.mark.parametrize(
     "fault", [None, {"kind": "timeout"}], ids=["while all is well", "while Run:ai does not answer"]
 )
-def test_it_stops_cleanly_when_told(operator, workloads, runai, fault):
+def test_it_stops_cleanly_on_a_signal(operator, workloads, runai, fault):
     """How long that takes is a figure of `make bench`."""
     workloads.apply("a", manifest=RUNS_ON)
     workloads.wait_id("a")

@@ -244,7 +244,7 @@ class KubeClient:
             ) from None
 
     async def namespace_uid(self, name: str) -> str:
-        """UID of a namespace; that of `kube-system` tells clusters apart. Raises `Vanished`, `AccessDenied`."""
+        """UID of a namespace; that of `kube-system` identifies the cluster. Raises `Vanished`, `AccessDenied`."""
         return await self._metadata(Call("get", "namespaces", name=name), f"/api/v1/namespaces/{name}", "uid")
 
     async def resource_served(self) -> bool:

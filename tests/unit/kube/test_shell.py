@@ -69,7 +69,7 @@ def shell(session, client, monkeypatch):
     return Shell(session, client)
 
 
-async def test_objects_of_the_list_and_changes_are_told(fake, shell):
+async def test_objects_of_the_list_and_changes_are_observed(fake, shell):
     fake.add("a", "b")
     async with shell:
         await shell.established()
@@ -92,7 +92,7 @@ async def test_kopf_asks_for_metadata_only(fake, shell):
     }
 
 
-async def test_kopf_is_told_from_us_by_its_user_agent(fake, shell):
+async def test_kopf_differs_from_us_by_its_user_agent(fake, shell):
     async with shell:
         await shell.established()
 
@@ -109,7 +109,7 @@ async def test_an_empty_list_comes_as_null_and_is_read(fake, shell):
     assert shell.seen == []
 
 
-async def test_every_page_of_the_list_is_told(fake, shell, monkeypatch):
+async def test_every_page_of_the_list_is_observed(fake, shell, monkeypatch):
     monkeypatch.setattr(handlers, "CHUNK", 2)
     fake.add("a", "b", "c", "d", "e")
     async with shell:

@@ -126,7 +126,7 @@ async def test_what_the_api_does_not_know_is_absent(client, runai: ScriptedRunai
     ids=["empty 404", "Go's 404", "Kong's 404", "405", "a redirect", "403", "401"],
 )
 async def test_nothing_else_looks_like_a_deleted_workload(client, runai: ScriptedRunai, submission, answer):
-    """A wrong base URL must never let go of a workload that exists."""
+    """A wrong base URL must never pass for the deletion of a workload that exists."""
     runai.answer = answer
 
     for call in (client.get(UUID), client.update(UUID, submission), client.delete(UUID)):

@@ -241,7 +241,7 @@ def test_every_status_is_mapped_for_every_operation(operation):
     ],
     ids=row_id,
 )
-def test_what_concerns_all_is_told_apart_from_what_concerns_one(operation, given, scope):
+def test_failures_of_the_connection_differ_from_those_of_one_object(operation, given, scope):
     assert failure(operation, given).scope is scope
 
 
