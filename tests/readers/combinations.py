@@ -306,7 +306,9 @@ def _stored(settled: Pass) -> Json:
         conditions.append(a_condition("Completed", "True", "Completed"))
     if not _is_blind(settled):
         return submitted_status(syncStatus="Applying", phase=None, conditions=conditions)
-    return submitted_status(syncStatus=settled.sync, phase=settled.phase, desiredPhase=settled.desired, conditions=conditions)
+    return submitted_status(
+        syncStatus=settled.sync, phase=settled.phase, desiredPhase=settled.desired, conditions=conditions
+    )
 
 
 def _situation(settled: Pass, found: Json) -> State:
