@@ -227,7 +227,7 @@ def patience(fault: Behaviour) -> Timeouts:
 
 
 @pytest.mark.parametrize(("fault", "on_read"), FAULTS, ids=lambda value: value.__name__.strip("_"))
-async def test_a_lost_answer_leaves_writes_in_doubt_and_reads_not(server: Server, fault, on_read):
+async def test_a_lost_answer_leaves_writes_in_doubt_but_not_reads(server: Server, fault, on_read):
     url = f"http://127.0.0.1:{server.port}"
     async with connected(url, allow_http=True, timeouts=patience(fault)) as client:
         await create_in_the_end(client)  # so that there is a token
@@ -260,7 +260,7 @@ async def test_a_lost_token_leaves_nothing_in_doubt(server: Server, fault, kind)
     assert server.seen == ["/api/v2/token"]
 
 
-async def test_nobody_there_is_unavailable_even_for_writes(server: Server):
+async def test_a_refused_connection_is_unavailable_even_for_writes(server: Server):
     await server.stop()
     async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
         with pytest.raises(Unavailable, match="cannot be reached"):
@@ -289,7 +289,7 @@ async def test_a_full_pool_is_unavailable(server: Server):
         assert (await client.create(SUBMISSION)).id == UUID, "cancelled calls gave their connections back"
 
 
-async def test_few_connections_carry_a_burst(server: Server):
+async def test_a_burst_shares_few_connections(server: Server):
     """With the product's own patience: on a busy machine 200 calls take longer than one that tests a timeout."""
     async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
         await asyncio.gather(*(client.create(SUBMISSION) for _ in range(200)))
@@ -297,7 +297,7 @@ async def test_few_connections_carry_a_burst(server: Server):
     assert server.connections <= 17
 
 
-async def test_a_connection_that_was_closed_while_idle_costs_nothing(server: Server, client: RunaiClient):
+async def test_a_connection_closed_while_idle_fails_no_call(server: Server, client: RunaiClient):
     """A POST on it would be in doubt; it is noticed before anything is sent."""
 
     async def accept_and_close(peer: Peer) -> None:
@@ -310,7 +310,7 @@ async def test_a_connection_that_was_closed_while_idle_costs_nothing(server: Ser
         await asyncio.sleep(0.01)
 
 
-async def test_an_early_refusal_of_a_large_upload_is_heard(server: Server, client: RunaiClient):
+async def test_a_refusal_during_a_large_upload_is_mapped(server: Server, client: RunaiClient):
     """The server answers 413 and closes without reading; whatever the client notices first, nothing was created."""
     server.behave = _refuse_early
     large = Submission("train-a", "17", {"kind": "Job", "data": "x" * 8_000_000})
@@ -321,7 +321,7 @@ async def test_an_early_refusal_of_a_large_upload_is_heard(server: Server, clien
     assert type(raised.value).__name__ in ("InvalidWorkload", "OutcomeUnknown")
 
 
-async def test_closing_the_client_ends_calls_under_way_in_our_own_words(server: Server):
+async def test_closing_the_client_ends_open_calls_with_a_bridge_error(server: Server):
     server.behave = _silent
     async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
         write, read = asyncio.create_task(client.create(SUBMISSION)), asyncio.create_task(client.get(UUID))
@@ -362,7 +362,7 @@ async def tls_server(context: ssl.SSLContext) -> AsyncIterator[Server]:
     await server.stop()
 
 
-async def test_a_private_certificate_authority_is_trusted_when_it_is_named(tls: Tls):
+async def test_a_configured_private_ca_is_trusted(tls: Tls):
     async with tls_server(tls.server("127.0.0.1")) as server:
         url = f"https://127.0.0.1:{server.port}"
         async with connected(url, ca_file=tls.ca_file) as client:
@@ -383,7 +383,7 @@ async def test_a_certificate_for_another_host_is_refused(tls: Tls):
     assert server.seen == []
 
 
-async def test_a_tls_alert_after_the_handshake_is_mapped_too(tls: Tls):
+async def test_a_tls_alert_after_the_handshake_is_mapped(tls: Tls):
     """TLS 1.3 refuses a missing client certificate only on the first read, as an `ssl.SSLError` that httpx lets by."""
     context = tls.server("127.0.0.1")
     context.verify_mode = ssl.CERT_REQUIRED
@@ -433,7 +433,7 @@ async def test_no_proxy_is_honoured(server: Server, monkeypatch):
 
 
 @pytest.mark.parametrize("encoded", [False, True], ids=["as an object", "encoded"])
-def test_the_vendors_own_models_read_what_we_write(encoded):
+def test_the_vendors_models_read_what_we_send(encoded):
     """Every field arrives in runapy's models under its name; `configuration` is newer than they are."""
     create_request = pytest.importorskip("runai.models.workload_v2_create_request").WorkloadV2CreateRequest
     update_request = pytest.importorskip("runai.models.workload_v2_update_request").WorkloadV2UpdateRequest

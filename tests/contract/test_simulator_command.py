@@ -41,7 +41,7 @@ def struck(tmp_path, told_by, moment, *, again=False):
 
 
 @EITHER
-def test_told_to_stop_it_ends_with_zero_and_in_silence(told_by, tmp_path):
+def test_on_a_signal_it_exits_with_zero_and_prints_nothing(told_by, tmp_path):
     with Simulator(tmp_path) as running:
         running.child.send_signal(told_by)
 
@@ -102,7 +102,7 @@ def test_told_to_stop_it_cuts_a_request_that_has_no_end(tmp_path):
         (["--tls-cert", "no-such-file.pem", "--tls-key", "no-such-file.pem"], "No such file"),
     ],
 )
-def test_arguments_that_cannot_be_used_are_told_in_one_line(arguments, says, capsys):
+def test_bad_arguments_are_explained_in_one_line(arguments, says, capsys):
     assert main(["serve", "--port", "0", *arguments]) == 2
 
     shown = capsys.readouterr()

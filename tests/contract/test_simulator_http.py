@@ -76,14 +76,14 @@ def submit_text(api, text: bytes):
         b"{apiVersion: batch/v1, kind: Job}",
     ],
 )
-def test_text_is_taken_as_base64_of_yaml(api, text):
+def test_a_manifest_may_come_as_base64_of_yaml(api, text):
     answer = submit_text(api, text)
 
     assert answer.status_code == 202
     assert answer.json()["rawManifest"] == JOB
 
 
-def test_dates_in_text_stay_text(api):
+def test_dates_in_yaml_stay_strings(api):
     answer = submit_text(api, b"apiVersion: batch/v1\nkind: Job\nspec: {day: 2026-01-02, 1: one}\n")
 
     assert answer.json()["rawManifest"]["spec"] == {"day": "2026-01-02", "1": "one"}
@@ -113,7 +113,7 @@ BOMB = b"apiVersion: batch/v1\nkind: Job\na0: &a0 [x]\n" + b"".join(
     ],
     ids=lambda text: repr(text[:24]),
 )
-def test_text_that_cannot_be_read_is_refused(shared_api, text):
+def test_unreadable_manifest_text_is_refused(shared_api, text):
     assert submit_text(shared_api, text).status_code == 400
 
 
@@ -136,7 +136,7 @@ def test_text_that_cannot_be_read_is_refused(shared_api, text):
     ],
     ids=lambda body: repr(body[-24:]),
 )
-def test_bodies_that_cannot_be_read_are_refused(shared_api, body):
+def test_unreadable_bodies_are_refused(shared_api, body):
     answer = shared_api.http.post("/api/v2/workloads", content=body)
 
     assert (answer.status_code, answer.json()["code"]) == (400, 400)
@@ -180,11 +180,11 @@ def test_rows_are_filtered_sorted_and_paged(api):
         {"sortOrder": "up"},
     ],
 )
-def test_queries_outside_the_documented_ones_are_refused(shared_api, query):
+def test_undocumented_queries_are_refused(shared_api, query):
     assert shared_api.http.get("/api/v1/workloads", params=query).status_code == 400
 
 
-def test_changes_since_a_moment(api):
+def test_rows_changed_since_a_moment_are_listed(api):
     api.created("old")
     api.wait(RUNNING)
     api.created("new")
@@ -222,7 +222,7 @@ def test_tokens_can_be_revoked(api):
         ("timeout-after", httpx.ReadTimeout, 1),
     ],
 )
-def test_faults_that_leave_no_answer(api, kind, raises, effect):
+def test_faults_that_give_no_answer(api, kind, raises, effect):
     api.fault(kind=kind, method="POST", path="/api/v2/workloads", count=1)
     if raises is httpx.ReadTimeout:
         api.http.timeout = httpx.Timeout(60, read=0.5)
@@ -248,7 +248,7 @@ def test_faults_that_leave_no_answer(api, kind, raises, effect):
         ({"kind": "slow-answer", "seconds": 0.1}, 202, 1),
     ],
 )
-def test_faults_with_an_answer(api, rule, code, effect):
+def test_faults_that_give_an_answer(api, rule, code, effect):
     api.fault(method="POST", path="/api/v2/workloads", count=1, **rule)
     answer = api.create("a")
 
@@ -294,7 +294,7 @@ def test_every_fault_is_tried_here():
         {"kind": "status", "after": "1\r\nX: y"},
     ],
 )
-def test_faults_that_could_not_strike_are_refused(shared_api, rule):
+def test_invalid_faults_are_refused(shared_api, rule):
     assert shared_api.http.post("/_admin/faults", json=rule).status_code == 400
     assert shared_api.admin("GET", "faults") == []
 
@@ -334,7 +334,7 @@ def test_the_clock_can_be_skewed(api):
         ({"deleted": True}, {"live": False, "desiredPhase": "Deleted", "sync": "Deleted", "phase": "Deleting"}),
     ],
 )
-def test_people_change_a_workload(api, wish, shown):
+def test_the_admin_endpoint_changes_a_workload(api, wish, shown):
     workload_id = api.created()
     api.wait(RUNNING)
     api.admin("POST", f"workloads/{workload_id}", **wish)
@@ -359,7 +359,7 @@ def test_a_stopped_workload_can_be_resumed(api):
 @pytest.mark.parametrize(
     "wish", [{"desiredPhase": "Deleted"}, {"priority": "urgent"}, {"manifest": {}}, {"manifest": []}, [1]]
 )
-def test_changes_that_make_no_sense_are_refused(api, wish):
+def test_invalid_changes_are_refused(api, wish):
     path = f"/_admin/workloads/{api.created()}"
     before = api.http.get(path).json()
 
@@ -412,7 +412,7 @@ def test_a_pending_workload_says_why_it_waits(api):
     assert messages == ["project team-a has no GPUs left in its quota", "no node has 16 GPUs"]
 
 
-def test_events_and_history_tell_of_every_phase_the_newest_first(api):
+def test_events_and_history_show_every_phase_newest_first(api):
     path = f"/api/v1/workloads/{api.created()}"
     api.wait(RUNNING)
     events = api.http.get(f"{path}/events").json()["events"]
@@ -425,7 +425,7 @@ def test_events_and_history_tell_of_every_phase_the_newest_first(api):
     assert ([event["reason"] for event in first["events"]], first["next"]) == (["Creating"], 1)
 
 
-def test_pods_are_those_that_run(api):
+def test_pods_are_listed_once_they_run(api):
     manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}}
     path = f"/api/v1/workloads/{api.created(manifest=manifest)}/pods"
     assert api.http.get(path).json()["pods"] == []

@@ -143,7 +143,7 @@ def written(item: dict[str, Any]) -> bytes:
     return json.dumps(item, separators=(",", ":")).encode()
 
 
-def test_the_indexed_list_shows_what_the_world_says():
+def test_the_indexed_list_shows_the_same_as_a_full_scan():
     run_state_machine_as_test(
         ListedWorld,
         settings=settings(

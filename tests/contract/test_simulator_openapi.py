@@ -99,12 +99,12 @@ def check_reads(api, description, workload_id):
         "/api/v1/workload-categories",
     ],
 )
-def test_the_organisation(api, description, path):
+def test_the_organisation_endpoints(api, description, path):
     check(description, "get", path, api.http.get(path))
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_tokens(api, description, told):
+def test_the_token_endpoints(api, description, told):
     api.switch(token_expiry_told=told)
     form = {"grant_type": "client_credentials", "client_id": "a", "client_secret": "b"}
     check(description, "post", "/api/v2/token", api.http.post("/api/v2/token", data=form))

@@ -71,5 +71,5 @@ def test_pods_are_counted_where_the_kind_keeps_them(kind, spec, shape):
     ],
 )
 @pytest.mark.parametrize("kind", ["Deployment", "Widget", None])
-def test_what_cannot_be_understood_is_one_pod_without_gpus(kind, spec):
+def test_an_unknown_shape_counts_as_one_pod_without_gpus(kind, spec):
     assert shape_of({"kind": kind, "spec": spec}) == Shape(1, 0)

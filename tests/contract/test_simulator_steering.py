@@ -37,7 +37,7 @@ def submitted(**steering: str) -> tuple[World, Workload]:
         ({"phases": "Pending,Running"}, SYNCED + PACE["phase_time"], "Synced", "Running", ""),
     ],
 )
-def test_annotations_steer_the_way(steering, at, sync, phase, message):
+def test_annotations_steer_sync_and_phases(steering, at, sync, phase, message):
     _, workload = submitted(**steering)
 
     assert workload.sync(at) == (sync, SYNC_FAILURE if sync == "Failed" else None)
@@ -48,7 +48,7 @@ def test_annotations_steer_the_way(steering, at, sync, phase, message):
     ("delete_time", "after", "is_gone"),
     [("", GONE, True), ("60", 59, False), ("60", 60, True), ("0", 0, True), ("never", LATER, False)],
 )
-def test_annotations_steer_the_end(delete_time, after, is_gone):
+def test_annotations_steer_how_it_ends(delete_time, after, is_gone):
     world, workload = submitted(delete_time=delete_time)
     world.delete(workload, RUNNING)
 
@@ -64,7 +64,7 @@ def test_annotations_steer_the_end(delete_time, after, is_gone):
         pytest.param({}, {"phases": "Running=1,Degraded"}, "Degraded", id="a new way"),
     ],
 )
-def test_a_put_steers_anew(before, after, phase):
+def test_annotations_of_a_put_replace_the_earlier_ones(before, after, phase):
     world, workload = submitted(**before)
     world.update(workload, {}, job(**after), RUNNING)
     then = RUNNING + SYNCED + (FINISHED - RUNNING if phase == "Failed" else RUNNING)
@@ -86,7 +86,7 @@ def test_a_put_steers_anew(before, after, phase):
         {"color": "red"},
     ],
 )
-def test_typing_errors_are_refused(steering):
+def test_invalid_annotations_are_refused(steering):
     with pytest.raises(Refused, match=r"simulator: simulator\.run\.ai/"):
         submitted(**steering)
 

@@ -54,7 +54,7 @@ def test_a_deleted_workload_is_unknown_or_still_shown(switched, expected):
 
 
 @both_ways("deleted_at_when_asked", (True, (0.0, 0.0)), (False, (None, GONE)))
-def test_when_a_workload_is_said_to_be_deleted(switched, expected):
+def test_when_deleted_at_is_set(switched, expected):
     switched.switch(deleted_answers_404=False)
     workload_id, asked = switched.created(), switched.clock.now
     said = [switched.delete(workload_id).json()["metadata"]["deletedAt"]]
@@ -66,7 +66,7 @@ def test_when_a_workload_is_said_to_be_deleted(switched, expected):
 
 
 @both_ways("second_delete", (True, 202), (False, 404))
-def test_a_delete_of_what_is_being_deleted(switched, expected):
+def test_a_second_delete(switched, expected):
     workload_id = switched.created()
     switched.delete(workload_id)
 
@@ -85,7 +85,7 @@ def test_a_put_to_what_is_being_deleted_has_no_effect(switched, expected):
 
 
 @both_ways("deleted_list", (True, 1), (False, 0))
-def test_deleted_ones_are_listed_or_not(switched, expected):
+def test_deleted_workloads_are_listed_or_not(switched, expected):
     workload_id = gone(switched)
 
     assert len(switched.rows(deleted="true")) == expected
@@ -112,7 +112,7 @@ def test_deletion_takes_its_time(switched, expected):
 
 
 @both_ways("name_free_at_once", (True, 202), (False, 409))
-def test_when_the_name_of_a_workload_that_is_being_deleted_is_free(switched, expected):
+def test_when_the_name_of_a_workload_being_deleted_is_free(switched, expected):
     switched.delete(switched.created("a"))
 
     assert switched.create("a").status_code == expected
@@ -121,7 +121,7 @@ def test_when_the_name_of_a_workload_that_is_being_deleted_is_free(switched, exp
 
 
 @both_ways("name_blocked_for", (0.0, 202), (60.0, 409))
-def test_when_the_name_of_a_workload_that_is_gone_is_free(switched, expected):
+def test_when_the_name_of_a_deleted_workload_is_free(switched, expected):
     gone(switched)
     assert switched.create("a").status_code == expected
 
@@ -139,7 +139,7 @@ def test_whether_a_failed_sync_occupies_the_name(switched, expected):
 
 
 @both_ways("conflict_names_workload", (True, "name 'a' already exists"), (False, "Resource with this name"))
-def test_a_conflict_says_which_or_not(switched, expected):
+def test_a_conflict_names_the_holder_or_not(switched, expected):
     switched.created("a")
 
     assert expected in switched.create("a").json()["message"]
@@ -154,7 +154,7 @@ def test_what_a_post_answers(switched, expected):
 
 
 @both_ways("dry_run", (True, 0), (False, 1))
-def test_a_dry_run_creates_nothing_where_it_is_known(switched, expected):
+def test_a_dry_run_creates_nothing_where_it_is_supported(switched, expected):
     body = {"metadata": {"name": "a", "projectId": "1"}, "manifest": job()}
     answer = switched.http.post("/api/v2/workloads?dryRun=true", json=body)
 
@@ -248,7 +248,7 @@ def test_manifests_are_echoed_with_their_annotations_or_without(switched, expect
 
 
 @both_ways("sync_info", (True, True), (False, False))
-def test_reading_tells_of_the_sync_or_not(switched, expected):
+def test_reads_carry_sync_info_or_not(switched, expected):
     assert ("syncInfo" in switched.read(switched.created()).json()) is expected
 
 
@@ -262,7 +262,7 @@ def test_the_two_apis_share_their_ids_or_not(switched, expected):
 
 
 @both_ways("source_api", (True, "WorkloadsV2"), (False, None))
-def test_rows_say_through_which_api_they_came(switched, expected):
+def test_rows_show_which_api_submitted_them(switched, expected):
     switched.created()
 
     assert switched.rows()[0]["sourceApi"] == expected
@@ -331,7 +331,7 @@ def test_whether_the_first_token_endpoint_exists(switched, expected):
 
 
 @both_ways("token_expiry_told", (True, 3600), (False, None))
-def test_the_end_of_a_token_is_told_or_only_claimed(switched, expected):
+def test_the_expiry_of_a_token_is_shown_or_only_in_its_claims(switched, expected):
     answer = switched.token()
     claims = answer["access_token"].split(".")[1]
     claimed = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
@@ -355,7 +355,7 @@ def test_answers_are_dated_or_not(switched, expected):
 
 
 @both_ways("clock_skew", (0.0, 0), (86_400.0, 86_400), (-86_400.0, -86_400))
-def test_the_clock_may_be_wrong_everywhere_alike(switched, expected):
+def test_a_skewed_clock_is_the_same_in_every_answer(switched, expected):
     workload_id = switched.created()
     switched.log_in()
     answer = switched.read(workload_id)
@@ -375,7 +375,7 @@ def test_the_clock_may_be_wrong_everywhere_alike(switched, expected):
 @both_ways(
     "cluster_connected", (True, ("Synced", "Deleted", "Connected")), (False, ("Queued", "Deleting", "Disconnected"))
 )
-def test_what_a_disconnected_cluster_holds_up_goes_on_when_it_is_back(switched, expected):
+def test_work_held_up_by_a_disconnected_cluster_goes_on_when_it_reconnects(switched, expected):
     switched.switch(deleted_answers_404=False)
     made, deleted = switched.created("a"), gone(switched, projectId="2")
     clusters = switched.http.get("/api/v1/clusters").json()
@@ -451,7 +451,7 @@ def test_every_switch_is_tried_here():
         {"clock_skew": 1e12},
     ],
 )
-def test_values_that_a_switch_cannot_have_are_refused_and_change_nothing(shared_api, values):
+def test_invalid_switch_values_are_refused_and_change_nothing(shared_api, values):
     before = shared_api.admin("GET", "switches")
 
     assert shared_api.http.post("/_admin/switches", json={"second_delete": False, **values}).status_code == 400

@@ -78,7 +78,7 @@ def test_names_are_unique_in_a_project_and_free_in_another():
     assert len(world.creates) == 2
 
 
-def test_lists_lag():
+def test_lists_lag_behind_reads():
     world = World(SLOW)
     made(world)
 
@@ -87,7 +87,7 @@ def test_lists_lag():
     assert len(world.live(0)) == 1
 
 
-def test_busy_workloads_refuse_writes_if_so_switched():
+def test_busy_workloads_refuse_writes_where_the_switch_says_so():
     world = World(SLOW.changed({"writes_while_busy": False}))
     workload = made(world)
     with pytest.raises(Refused, match="busy"):
@@ -99,7 +99,7 @@ def test_busy_workloads_refuse_writes_if_so_switched():
         world.update(workload, {}, job(), 30)
 
 
-def test_what_a_put_does_not_name_stays():
+def test_a_put_keeps_the_fields_it_does_not_name():
     world = World(SLOW)
     workload = world.create({"name": "train", "projectId": "1", "priority": "low"}, job(), 0)
     world.update(workload, {"category": "Train"}, None, 1)

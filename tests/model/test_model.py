@@ -49,20 +49,20 @@ def explore(switches: Switches, runs: int, *, shrink: bool = True) -> None:
 
 
 @pytest.mark.parametrize("changes", WORLDS.values(), ids=WORLDS)
-def test_the_promises_hold(changes):
+def test_random_histories_break_no_promise(changes):
     explore(WORLD.changed(changes), RUNS)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.breaks)
-def test_a_planted_defect_is_caught(defect, monkeypatch):
+def test_the_model_catches_a_planted_defect(defect, monkeypatch):
     defect.plant(monkeypatch)
     with pytest.raises(AssertionError):
         explore(WORLD, 4 * RUNS, shrink=False)  # most are caught within the first hundred
 
 
-def test_the_page_tells_of_every_planted_defect():
+def test_the_docs_list_every_planted_defect():
     page = (Path(__file__).parents[2] / "docs" / "correctness.md").read_text()
 
     assert [defect.breaks for defect in DEFECTS if f"- {defect.breaks}" not in page] == []

@@ -18,7 +18,7 @@ def nested(levels: int) -> bytes:
     [None, 1, -1.5, "text", "ünïcödé 😀", [], {}, {"a": [1, {"b": None}]}, {str(i): [] for i in range(2000)}],
     ids=lambda value: f"{type(value).__name__} {str(value)[:20]}",
 )
-def test_what_json_writes_is_read(value):
+def test_whatever_json_dumps_writes_is_read(value):
     assert decode_json(json.dumps(value).encode()) == value
     assert decode_json(json.dumps(value, ensure_ascii=False).encode()) == value
 
@@ -41,7 +41,7 @@ def test_what_json_writes_is_read(value):
         pytest.param(b"1" * 5000, "a number has too many digits", id="an integer beyond Python's limit"),
     ],
 )
-def test_the_rest_is_unreadable_for_a_stated_reason(data, why):
+def test_unreadable_json_is_refused_with_its_reason(data, why):
     with pytest.raises(Unreadable) as caught:
         decode_json(data)
 
@@ -52,7 +52,7 @@ def test_the_deepest_allowed_nesting_is_read():
     assert json.dumps(decode_json(nested(MAX_DEPTH)), separators=(",", ":")).encode() == nested(MAX_DEPTH)
 
 
-def test_half_a_surrogate_pair_becomes_a_question_mark_and_a_whole_one_a_character():
+def test_a_lone_surrogate_becomes_a_question_mark_and_a_pair_a_character():
     assert decode_json(rb'{"half": "a\ud83db", "whole": "\ud83d\ude00"}') == {"half": "a?b", "whole": "😀"}
 
 
@@ -82,7 +82,7 @@ DEEP = b"[" * 50_000 + b"]" * 50_000
         pytest.param(b'{"a": %b, "b": %b, "c": 4}', ["b", "a"], {"a": None, "b": None, "c": 4}, id="several paths"),
     ],
 )
-def test_cut_takes_out_what_cannot_be_read_and_nothing_else(data, paths, left):
+def test_cut_removes_only_the_unreadable_parts(data, paths, left):
     with pytest.raises(TooDeep):
         decode_json(data.replace(b"%b", DEEP))
 
@@ -90,6 +90,6 @@ def test_cut_takes_out_what_cannot_be_read_and_nothing_else(data, paths, left):
 
 
 @pytest.mark.parametrize("data", [b"", b"]]}}", b'{"a": [', b'{"a": "', b"<html>[{</html>", b'{"a"'])
-def test_cut_makes_no_json_of_what_is_none(data):
+def test_cut_does_not_turn_garbage_into_json(data):
     with pytest.raises(Unreadable):
         decode_json(cut(data, "a"))

@@ -152,7 +152,7 @@ def test_documents_that_hold_nothing_are_overlooked_as_kubectl_does(kubectl_read
         pytest.param("- " * 100_000 + "x", "deeper than 500", id="100,000 levels of block lists"),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_place(text, why):
+def test_unusable_yaml_is_refused_with_its_place(text, why):
     with pytest.raises(Unreadable, match=why):
         read_yaml(text)
 
@@ -175,7 +175,7 @@ def bomb(levels: int) -> str:
         ),
     ],
 )
-def test_what_aliases_expand_to_is_bounded_before_it_is_expanded(text):
+def test_aliases_are_bounded_before_they_are_expanded(text):
     began = time.process_time()
     with pytest.raises(Unreadable, match=r"expands to more than|deeper than"):
         read_yaml(text)
@@ -183,7 +183,7 @@ def test_what_aliases_expand_to_is_bounded_before_it_is_expanded(text):
     assert time.process_time() - began < 30, "a hang guard, not a measurement"
 
 
-def test_what_takes_long_is_told_apart_from_what_cannot_be():
+def test_slow_documents_are_told_apart_from_unusable_ones():
     text = "[" + ",".join("1" * (QUICK_NODES + 1)) + "]"
 
     with pytest.raises(TooMany):
@@ -191,7 +191,7 @@ def test_what_takes_long_is_told_apart_from_what_cannot_be():
     assert len(read_yaml(text)) == QUICK_NODES + 1
 
 
-def test_the_errors_never_quote_the_content():
+def test_errors_never_quote_the_content():
     marker = "hunter2"
     for text in (f"a: {marker}\na: {marker}\n", f"a: [{marker}", f"{marker}: *{marker}\n", f"a: !!int {marker}\n"):
         with pytest.raises(Unreadable) as refused:
@@ -215,15 +215,15 @@ JSON = st.recursive(
 
 @given(JSON)
 @settings(max_examples=200, deadline=None)
-def test_json_reads_as_itself(value):
+def test_json_is_yaml_and_reads_the_same(value):
     assert read_yaml(json.dumps({"key": value})) == {"key": value}
 
 
 @given(st.dictionaries(KEYS, JSON, min_size=1))
 @settings(max_examples=100, deadline=None)
-def test_what_is_written_with_tags_reads_back(value):
+def test_values_written_with_tags_read_back(value):
     assert read_yaml(yaml.safe_dump(value, allow_unicode=True, default_style='"')) == value
 
 
-def test_the_limit_of_all_values_is_far_above_what_fits_the_field():
+def test_the_limit_on_values_is_far_above_what_fits_into_the_field():
     assert FULL_NODES >= 1_000_000 // 2, "a million bytes hold at most half a million values"

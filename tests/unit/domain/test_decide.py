@@ -1038,7 +1038,7 @@ def test_observe(state, expected):
     assert outcome(decide(state)) == expected
 
 
-def test_the_second_of_two_that_want_one_name_is_told_the_first():
+def test_a_taken_name_names_the_object_that_holds_it():
     action = decide(a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(mark=NAMESAKE)))
 
     assert isinstance(action, Result)

@@ -43,12 +43,12 @@ def test_the_kind_is_read(manifest, gvk):
         pytest.param(JOB | {"metadata": {"labels": []}}, "labels must be a mapping", id="labels as list"),
     ],
 )
-def test_what_cannot_be_submitted_is_told(manifest, why):
+def test_a_manifest_that_cannot_be_submitted_is_refused_with_its_reason(manifest, why):
     with pytest.raises(InvalidWorkload, match=why):
         manifests.check(manifest)
 
 
-def test_our_mark_and_name_are_added_and_the_original_is_left_alone():
+def test_mark_and_name_are_added_to_a_copy_of_the_manifest():
     before = copy.deepcopy(JOB)
     marked = manifests.with_mark(JOB, name="train", mark=MARK)
 
@@ -58,7 +58,7 @@ def test_our_mark_and_name_are_added_and_the_original_is_left_alone():
     assert marked["spec"] is JOB["spec"], "what does not change is shared"
 
 
-def test_a_name_of_its_own_stays():
+def test_a_name_in_the_manifest_is_kept():
     marked = manifests.with_mark(JOB | {"metadata": {"name": "own"}}, name="train", mark=MARK)
 
     assert marked["metadata"]["name"] == "own"
@@ -78,14 +78,14 @@ def test_a_name_of_its_own_stays():
         ("annotations", "bridge.run.ai/owner-uid"),
     ],
 )
-def test_the_tracking_of_others_never_travels(field, key):
+def test_tracking_labels_and_annotations_are_never_sent(field, key):
     marked = manifests.with_mark(JOB | {"metadata": {field: {key: "x", "keep": "me"}}}, name="train", mark=MARK)
 
     assert marked["metadata"][field].get(key, "") != "x"
     assert marked["metadata"][field]["keep"] == "me"
 
 
-def test_what_belongs_to_another_cluster_never_travels():
+def test_fields_that_another_cluster_wrote_are_never_sent():
     copied = JOB | {
         "metadata": {"uid": "x", "resourceVersion": "1", "managedFields": [], "name": "a"},
         "status": {"active": 1},
@@ -100,11 +100,11 @@ def test_what_belongs_to_another_cluster_never_travels():
     "manifest",
     [None, [], {}, {"metadata": None}, {"metadata": {"annotations": None}}, {"metadata": {"annotations": {"a": "b"}}}],
 )
-def test_no_mark_is_no_mark(manifest):
+def test_a_manifest_without_our_annotations_has_no_mark(manifest):
     assert manifests.read_mark(manifest) is None
 
 
-def test_half_a_mark_is_somebody_elses():
+def test_an_incomplete_mark_is_never_ours():
     found = manifests.read_mark({"metadata": {"annotations": {"bridge.run.ai/owner-uid": "uid-1"}}})
 
     assert found == OwnerMark("", "", "", "uid-1")
@@ -134,11 +134,11 @@ def test_equal_content_has_an_equal_hash(other, same):
     assert (content(JOB) == content(other)) is same
 
 
-def test_priority_and_category_are_content():
+def test_priority_and_category_are_part_of_the_hash():
     assert len({content(JOB), content(JOB, priority="low"), content(JOB, category="low")}) == 3
 
 
-def test_the_mark_is_no_content():
+def test_the_mark_is_not_part_of_the_hash():
     marked = manifests.with_mark(JOB | {"metadata": {"name": "train"}}, name="train", mark=MARK)
 
     assert content(marked) == content(JOB | {"metadata": {"name": "train"}})
@@ -158,12 +158,12 @@ def test_hashes_of_different_versions_cannot_be_compared(old, new, same):
 
 
 @pytest.mark.parametrize("value", ["\ud800", float("nan"), float("inf")])
-def test_what_json_cannot_hold_is_refused(value):
+def test_values_that_json_cannot_hold_are_refused(value):
     with pytest.raises(InvalidWorkload):
         content(JOB | {"spec": value})
 
 
-def test_encoding_is_compact_and_keeps_wide_text():
+def test_encoding_is_compact_and_does_not_escape_non_ascii_text():
     assert manifests.encode({"a": "é", "b": [1]}) == '{"a":"é","b":[1]}'.encode()
 
 
@@ -187,7 +187,7 @@ def test_the_deepest_manifest_that_is_read_can_be_hashed_marked_and_encoded(open
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=5))
-def test_normalising_twice_changes_nothing_more(labels):
+def test_normalising_is_idempotent(labels):
     once = manifests.normalised(JOB | {"metadata": {"labels": labels}})
 
     assert manifests.normalised(once) == once
@@ -198,12 +198,12 @@ def name(spec: Spec, own: str = "train", namespace: str = "team-a", install: str
     return external_name(name=own, spec=spec, namespace=namespace, install=install)
 
 
-def test_the_name_is_the_objects_own_unless_the_spec_says_otherwise():
+def test_the_name_defaults_to_the_objects_own():
     assert name(Spec()) == "train"
     assert name(Spec(name="other")) == "other"
 
 
-def test_a_prefix_makes_the_same_name_again_and_different_ones_for_others():
+def test_a_name_prefix_gives_each_object_one_stable_name_of_its_own():
     prefix = Spec(name_prefix="eval")
     names = [name(prefix), name(prefix, own="x"), name(prefix, namespace="x"), name(prefix, install="x")]
 
@@ -217,12 +217,12 @@ def test_the_longest_prefix_still_makes_a_name():
 
 
 @pytest.mark.parametrize("bad", ["1a", "A", "a.b", "a-", "a" * 64, ""])
-def test_names_that_runai_refuses_are_refused_here(bad):
+def test_names_that_run_ai_would_refuse_are_refused_locally(bad):
     with pytest.raises(InvalidWorkload, match=r"spec\.name"):
         name(Spec(name=bad))
 
 
-def test_the_hash_of_the_first_release_is_the_hash_of_this_one():
+def test_the_hash_has_not_changed_since_the_first_release():
     """It is compared with what an older version left in status: a change of the normalisation needs a new version of it."""
     manifest = {
         "apiVersion": "batch/v1",

@@ -36,7 +36,7 @@ def test_requests_add_up(first, second, expected):
         pytest.param({"phase": "Running"}, {"phase": None}, {"phase": None}, id="a removal that overtakes"),
     ],
 )
-def test_what_a_write_owes_adds_up_and_the_memory_before_stays_as_it_was(owed, learnt, expected):
+def test_owed_status_fields_add_up_and_the_earlier_memory_is_unchanged(owed, learnt, expected):
     before = Memory(pending_status=dict(owed), failures=3)
     after = before.owing(learnt)
 
@@ -57,5 +57,5 @@ def test_what_a_write_owes_adds_up_and_the_memory_before_stays_as_it_was(owed, l
         ),
     ],
 )
-def test_a_row_is_stale_only_if_it_shows_the_failure_that_an_edit_may_have_mended(stale_at, row, expected):
+def test_a_row_is_stale_only_if_it_shows_the_failure_from_before_an_edit(stale_at, row, expected):
     assert Memory(stale_failure_at=stale_at).is_stale(row) is expected

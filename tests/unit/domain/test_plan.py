@@ -34,9 +34,9 @@ def test_a_sync_is_in_flight_until_it_has_an_end(phase, sync, expected):
         pytest.param("Running", False, id="Ready goes by the phase"),
     ],
 )
-def test_where_run_ai_does_not_report_the_sync_one_reading_is_enough(reason, expected):
+def test_where_the_sync_is_not_reported_one_read_is_enough(reason, expected):
     assert StatusSummary(workload_id=WORKLOAD_ID, phase="Running", reason=reason).in_flight is expected
 
 
-def test_what_was_never_submitted_is_not_in_flight():
+def test_an_unsubmitted_object_is_not_in_flight():
     assert not StatusSummary().in_flight

@@ -109,7 +109,7 @@ REQUEUED = [
 
 
 @pytest.mark.parametrize(("end", "failures", "expected"), REQUEUED)
-def test_when_the_next_pass_is(end, failures, expected):
+def test_requeue_after(end, failures, expected):
     seconds = [requeue_after(end, failures, jitter) for jitter in JITTERS]
 
     if expected is NOT_AT_ALL:

@@ -142,7 +142,7 @@ def pauses():
         ),
     ],
 )
-def test_it_is_created_again_more_and_more_slowly_and_then_no_more(state, expected):
+def test_recreation_waits_longer_each_time_and_then_gives_up(state, expected):
     assert state.recreation is expected
 
 
@@ -156,7 +156,7 @@ def test_it_is_created_again_more_and_more_slowly_and_then_no_more(state, expect
         case("three, but a person asks", recreated(3, 0.0, **ASKED), 0),
     ],
 )
-def test_recreations_are_counted_from_zero_after_one_that_lasted_or_was_asked_for(state, expected):
+def test_recreations_are_counted_from_zero_once_one_lasted_or_a_person_asked(state, expected):
     assert state.recreations == expected
 
 
@@ -204,7 +204,7 @@ RETRYING = Result(Verdict.RETRYING, DOWN, outstanding=True)
         case("in the end it was rejected", Result(Verdict.REJECTED, DOWN, outstanding=True), 40.0, None),
     ],
 )
-def test_retrying_lasts_from_the_first_of_the_passes_in_a_row(end, since, expected):
+def test_retrying_since_the_first_of_the_passes_in_a_row(end, since, expected):
     assert a_state(memory=Memory(retrying_since=since), now=100.0).retrying_since(end) == expected
 
 
@@ -231,7 +231,7 @@ STALLED_BY_IT = {"conditions": [a_condition("Stalled", "True", "RunaiUnavailable
         case("stalled by it, and then mended", Result(Verdict.IN_SYNC), None, STALLED_BY_IT, False),
     ],
 )
-def test_what_is_retried_for_too_long_has_stalled(end, retried_for, status, expected):
+def test_an_object_retried_for_too_long_has_stalled(end, retried_for, status, expected):
     since = None if retried_for is None else 50.0
     state = a_state(
         a_workload(status=status),
@@ -267,7 +267,7 @@ OWN_WORDS = a_row(phase="Pending", phase_updated_at=SINCE, phase_message="queued
         case("being deleted", {"row": PENDING, "workload": a_workload(deleting=True)}, False),
     ],
 )
-def test_the_scheduler_is_asked_once_for_each_time_of_pending(seen, expected):
+def test_scheduling_messages_are_read_once_per_pending_phase(seen, expected):
     assert a_state(**seen).lacks_scheduling_message is expected
 
 
@@ -282,7 +282,7 @@ def test_the_scheduler_is_asked_once_for_each_time_of_pending(seen, expected):
         case("running: why it was pending is not shown", a_row(phase_updated_at=SINCE), KNOWN, None),
     ],
 )
-def test_a_pending_row_is_shown_with_what_the_scheduler_said(row, seen, message):
+def test_a_pending_row_is_shown_with_its_scheduling_message(row, seen, message):
     shown = a_state(row=row, **seen).shown_row
 
     assert (shown.phase, shown.phase_message) == (row.phase, message)
@@ -328,7 +328,7 @@ OTHER_ID = "22222222-2222-4222-8222-222222222222"
         ),
     ],
 )
-def test_an_adoption_is_pending_until_it_is_carried_out_and_spent_once_replaced(spec_id, status, to_adopt, pending):
+def test_an_adoption_is_pending_until_carried_out_and_spent_once_replaced(spec_id, status, to_adopt, pending):
     state = a_state(a_workload(workload_id=spec_id, status=status))
 
     assert (state.to_adopt, state.adoption_pending) == (to_adopt, pending)
@@ -349,7 +349,7 @@ def test_an_adoption_is_pending_until_it_is_carried_out_and_spent_once_replaced(
         case("the source changed", None, None, Requests(check_content=True), False, False, True),
     ],
 )
-def test_a_new_token_asks_for_everything_and_a_request_for_its_own(
+def test_a_new_token_requests_everything_and_a_request_only_its_own_part(
     token, handled, requests, asked, read, check_content
 ):
     status = {"lastHandledReconcileAt": handled} if handled else {}

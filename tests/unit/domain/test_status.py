@@ -32,7 +32,7 @@ def test_after_a_lost_put_even_the_old_content_is_sent_again():
     assert isinstance(decide(s), Update)
 
 
-def test_after_a_lost_answer_a_change_of_identity_is_still_known_for_one():
+def test_after_a_lost_answer_a_changed_identity_is_still_recognised():
     """A DELETE on the way to a recreate whose answer is lost must not turn into a PUT of another kind."""
     policy = {"recreate_policy": RecreatePolicy.ON_IMMUTABLE_CHANGE}
     status = after_a_lost_answer(**policy)
@@ -42,7 +42,7 @@ def test_after_a_lost_answer_a_change_of_identity_is_still_known_for_one():
     assert isinstance(decide(s), Delete)
 
 
-def test_what_a_newer_version_wrote_is_left_as_it_is():
+def test_status_written_by_a_newer_version_is_kept():
     """Fields and types of conditions that this version does not know, after a downgrade."""
     newer = a_condition("Audited", "True", "ByNextYear")
     stored = submitted_status(costCenter="x")
@@ -95,7 +95,7 @@ FIRST_RELEASE = {
 """As 0.1.0 wrote it, word for word: to be understood for ever."""
 
 
-def test_a_status_of_the_first_release_is_understood_and_only_its_messages_are_written_anew():
+def test_a_status_of_the_first_release_is_read_and_only_its_messages_are_rewritten():
     workload = a_workload(status=FIRST_RELEASE)
     s = a_state(workload, row=a_row(phase="Running", running_pods=1, requested_pods=1, allocated_gpus="1"))
     status = build_status(s, Result(Verdict.IN_SYNC), now=NOW)
@@ -118,7 +118,7 @@ def without_messages(status):
         pytest.param("v1:0123.IDENTITY", ReadRemote, id="the same normalisation, other content: on the way to a PUT"),
     ],
 )
-def test_what_another_version_hashed_causes_no_put_by_itself(hashed, expected):
+def test_a_hash_of_another_version_alone_causes_no_put(hashed, expected):
     desired = a_desired("v1:4567")
     status = FIRST_RELEASE | {
         "submittedHash": hashed.replace("IDENTITY", desired.identity(adopts=False)).replace(

@@ -286,7 +286,13 @@ def test_forgetting_a_workload_leaves_what_belongs_to_the_object():
 
 def test_after_it_another_workload_is_created():
     left = {key: value for key, value in FULL.items() if key not in forget_run()}
-    s = a_state(a_workload(status=left | {"submission": None}), desired=a_desired(), memory=Memory(lookup_since=0.0), now=61.0, found=())
+    s = a_state(
+        a_workload(status=left | {"submission": None}),
+        desired=a_desired(),
+        memory=Memory(lookup_since=0.0),
+        now=61.0,
+        found=(),
+    )
 
     assert decide(replace(s, done=frozenset({MarkInDoubt}))) == Create(a_desired().submission)
 

@@ -86,14 +86,14 @@ def test_a_circuit_opens_when_different_objects_fail_in_a_row(calls, is_open):
     assert bench.changes == ([True] if is_open else [])
 
 
-def test_one_answer_that_speaks_for_all_opens_at_once():
+def test_one_answer_about_the_whole_service_opens_the_circuit_at_once():
     bench = Bench()
 
     assert bench.trip(Throttled("slow down"))
     assert bench.circuit.open
 
 
-def test_while_the_pause_lasts_nobody_is_admitted_and_then_exactly_one():
+def test_during_the_pause_no_call_is_admitted_and_afterwards_exactly_one():
     bench = opened()
     assert not bench.circuit.admits(bench.now)
     assert not bench.circuit.admits(bench.now + 0.99)
@@ -105,7 +105,7 @@ def test_while_the_pause_lasts_nobody_is_admitted_and_then_exactly_one():
     assert not bench.circuit.admits(bench.now + 3600), "the canary is out, however long it takes"
 
 
-def test_the_canary_decides():
+def test_the_canary_closes_or_reopens_the_circuit():
     bench = opened()
     bench.wait()
     bench.succeed()
@@ -130,7 +130,7 @@ def test_pauses_double_to_a_ceiling_while_canaries_fail():
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_an_outage_of_weeks_is_no_arithmetic_problem():
+def test_an_outage_of_weeks_does_not_overflow_the_back_off():
     bench = opened()
     for _ in range(3000):
         bench.wait()
@@ -139,7 +139,7 @@ def test_an_outage_of_weeks_is_no_arithmetic_problem():
     assert bench.pause() == 30
 
 
-def test_pauses_are_jittered_and_never_longer_than_said():
+def test_jitter_only_shortens_a_pause():
     pauses = set()
     for seed in range(50):
         bench = Bench(Random(seed))
@@ -166,7 +166,7 @@ def test_a_retry_after_lengthens_the_pause(after, pause):
     assert bench.pause() == pause
 
 
-def test_throttling_without_a_hint_backs_off_too():
+def test_throttling_without_retry_after_backs_off_too():
     bench = Bench()
     pauses = []
     for _ in range(6):
@@ -198,7 +198,7 @@ def test_the_back_off_outlives_a_short_recovery(well_for, next_pause):
     assert bench.pause() == next_pause
 
 
-def test_a_canary_without_a_verdict_frees_its_place_but_nobody_is_woken_at_once():
+def test_a_canary_that_ends_without_a_verdict_frees_its_place_after_a_pause():
     bench = opened()
     bench.wait()
     bench.circuit.leave(bench.circuit.enter(), bench.now)
@@ -208,7 +208,7 @@ def test_a_canary_without_a_verdict_frees_its_place_but_nobody_is_woken_at_once(
     assert bench.pause() == PAUSES.first
 
 
-def test_somebody_woken_as_the_canary_is_waited_for():
+def test_a_woken_canary_is_given_time_to_come():
     bench = opened()
     bench.wait()
     bench.circuit.expect(bench.now + 5)
@@ -270,7 +270,7 @@ class TestAnOlderCall:
         (OutcomeUnknown("maybe"), "RunaiUnavailable"),
     ],
 )
-def test_a_refusal_tells_the_trouble_and_never_that_something_may_have_happened(error, reason):
+def test_a_refusal_repeats_the_cause_and_never_says_the_outcome_is_unknown(error, reason):
     refusal = opened(error).circuit.refusal()
 
     assert isinstance(refusal, CircuitOpen)
@@ -337,7 +337,7 @@ class TestTroubleLasts:
         assert bench.circuit.failing_for(bench.now) == 0
 
 
-def test_it_goes_well_while_calls_are_answered():
+def test_the_circuit_is_healthy_while_calls_are_answered():
     bench = Bench()
     assert bench.circuit.goes_well(bench.now), "nobody asks, nobody is refused"
 

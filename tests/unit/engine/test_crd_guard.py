@@ -43,7 +43,7 @@ async def world():
     running.cancel()
 
 
-async def test_deletions_seen_before_a_reading_share_it(world):
+async def test_deletions_seen_before_a_read_of_the_crd_share_it(world):
     seen = world.clock()
     await asyncio.sleep(0.01)
     found = await asyncio.gather(*(world.guard.seen_since(f"uid-{number}", seen) for number in range(50)))
@@ -52,7 +52,7 @@ async def test_deletions_seen_before_a_reading_share_it(world):
     assert len(world.readings) == 1
 
 
-async def test_a_deletion_seen_after_a_reading_began_needs_another(world):
+async def test_a_deletion_seen_after_the_read_began_needs_another_read(world):
     first = asyncio.create_task(world.guard.seen_since("early", world.clock()))
     await asyncio.sleep(0.01)
     world.crd = FALLING
@@ -62,7 +62,7 @@ async def test_a_deletion_seen_after_a_reading_began_needs_another(world):
     assert len(world.readings) == 2
 
 
-async def test_who_is_held_back_is_woken_once_somebody_confirms(world):
+async def test_held_deletions_are_requeued_once_somebody_confirms(world):
     world.crd = FALLING
     for number in range(3):
         await world.guard.seen_since(f"uid-{number}", world.clock())
@@ -78,7 +78,7 @@ async def test_who_is_held_back_is_woken_once_somebody_confirms(world):
     assert len(world.readings) == readings, "nobody is held back, so nobody looks"
 
 
-async def test_while_it_holds_many_passes_share_readings(world):
+async def test_while_deletions_are_held_many_passes_share_reads_of_the_crd(world):
     world.crd = FALLING
     for _ in range(200):
         await world.guard.seen_since("uid", world.clock())
@@ -87,7 +87,7 @@ async def test_while_it_holds_many_passes_share_readings(world):
     assert len(world.readings) <= 6, "one every five seconds, in twenty"
 
 
-async def test_where_it_may_not_be_read_deletions_go_on_and_one_warning_tells(world, caplog):
+async def test_where_the_crd_may_not_be_read_deletions_go_on_with_one_warning(world, caplog):
     world.crd = None
 
     assert not (await world.guard.seen_since("one", world.clock())).deleting
@@ -95,7 +95,7 @@ async def test_where_it_may_not_be_read_deletions_go_on_and_one_warning_tells(wo
     assert caplog.text.count("CustomResourceDefinition may not be read") == 1
 
 
-async def test_a_reading_that_failed_says_nothing_and_is_tried_again(world):
+async def test_a_failed_read_of_the_crd_proves_nothing_and_is_retried(world):
     world.crd = KubernetesUnavailable("down")
     with pytest.raises(KubernetesUnavailable):
         await world.guard.seen_since("uid", world.clock())
@@ -104,7 +104,7 @@ async def test_a_reading_that_failed_says_nothing_and_is_tried_again(world):
     assert await world.guard.seen_since("uid", world.clock()) == STANDING
 
 
-async def test_the_guard_survives_an_api_server_that_fails_meanwhile(world):
+async def test_the_guard_survives_a_failing_api_server(world):
     world.crd = FALLING
     await world.guard.seen_since("uid", world.clock())
     world.crd = KubernetesUnavailable("down")

@@ -143,7 +143,7 @@ def busiest_minute(times: list[float]) -> int:
 
 
 @pytest.mark.parametrize("error", [Unavailable("HTTP 500"), UnexpectedReply("garbage")])
-async def test_two_objects_that_fail_in_a_row_close_their_class_to_all_and_only_theirs(bench, error):
+async def test_two_objects_failing_in_a_row_open_the_circuit_of_their_class_only(bench, error):
     bench.runai.trouble[READS] = error
     await bench.fails(bench.gate.get("a"))
     await bench.fails(bench.gate.get("b"))
@@ -174,7 +174,7 @@ async def test_two_objects_that_fail_in_a_row_close_their_class_to_all_and_only_
         pytest.param(lambda gate: gate.projects(name="p", cluster_id=None), id="project"),
     ],
 )
-async def test_one_sick_object_never_opens_a_circuit(bench, job):
+async def test_one_failing_object_never_opens_a_circuit(bench, job):
     bench.runai.trouble = dict.fromkeys(CallClass, Unavailable("HTTP 500"))
     for _ in range(20):
         await bench.fails(job(bench.gate))
@@ -193,7 +193,7 @@ async def test_the_poller_alone_is_enough_to_learn_that_lists_fail(bench):
 @pytest.mark.parametrize(
     "error", [InvalidWorkload("HTTP 400"), NameTaken("HTTP 409"), Busy("HTTP 409"), AccessDenied("HTTP 403")]
 )
-async def test_an_answer_about_the_object_proves_that_the_service_works(bench, error):
+async def test_an_error_about_the_object_proves_that_the_service_works(bench, error):
     for kind in (READS, WRITES):
         bench.runai.trouble[kind] = Unavailable("HTTP 500")
         await bench.fails(bench.call(kind, "a"))
@@ -215,7 +215,7 @@ async def test_a_project_that_refuses_proves_that_the_service_works(bench):
     assert bench.gate.error(WRITES) is None
 
 
-async def test_writes_that_may_have_happened_count_and_those_held_back_surely_have_not(bench):
+async def test_unknown_outcomes_open_the_circuit_and_later_writes_are_not_sent(bench):
     bench.runai.trouble[WRITES] = OutcomeUnknown("HTTP 503")
     first = await bench.fails(bench.gate.create(submission("a")), OutcomeUnknown)
     await bench.fails(bench.gate.create(submission("b")), OutcomeUnknown)
@@ -247,7 +247,7 @@ async def test_an_older_call_that_times_out_changes_nothing(bench):
 # --- partial outages, and the way back
 
 
-async def test_failing_writes_cost_few_posts_and_delay_no_bystander_and_then_all_come_back(bench):
+async def test_failing_writes_cost_few_posts_delay_no_reads_and_all_recover(bench):
     bench.runai.trouble[WRITES] = OutcomeUnknown("HTTP 503")
     bench.runai.latency[WRITES] = 0.1
     bench.begin_creates(300)
@@ -279,7 +279,7 @@ async def test_failing_writes_cost_few_posts_and_delay_no_bystander_and_then_all
     assert max(Counter(int(each) for each in recovery).values()) <= 65
 
 
-async def test_a_new_opening_stops_the_trickle_and_the_rest_stay_parked(bench):
+async def test_a_circuit_that_opens_again_stops_the_trickle(bench):
     bench.runai.trouble[WRITES] = Throttled("slow down")
     bench.begin_creates(200)
     await asyncio.sleep(1)
@@ -303,7 +303,7 @@ async def test_a_new_opening_stops_the_trickle_and_the_rest_stay_parked(bench):
     assert len(bench.done) == 200
 
 
-async def test_a_trickle_does_not_grow_while_those_who_are_back_get_no_answer(bench):
+async def test_the_trickle_does_not_grow_while_its_calls_get_no_answer(bench):
     await bench.open(WRITES, Throttled("slow down"))
     bench.begin_creates(200)
     await asyncio.sleep(0)
@@ -318,7 +318,7 @@ async def test_a_trickle_does_not_grow_while_those_who_are_back_get_no_answer(be
     assert 10 <= len(bench.woken) - before <= 45, "one or two a second, not 64"
 
 
-async def test_throttling_without_a_hint_backs_off(bench):
+async def test_throttling_without_retry_after_backs_off(bench):
     bench.runai.trouble[WRITES] = Throttled("slow down")
     bench.begin_creates(200)
     await asyncio.sleep(1200)
@@ -327,7 +327,7 @@ async def test_throttling_without_a_hint_backs_off(bench):
     assert len(bench.runai.times(WRITES, since=120)) <= 1080 / 22
 
 
-async def test_an_hour_of_retry_after_stops_one_class_for_a_minute_and_no_other(bench):
+async def test_a_retry_after_of_an_hour_stops_its_class_for_a_minute(bench):
     opened = await bench.open(WRITES, Throttled("slow down", after=3600))
     bench.begin_creates(10)
     for _ in range(300):
@@ -388,7 +388,7 @@ async def test_a_bug_in_the_canary_frees_its_place(bench):
     assert bench.gate.error(READS) is None
 
 
-async def test_parked_objects_that_need_no_call_any_more_do_not_hold_up_the_others(bench):
+async def test_parked_objects_that_need_no_call_do_not_hold_up_the_others(bench):
     opened = await bench.open(WRITES, Throttled("slow down"))
     bench.runai.trouble[WRITES] = None
 
@@ -421,14 +421,14 @@ async def test_with_nobody_parked_the_next_call_is_the_canary(bench):
 # --- parking
 
 
-async def test_who_cannot_be_woken_is_not_parked(bench):
+async def test_callers_that_cannot_be_woken_are_not_parked(bench):
     assert not bench.gate.park("a", Unavailable("", reason="x")), "no circuit named"
     assert not bench.gate.park("a", Unavailable("").within(READS)), "closed"
     assert not bench.gate.park("a", Unavailable("").within("writes:7")), "not there"
     assert bench.gate.parked == 0
 
 
-async def test_who_is_forgotten_is_not_woken_and_nothing_of_it_stays(bench):
+async def test_a_forgotten_object_is_not_woken_and_leaves_nothing_behind(bench):
     await bench.open(READS, Throttled("slow down"))
     await bench.open(WRITES, Throttled("slow down"))
     bench.runai.trouble.clear()
@@ -465,7 +465,7 @@ async def test_a_refused_token_stops_all_classes_and_one_canary_frees_all(bench)
     assert sorted(bench.reports[6:]) == [(LISTS, True), (READS, True), (WRITES, True)]
 
 
-async def test_a_working_token_does_not_end_a_classs_own_trouble(bench):
+async def test_a_working_token_does_not_close_the_circuit_of_a_class(bench):
     await bench.open(WRITES, Throttled("slow down", after=60))
     await bench.open(READS, REFUSED_TOKEN)
     bench.runai.trouble.clear()
@@ -488,7 +488,7 @@ async def test_a_failing_server_says_nothing_about_the_token(bench):
     assert bench.gate.error(LISTS) is None
 
 
-async def test_everybody_who_waits_for_the_token_comes_back(bench):
+async def test_all_objects_waiting_for_the_token_recover(bench):
     bench.runai.trouble = dict.fromkeys(CallClass, REFUSED_TOKEN)
     bench.begin_creates(50)
     for number in range(50):
@@ -503,7 +503,7 @@ async def test_everybody_who_waits_for_the_token_comes_back(bench):
     assert bench.gate.parked == 0
 
 
-async def test_who_waits_for_a_class_is_woken_although_the_one_who_found_the_token_refused_has_gone(bench):
+async def test_objects_waiting_for_a_class_recover_although_the_token_canary_is_gone(bench):
     await bench.open(WRITES, Throttled("slow down"))
     bench.begin_creates(3)
     await bench.open(READS, REFUSED_TOKEN)
@@ -516,7 +516,7 @@ async def test_who_waits_for_a_class_is_woken_although_the_one_who_found_the_tok
 # --- projects that refuse writes
 
 
-async def test_a_project_that_refuses_writes_gets_one_canary_and_its_neighbour_does_not_notice(bench):
+async def test_a_project_that_refuses_writes_gets_one_canary_and_delays_no_other(bench):
     denied = AccessDenied("HTTP 403: no role in project 1")
     bench.runai.trouble[WRITES] = lambda subject: denied if subject.startswith("1/") else None
     bench.begin_creates(100)
@@ -541,7 +541,7 @@ async def test_a_project_that_refuses_writes_gets_one_canary_and_its_neighbour_d
     assert bench.gate.parked == 0
 
 
-async def test_who_waits_for_a_project_is_not_woken_while_no_write_goes_through_at_all(bench):
+async def test_objects_waiting_for_a_project_stay_parked_while_all_writes_fail(bench):
     bench.runai.trouble[WRITES] = AccessDenied("HTTP 403")
     bench.begin_creates(100)
     await asyncio.sleep(1)
@@ -569,14 +569,14 @@ async def test_a_403_without_a_known_project_stops_nobody(bench):
     await bench.gate.delete("b")
 
 
-async def test_a_read_that_is_forbidden_closes_no_project(bench):
+async def test_a_forbidden_read_stops_no_project(bench):
     bench.runai.trouble[READS] = AccessDenied("HTTP 403")
     await bench.fails(bench.gate.get("a"))
 
     await bench.gate.create(submission("w"))
 
 
-async def test_a_failing_service_frees_no_project(bench):
+async def test_a_failing_service_does_not_release_a_refused_project(bench):
     bench.runai.trouble[WRITES] = AccessDenied("HTTP 403")
     await bench.fails(bench.gate.create(submission("w")))
     await asyncio.sleep(31)
@@ -600,7 +600,7 @@ async def test_projects_that_were_refused_once_are_forgotten(bench):
 # --- budget
 
 
-async def test_a_burst_is_spread_and_everybody_keeps_their_place(bench):
+async def test_a_burst_is_spread_in_order_of_arrival(bench):
     bench.start(budget=Budget(rate=10, burst=5))
     began = bench.loop.time()
     async with asyncio.TaskGroup() as group:
@@ -654,7 +654,7 @@ async def test_many_429s_at_once_lower_the_rate_once(bench):
     assert bench.gate._budget.rate == Budget().rate / 2
 
 
-async def test_who_is_cancelled_in_the_line_takes_no_token():
+async def test_a_caller_cancelled_while_waiting_takes_no_token():
     loop = asyncio.get_running_loop()
     bucket = TokenBucket(Budget(rate=1, burst=1, floor=1), loop.time)
     await bucket.take()
@@ -667,7 +667,7 @@ async def test_who_is_cancelled_in_the_line_takes_no_token():
     assert loop.time() == pytest.approx(1.0, abs=0.01)
 
 
-async def test_the_line_is_cleared_when_the_circuit_opens(bench):
+async def test_waiting_callers_are_refused_when_the_circuit_opens(bench):
     bench.start(budget=Budget(rate=2, burst=2))
     bench.runai.trouble[WRITES] = OutcomeUnknown("HTTP 503")
     tasks = [bench.spawn(bench.gate.create(submission(f"w{n}"))) for n in range(12)]
@@ -680,7 +680,7 @@ async def test_the_line_is_cleared_when_the_circuit_opens(bench):
     assert bench.loop.time() < 0.7, "their tokens were given back"
 
 
-async def test_who_is_refused_waits_in_no_line(bench):
+async def test_a_refused_call_does_not_wait_for_the_budget(bench):
     bench.start(budget=Budget(rate=0.1, burst=1, floor=0.1))
     await bench.open(WRITES, Throttled("slow down", after=60))
     began = bench.loop.time()
@@ -706,7 +706,7 @@ async def test_a_call_that_hangs_ends_at_its_deadline(bench, kind, seconds, expe
     assert bench.gate.error(kind) is not None, "it counts as a failure"
 
 
-async def test_a_write_that_still_waits_for_its_turn_was_surely_not_sent(bench):
+async def test_a_write_that_still_waits_for_the_budget_was_surely_not_sent(bench):
     bench.start(budget=Budget(rate=0.001, burst=1, floor=0.001))
     await bench.gate.get("a")
     for name in "ab":
@@ -717,7 +717,7 @@ async def test_a_write_that_still_waits_for_its_turn_was_surely_not_sent(bench):
     assert bench.gate.error(WRITES) is None, "nothing that Run:ai could be blamed for"
 
 
-async def test_the_wait_for_a_turn_is_part_of_the_deadline(bench):
+async def test_waiting_for_the_budget_counts_towards_the_deadline(bench):
     bench.start(budget=Budget(rate=0.05, burst=1, floor=0.05))
     await bench.gate.get("a")
     bench.runai.latency[READS] = 1e6
@@ -728,7 +728,7 @@ async def test_the_wait_for_a_turn_is_part_of_the_deadline(bench):
     assert bench.loop.time() - began == pytest.approx(30)
 
 
-async def test_a_timeout_of_the_clients_own_is_a_bug_and_told_as_one(bench):
+async def test_a_timeout_raised_inside_the_client_is_not_taken_for_the_deadline(bench):
     bench.runai.trouble[WRITES] = lambda subject: TimeoutError("unmapped")
     with pytest.raises(TimeoutError):
         await bench.gate.create(submission("w"))
@@ -747,7 +747,7 @@ class TestAFence:
         assert bench.runai.calls == []
 
     @pytest.mark.parametrize(("kind", "expected"), [(READS, Unavailable), (WRITES, OutcomeUnknown)])
-    async def test_that_closes_during_a_call_cuts_it_short_and_blames_nobody(self, bench, kind, expected):
+    async def test_that_closes_during_a_call_cancels_it_and_opens_no_circuit(self, bench, kind, expected):
         bench.left = 5.0
         bench.runai.latency[kind] = 1e6
         began = bench.loop.time()
@@ -758,7 +758,7 @@ class TestAFence:
         assert bench.loop.time() - began == pytest.approx(10)
         assert bench.gate.error(kind) is None
 
-    async def test_that_closes_while_a_write_waits_for_its_turn_keeps_it_from_being_sent(self, bench):
+    async def test_that_closes_while_a_write_waits_for_the_budget_stops_it(self, bench):
         bench.start(budget=Budget(rate=0.1, burst=1, floor=0.1))
         await bench.gate.get("a")
         lost = bench.loop.time() + 5
@@ -770,7 +770,7 @@ class TestAFence:
         assert bench.loop.time() == pytest.approx(lost)
         assert bench.runai.times(WRITES) == []
 
-    async def test_that_closes_suddenly_is_noticed_after_the_wait_for_a_turn(self, bench):
+    async def test_that_closes_suddenly_is_noticed_after_the_wait_for_the_budget(self, bench):
         bench.start(budget=Budget(rate=0.1, burst=1, floor=0.1))
         await bench.gate.get("a")
         waiting = bench.spawn(bench.gate.create(submission("w")))
@@ -808,7 +808,7 @@ async def test_trouble_lasts_as_long_as_the_worst_of_the_classes(bench):
     assert bench.gate.trouble_for(*CallClass) == 0
 
 
-async def test_trouble_with_the_token_is_everybodys(bench):
+async def test_trouble_with_the_token_counts_for_every_class(bench):
     await bench.open(READS, REFUSED_TOKEN)
     await asyncio.sleep(10)
 
@@ -827,7 +827,7 @@ async def test_the_log_has_one_line_for_an_outage_and_one_for_its_end(bench, cap
     assert told == [("WARNING", "writes", "RunaiUnavailable"), ("INFO", "writes", None)]
 
 
-async def test_at_rest_nothing_ticks(bench):
+async def test_at_rest_no_timer_runs(bench):
     """The engine is simulated for days: an idle gate must not cost a step of the loop."""
     stirred = 0
     wait = bench.gate._stirred.wait

@@ -43,7 +43,7 @@ class Bench:
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["by id", "by name and mark"])
-async def test_ours_is_deleted_and_leaves_the_record_once_it_is_gone(is_known):
+async def test_our_orphan_is_deleted_and_leaves_the_record_once_it_is_gone(is_known):
     bench = Bench()
     workload_id = await bench.submitted()
     orphan = bench.recorded(workload_id if is_known else None)
@@ -58,7 +58,7 @@ async def test_ours_is_deleted_and_leaves_the_record_once_it_is_gone(is_known):
     assert bench.runai.live() == []
 
 
-async def test_what_is_gone_already_leaves_the_record():
+async def test_an_orphan_that_is_gone_already_leaves_the_record():
     bench = Bench()
     orphan = bench.recorded("b6c5a1de-0000-4000-8000-000000000000")
 
@@ -66,7 +66,7 @@ async def test_what_is_gone_already_leaves_the_record():
     assert bench.kube.orphans == {}
 
 
-async def test_what_another_object_has_taken_over_is_left_alone():
+async def test_an_orphan_taken_over_by_another_object_is_left_alone():
     bench = Bench()
     orphan = bench.recorded(await bench.submitted(replace(MARK, uid="uid-2")))
 
@@ -75,14 +75,14 @@ async def test_what_another_object_has_taken_over_is_left_alone():
     assert len(bench.runai.live()) == 1
 
 
-async def test_where_marks_cannot_be_read_the_recorded_id_with_equal_name_and_project_will_do():
+async def test_without_readable_marks_the_recorded_id_name_and_project_suffice():
     bench = Bench(raw_manifest_echo=False)
     orphan = bench.recorded(await bench.submitted())
 
     assert "deletion requested" in await bench.cleaner.clean(orphan)
 
 
-async def test_where_marks_cannot_be_read_a_name_alone_will_not_do():
+async def test_without_readable_marks_a_name_alone_does_not_suffice():
     bench = Bench(raw_manifest_echo=False)
     await bench.submitted()
     orphan = bench.recorded(None)
@@ -92,7 +92,7 @@ async def test_where_marks_cannot_be_read_a_name_alone_will_not_do():
     assert bench.runai.writes[-1][0] == "POST"
 
 
-async def test_while_run_ai_is_down_the_record_stays_and_says_why():
+async def test_while_run_ai_is_down_the_orphan_stays_on_record_with_the_reason():
     bench = Bench()
     orphan = bench.recorded(await bench.submitted())
     bench.chance.begin({0: Mishap.UNREACHABLE})

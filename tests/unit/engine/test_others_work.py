@@ -54,7 +54,7 @@ def sent_to(bench, workload):
         ),
     ],
 )
-async def test_a_refused_adoption_is_never_carried_out_however_often_it_is_tried(bench, theirs, spec):
+async def test_a_refused_adoption_is_never_carried_out_by_later_passes(bench, theirs, spec):
     workload = somebody_makes(bench, "prod", **theirs)
     await asyncio.sleep(30)
     stored = bench.apply("x", workload_id=workload.id, **spec)
@@ -85,7 +85,7 @@ async def test_a_refused_adoption_is_never_carried_out_however_often_it_is_tried
 
 
 @pytest.mark.parametrize("lag", [1, 15, 50])
-async def test_a_successor_does_not_inherit_the_end_of_its_predecessor_from_lists_that_lag(lag):
+async def test_lagging_lists_do_not_give_a_new_workload_the_end_of_the_old_one(lag):
     bench = Bench(replace(WORLD, list_lag=lag, run_time=600))
     await bench.start(grace=60)
     stored = bench.apply("j", manifest=JOB, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)
@@ -106,7 +106,7 @@ async def test_a_successor_does_not_inherit_the_end_of_its_predecessor_from_list
     await bench.stop()
 
 
-async def test_the_row_of_a_strangers_namesake_is_not_ours(bench):
+async def test_a_foreign_workload_of_the_same_name_is_not_shown_as_ours(bench):
     stored = bench.apply("w")
     await asyncio.sleep(60)
     await bench.stop()
@@ -121,7 +121,7 @@ async def test_the_row_of_a_strangers_namesake_is_not_ours(bench):
     assert condition(stored.status, "Ready")["reason"] == "DeletedExternally"
 
 
-async def test_rows_with_ids_of_their_own_are_matched_by_name_and_time_of_creation():
+async def test_rows_with_other_ids_are_matched_by_name_and_creation_time():
     bench = Bench(replace(WORLD, ids_equal=False))
     await bench.start()
     stored = bench.apply("w")
@@ -159,7 +159,7 @@ ADOPTED = [
 
 
 @pytest.mark.parametrize(("manifest", "policy", "happens"), ADOPTED)
-async def test_an_adopted_workload_that_is_replaced_is_replaced_by_a_new_one(bench, manifest, policy, happens):
+async def test_replacing_an_adopted_workload_creates_a_new_one(bench, manifest, policy, happens):
     old = somebody_makes(bench, "prod", manifest)
     await asyncio.sleep(60)
     stored = bench.apply("x", manifest=manifest, workload_id=old.id, **policy)

@@ -32,7 +32,7 @@ async def test_a_key_added_twice_is_worked_on_once(queue):
     assert await take_all(queue) == ["a"]
 
 
-async def test_what_is_added_while_it_is_worked_on_comes_again_afterwards(queue):
+async def test_a_key_added_during_its_work_is_handed_out_again_afterwards(queue):
     queue.add("a", Lane.USER)
     work = await queue.get()
     queue.add("a", Lane.USER)
@@ -44,14 +44,14 @@ async def test_what_is_added_while_it_is_worked_on_comes_again_afterwards(queue)
     assert await take_all(queue) == ["a"]
 
 
-async def test_people_come_before_polling(queue):
+async def test_user_edits_are_handed_out_before_periodic_work(queue):
     queue.add("polled", Lane.PERIODIC)
     queue.add("edited", Lane.USER)
 
     assert await take_all(queue) == ["edited", "polled"]
 
 
-async def test_an_edit_moves_a_polled_key_up_and_polling_moves_nothing_down(queue):
+async def test_an_edit_promotes_a_periodic_key_and_nothing_demotes_it(queue):
     queue.add("a", Lane.PERIODIC)
     queue.add("b", Lane.USER)
     queue.add("a", Lane.USER)
@@ -71,7 +71,7 @@ async def test_one_project_with_many_workloads_does_not_hold_up_another_with_one
     assert "small" in first_two
 
 
-async def test_a_delay_is_kept_and_an_earlier_wish_wins(queue):
+async def test_a_delay_is_kept_unless_an_earlier_time_is_asked_for(queue):
     clock = asyncio.get_running_loop().time
     began = clock()
     queue.add("a", Lane.PERIODIC, delay=300)
@@ -96,7 +96,7 @@ async def test_a_retry_planned_during_work_keeps_its_delay(queue):
     assert clock() - began == pytest.approx(7, abs=0.1)
 
 
-async def test_heavy_work_waits_until_nobody_is_served(queue):
+async def test_large_work_waits_until_other_work_is_done(queue):
     queue.add("large", Lane.LARGE)
     queue.add("edited", Lane.USER)
     edited = await queue.get()
@@ -110,7 +110,7 @@ async def test_heavy_work_waits_until_nobody_is_served(queue):
     assert (await waiting).key == "large"
 
 
-async def test_heavy_work_is_done_one_at_a_time(queue):
+async def test_large_work_is_done_one_at_a_time(queue):
     queue.add("large-1", Lane.LARGE)
     queue.add("large-2", Lane.LARGE)
     first = await queue.get()
@@ -124,7 +124,7 @@ async def test_heavy_work_is_done_one_at_a_time(queue):
     assert (await waiting).key == "large-2"
 
 
-async def test_heavy_work_is_not_starved_by_edits_that_never_end(queue):
+async def test_large_work_is_not_starved_by_endless_edits(queue):
     queue.add("large", Lane.LARGE)
     for n in range(100):
         queue.add(f"edit-{n}", Lane.USER)
