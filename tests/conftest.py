@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
@@ -22,9 +23,25 @@ def pytest_configure() -> None:
     asyncio.set_event_loop(None)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since tests wait as much as they work; but each has a control plane of its own."""
+    return min((os.cpu_count() or 1) + 1, 8)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A worker can only hand over what UTF-8 can hold, and some tests log what it cannot."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
+
+
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
-    """A running etcd and kube-apiserver with our CRDs installed, shared by the whole session."""
+    """A running etcd and kube-apiserver with our CRDs installed, shared by the whole session (of one worker).
+
+    One for all workers would save each a few seconds of CPU, and cost that its log grows and its end is nobody's.
+    """
     with ControlPlane() as running:
         running.install_crds()
         yield running

@@ -1,0 +1,1 @@
+"""Runs the tests again and again, to find those that cannot be trusted."""
