@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -126,3 +128,70 @@ def test_the_simulator_has_its_options(command):
     assert done.returncode == 0
     for option in ("--host", "--port", "--tls-cert", "--tls-key"):
         assert f"{option} " in done.stdout
+
+
+STRUCK = """
+import os, sys
+from runai_operator.__main__ import main
+
+number, (module, _, function) = int(sys.argv[1]), sys.argv[2].partition(":")
+
+def strike(frame, event, _):
+    if event == "call" and frame.f_code.co_qualname == function and frame.f_globals["__name__"] == module:
+        sys.setprofile(None)
+        os.kill(os.getpid(), number)
+
+sys.argv[1:] = ["run"]
+sys.setprofile(strike)
+sys.exit(main())
+"""
+"""The command, struck by a signal when a function is first called."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "runai_operator.main:<module>",
+        "runai_operator.main:run_operator",
+        "runai_operator.settings:Settings.from_environment",
+        "asyncio.runners:Runner.run",
+        "runai_operator.main:Operator.run",
+        "runai_operator.telemetry.server:TelemetryServer.__aenter__",
+        "runai_operator.main:Operator._bridge",
+        "runai_operator.kube.auth:KubeSession.close",
+        "runai_operator.stopping:StopSignals.ignore",
+    ],
+)
+def test_told_to_stop_at_any_moment_it_ends_with_zero(number, moment, tmp_path):
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(NOBODY_THERE))
+    env = os.environ | {
+        "RUNAI_BASE_URL": "http://127.0.0.1:9",
+        "RUNAI_ALLOW_HTTP": "true",
+        "RUNAI_CLIENT_ID": "a",
+        "RUNAI_CLIENT_SECRET": "b",
+        "OPERATOR_LISTEN": "127.0.0.1:0",
+        "OPERATOR_INSTALL_ID": "i",
+        "KUBECONFIG": str(kubeconfig),
+    }
+    command = [sys.executable, "-c", STRUCK, str(int(number)), moment]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        if moment.startswith(("runai_operator.kube.auth", "runai_operator.stopping")):
+            assert child.stdout is not None
+            child.stdout.readline()  # it runs; the second stop comes while it ends
+            child.send_signal(signal.SIGTERM)
+        output, _ = child.communicate(timeout=60)
+
+    assert child.returncode == 0, output
+    assert "Traceback" not in output
+
+
+NOBODY_THERE = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "x",
+    "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+    "clusters": [{"name": "x", "cluster": {"server": "http://127.0.0.1:9"}}],
+    "users": [{"name": "x", "user": {"token": "t"}}],
+}
