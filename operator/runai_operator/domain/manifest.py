@@ -1,4 +1,4 @@
-"""The manifest we submit: checked, marked as ours, hashed and encoded."""
+"""The manifest we submit: marked as ours, hashed and encoded. `checks` says whether it may be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.model import GROUP, Gvk, Json, OwnerMark
+from runai_operator.domain.model import GROUP, Json, OwnerMark
 
 OWNER_INSTALL = f"{GROUP}/owner-install"
 OWNER_NAMESPACE = f"{GROUP}/owner-namespace"
@@ -36,36 +36,6 @@ SERVER_OWNED = frozenset(
 """Metadata that belongs to an object in some cluster, left behind by copying it out of there."""
 
 HASH_VERSION = "v1"
-
-
-def check(manifest: object) -> Gvk:
-    """The kind of the manifest. Raises `InvalidWorkload`, saying what is wrong, for what cannot be submitted."""
-    if not isinstance(manifest, dict):
-        raise InvalidWorkload("the manifest must be one Kubernetes object: a mapping with apiVersion and kind")
-    api_version, kind = manifest.get("apiVersion"), manifest.get("kind")
-    for field, value in (("apiVersion", api_version), ("kind", kind)):
-        if not isinstance(value, str) or not value:
-            raise InvalidWorkload(f"the manifest has no {field}: give it as a string")
-    if str(kind).endswith("List") and "items" in manifest:
-        raise InvalidWorkload("the manifest is a list of objects: make one RunaiWorkload for each of them")
-    metadata = manifest.get("metadata")
-    if metadata is not None and not isinstance(metadata, dict):
-        raise InvalidWorkload("the manifest's metadata must be a mapping")
-    _check_metadata(metadata or {})
-    return Gvk.parse(str(api_version), str(kind))
-
-
-def _check_metadata(metadata: Json) -> None:
-    if metadata.get("generateName"):
-        raise InvalidWorkload(
-            "the manifest has metadata.generateName, which cannot be submitted exactly once: remove it, and set"
-            " spec.namePrefix if the name is to be made up"
-        )
-    if metadata.get("name") is not None and not isinstance(metadata["name"], str):
-        raise InvalidWorkload("the manifest's metadata.name must be a string")
-    for field in ("labels", "annotations"):
-        if metadata.get(field) is not None and not isinstance(metadata[field], dict):
-            raise InvalidWorkload(f"the manifest's metadata.{field} must be a mapping")
 
 
 def with_mark(manifest: Json, *, name: str, mark: OwnerMark) -> Json:

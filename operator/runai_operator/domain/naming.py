@@ -7,17 +7,20 @@ import re
 
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import Spec
+from runai_operator.text import clip, one_line
 
+NAME_LIMIT = 63
 PREFIX_LIMIT = 54
 """Longest `namePrefix`: a dash and eight characters follow, and Run:ai takes 63."""
 
-_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+NAME_RULE = f"at most {NAME_LIMIT} lower-case letters, digits and '-', the first a letter, the last no '-'"
 
 
 def external_name(*, name: str, spec: Spec, namespace: str, install: str) -> str:
     """`spec.name`, or `spec.namePrefix` with a short hash of who we are, or the object's own `name`.
 
-    Raises `InvalidWorkload` for a name that Run:ai would refuse.
+    Raises `InvalidWorkload` for a name that Run:ai would refuse. Whoever adopts a workload needs none: that has its own.
     """
     if spec.name is not None:
         made = spec.name
@@ -25,11 +28,10 @@ def external_name(*, name: str, spec: Spec, namespace: str, install: str) -> str
         made = f"{spec.name_prefix}-{_short_hash(install, namespace, name)}"
     else:
         made = name
-    if not _NAME.fullmatch(made):
-        raise InvalidWorkload(
-            f"{made} cannot be a name in Run:ai (at most 63 lower-case letters, digits and '-', the first a letter, the"
-            " last no '-'): set spec.name or spec.namePrefix"
-        )
+    fits = len(made) <= NAME_LIMIT and NAME.fullmatch(made)
+    if not fits and spec.workload_id is None:
+        shown = clip(one_line(made), NAME_LIMIT)
+        raise InvalidWorkload(f"{shown} cannot be a name in Run:ai ({NAME_RULE}): set spec.name or spec.namePrefix")
     return made
 
 

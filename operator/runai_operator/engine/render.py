@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
-from runai_operator.codecs.json import Unreadable
-from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES, TooMany, read_yaml
+from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES
+from runai_operator.domain import checks
 from runai_operator.domain import manifest as manifests
-from runai_operator.domain.errors import InvalidWorkload, TooLarge
-from runai_operator.domain.model import Json, OwnerMark, Project, SourceRef, Spec, Submission, Workload
+from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.model import OwnerMark, Project, SourceRef, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.state import Desired
 from runai_operator.engine.ports import Kube
@@ -77,15 +78,15 @@ class Renderer:
         long to read.
         """
         spec, ref = workload.spec, workload.ref
-        manifest, source = await self._manifest(spec, ref.namespace, large=large)
-        gvk = manifests.check(manifest)
+        place, manifest, source = await self._manifest(spec, ref.namespace, large=large)
+        gvk = checks.gvk_of(manifest, place=place)
         name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
         if spec.project_id is not None:
             project_id = spec.project_id
         elif spec.project_name is not None:
             project_id = await self._projects.resolve(spec.project_name, spec.cluster_id)
         else:
-            raise InvalidWorkload("no project is given: set spec.projectName or spec.projectId")
+            raise InvalidWorkload(checks.NO_PROJECT)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
         secret = source is not None and source[0].kind == "Secret"
         content = manifests.content_hash(
@@ -106,25 +107,20 @@ class Renderer:
 
     async def _manifest(
         self, spec: Spec, namespace: str, *, large: bool
-    ) -> tuple[Json, tuple[SourceRef, str | None] | None]:
+    ) -> tuple[str, Any, tuple[SourceRef, str | None] | None]:
+        """The field that gives the manifest, its value, and for another object's text which one at which version."""
         if spec.manifest is not None:
-            return spec.manifest, None
+            return checks.MANIFEST, spec.manifest, None
         if spec.manifest_yaml is not None:
-            return await _read(spec.manifest_yaml, large=large), None
+            return checks.MANIFEST_YAML, await _read(spec.manifest_yaml, checks.MANIFEST_YAML, large=large), None
         if spec.manifest_from is not None:
-            text = await self._kube.read_source(namespace, spec.manifest_from)
-            return await _read(text.text, large=large), (spec.manifest_from, text.version)
-        raise InvalidWorkload("no manifest is given: set one of spec.manifest, spec.manifestYaml, spec.manifestFrom")
+            source = await self._kube.read_source(namespace, spec.manifest_from)
+            manifest = await _read(source.text, checks.MANIFEST_FROM, large=large)
+            return checks.MANIFEST_FROM, manifest, (spec.manifest_from, source.version)
+        raise InvalidWorkload(checks.NO_MANIFEST)
 
 
-async def _read(text: str, *, large: bool) -> Json:
-    try:
-        if large:
-            read: Json = await asyncio.to_thread(read_yaml, text, max_nodes=FULL_NODES)
-        else:
-            read = read_yaml(text, max_nodes=QUICK_NODES)
-    except Unreadable as error:
-        raise InvalidWorkload(str(error)) from None
-    except TooMany as error:
-        raise TooLarge(str(error)) from None
-    return read
+async def _read(text: str, place: str, *, large: bool) -> Any:
+    if large:
+        return await asyncio.to_thread(checks.read_manifest, text, place=place, max_nodes=FULL_NODES)
+    return checks.read_manifest(text, place=place, max_nodes=QUICK_NODES)

@@ -11,11 +11,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from runai_operator.codecs.json import TooDeep, Unreadable, cut, decode_json
+from runai_operator.domain.checks import MANIFEST, TOO_DEEP, read_spec
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import (
     CONFIRM_DELETE_ANNOTATION,
@@ -26,19 +26,12 @@ from runai_operator.domain.model import (
     RECONCILE_ANNOTATION,
     VERSION,
     CRDState,
-    DeletionPolicy,
-    ExternalDeletionPolicy,
-    Json,
-    ManagementPolicy,
     Meta,
     Orphan,
     OwnerMark,
-    RecreatePolicy,
     Ref,
-    RerunPolicy,
     SourceRef,
     SourceText,
-    Spec,
     TableRow,
     Workload,
 )
@@ -94,9 +87,6 @@ COLUMNS = (
 METADATA_DEPTH = 100
 """Far above any honest metadata; what walks through metadata by recursion then has room."""
 _MANAGED_FIELDS = tuple(f"{prefix}metadata.managedFields" for prefix in ("", "object.", "items.*.", "rows.*.object."))
-_MANIFEST = "spec.manifest"
-
-Policy = TypeVar("Policy", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +140,14 @@ def decode_workload(data: bytes) -> Workload:
         data = cut(data, *_MANAGED_FIELDS)
     try:
         return workload_from_object(decode_json(data))
-    except TooDeep as error:
-        spec_error = f"spec.manifest is {error}: make it flatter, or put it into manifestYaml as text"
-        return workload_from_object(decode_json(cut(data, _MANIFEST)), spec_error=spec_error)
+    except TooDeep:
+        return workload_from_object(decode_json(cut(data, MANIFEST)), spec_error=TOO_DEEP.message)
 
 
 def workload_from_object(obj: Any, *, spec_error: str | None = None) -> Workload:
     """One RunaiWorkload. `spec_error` is what is already known to be wrong with it."""
     meta = meta_from_object(obj["metadata"])
-    spec, misfits = _spec(_mapping(obj.get("spec")))
+    spec, unreadable = read_spec(_mapping(obj.get("spec")))
     return Workload(
         ref=meta.ref,
         resource_version=meta.resource_version,
@@ -169,7 +158,7 @@ def workload_from_object(obj: Any, *, spec_error: str | None = None) -> Workload
         reconcile_token=meta.reconcile_token,
         spec=spec,
         status=_mapping(obj.get("status")),
-        spec_error=spec_error or ("; ".join(misfits) or None),
+        spec_error=spec_error or ("; ".join(finding.message for finding in unreadable) or None),
         deletion_requested=_moment(obj["metadata"].get("deletionTimestamp")),
     )
 
@@ -298,80 +287,6 @@ def is_in_groups(groups: Mapping[str, Any]) -> bool:
     """Whether the list of all groups knows our group in our version."""
     ours = [group["versions"] for group in groups["groups"] if group["name"] == GROUP]
     return any(version["version"] == VERSION for versions in ours for version in versions)
-
-
-def _spec(raw: Mapping[str, Any]) -> tuple[Spec, list[str]]:
-    """The spec, and what is wrong with it; a field that does not fit is as if it were not set."""
-    read = _Reader(raw)
-    spec = Spec(
-        manifest=read.object("manifest"),
-        manifest_yaml=read.text("manifestYaml"),
-        manifest_from=read.source("manifestFrom"),
-        project_name=read.text("projectName"),
-        project_id=read.text("projectId"),
-        cluster_id=read.text("clusterId"),
-        name=read.text("name"),
-        name_prefix=read.text("namePrefix"),
-        priority=read.text("priority"),
-        category=read.text("category"),
-        preemptibility=read.text("preemptibility"),
-        mnnvl=read.text("mnnvl"),
-        workload_id=read.text("workloadId"),
-        deletion_policy=read.policy("deletionPolicy", DeletionPolicy.DELETE),
-        management_policy=read.policy("managementPolicy", ManagementPolicy.MANAGE),
-        recreate_policy=read.policy("recreatePolicy", RecreatePolicy.NEVER),
-        rerun_policy=read.policy("rerunPolicy", RerunPolicy.NEVER),
-        external_deletion_policy=read.policy("externalDeletionPolicy", ExternalDeletionPolicy.REPORT),
-    )
-    return spec, read.misfits
-
-
-class _Reader:
-    """Reads fields by type and notes which do not fit. Values are never quoted: they may be anything."""
-
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        self._raw = raw
-        self.misfits: list[str] = []
-
-    def text(self, name: str) -> str | None:
-        value = self._raw.get(name)
-        if value is None or isinstance(value, str):
-            return value
-        self._misfit(name, "text")
-        return None
-
-    def object(self, name: str) -> Json | None:
-        value = self._raw.get(name)
-        if value is None or isinstance(value, dict):
-            return value
-        self._misfit(name, "an object")
-        return None
-
-    def policy(self, name: str, default: Policy) -> Policy:
-        words = list(type(default))
-        value = self._raw.get(name)
-        if value is None:
-            return default
-        if value not in words:
-            self._misfit(name, f"one of {', '.join(words)}")
-            return default
-        return type(default)(value)
-
-    def source(self, name: str) -> SourceRef | None:
-        value = self._raw.get(name)
-        if value is None:
-            return None
-        forms = {"ConfigMap": "configMapKeyRef", "Secret": "secretKeyRef"}
-        given = [(kind, _mapping(value)[form]) for kind, form in forms.items() if _mapping(value).get(form) is not None]
-        if len(given) == 1:
-            kind, reference = given[0][0], _mapping(given[0][1])
-            if isinstance(reference.get("name"), str) and isinstance(reference.get("key"), str):
-                return SourceRef(kind, reference["name"], reference["key"])
-        self._misfit(name, "one configMapKeyRef or secretKeyRef with name and key")
-        return None
-
-    def _misfit(self, name: str, wanted: str) -> None:
-        self.misfits.append(f"spec.{name} must be {wanted}")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

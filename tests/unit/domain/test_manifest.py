@@ -1,4 +1,4 @@
-"""What is submitted: checked, marked as ours, free of what must not travel, and hashed the same for the same content."""
+"""What is submitted: marked as ours, free of what must not travel, and hashed the same for the same content."""
 
 from __future__ import annotations
 
@@ -13,39 +13,11 @@ from runai_operator.codecs.json import MAX_DEPTH
 from runai_operator.codecs.yaml import read_yaml
 from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.model import Gvk, OwnerMark, Spec
+from runai_operator.domain.model import OwnerMark, Spec
 from runai_operator.domain.naming import PREFIX_LIMIT, external_name
 
 MARK = OwnerMark("install-1", "team-a", "train", "uid-1")
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {}}}
-
-
-@pytest.mark.parametrize(
-    ("manifest", "gvk"),
-    [(JOB, Gvk("batch", "v1", "Job")), ({"apiVersion": "v1", "kind": "Pod", "metadata": None}, Gvk("", "v1", "Pod"))],
-)
-def test_the_kind_is_read(manifest, gvk):
-    assert manifests.check(manifest) == gvk
-
-
-@pytest.mark.parametrize(
-    ("manifest", "why"),
-    [
-        pytest.param([JOB], "one Kubernetes object", id="a list"),
-        pytest.param("text", "one Kubernetes object", id="text"),
-        pytest.param({"kind": "Job"}, "no apiVersion", id="no apiVersion"),
-        pytest.param({"apiVersion": "batch/v1", "kind": ""}, "no kind", id="an empty kind"),
-        pytest.param({"apiVersion": 1, "kind": "Job"}, "no apiVersion", id="a number as apiVersion"),
-        pytest.param({"apiVersion": "v1", "kind": "List", "items": []}, "one RunaiWorkload for each", id="a List"),
-        pytest.param(JOB | {"metadata": "x"}, "metadata must be a mapping", id="metadata as text"),
-        pytest.param(JOB | {"metadata": {"generateName": "x-"}}, "namePrefix", id="a name to be made up"),
-        pytest.param(JOB | {"metadata": {"name": 1}}, "name must be a string", id="a number as name"),
-        pytest.param(JOB | {"metadata": {"labels": []}}, "labels must be a mapping", id="labels as list"),
-    ],
-)
-def test_what_cannot_be_submitted_is_told(manifest, why):
-    with pytest.raises(InvalidWorkload, match=why):
-        manifests.check(manifest)
 
 
 def test_our_mark_and_name_are_added_and_the_original_is_left_alone():
@@ -220,6 +192,10 @@ def test_the_longest_prefix_still_makes_a_name():
 def test_names_that_runai_refuses_are_refused_here(bad):
     with pytest.raises(InvalidWorkload, match=r"spec\.name"):
         name(Spec(name=bad))
+
+
+def test_an_object_that_adopts_may_have_any_name():
+    assert name(Spec(workload_id="9f55253e-11ed-47c7-acef-fc4054768dbc"), own="1.train") == "1.train"
 
 
 def test_the_hash_of_the_first_release_is_the_hash_of_this_one():
