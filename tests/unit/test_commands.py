@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from runai_operator import __version__
+from runai_operator.commands import orphans
+from runai_operator.domain.model import Orphan, OwnerMark
 
 BIN = Path(sys.executable).parent
 OPERATOR = {"as a command": [BIN / "runai-operator"], "as a module": [sys.executable, "-m", "runai_operator"]}
 SIMULATOR = {"as a command": [BIN / "runai-simulator"], "as a module": [sys.executable, "-m", "runai_simulator"]}
 
 
-def run(command, *arguments):
+def run(command, *arguments, **env):
     return subprocess.run(
-        [*command, *arguments], env={"COLUMNS": "200"}, capture_output=True, text=True, timeout=60, check=False
+        [*command, *arguments], env={"COLUMNS": "200"} | env, capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -37,6 +41,82 @@ def test_without_access_to_runai_one_line_says_what_is_missing(command):
     assert done.stdout == ""
     for name in ("RUNAI_BASE_URL", "RUNAI_CLIENT_ID", "RUNAI_CLIENT_SECRET"):
         assert name in done.stderr
+
+
+def test_orphans_are_listed_without_access_to_runai(tmp_path):
+    done = run(OPERATOR["as a module"], "orphans", KUBECONFIG=str(kubeconfig(tmp_path)))
+
+    assert done.returncode == 1, "it got as far as asking Kubernetes"
+    assert "the Kubernetes API cannot be reached" in done.stderr
+    assert "RUNAI_" not in done.stderr
+
+
+def test_deleting_orphans_needs_access_to_runai_and_says_all_that_is_wrong():
+    done = run(OPERATOR["as a module"], "orphans", "--delete", OPERATOR_NAMESPACES="A")
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    for name in ("OPERATOR_NAMESPACES", "RUNAI_BASE_URL", "RUNAI_CLIENT_ID", "RUNAI_CLIENT_SECRET"):
+        assert name in done.stderr
+
+
+def kubeconfig(folder):
+    """Of a server that is not there."""
+    path = folder / "config"
+    cluster = {"name": "a", "cluster": {"server": "http://127.0.0.1:9"}}
+    context = {"name": "a", "context": {"cluster": "a", "user": "a", "namespace": "runai"}}
+    user = {"name": "a", "user": {"token": "a"}}
+    path.write_text(json.dumps({"current-context": "a", "clusters": [cluster], "contexts": [context], "users": [user]}))
+    return path
+
+
+class Record:
+    """A record of orphans."""
+
+    def __init__(self, **known):
+        self.known = known
+
+    async def orphans(self):
+        return dict(self.known)
+
+    async def forget_orphan(self, uid):
+        self.known.pop(uid, None)
+
+
+LOST = Orphan(
+    OwnerMark("install-1", "team-a", "train", "uid-1"),
+    name="train",
+    project_id="17",
+    project_name=None,
+    workload_id=None,
+    why="RunaiUnavailable",
+    released=datetime(2026, 1, 15, 10, 30, tzinfo=UTC),
+)
+LINE = "uid-1  team-a/train  project=17  name=train  id=unknown  since=2026-01-15T10:30:00+00:00  (RunaiUnavailable)\n"
+
+
+async def test_every_orphan_has_a_line(capsys):
+    await orphans.tend(Record(**{"uid-2": None, "uid-1": LOST}), None, forget=[])
+
+    assert capsys.readouterr().out == f"{LINE}uid-2  unreadable entry: take it out with --forget uid-2\n"
+
+
+async def test_what_is_forgotten_is_not_listed(capsys):
+    record = Record(**{"uid-1": LOST})
+    await orphans.tend(record, None, forget=["uid-1"])
+
+    assert capsys.readouterr().out == "no orphans on record\n"
+    assert record.known == {}
+
+
+async def test_a_cleaner_says_what_became_of_each(capsys):
+    class Cleaner:
+        async def clean(self, orphan):
+            return f"cleaned {orphan.name}"
+
+    await orphans.tend(Record(**{"uid-2": None, "uid-1": LOST}), Cleaner(), forget=[])
+
+    assert capsys.readouterr().out.startswith(f"{LINE}  cleaned train\nuid-2")
 
 
 @pytest.mark.parametrize("command", SIMULATOR.values(), ids=SIMULATOR)
