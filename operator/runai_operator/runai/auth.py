@@ -9,24 +9,21 @@ import asyncio
 import json
 import logging
 import re
+from collections.abc import AsyncGenerator, Callable
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlencode
 
 import httpx
 
 from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import AccessDenied, BridgeError, Scope
+from runai_operator.domain.model import Json
 from runai_operator.runai.failures import Operation, failure
 from runai_operator.runai.transport import read_answer
 from runai_operator.runai.wire import Answer, number, read_jwt
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-    from pathlib import Path
-
-    from runai_operator.domain.model import Json
 
 log = logging.getLogger(__name__)
 

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
 
+import httpx
+
+from runai_operator.domain.model import Json, Project, Remote, RowPage, RowQuery, Submission
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
 from runai_operator.runai.failures import Operation, failure
 from runai_operator.runai.transport import Observer, Request, Timeouts, Transport, ignore, open_client, read_answer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    import httpx
-
-    from runai_operator.domain.model import Json, Project, Remote, RowPage, RowQuery, Submission
-    from runai_operator.runai.wire import Answer
+from runai_operator.runai.wire import Answer
 
 __all__ = ["Credentials", "Observer", "RunaiClient", "Timeouts"]
 

@@ -8,23 +8,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import httpx
 
 from runai_operator import __version__
 from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import BridgeError, Unavailable
+from runai_operator.domain.model import Json
 from runai_operator.runai.failures import FOREIGN, Operation, failure, outcome_word
 from runai_operator.runai.wire import Answer, parse, read_date
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from runai_operator.domain.model import Json
 
 ERROR_LIMIT = 64 * 1024
 """Most bytes read of an answer that is not a success."""

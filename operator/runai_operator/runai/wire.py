@@ -12,21 +12,17 @@ import base64
 import json
 import math
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.manifest import OWNER_ANNOTATIONS, read_mark
-from runai_operator.domain.model import Gvk, Project, Remote, Row, RowPage
+from runai_operator.domain.model import Gvk, Json, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.text import clip, one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from runai_operator.domain.model import Json, RowQuery, Submission
 
 PAGE = 500
 """Rows per page, the most that `GET /api/v1/workloads` allows."""
