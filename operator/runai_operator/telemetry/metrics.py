@@ -8,7 +8,8 @@ all and is held to this file by a test.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,9 +22,6 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 PHASES: Final = frozenset(
     {

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Self
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Self
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from runai_operator.telemetry.health import Check
 from runai_operator.telemetry.logs import one_line, redact
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from types import TracebackType
-
-    from prometheus_client import CollectorRegistry
-
-    from runai_operator.telemetry.health import Check
-
-    Checks = Callable[[], Sequence[Check]]
+Checks = Callable[[], Sequence[Check]]
 
 _SHUTDOWN_SECONDS = 0.2
 """Answers take milliseconds; whoever has not read theirs by then need not hold up the exit."""
