@@ -30,7 +30,7 @@ from runai_operator.kube.watch import WatchedResponse, WatchGuard, WatchState
 from runai_operator.kube.wire import meta_from_object
 from runai_operator.text import clip
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Observe = Callable[[str | None, Meta], None]
 """Told of each event: ADDED, MODIFIED, DELETED, or None for an object of a list. Returns at once and never raises."""
@@ -89,7 +89,7 @@ class Watcher:
             begun = time.monotonic()
             try:
                 if await self.served():
-                    logger.info("watching RunaiWorkloads in %s", ", ".join(self.namespaces) or "the whole cluster")
+                    log.info("watching RunaiWorkloads in %s", ", ".join(self.namespaces) or "the whole cluster")
                     reason, failed = await self._run_kopf(stop)
                     said = ""
                 else:
@@ -97,7 +97,7 @@ class Watcher:
             except BridgeError as error:
                 reason, failed = error.message, True
             if reason != said:
-                logger.warning("not watching: %s", reason)
+                log.warning("not watching: %s", reason)
                 said = reason
             failures = failures + 1 if failed and time.monotonic() - begun < STEADY else int(failed)
             await asyncio.sleep(backoff(failures) if failed else _jittered(SERVED_INTERVAL))

@@ -24,7 +24,7 @@ from runai_operator import __version__
 from runai_operator.domain.errors import KubernetesUnavailable
 from runai_operator.kube.failures import Call, failure
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 USER_AGENT = f"runai-operator/{__version__}"
 
@@ -170,7 +170,7 @@ class KubeSession:
             try:
                 self._authorization = await asyncio.to_thread(self._opened.authorization)
             except KubernetesUnavailable as error:
-                logger.warning("kept the old Kubernetes token: %s", error)
+                log.warning("kept the old Kubernetes token: %s", error)
 
     async def _reload(self, refused: str | None) -> bool:
         """Loads everything anew; true when there is now another token than the refused one."""
@@ -180,7 +180,7 @@ class KubeSession:
                 try:
                     access = await asyncio.to_thread(_Access, self._kubeconfig)
                 except KubernetesUnavailable as error:
-                    logger.warning("kept the old Kubernetes credentials: %s", error)
+                    log.warning("kept the old Kubernetes credentials: %s", error)
                 else:
                     await self._adopt(access)
             return self._authorization != refused

@@ -30,7 +30,7 @@ from runai_operator.codecs.json import Unreadable
 from runai_operator.kube.wire import METADATA, METADATA_DEPTH, METADATA_LIST, collection_path, decode_metadata
 from runai_operator.text import clip
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 WATCH_INTERVAL = 1.0
 """Least seconds between two watches of the same collection."""
@@ -202,6 +202,6 @@ def _readable(line: bytes) -> bytes:
         try:
             line = json.dumps(decode_metadata(line)).encode()
         except Unreadable as error:
-            logger.warning("left out an event that cannot be read: %s", clip(str(error), 200))
+            log.warning("left out an event that cannot be read: %s", clip(str(error), 200))
             return b""
     return line + b"\n" if line else b""
