@@ -154,7 +154,7 @@ sys.exit(main())
     [
         "runai_operator.main:<module>",
         "runai_operator.main:run_operator",
-        "runai_operator.settings:Settings.from_environment",
+        "runai_operator.settings:Environment.check",
         "asyncio.runners:Runner.run",
         "runai_operator.main:Operator.run",
         "runai_operator.telemetry.server:TelemetryServer.__aenter__",
@@ -181,7 +181,10 @@ def test_told_to_stop_at_any_moment_it_ends_with_zero(number, moment, tmp_path):
             assert child.stdout is not None
             child.stdout.readline()  # it runs; the second stop comes while it ends
             child.send_signal(signal.SIGTERM)
-        output, _ = child.communicate(timeout=60)
+        try:
+            output, _ = child.communicate(timeout=60)
+        finally:
+            child.kill()
 
     assert child.returncode == 0, output
     assert "Traceback" not in output

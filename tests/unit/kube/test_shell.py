@@ -15,6 +15,7 @@ from aiohttp import web
 
 from fakes.apiserver import COLLECTION, an_object, refusal
 from runai_operator import handlers
+from runai_operator.domain.requeue import SOON_CEILING
 from runai_operator.handlers import Watcher
 from runai_operator.kube import watch
 from runai_operator.kube.watch import WatchState
