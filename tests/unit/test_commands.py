@@ -49,7 +49,7 @@ def test_orphans_are_listed_without_access_to_runai(tmp_path):
     done = run(OPERATOR["as a module"], "orphans", KUBECONFIG=str(kubeconfig(tmp_path)))
 
     assert done.returncode == 1, "it got as far as asking Kubernetes"
-    assert "the Kubernetes API cannot be reached" in done.stderr
+    assert "The Kubernetes API cannot be reached" in done.stderr
     assert "RUNAI_" not in done.stderr
 
 

@@ -84,7 +84,7 @@ def decide(s: State) -> Action:
 
 def _next(s: State) -> Action:
     workload = s.workload
-    if workload.deleting:
+    if workload.meta.deleting:
         return finalize(s)
     if s.unusable is not None:
         return _not_connected(s, s.unusable)
@@ -93,7 +93,7 @@ def _next(s: State) -> Action:
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:
         return _observe(s)
     action = _submit(s) if s.workload_id is None else _maintain(s)
-    return _hold(action) if workload.paused else action
+    return _hold(action) if workload.meta.paused else action
 
 
 def _hold(action: Action) -> Action:
@@ -118,7 +118,7 @@ def _not_connected(s: State, error: BridgeError) -> Result:
 
 def _observe(s: State) -> Action:
     workload_id = s.workload.spec.workload_id
-    if s.workload.has_finalizer:
+    if s.workload.meta.has_finalizer:
         return RemoveFinalizer("the workload is only observed from now on")
     if workload_id is None:
         return _refuse(
@@ -171,7 +171,7 @@ def _intent_first(s: State) -> Action | None:
     """The two guarded writes that must stand before anything is sent."""
     if s.stored_status.not_submitted:
         return BeginSubmission()
-    if not s.workload.has_finalizer:
+    if not s.workload.meta.has_finalizer:
         return AddFinalizer()
     return None
 
@@ -337,7 +337,7 @@ def _maintain(s: State) -> Action:
         return RecordId()
     if s.adoption_pending:
         return _adopt_what_was_observed(s)
-    if not s.workload.has_finalizer:
+    if not s.workload.meta.has_finalizer:
         return AddFinalizer()
     return _follow_spec(s)
 
@@ -358,7 +358,7 @@ def _follow_spec(s: State) -> Action:
 
 def _may_be_outstanding(s: State) -> bool:
     recorded = s.stored_status
-    edited = s.workload.generation != recorded.observed_generation
+    edited = s.workload.meta.generation != recorded.observed_generation
     return edited or s.must_check_content or not recorded.delivered
 
 
@@ -378,9 +378,9 @@ def _follow_edit(s: State, desired: Desired) -> Action:
     same_identity = recorded.identity in (None, desired.identity(adopts=s.to_adopt is not None))
     if same is None:
         # Hashed by another version, which alone is no reason for a PUT; an edit of the spec is.
-        same = s.workload.generation == recorded.observed_generation
+        same = s.workload.meta.generation == recorded.observed_generation
     # Two edits since the last look: the one between may have been sent, and its answer lost in a crash.
-    may_have_sent_another = s.workload.generation > recorded.observed_generation + 1
+    may_have_sent_another = s.workload.meta.generation > recorded.observed_generation + 1
     if same and same_identity and (recorded.completed or not may_have_sent_another):
         return _look_after(s)
     if recorded.completed:
@@ -393,7 +393,7 @@ def _follow_edit(s: State, desired: Desired) -> Action:
 
 
 def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
-    edited = s.workload.generation != s.stored_status.observed_generation or not s.stored_status.delivered
+    edited = s.workload.meta.generation != s.stored_status.observed_generation or not s.stored_status.delivered
     if desired.from_source and not edited:
         return _look_after(s)
     if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:

@@ -32,11 +32,11 @@ from runai_operator.domain.state import Desired, Missing, State, desired_name, i
 def finalize(s: State) -> Action:
     """The next action for an object that is being deleted."""
     workload = s.workload
-    if not workload.has_finalizer:
+    if not workload.meta.has_finalizer:
         return Result(Verdict.IGNORED)
     if why := _nothing_to_delete(s):
         return RemoveFinalizer(why)
-    if workload.paused:
+    if workload.meta.paused:
         return _held("Paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is removed.")
     if s.unusable is not None:
         return Result(Verdict.DELETING, s.unusable)

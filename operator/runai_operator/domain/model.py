@@ -139,8 +139,8 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
-    """One RunaiWorkload, freshly read."""
+class Meta:
+    """The metadata of one RunaiWorkload: all that a metadata-only watch or a `Table` list shows of it."""
 
     ref: Ref
     resource_version: str
@@ -149,42 +149,29 @@ class Workload:
     finalizers: tuple[str, ...]
     paused: bool
     reconcile_token: str | None
-    spec: Spec
-    status: Mapping[str, Any]
-    """As stored, raw. Empty or without `conditions` when nobody has looked yet."""
-    spec_error: str | None = None
-    """Why `spec` could not be read (then it holds defaults), for the person who applied it."""
     deletion_requested: datetime | None = None
     """When somebody deleted it, in the API server's clock."""
 
     @property
     def has_finalizer(self) -> bool:
+        """Ours."""
         return FINALIZER in self.finalizers
-
-    @property
-    def meta(self) -> Meta:
-        return Meta(
-            self.ref,
-            self.resource_version,
-            self.generation,
-            self.deleting,
-            self.has_finalizer,
-            self.paused,
-            self.reconcile_token,
-        )
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
-    """What a metadata-only watch or a `Table` list shows of one RunaiWorkload: no body."""
+class Workload:
+    """One RunaiWorkload, freshly read."""
 
-    ref: Ref
-    resource_version: str
-    generation: int
-    deleting: bool
-    has_finalizer: bool
-    paused: bool
-    reconcile_token: str | None
+    meta: Meta
+    spec: Spec
+    status: Mapping[str, Any]
+    """As stored, raw. Empty or without `conditions` before the operator's first reconcile."""
+    spec_error: str | None = None
+    """Why `spec` could not be read (then it holds defaults), for the person who applied it."""
+
+    @property
+    def ref(self) -> Ref:
+        return self.meta.ref
 
 
 @dataclass(frozen=True, slots=True)

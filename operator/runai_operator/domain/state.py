@@ -225,7 +225,7 @@ class State:
     @property
     def asked(self) -> bool:
         """Somebody put a new token into the annotation that asks for a pass."""
-        return self.workload.reconcile_token not in (None, self.stored_status.handled_token)
+        return self.workload.meta.reconcile_token not in (None, self.stored_status.handled_token)
 
     @property
     def must_read(self) -> bool:
@@ -266,7 +266,7 @@ class State:
         Both the age of the deletion, which a restart does not shorten, and a trouble that this process has seen: a
         deletion that waited for something else is not given up at the first hiccup.
         """
-        requested = self.workload.deletion_requested
+        requested = self.workload.meta.deletion_requested
         if requested is None:
             return False
         release_after = self.limits.release_after
@@ -293,7 +293,13 @@ class State:
     def lacks_scheduling_message(self) -> bool:
         """The workload is pending and says nothing of itself, and the scheduler was not asked about this yet."""
         row, known = self.row, self.memory.scheduling
-        if row is None or row.phase != Phase.PENDING or row.phase_message or self.workload.deleting or self.unusable:
+        if (
+            row is None
+            or row.phase != Phase.PENDING
+            or row.phase_message
+            or self.workload.meta.deleting
+            or self.unusable
+        ):
             return False
         is_known = known is not None and known.pending_since == row.phase_updated_at
         return not is_known and ReadSchedulingMessages not in self.done
@@ -315,7 +321,7 @@ class State:
     def in_doubt(self) -> bool:
         """An attempt to create may have succeeded without our knowing: finalizer, but no id and no proof."""
         return (
-            self.workload.has_finalizer
+            self.workload.meta.has_finalizer
             and self.workload_id is None
             and not self.stored_status.not_submitted
             and not (self.is_first_attempt or self.absence_proven)

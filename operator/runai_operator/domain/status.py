@@ -114,10 +114,10 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     """
     status = mirrored(s)
     _record_delivery(status, s, end)
-    status["observedGeneration"] = s.workload.generation
+    status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
-    if s.workload.reconcile_token is not None:
-        status["lastHandledReconcileAt"] = s.workload.reconcile_token
+    if s.workload.meta.reconcile_token is not None:
+        status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
     if completed:
         status["phase"] = Phase.COMPLETED.value
@@ -211,7 +211,7 @@ def ready_condition(
             )
             return ReadyCondition("False", Reason.PAUSED, message, stalled=True)
     shown = _as_shown(status, silent=silent)
-    if s.workload.paused and shown.status == "True":
+    if s.workload.meta.paused and shown.status == "True":
         message = "Paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is removed."
         return ReadyCondition("True", Reason.PAUSED, message)
     return shown
@@ -326,7 +326,7 @@ def _conditions(
             "status": status,
             "reason": clip(str(reason), 256),
             "message": clip(message, MESSAGE_LIMIT),
-            "observedGeneration": s.workload.generation,
+            "observedGeneration": s.workload.meta.generation,
             "lastTransitionTime": _transition_time(s, kind, status, now),
         }
         for kind, status, reason, message in made

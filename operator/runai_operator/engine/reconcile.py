@@ -111,7 +111,7 @@ class Reconciler:
 
     def _begin(self, workload: Workload, memory: Memory, requests: Requests, row: Row | None) -> State:
         now = self._clock()
-        if workload.deleting and memory.deletion_seen_at is None:
+        if workload.meta.deleting and memory.deletion_seen_at is None:
             memory = replace(memory, deletion_seen_at=now)
         memory = replace(memory, pending_status=_still_pending(workload, memory))
         stored = {} if has_foreign_status(workload) else workload.status
@@ -143,7 +143,7 @@ class Reconciler:
                 s = replace(await self._perform(s, action, upstream), now=self._clock())
                 if isinstance(action, Writing):
                     did = type(action).__name__
-                if isinstance(action, RemoveFinalizer) and s.workload.deleting:
+                if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:
                     log.info("removed the finalizer: %s", action.why, extra=_about(s))
                     return Result(Verdict.RELEASED, did=did, memory=s.memory)
         except BridgeError as error:
@@ -178,7 +178,7 @@ class Reconciler:
         written = s
         if patch:
             written = replace(s, workload=await self._writer.status(s.workload, patch))
-        if end.not_submitted and s.workload.has_finalizer and s.workload_id is None:
+        if end.not_submitted and s.workload.meta.has_finalizer and s.workload_id is None:
             # Only over the version of the proof: it does not count if somebody has begun an attempt since.
             written = replace(
                 written, workload=await self._writer.finalizers(written.workload, _without_ours(s.workload))
@@ -222,7 +222,7 @@ class Reconciler:
             case MarkInDoubt():
                 return await self._do_write_submission(s, IN_DOUBT, MarkInDoubt)
             case AddFinalizer():
-                finalizers = (*s.workload.finalizers, FINALIZER)
+                finalizers = (*s.workload.meta.finalizers, FINALIZER)
                 return replace(
                     s, workload=await self._writer.finalizers(s.workload, finalizers), done=s.done | {AddFinalizer}
                 )
@@ -423,7 +423,7 @@ def _still_pending(workload: Workload, memory: Memory) -> Json:
 
 
 def _without_ours(workload: Workload) -> tuple[str, ...]:
-    return tuple(entry for entry in workload.finalizers if entry != FINALIZER)
+    return tuple(entry for entry in workload.meta.finalizers if entry != FINALIZER)
 
 
 def _once_more_failed(memory: Memory) -> Memory:

@@ -24,17 +24,21 @@ class Writer:
         """Replaces them if nobody wrote since `workload` was read; the workload as it is then."""
         version = await self._write(
             "finalizer",
-            lambda: self._kube.write_finalizers(workload.ref, finalizers, resource_version=workload.resource_version),
+            lambda: self._kube.write_finalizers(
+                workload.ref, finalizers, resource_version=workload.meta.resource_version
+            ),
         )
-        return replace(workload, finalizers=finalizers, resource_version=version)
+        meta = replace(workload.meta, finalizers=finalizers, resource_version=version)
+        return replace(workload, meta=meta)
 
     async def status(self, workload: Workload, patch: Mapping[str, Any]) -> Workload:
         """Merge patch of status (None removes a field) if nobody wrote since `workload` was read; as it is then."""
         version = await self._write(
             "status",
-            lambda: self._kube.write_status(workload.ref, patch, resource_version=workload.resource_version),
+            lambda: self._kube.write_status(workload.ref, patch, resource_version=workload.meta.resource_version),
         )
-        return replace(workload, status=overlay(workload.status, patch), resource_version=version)
+        meta = replace(workload.meta, resource_version=version)
+        return replace(workload, meta=meta, status=overlay(workload.status, patch))
 
     async def orphan(self, orphan: Orphan) -> bool:
         """Writes down what stays behind in Run:ai; False when the record is full."""

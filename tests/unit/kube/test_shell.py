@@ -65,7 +65,7 @@ class Shell:
 def shell(session, client, monkeypatch):
     """Not started yet; pauses are short, since they are not what is tested."""
     monkeypatch.setattr(handlers, "SERVED_INTERVAL", 0.05)
-    monkeypatch.setattr(handlers, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(handlers, "reconnect_after", lambda failures, jitter: 0.05)
     monkeypatch.setattr(watch, "WATCH_INTERVAL", 0.05)
     return Shell(session, client)
 
