@@ -190,7 +190,7 @@ class FakeKubeAccess:
 
         return await call(self._chance, effect, to_runai=False, name="write_finalizers")
 
-    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
+    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str) -> str:
         def effect() -> str:
             stored = self._guarded(ref, resource_version)
             merged = {key: value for key, value in {**stored.status, **patch}.items() if value is not None}
@@ -200,11 +200,11 @@ class FakeKubeAccess:
 
         return await call(self._chance, effect, to_runai=False, name="write_status")
 
-    def _guarded(self, ref: Ref, version: str | None) -> Stored:
+    def _guarded(self, ref: Ref, version: str) -> Stored:
         stored = self._kube.of(ref)
         if stored is None:
             raise Vanished("gone")
-        if version is not None and version != str(stored.version):
+        if version != str(stored.version):
             raise StaleObject("somebody wrote in between")
         return stored
 
