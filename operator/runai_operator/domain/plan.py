@@ -20,7 +20,9 @@ SYNC_REASONS = frozenset({Reason.SYNCED, Reason.SYNCING, Reason.SYNC_FAILED, Rea
 """Reasons of Synced that mirror Run:ai. Any other says that something is owed, or unknown."""
 RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.TROUBLE)
 """Reasons of a retry."""
-REFUSED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REFUSED)
+REFUSED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REFUSED) - {
+    Reason.CONNECTION_NOT_FOUND  # a restart is what brings a connection back
+}
 """Reasons of Ready that only a change here or in Run:ai clears. Beside a retry the last reading of Run:ai is owed."""
 
 
