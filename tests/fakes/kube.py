@@ -87,6 +87,7 @@ class FakeKube:
         self.orphans: dict[str, Orphan] = {}
         self.orphan_limit = 1000
         self.writes = 0
+        self.reads = 0
         self.sources: dict[str, SourceText] = {}
         """ConfigMaps by name: the text of any key, and the version."""
         self.released: list[Stored] = []
@@ -171,6 +172,7 @@ class FakeKubeAccess:
         del large
 
         def effect() -> Workload | None:
+            self._kube.reads += 1
             stored = self._kube.of(ref)
             return stored.as_read() if stored else None
 

@@ -18,6 +18,7 @@ from readers.combinations import GENERATION, Pass, passes, settled_status
 from runai_operator.domain.actions import Verdict
 from runai_operator.domain.model import Meta, Spec, TableRow
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
+from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import requeue_after
 
 ENDS = list(passes())
@@ -71,7 +72,8 @@ def expected(settled: Pass) -> Need:
         case _ if in_doubt(settled):
             return Need.PASS
         case Verdict.REJECTED:
-            return Need.PROBE
+            restart_may_help = settled.end.error.condition_reason == Reason.CONNECTION_NOT_FOUND
+            return Need.PASS if restart_may_help else Need.PROBE
         case Verdict.IN_SYNC | Verdict.DELIVERED if settled.end.outstanding:
             return Need.PASS
     return Need.READ if summary_after(settled).in_flight else Need.NOTHING
