@@ -13,9 +13,10 @@ from fakes.kube import FakeKube, Stored
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.model import DEFAULT_CONNECTION, Spec
+from runai_operator.domain.model import DEFAULT_CONNECTION, Spec, Workload
 from runai_operator.domain.state import Limits
 from runai_operator.engine.engine import Engine, EngineSettings
+from runai_operator.engine.ports import Kube, Runai
 from runai_simulator.switches import Switches
 
 EPOCH = 1_800_000_000.0
@@ -43,16 +44,30 @@ class Bench:
         await self.stop()
         chance = Chance()
         self.engine = Engine(
-            kube=self.kube.client(chance),
-            connections={DEFAULT_CONNECTION: self.runai.client(chance)},
+            kube=self.kube_access(chance),
+            connections=self.connections(chance),
             observer=self.observer,
             settings=settings_of(**settings),
             now=lambda: datetime.fromtimestamp(EPOCH + self.loop.time(), UTC),
             random=Random(1),
+            choose=self.choose,
         )
         self.chance = chance
         await self.engine.load()
         self.task = asyncio.create_task(self.engine.run())
+
+    def kube_access(self, chance: Chance) -> Kube:
+        """What the next process is given of Kubernetes."""
+        return self.kube.client(chance)
+
+    def connections(self, chance: Chance) -> dict[str, Runai]:
+        """What the next process is given of Run:ai."""
+        return {DEFAULT_CONNECTION: self.runai.client(chance)}
+
+    def choose(self, workload: Workload) -> str:
+        """The connection for a workload that was not submitted yet."""
+        del workload
+        return DEFAULT_CONNECTION
 
     async def stop(self) -> None:
         if self.task is not None:

@@ -77,6 +77,7 @@ class FakeKube:
         self.orphans: dict[str, Orphan] = {}
         self.orphan_limit = 1000
         self.writes = 0
+        self.reads = 0
         self.sources: dict[str, SourceText] = {}
         """ConfigMaps by name: the text of any key, and the version."""
         self.released: list[Stored] = []
@@ -161,6 +162,7 @@ class FakeKubeAccess:
         del large
 
         def effect() -> Workload | None:
+            self._kube.reads += 1
             stored = self._kube.of(ref)
             return stored.as_read() if stored else None
 
@@ -180,7 +182,7 @@ class FakeKubeAccess:
 
         return await call(self._chance, effect, to_runai=False, name="write_finalizers")
 
-    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
+    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str) -> str:
         def effect() -> str:
             stored = self._guarded(ref, resource_version)
             merged = {key: value for key, value in {**stored.status, **patch}.items() if value is not None}
@@ -190,11 +192,11 @@ class FakeKubeAccess:
 
         return await call(self._chance, effect, to_runai=False, name="write_status")
 
-    def _guarded(self, ref: Ref, version: str | None) -> Stored:
+    def _guarded(self, ref: Ref, version: str) -> Stored:
         stored = self._kube.of(ref)
         if stored is None:
             raise Vanished("gone")
-        if version is not None and version != str(stored.version):
+        if version != str(stored.version):
             raise StaleObject("somebody wrote in between")
         return stored
 

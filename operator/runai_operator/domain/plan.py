@@ -19,7 +19,11 @@ PHASE_REASONS = frozenset({reason for reason in Reason if reason.group is Group.
 SYNC_REASONS = frozenset({Reason.SYNCED, Reason.SYNCING, Reason.SYNC_FAILED, Reason.SYNC_NOT_REPORTED})
 """Reasons of Synced that mirror Run:ai. Any other says that something is owed, or unknown."""
 RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.TROUBLE)
-"""Reasons of a retry: what stands beside them is tried again, whether it counts as stalled by now or not."""
+"""Reasons of a retry."""
+REFUSED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REFUSED) - {
+    Reason.CONNECTION_NOT_FOUND  # a restart is what brings a connection back
+}
+"""Reasons of Ready that only a change here or in Run:ai clears. Beside a retry the last reading of Run:ai is owed."""
 
 
 class Need(StrEnum):
@@ -51,6 +55,8 @@ class StatusSummary:
     stalled: bool = False
     synced_reason: str | None = None
     submission: str | None = None
+    sent: bool = False
+    """Something was submitted for it, so our finalizer belongs on it; what is only observed has none."""
     pods: int | None = None
     gpus: str | None = None
     priority: str | None = None
@@ -80,6 +86,7 @@ class StatusSummary:
             stalled=cells.get("Stalled") == "True",
             synced_reason=cells.get("Synced Reason") or None,
             submission=cells.get("Submission") or None,
+            sent=bool(cells.get("Hash")),
             pods=cells.get("Pods"),
             gpus=cells.get("GPUs") or None,
             priority=cells.get("Priority") or None,
@@ -107,6 +114,7 @@ class StatusSummary:
             stalled=stalled.get("status") == "True",
             synced_reason=synced.get("reason"),
             submission=status.get("submission"),
+            sent=bool(status.get("submittedHash")),
             pods=status.get("runningPods"),
             gpus=status.get("allocatedGpus"),
             priority=status.get("priority"),
@@ -143,9 +151,11 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
         return Need.PASS
     if summary.synced_reason in SYNC_REASONS and summary.reason in PHASE_REASONS:
         return Need.READ if summary.in_flight else Need.NOTHING
-    if meta.paused and summary.reason == Reason.PAUSED:
-        return Need.NOTHING  # what is outstanding waits until somebody removes the annotation
-    return Need.PROBE if summary.stalled and summary.reason not in RETRY_REASONS else Need.PASS
+    if meta.paused and summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:
+        # What is outstanding waits until somebody removes the annotation; what is on its way is followed.
+        return Need.READ if summary.in_flight else Need.NOTHING
+    is_refused = summary.reason in REFUSED_REASONS and summary.synced_reason not in RETRY_REASONS
+    return Need.PROBE if is_refused else Need.PASS
 
 
 def _is_unseen(summary: StatusSummary, meta: Meta) -> bool:
@@ -156,7 +166,7 @@ def _is_unseen(summary: StatusSummary, meta: Meta) -> bool:
         or meta.reconcile_token not in (None, summary.handled_token)
         or (shows_pause and not meta.paused)
         or (meta.paused and summary.ready == "True" and not shows_pause)
-        or (summary.workload_id is not None and not meta.has_finalizer)
+        or (summary.workload_id is not None and summary.sent and not meta.has_finalizer)
     )
 
 

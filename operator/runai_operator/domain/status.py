@@ -152,6 +152,8 @@ def mirrored(s: State) -> Json:
         status.update(_shown(s.shown_row, _FROM_ROW))
     if status.get("workloadId"):
         status["ownerUid"] = s.workload.ref.uid
+        if s.workload_id is None:
+            status["connection"] = s.connection
     return status
 
 

@@ -1,4 +1,4 @@
-"""The fence: may this process write? One place through which every write to Kubernetes goes, and that the gates ask.
+"""The fence: may this process write? Every write to Kubernetes and every call to Run:ai goes through it.
 
 It is open for ever unless somebody limits it (a leader's lease will). What is under way when it closes is cancelled, so
 that a write that waits inside a client is never sent later.
@@ -14,23 +14,51 @@ from collections.abc import AsyncIterator, Callable
 from runai_operator.domain.errors import NotLeader
 
 
+class _Passage:
+    """One task on its way through the fence."""
+
+    def __init__(self, task: asyncio.Task[object]) -> None:
+        self._task, self._cancelled_before = task, task.cancelling()
+        self.is_cut = False
+
+    def cut(self) -> None:
+        """Takes effect before the task does another step, even if its turn has come already."""
+        self.is_cut = True
+        self._task.cancel()
+
+    def was_all(self) -> bool:
+        """Whether nobody else has cancelled the task; ends the cancellation of the passage."""
+        return self._task.uncancel() <= self._cancelled_before
+
+
 class Fence:
     """Open until a moment in loop seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._until = math.inf
-        self._held: set[asyncio.Timeout] = set()
+        self._passages: set[_Passage] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     def open_until(self, moment: float) -> None:
         """Write until `moment`; what is under way is given as long."""
         self._until = moment
-        for timeout in self._held:
-            timeout.reschedule(None if math.isinf(moment) else moment)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if moment <= self._clock():
+            self._cut()
+        elif not math.isinf(moment):
+            self._timer = asyncio.get_running_loop().call_at(moment, self._cut)
 
     def close(self) -> None:
-        """Nothing is written from now on."""
+        """Nothing is sent from now on. Not to be called from within a write."""
         self.open_until(self._clock())
+
+    def _cut(self) -> None:
+        for passage in self._passages:
+            passage.cut()
+        self._passages.clear()
 
     def left(self) -> float | None:
         """Seconds for which this process may write; None without a limit."""
@@ -38,18 +66,20 @@ class Fence:
 
     @contextlib.asynccontextmanager
     async def guarded(self) -> AsyncIterator[None]:
-        """For one write. Raises `NotLeader` when the fence is closed, or closes before the write has ended."""
+        """For one write or call. Raises `NotLeader` when the fence is closed, or closes before it has ended."""
         left = self.left()
         if left is not None and left <= 0:
             raise NotLeader("This process is not the leader: nothing is written.")
-        timeout = asyncio.timeout_at(None if left is None else self._until)
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("only a task can pass the fence")
+        passage = _Passage(task)
+        self._passages.add(passage)
         try:
-            async with timeout:
-                self._held.add(timeout)
-                yield
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            raise NotLeader("This process ceased to be the leader in the middle of a write.") from None
+            yield
+        except asyncio.CancelledError:
+            if passage.is_cut and passage.was_all():
+                raise NotLeader("This process ceased to be the leader in the middle of a write.") from None
+            raise
         finally:
-            self._held.discard(timeout)
+            self._passages.discard(passage)

@@ -15,7 +15,7 @@ import itertools
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
@@ -25,6 +25,7 @@ from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
     CircuitOpen,
+    NotLeader,
     OutcomeUnknown,
     Scope,
     Throttled,
@@ -152,12 +153,14 @@ class Gate(Runai):
         report: Callable[[str, bool], None],
         settings: GateSettings | None = None,
         fence: Callable[[], float | None] = _no_fence,
+        guarded: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:
         """`wake(uid)` has a parked object looked at; `report(call_class, up)` hears of changes, and once at the start.
 
-        `clock` in loop seconds; `fence` gives the seconds for which this process may still act, None for no limit.
+        `clock` in loop seconds; `fence` gives the seconds for which this process may still act, None for no limit;
+        `guarded` raises `NotLeader` where it may not, or no longer.
         """
-        self._runai, self._wake, self._clock, self._fence = runai, wake, clock, fence
+        self._runai, self._wake, self._clock, self._fence, self._guarded = runai, wake, clock, fence, guarded
         self._random, self._report, self._settings = random, report, settings or GateSettings()
         self._budget = TokenBucket(self._settings.budget, clock)
         self._lots: dict[str, _Lot] = {}
@@ -321,8 +324,10 @@ class Gate(Runai):
     async def _timed(self, call: _Call, make: Callable[[], Awaitable[T]], ends: float) -> T:
         seconds, is_fenced = self._left(ends)
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with asyncio.timeout(seconds) as limit, self._guarded():
                 return await make()
+        except NotLeader:
+            raise _Fenced from None
         except TimeoutError:
             if not limit.expired():  # the client's own, and a bug: it raises only errors of the domain
                 raise

@@ -184,6 +184,8 @@ class Reconciler:
                 written, workload=await self._writer.finalizers(written.workload, _without_ours(s.workload))
             )
         summary = StatusSummary.of_status(status, has_source=s.workload.spec.manifest_from is not None)
+        if s.workload_id is None:
+            summary = replace(summary, connection=s.connection)  # where it waits, if it has to
         self._log_change(s, summary, status)
         memory = self._remembered(s, end, summary, wrote=bool(patch))
         done = replace(end, memory=memory, meta=written.workload.meta, summary=summary)

@@ -47,6 +47,7 @@ class Upstream:
             random=random,
             report=lambda call_class, up: observer.circuit(name, call_class, up),
             fence=fence.left,
+            guarded=fence.guarded,
         )
         self.projects = Projects(self.gate, clock)
         self.reads = ReadScheduler(listener.read_due, clock)

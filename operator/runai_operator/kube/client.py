@@ -122,16 +122,13 @@ class KubeClient:
         patch = {"metadata": {"resourceVersion": resource_version, "finalizers": list(finalizers)}}
         return await self._patch(call, ref, workload_path(ref), patch)
 
-    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str | None) -> str:
-        """Merge patch of `status` (None removes a field), guarded when a version is given; returns the new version.
+    async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str) -> str:
+        """Merge patch of `status` (None removes a field) if nobody wrote since `resource_version`; returns the new one.
 
-        Without a guard the API server does not check the UID (it ignores that of a status patch), so an object that was
-        recreated under the same name takes the write; `Vanished` then reports it.
+        Raises as `write_finalizers` does.
         """
         call = Call("patch", f"{PLURAL}/status", ref.namespace, ref.name)
-        body: dict[str, Any] = {"status": patch}
-        if resource_version is not None:
-            body["metadata"] = {"resourceVersion": resource_version}
+        body = {"metadata": {"resourceVersion": resource_version}, "status": patch}
         return await self._patch(call, ref, f"{workload_path(ref)}/status", body)
 
     async def list_all(self) -> AsyncIterator[TableRow]:
