@@ -33,8 +33,8 @@ from runai_operator.telemetry.server import TelemetryServer
 log = logging.getLogger(__name__)
 
 WORKER_PATIENCE = 180.0
-"""Seconds without a pass taken or finished, while there is work, after which the process is called stuck; a pass makes
-a few calls of a minute at most each."""
+"""Seconds in which no pass begins or ends although there is work, after which the process counts as stuck; a pass makes
+a few calls of at most a minute each."""
 RETRY = 5.0
 
 
@@ -48,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("run", help="run the operator; it is configured by environment variables")
     orphans = commands.add_parser(
         "orphans",
-        help="list workloads that stayed in Run:ai although their RunaiWorkload had to be let go of",
-        description="Lists workloads that stayed in Run:ai although their RunaiWorkload had to be let go of, because"
+        help="list workloads that stayed in Run:ai although their RunaiWorkload had to be released",
+        description="Lists workloads that stayed in Run:ai although their RunaiWorkload had to be released, because"
         " Run:ai could not be used for longer than OPERATOR_RELEASE_AFTER. Configured as `run` is.",
     )
     orphans.add_argument(
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_operator(settings: Settings) -> int:
-    """Run until told to stop."""
+    """Runs until SIGTERM or SIGINT."""
     for sentence in unknown_variables(os.environ):
         log.warning("%s", sentence)
     code = _run(lambda: Operator(settings).run())
@@ -133,7 +133,7 @@ def _runai_client(settings: Settings, metrics: Metrics) -> RunaiClient:
 
 
 class Operator:
-    """Everything that runs, wired."""
+    """Everything that `run` needs, wired together."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -142,7 +142,7 @@ class Operator:
         self._engine: Engine | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+        """Serves until SIGTERM or SIGINT."""
         stop = asyncio.Event()
         stop_on_signals(stop)
         settings = self._settings
@@ -165,7 +165,7 @@ class Operator:
             await session.close()
 
     async def _bridge(self, session: KubeSession, runai: RunaiClient, stop: asyncio.Event) -> None:
-        """From the first word with the API server to the end."""
+        """Everything that needs the API server, from the first call to the end."""
         settings = self._settings
         await session.open()
         kube = KubeClient(
@@ -232,7 +232,7 @@ async def _served(kube: KubeClient) -> None:
 
 
 async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
-    """The answer, however long the API server takes to be there."""
+    """The answer, however long it takes until the API server gives one."""
     failures = 0
     while True:
         try:
@@ -244,7 +244,7 @@ async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def _until(stop: asyncio.Event, *jobs: Coroutine[Any, Any, None]) -> None:
-    """Runs the jobs until `stop` is set; an error of one ends all and is raised."""
+    """Runs the jobs until `stop` is set; an error in one of them ends all and is raised."""
     tasks = [asyncio.create_task(job) for job in jobs]
     stopping = asyncio.create_task(stop.wait())
     try:
