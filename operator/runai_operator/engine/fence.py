@@ -1,7 +1,7 @@
-"""The fence: may this process write? One place through which every write to Kubernetes goes, and that the gates ask.
+"""The fence: may this process write? Every write to Kubernetes goes through it, and the gates ask it.
 
-It is open for ever unless somebody limits it (a leader's lease will). What is under way when it closes is cancelled, so
-that a write that waits inside a client is never sent later.
+It is open for ever unless somebody limits it (a leader's lease will). Writes in flight are cancelled when it closes, so
+that one that waits inside a client is never sent later.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class Fence:
         self._held: set[asyncio.Timeout] = set()
 
     def open_until(self, moment: float) -> None:
-        """Write until `moment`; what is under way is given as long."""
+        """Allows writes until `moment`, those in flight too."""
         self._until = moment
         for timeout in self._held:
             timeout.reschedule(None if math.isinf(moment) else moment)
 
     def close(self) -> None:
-        """Nothing is written from now on."""
+        """Allows no writes from now on."""
         self.open_until(self._clock())
 
     def left(self) -> float | None:
