@@ -127,6 +127,6 @@ def _dump(value: Any, *, sort_keys: bool) -> bytes:
             value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, allow_nan=False
         ).encode()
     except UnicodeEncodeError:
-        raise InvalidWorkload("the manifest holds text that is no Unicode: half of a surrogate pair") from None
+        raise InvalidWorkload("The manifest holds text that is not valid Unicode (half of a surrogate pair). Correct it.") from None
     except ValueError:
-        raise InvalidWorkload("the manifest holds a number that is not finite: JSON has none") from None
+        raise InvalidWorkload("The manifest holds a number that is not finite, which JSON cannot express. Correct it.") from None
