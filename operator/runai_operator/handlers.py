@@ -11,8 +11,6 @@ import asyncio
 import itertools
 import logging
 import random
-import signal
-import threading
 import time
 from asyncio import FIRST_COMPLETED
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
@@ -23,10 +21,12 @@ from typing import Any, NoReturn
 
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import GROUP, PLURAL, VERSION, Meta
+from runai_operator.domain.requeue import reconnect_after, spread
 from runai_operator.kube.auth import USER_AGENT, KubeSession
 from runai_operator.kube.watch import WatchedResponse, WatchGuard, WatchState
 from runai_operator.kube.wire import meta_from_object
 from runai_operator.lean import absent
+from runai_operator.stopping import stop_on_signals
 from runai_operator.text import clip
 
 # kopf would load client libraries only to recognise their objects among its arguments.
@@ -49,8 +49,6 @@ KOPF_FOLDER = str(Path(kopf.__file__).parent)
 
 SERVED_INTERVAL = 2.0
 """Seconds between two checks whether the resource is served."""
-LONGEST_PAUSE = 30.0
-"""Most seconds between two attempts after a failure, ours and kopf's own."""
 STEADY = 60.0
 """Seconds after which a run counts as good, and the next pause is short again."""
 DEAF = 60.0
@@ -104,7 +102,8 @@ class Watcher:
                 log.warning("not watching: %s", reason)
                 said = reason
             failures = failures + 1 if failed and time.monotonic() - begun < STEADY else int(failed)
-            await asyncio.sleep(backoff(failures) if failed else _jittered(SERVED_INTERVAL))
+            pause = reconnect_after(failures, _jitter()) if failed else spread(SERVED_INTERVAL, _jitter())
+            await asyncio.sleep(pause)
 
     async def _run_kopf(self, stop: asyncio.Event) -> tuple[str, bool]:
         """One run of kopf, until it cannot go on; returns why, and whether that was a failure."""
@@ -166,13 +165,6 @@ class Watcher:
         return registry
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT set `stop` from now on; call in the running loop. Does nothing outside of the main thread."""
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-
-
 def configure(settings: kopf.OperatorSettings) -> None:
     """Reduces kopf to a watcher. The reasons were measured on a running kopf."""
     settings.scanning.disabled = True  # needs no right on namespaces and CustomResourceDefinitions
@@ -197,12 +189,7 @@ class Backoffs(Iterable[float]):
     """Endless, so that no outage ends kopf, and jittered."""
 
     def __iter__(self) -> Iterator[float]:
-        return map(backoff, itertools.count(1))
-
-
-def backoff(failures: int) -> float:
-    """Seconds to wait after so many failures in a row: 1, 2, 4 up to 30, minus up to half of it at random."""
-    return _jittered(min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 16)))
+        return (reconnect_after(failures, _jitter()) for failures in itertools.count(1))
 
 
 class LoginPace:
@@ -215,7 +202,7 @@ class LoginPace:
     def next_pause(self, now: float) -> float:
         """Seconds to wait: none for the first login and one long after, growing for those in quick succession."""
         self._quick = self._quick + 1 if now - self._last < STEADY else 0
-        pause = backoff(self._quick) if self._quick else 0.0
+        pause = reconnect_after(self._quick, _jitter()) if self._quick else 0.0
         self._last = now + pause
         return pause
 
@@ -243,5 +230,5 @@ def _runs_code_of(task: asyncio.Task[Any], folder: str) -> bool:
     return isinstance(coroutine, CoroutineType) and coroutine.cr_code.co_filename.startswith(folder)
 
 
-def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(0.5, 1)  # noqa: S311 - spreads load, hides nothing
+def _jitter() -> float:
+    return random.random()  # noqa: S311 - spreads load, hides nothing

@@ -5,26 +5,37 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
-from random import SystemRandom
+from random import SystemRandom, random
 from typing import Any
 
 from runai_operator import __version__
+from runai_operator.commands import orphans
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import DEFAULT_CONNECTION
+from runai_operator.domain.requeue import reconnect_after
 from runai_operator.domain.state import Limits
 from runai_operator.engine.engine import Engine, EngineSettings
 from runai_operator.engine.orphans import Cleaner
-from runai_operator.handlers import Watcher, backoff, stop_on_signals
+from runai_operator.handlers import Watcher
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.client import KubeClient
 from runai_operator.kube.watch import WatchState
 from runai_operator.runai.auth import Credentials
 from runai_operator.runai.client import RunaiClient
-from runai_operator.settings import Settings, SettingsError, unknown_variables
+from runai_operator.settings import (
+    Environment,
+    KubeAccess,
+    Logging,
+    RunaiAccess,
+    Settings,
+    SettingsError,
+    unknown_variables,
+)
+from runai_operator.stopping import StopSignals
 from runai_operator.telemetry.health import Check, LoopPulse, progress
 from runai_operator.telemetry.logs import configure
 from runai_operator.telemetry.metrics import Metrics
@@ -38,46 +49,66 @@ a few calls of at most a minute each."""
 RETRY = 5.0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 after SIGTERM or SIGINT, 2 for bad configuration, 1 for anything else."""
+def main(argv: Sequence[str] | None = None, *, signals: StopSignals | None = None) -> int:
+    """Exit code: 0 after SIGTERM or SIGINT, 2 for bad configuration, 1 for anything else. `signals` has listened for a stop
+    so far, if anybody did."""
+    given = _parser().parse_args(argv)
+    signals = signals or StopSignals()
+    commands = {"run": lambda: run_operator(signals), "orphans": lambda: tend_orphans(given)}
+    try:
+        return commands[given.command]()
+    except SettingsError as error:
+        print(f"runai-operator: {error}", file=sys.stderr)  # noqa: T201 - there is no log before there are settings
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="runai-operator", description="Bridges RunaiWorkload custom resources to the Run:ai Workloads V2 API."
     )
     parser.add_argument("--version", action="version", version=f"runai-operator {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run the operator; it is configured by environment variables")
-    orphans = commands.add_parser(
-        "orphans",
-        help="list workloads that stayed in Run:ai although their RunaiWorkload had to be released",
-        description="Lists workloads that stayed in Run:ai although their RunaiWorkload had to be released, because"
-        " Run:ai could not be used for longer than OPERATOR_RELEASE_AFTER. Configured as `run` is.",
+    orphans.add_arguments(
+        commands.add_parser("orphans", help=orphans.HELP, description=orphans.DESCRIPTION),
     )
-    orphans.add_argument(
-        "--delete",
-        action="store_true",
-        help="delete in Run:ai those that are still ours; settled ones leave the record",
-    )
-    orphans.add_argument("--forget", metavar="UID", nargs="+", default=[], help="only take these out of the record")
-    given = parser.parse_args(argv)
-    try:
-        settings = Settings.from_environment(os.environ)
-    except SettingsError as error:
-        print(f"runai-operator: {error}", file=sys.stderr)  # noqa: T201 - there is no log before there are settings
-        return 2
-    configure(settings.log_format, settings.log_level)
-    if given.command == "orphans":
-        return _run(lambda: tend_orphans(settings, delete=given.delete, forget=given.forget))
-    return run_operator(settings)
+    return parser
 
 
-def run_operator(settings: Settings) -> int:
-    """Runs until SIGTERM or SIGINT."""
-    for sentence in unknown_variables(os.environ):
+def run_operator(signals: StopSignals) -> int:
+    """Runs until SIGTERM or SIGINT. Raises `SettingsError`."""
+    settings = Settings.from_environment()
+    configure(settings.logging.log_format, settings.logging.log_level)
+    for sentence in unknown_variables():
         log.warning("%s", sentence)
-    code = _run(lambda: Operator(settings).run())
+    code = _run(lambda: Operator(settings, signals).run())
     if code == 0:
         log.info("stopped")
     return code
+
+
+def tend_orphans(given: argparse.Namespace) -> int:
+    """Needs access to Run:ai only for what uses it. Raises `SettingsError`."""
+    environment = Environment()
+    access, logs = KubeAccess.read(environment), Logging.read(environment)
+    runai_access = RunaiAccess.read(environment) if given.delete else None
+    environment.check()
+    configure(logs.log_format, logs.log_level)
+
+    async def tend() -> None:
+        async with AsyncExitStack() as stack:
+            session = KubeSession(access.kubeconfig)
+            stack.push_async_callback(session.close)
+            await session.open()
+            record = KubeClient(session, records_namespace=access.records_namespace or session.namespace)
+            cleaner = None
+            if runai_access is not None:
+                runai = _runai_client(runai_access, Metrics(__version__))
+                stack.push_async_callback(runai.aclose)
+                cleaner = Cleaner(record, runai)
+            await orphans.tend(record, cleaner, forget=given.forget)
+
+    return _run(tend)
 
 
 def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
@@ -92,89 +123,58 @@ def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
     return 0
 
 
-async def tend_orphans(settings: Settings, *, delete: bool, forget: Sequence[str]) -> None:
-    """Print the record of orphans, and clean or shorten it as asked. Raises the domain's errors."""
-    session = KubeSession(settings.kubeconfig)
-    runai = _runai_client(settings, Metrics(__version__))
-    try:
-        await session.open()
-        kube = KubeClient(session, records_namespace=settings.records_namespace or session.namespace)
-        for uid in forget:
-            await kube.forget_orphan(uid)
-        cleaner = Cleaner(kube, runai)
-        known = await kube.orphans()
-        for uid, orphan in sorted(known.items()):
-            if orphan is None:
-                print(f"{uid}  unreadable entry: take it out with --forget {uid}")  # noqa: T201
-                continue
-            owner, project = orphan.mark, orphan.project_name or orphan.project_id or "-"
-            released = orphan.released.isoformat() if orphan.released else "-"
-            line = f"{uid}  {owner.namespace}/{owner.name}  project={project}  name={orphan.name}"
-            print(f"{line}  id={orphan.workload_id or 'unknown'}  since={released}  ({orphan.why})")  # noqa: T201
-            if delete:
-                print(f"  {await cleaner.clean(orphan)}")  # noqa: T201
-        if not known:
-            print("no orphans on record")  # noqa: T201
-    finally:
-        await runai.aclose()
-        await session.close()
-
-
-def _runai_client(settings: Settings, metrics: Metrics) -> RunaiClient:
+def _runai_client(access: RunaiAccess, metrics: Metrics) -> RunaiClient:
     return RunaiClient(
-        base_url=settings.base_url,
-        credentials=Credentials(
-            settings.client_id, secret=settings.client_secret, secret_file=settings.client_secret_file
-        ),
-        ca_file=settings.ca_file,
-        allow_http=settings.base_url.startswith("http://"),
-        on_call=metrics.runai_call("default"),
+        base_url=access.base_url,
+        credentials=Credentials(access.client_id, secret=access.client_secret, secret_file=access.client_secret_file),
+        ca_file=access.ca_file,
+        allow_http=access.base_url.startswith("http://"),
+        on_call=metrics.runai_call(DEFAULT_CONNECTION),
     )
 
 
 class Operator:
     """Everything that `run` needs, wired together."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, signals: StopSignals) -> None:
+        self._settings, self._signals = settings, signals
         self._metrics = Metrics(__version__)
-        self._watch = WatchState(settings.namespaces)
+        self._watch = WatchState(settings.kube.namespaces)
         self._engine: Engine | None = None
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT."""
         stop = asyncio.Event()
-        stop_on_signals(stop)
-        settings = self._settings
+        self._signals.hand_on_to(stop)
+        listen, access = self._settings.operation.listen, self._settings.kube
         pulse = LoopPulse(self._metrics.loop_lag)
-        session = KubeSession(settings.kubeconfig, watches=len(settings.namespaces) or 1)
-        runai = _runai_client(settings, self._metrics)
+        session = KubeSession(access.kubeconfig, watches=len(access.namespaces) or 1)
         server = TelemetryServer(
             self._metrics.registry,
             healthy=lambda: self._healthy(pulse),
             ready=self._ready,
             measure=self._measure,
-            host=settings.listen.host,
-            port=settings.listen.port,
+            host=listen.host,
+            port=listen.port,
         )
         try:
             async with server:
-                await _until(stop, self._bridge(session, runai, stop), pulse.run())
+                await _until(stop, self._bridge(session, stop), pulse.run())
         finally:
-            await runai.aclose()
             await session.close()
+            self._signals.ignore()
 
-    async def _bridge(self, session: KubeSession, runai: RunaiClient, stop: asyncio.Event) -> None:
-        """Everything that needs the API server, from the first call to the end."""
-        settings = self._settings
+    async def _bridge(self, session: KubeSession, stop: asyncio.Event) -> None:
+        """From the first word with the API server to the end."""
+        settings, access = self._settings.operation, self._settings.kube
         await session.open()
         kube = KubeClient(
-            session, namespaces=settings.namespaces, records_namespace=settings.records_namespace or session.namespace
+            session, namespaces=access.namespaces, records_namespace=access.records_namespace or session.namespace
         )
         install = settings.install_id or await _patiently(lambda: kube.namespace_uid("kube-system"))
         engine = Engine(
             kube=kube,
-            connections={DEFAULT_CONNECTION: runai},
+            connections={DEFAULT_CONNECTION: _runai_client(self._settings.runai, self._metrics)},
             observer=self._metrics,
             settings=EngineSettings(
                 install=install,
@@ -190,20 +190,23 @@ class Operator:
             now=lambda: datetime.now(UTC),
             random=SystemRandom(),
         )
-        log.info("runai-operator %s bridges to %s as install %s", __version__, settings.base_url, install)
-        await _patiently(lambda: _served(kube))
-        await _patiently(engine.load)
-        self._engine = engine
-        watcher = Watcher(
-            session=session,
-            state=self._watch,
-            observe=engine.observe,
-            served=kube.resource_served,
-            namespaces=settings.namespaces,
-        )
-        async with asyncio.TaskGroup() as group:
-            group.create_task(engine.run())
-            group.create_task(watcher.run(stop))
+        async with aclosing(engine):
+            log.info(
+                "runai-operator %s bridges to %s as install %s", __version__, self._settings.runai.base_url, install
+            )
+            await _patiently(lambda: _served(kube))
+            await _patiently(engine.load)
+            self._engine = engine
+            watcher = Watcher(
+                session=session,
+                state=self._watch,
+                observe=engine.observe,
+                served=kube.resource_served,
+                namespaces=access.namespaces,
+            )
+            async with asyncio.TaskGroup() as group:
+                group.create_task(engine.run())
+                group.create_task(watcher.run(stop))
 
     def _healthy(self, pulse: LoopPulse) -> list[Check]:
         silent = self._engine.silent_for() if self._engine else 0.0
@@ -240,7 +243,7 @@ async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
         except BridgeError as error:
             failures += 1
             log.warning("%s", error.message)
-            await asyncio.sleep(min(RETRY, backoff(failures)))
+            await asyncio.sleep(min(RETRY, reconnect_after(failures, random())))  # noqa: S311 - spreads load, hides nothing
 
 
 async def _until(stop: asyncio.Event, *jobs: Coroutine[Any, Any, None]) -> None:

@@ -1,6 +1,7 @@
 """The environment, read once: every variable the operator knows, all checked together before anything starts.
 
-Only `main` imports this and passes the values on. `VARIABLES` is the one table of names, defaults and meanings; the
+Only `main` and the commands import this, and pass the values on; nothing else reads the environment. Settings come in
+groups, so that a command asks only for what it needs. `VARIABLES` is the one table of names, defaults and meanings; the
 reader takes its defaults from it and the documentation is held to it by a test.
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from runai_operator.text import clip
 
@@ -163,24 +164,91 @@ class Listen:
     port: int
 
 
+class Group:
+    """Settings that are needed together."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, environment: Environment) -> Self:
+        """The group; what is wrong is noted in `environment`, and then the group is not to be used."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Reads and checks the group, the named files included; raises `SettingsError` with all that is wrong."""
+        environment = Environment(env)
+        group = cls.read(environment)
+        environment.check()
+        return group
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Checked configuration. Intervals are seconds."""
+class KubeAccess(Group):
+    """How to reach the Kubernetes API, and where to look."""
+
+    kubeconfig: str | None
+    """A path, or several as `KUBECONFIG` joins them; None: in-cluster."""
+    namespaces: tuple[str, ...]
+    """Empty: the whole cluster."""
+    records_namespace: str | None
+    """None: that of the pod or of the kubeconfig's context."""
+
+    @classmethod
+    def read(cls, environment: Environment) -> Self:
+        return cls(
+            kubeconfig=environment.optional("KUBECONFIG", _kubeconfig),
+            namespaces=environment.optional("OPERATOR_NAMESPACES", _namespaces) or (),
+            records_namespace=environment.optional("OPERATOR_RECORDS_NAMESPACE", _namespace),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunaiAccess(Group):
+    """How to reach the Run:ai control plane."""
 
     base_url: str
-    """`scheme://host[:port]`, lower case, without a trailing slash."""
+    """`scheme://host[:port]`, lower case, without a trailing slash; plain http only where that was allowed."""
     client_id: str
     client_secret: str | None = field(repr=False)
     """Exactly one of this and `client_secret_file` is set."""
     client_secret_file: Path | None
     ca_file: Path | None
-    install_id: str | None
-    """None: the UID of the namespace `kube-system`."""
-    namespaces: tuple[str, ...]
-    """Empty: the whole cluster."""
-    listen: Listen
+
+    @classmethod
+    def read(cls, environment: Environment) -> Self:
+        client_secret, client_secret_file = environment.client_secret()
+        return cls(
+            base_url=environment.base_url(),
+            client_id=environment.value("RUNAI_CLIENT_ID", _required, ""),
+            client_secret=client_secret,
+            client_secret_file=client_secret_file,
+            ca_file=environment.optional("RUNAI_CA_FILE", _ca_file),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logging(Group):
+    """What is said while it runs."""
+
     log_format: LogFormat
     log_level: LogLevel
+
+    @classmethod
+    def read(cls, environment: Environment) -> Self:
+        return cls(
+            log_format=environment.value("OPERATOR_LOG_FORMAT", _log_format, LogFormat.JSON),
+            log_level=environment.value("OPERATOR_LOG_LEVEL", _log_level, LogLevel.INFO),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Group):
+    """How the operator works. Intervals are seconds."""
+
+    install_id: str | None
+    """None: the UID of the namespace `kube-system`."""
+    listen: Listen
     delta_interval: float
     sweep_interval: float
     stalled_after: float
@@ -188,42 +256,41 @@ class Settings:
     release_after: float
     delete_rate: int
     """Within a minute."""
-    records_namespace: str | None
-    """None: that of the pod or of the kubeconfig's context."""
-    kubeconfig: str | None
-    """A path, or several as `KUBECONFIG` joins them; None: in-cluster."""
 
     @classmethod
-    def from_environment(cls, env: Mapping[str, str]) -> Settings:
-        """Reads and checks everything, the named files included; raises `SettingsError` with all that is wrong."""
-        reader = _Reader(env)
-        client_secret, client_secret_file = reader.client_secret()
-        settings = cls(
-            base_url=reader.base_url(),
-            client_id=reader.value("RUNAI_CLIENT_ID", _required, ""),
-            client_secret=client_secret,
-            client_secret_file=client_secret_file,
-            ca_file=reader.optional("RUNAI_CA_FILE", _ca_file),
-            install_id=reader.optional("OPERATOR_INSTALL_ID", _install_id),
-            namespaces=reader.optional("OPERATOR_NAMESPACES", _namespaces) or (),
-            listen=reader.value("OPERATOR_LISTEN", _listen, Listen(None, 0)),
-            log_format=reader.value("OPERATOR_LOG_FORMAT", _log_format, LogFormat.JSON),
-            log_level=reader.value("OPERATOR_LOG_LEVEL", _log_level, LogLevel.INFO),
-            delta_interval=reader.interval("OPERATOR_DELTA_INTERVAL", "1s", "1h"),
-            sweep_interval=reader.interval("OPERATOR_SWEEP_INTERVAL", "10s", "24h"),
-            stalled_after=reader.interval("OPERATOR_STALLED_AFTER", "1s", "24h"),
-            grace_period=reader.interval("OPERATOR_GRACE_PERIOD", "1s", "1h"),
-            release_after=reader.interval("OPERATOR_RELEASE_AFTER", "1s", "8760h"),
-            delete_rate=reader.value("OPERATOR_DELETE_RATE", _rate, 0),
-            records_namespace=reader.optional("OPERATOR_RECORDS_NAMESPACE", _namespace),
-            kubeconfig=reader.optional("KUBECONFIG", _kubeconfig),
+    def read(cls, environment: Environment) -> Self:
+        return cls(
+            install_id=environment.optional("OPERATOR_INSTALL_ID", _install_id),
+            listen=environment.value("OPERATOR_LISTEN", _listen, Listen(None, 0)),
+            delta_interval=environment.interval("OPERATOR_DELTA_INTERVAL", "1s", "1h"),
+            sweep_interval=environment.interval("OPERATOR_SWEEP_INTERVAL", "10s", "24h"),
+            stalled_after=environment.interval("OPERATOR_STALLED_AFTER", "1s", "24h"),
+            grace_period=environment.interval("OPERATOR_GRACE_PERIOD", "1s", "1h"),
+            release_after=environment.interval("OPERATOR_RELEASE_AFTER", "1s", "8760h"),
+            delete_rate=environment.value("OPERATOR_DELETE_RATE", _rate, 0),
         )
-        if reader.problems:
-            raise SettingsError(reader.problems)
-        return settings
 
 
-def unknown_variables(env: Mapping[str, str]) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Group):
+    """Everything that `run` needs."""
+
+    runai: RunaiAccess
+    kube: KubeAccess
+    operation: Operation
+    logging: Logging
+
+    @classmethod
+    def read(cls, environment: Environment) -> Self:
+        return cls(
+            runai=RunaiAccess.read(environment),
+            kube=KubeAccess.read(environment),
+            operation=Operation.read(environment),
+            logging=Logging.read(environment),
+        )
+
+
+def unknown_variables(env: Mapping[str, str] = os.environ) -> list[str]:
     """One sentence for each `OPERATOR_*` variable that nobody reads, with the nearest known name where there is one."""
     known = [name.removeprefix(_OWN_PREFIX) for name in _DEFAULTS if name.startswith(_OWN_PREFIX)]
     sentences = []
@@ -241,15 +308,20 @@ def parse_duration(text: str) -> float:
     return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
 
 
-class _Reader:
+class Environment:
     """Reads variable by variable and collects what is wrong.
 
-    Where something is wrong a stand-in is returned, so that reading goes on; it is never used.
+    Where something is wrong a stand-in is returned, so that reading goes on; whoever reads calls `check` before using it.
     """
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str] = os.environ) -> None:
         self._env = env
         self.problems: list[str] = []
+
+    def check(self) -> None:
+        """Raises `SettingsError` if anything was wrong."""
+        if self.problems:
+            raise SettingsError(self.problems)
 
     def text(self, name: str) -> str:
         return self._env.get(name, "").strip() or _DEFAULTS[name]

@@ -1,5 +1,6 @@
 """Settings: what the environment may say, and what a person is told when it is wrong."""
 
+import ast
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -7,9 +8,14 @@ from pathlib import Path
 import certifi
 import pytest
 
+from runai_operator import settings as settings_module
 from runai_operator.settings import (
     VARIABLES,
+    KubeAccess,
     Listen,
+    Logging,
+    Operation,
+    RunaiAccess,
     Settings,
     SettingsError,
     parse_duration,
@@ -39,24 +45,25 @@ def test_access_to_runai_is_all_that_must_be_set():
     read = settings()
 
     assert read == Settings(
-        base_url="https://tenant.run.ai",
-        client_id="operator",
-        client_secret=SECRET,
-        client_secret_file=None,
-        ca_file=None,
-        install_id=None,
-        namespaces=(),
-        listen=Listen(None, 8080),
-        log_format="json",
-        log_level="info",
-        delta_interval=5,
-        sweep_interval=300,
-        stalled_after=600,
-        grace_period=60,
-        release_after=86400,
-        delete_rate=100,
-        records_namespace=None,
-        kubeconfig=None,
+        runai=RunaiAccess(
+            base_url="https://tenant.run.ai",
+            client_id="operator",
+            client_secret=SECRET,
+            client_secret_file=None,
+            ca_file=None,
+        ),
+        kube=KubeAccess(kubeconfig=None, namespaces=(), records_namespace=None),
+        operation=Operation(
+            install_id=None,
+            listen=Listen(None, 8080),
+            delta_interval=5,
+            sweep_interval=300,
+            stalled_after=600,
+            grace_period=60,
+            release_after=86400,
+            delete_rate=100,
+        ),
+        logging=Logging(log_format="json", log_level="info"),
     )
 
 
@@ -88,45 +95,101 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
     )
 
     assert read == Settings(
-        base_url="http://127.0.0.1:9000",
-        client_id="operator",
-        client_secret=None,
-        client_secret_file=secret,
-        ca_file=Path(certifi.where()),
-        install_id="blue",
-        namespaces=("team-a", "team-b"),
-        listen=Listen("::1", 0),
-        log_format="text",
-        log_level="debug",
-        delta_interval=1,
-        sweep_interval=90,
-        stalled_after=120,
-        grace_period=90,
-        release_after=7200,
-        delete_rate=0,
-        records_namespace="runai",
-        kubeconfig=f"{tmp_path / 'missing'}:{kubeconfig}",
+        runai=RunaiAccess(
+            base_url="http://127.0.0.1:9000",
+            client_id="operator",
+            client_secret=None,
+            client_secret_file=secret,
+            ca_file=Path(certifi.where()),
+        ),
+        kube=KubeAccess(
+            kubeconfig=f"{tmp_path / 'missing'}:{kubeconfig}",
+            namespaces=("team-a", "team-b"),
+            records_namespace="runai",
+        ),
+        operation=Operation(
+            install_id="blue",
+            listen=Listen("::1", 0),
+            delta_interval=1,
+            sweep_interval=90,
+            stalled_after=120,
+            grace_period=90,
+            release_after=7200,
+            delete_rate=0,
+        ),
+        logging=Logging(log_format="text", log_level="debug"),
     )
+
+
+@pytest.mark.parametrize(
+    ("group", "wrong"),
+    [
+        (KubeAccess, {"OPERATOR_NAMESPACES": "A"}),
+        (RunaiAccess, {"RUNAI_BASE_URL": ""}),
+        (Operation, {"OPERATOR_DELETE_RATE": "-1"}),
+        (Logging, {"OPERATOR_LOG_LEVEL": "loud"}),
+    ],
+)
+def test_a_group_is_read_alone_and_minds_only_its_own_variables(group, wrong):
+    everything_else = {variable.name: "/nowhere\n/at all" for variable in VARIABLES}
+    own = asked_for_by(group)
+    fine = {name: value for name, value in everything_else.items() if name not in own} | (
+        ACCESS if group is RunaiAccess else {}
+    )
+
+    assert group.from_environment(fine) in vars_of(settings())
+    with pytest.raises(SettingsError, match=f"^{next(iter(wrong))} "):
+        group.from_environment(fine | wrong)
+
+
+def test_the_groups_share_no_variable():
+    asked = [name for group in (KubeAccess, RunaiAccess, Operation, Logging) for name in asked_for_by(group)]
+
+    assert sorted(asked) == sorted(variable.name for variable in VARIABLES)
+
+
+def vars_of(read):
+    return [getattr(read, field.name) for field in fields(read)]
 
 
 def test_an_empty_or_blank_variable_counts_as_not_set():
     assert Settings.from_environment({v.name: " \n" for v in VARIABLES} | ACCESS) == settings()
 
 
+class Asked(dict):
+    """An environment that notes what it is asked for."""
+
+    def __init__(self):
+        super().__init__(ACCESS)
+        self.names = set()
+
+    def get(self, key, default=None):
+        self.names.add(key)
+        return super().get(key, default)
+
+
+def asked_for_by(group) -> set[str]:
+    env = Asked()
+    group.from_environment(env)
+    return env.names
+
+
 def test_exactly_the_variables_of_the_table_are_read():
-    class StoredStatus(dict):
-        asked: set[str]
+    assert asked_for_by(Settings) == {variable.name for variable in VARIABLES}
 
-        def get(self, key, default=None):
-            self.asked.add(key)
-            return super().get(key, default)
 
-    env = StoredStatus(ACCESS)
-    env.asked = set()
+def test_nothing_but_the_settings_reads_the_environment():
+    """Libraries do, for proxies and the like."""
+    package = Path(settings_module.__file__).parent
+    readers = {
+        path.name
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute | ast.Name)
+        and getattr(node, "attr", getattr(node, "id", "")) in {"environ", "environb", "getenv", "getenvb"}
+    }
 
-    Settings.from_environment(env)
-
-    assert env.asked == {variable.name for variable in VARIABLES}
+    assert readers == {"settings.py"}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +204,7 @@ def test_exactly_the_variables_of_the_table_are_read():
     ],
 )
 def test_the_base_url_is_normalised(given, normalised):
-    assert settings(RUNAI_BASE_URL=given).base_url == normalised
+    assert settings(RUNAI_BASE_URL=given).runai.base_url == normalised
 
 
 @pytest.mark.parametrize(
@@ -179,7 +242,7 @@ def test_a_base_url_with_anything_but_an_address_is_refused_without_repeating_it
     ],
 )
 def test_the_address_to_listen_at_is_understood(text, listen):
-    assert settings(OPERATOR_LISTEN=text).listen == listen
+    assert settings(OPERATOR_LISTEN=text).operation.listen == listen
 
 
 @pytest.mark.parametrize(
@@ -228,15 +291,15 @@ def documented_bounds():
 def test_an_interval_is_accepted_within_its_documented_bounds_and_refused_beyond(name, low, high):
     field = name.removeprefix("OPERATOR_").lower()
 
-    assert getattr(settings(**{name: low}), field) == parse_duration(low)
-    assert getattr(settings(**{name: high}), field) == parse_duration(high)
+    assert getattr(settings(**{name: low}).operation, field) == parse_duration(low)
+    assert getattr(settings(**{name: high}).operation, field) == parse_duration(high)
     below, above = f"{parse_duration(low) - 0.1:.3f}s", f"{high}1ms"
     assert refusal(**{name: below}) == f"{name} is {below!r}, but must be from {low} to {high}"
     assert refusal(**{name: above}) == f"{name} is {above!r}, but must be from {low} to {high}"
 
 
 def test_all_intervals_have_documented_bounds():
-    intervals = {field.name for field in fields(Settings) if field.type == "float"}
+    intervals = {field.name for field in fields(Operation) if field.type == "float"}
 
     assert intervals == {param.values[0].removeprefix("OPERATOR_").lower() for param in documented_bounds()}
 
@@ -361,8 +424,8 @@ def test_all_that_is_wrong_is_said_at_once_on_one_line():
         "RUNAI_BASE_URL",
         "RUNAI_CLIENT_ID",
         "OPERATOR_LISTEN",
-        "OPERATOR_LOG_LEVEL",
         "OPERATOR_SWEEP_INTERVAL",
+        "OPERATOR_LOG_LEVEL",
     ]
     assert str(refused.value) == "; ".join(refused.value.problems)
     assert "\n" not in str(refused.value)
@@ -372,7 +435,7 @@ def test_all_that_is_wrong_is_said_at_once_on_one_line():
 def test_the_client_secret_shows_in_no_form_of_the_settings():
     read = settings()
 
-    assert read.client_secret == SECRET
+    assert read.runai.client_secret == SECRET
     assert SECRET not in f"{read} {read!r}"
 
 
