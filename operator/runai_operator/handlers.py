@@ -1,8 +1,8 @@
 """The kopf shell: runs kopf as a watcher that notifies the engine of changes, and restarts it when it ends.
 
-Admitted here: everything that knows kopf. No decisions, no calls to the API server but kopf's own, and those only read.
-kopf keeps no state in the cluster (null storages), posts nothing, peers with nobody; `kube.watch` stands between it and
-the API server. What happens to an object is one synchronous call: `observe(type, meta)`.
+Admitted here: everything that knows kopf. No decisions, and no calls to the API server except those of kopf, which only
+read. kopf keeps no state in the cluster (null storages), posts nothing and has no peers; `kube.watch` stands between it
+and the API server. What happens to an object is one synchronous call: `observe(type, meta)`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from runai_operator.lean import absent
 from runai_operator.stopping import stop_on_signals
 from runai_operator.text import clip
 
-# kopf would load client libraries only to recognise their objects among those that it is given.
+# kopf would load client libraries only to recognise their objects among its arguments.
 with absent("kubernetes", "kubernetes_asyncio", "pykube"):
     import kopf
 
 log = logging.getLogger(__name__)
 
 Observe = Callable[[str | None, Meta], None]
-"""Called with each event: ADDED, MODIFIED, DELETED, or None for an object of a list. Returns at once, never raises."""
+"""Called with each event: ADDED, MODIFIED, DELETED, or None for an object in a list. Returns at once, never raises."""
 
 KOPF_USER_AGENT = f"kopf via {USER_AGENT}"
 """Distinguishes kopf's requests from ours in an audit log."""
@@ -52,17 +52,17 @@ SERVED_INTERVAL = 2.0
 STEADY = 60.0
 """Seconds after which a run counts as good, and the next pause is short again."""
 DEAF = 60.0
-"""Seconds without any request, before the first list, after which kopf is restarted: it then found nothing to watch
+"""Seconds without a request, before the first list, after which kopf is restarted: then it has found nothing to watch
 (the resource was served too late for its scan)."""
 CHECK_INTERVAL = 5.0
 """Seconds between two checks whether kopf still makes requests."""
 SILENT = 400.0
-"""As `DEAF`, once it watches: every watch is reopened after 290 seconds."""
+"""Like `DEAF`, once kopf watches: every watch is reopened after 290 seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watcher:
-    """Keeps kopf watching RunaiWorkloads, and `state` true."""
+    """Keeps kopf watching RunaiWorkloads, and `state` up to date."""
 
     session: KubeSession
     state: WatchState
@@ -118,7 +118,7 @@ class Watcher:
             standalone=True,
         )
         stop_on_signals(stop)
-        # Not `kopf.run_tasks`: it treats every task started meanwhile as its own, to wait for and to cancel at the end.
+        # Not `kopf.run_tasks`, which waits for every task that was started meanwhile, and cancels it at the end.
         over = asyncio.create_task(guard.over.wait())
         ended, silent = False, False
         try:
@@ -166,12 +166,12 @@ class Watcher:
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
-    """Makes kopf a mere watcher. The reasons were measured on a running one."""
+    """Reduces kopf to a watcher. The reasons were measured on a running kopf."""
     settings.scanning.disabled = True  # needs no right on namespaces and CustomResourceDefinitions
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = NoDiffBase([])
     settings.persistence.progress_storage = kopf.MultiProgressStorage([])
-    settings.persistence.finalizer = "-"  # no valid name of a finalizer; kopf would remove its own where it finds it
+    settings.persistence.finalizer = "-"  # not a valid finalizer; kopf would remove its own wherever it finds it
     settings.persistence.consistency_timeout = 0
     settings.process.ultimate_exiting_timeout = None  # it would kill the process ten minutes after a restart of kopf
     settings.queueing.idle_timeout = 0.2  # how long kopf holds the last event of each object
@@ -186,7 +186,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
 
 
 class Backoffs(Iterable[float]):
-    """Endless, so that an outage of any length does not end kopf, and jittered."""
+    """Endless, so that no outage ends kopf, and jittered."""
 
     def __iter__(self) -> Iterator[float]:
         return (reconnect_after(failures, _jitter()) for failures in itertools.count(1))
@@ -208,7 +208,7 @@ class LoginPace:
 
 
 class NoDiffBase(kopf.MultiDiffBaseStorage):
-    """No storages, and nothing to compare with what they do not hold; the base class would copy every object."""
+    """No storages, and so nothing to compare; the base class would copy every object."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence()
@@ -221,7 +221,7 @@ async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> list[Any]:
 
 
 def _left_by_kopf() -> list[asyncio.Task[Any]]:
-    """Tasks of kopf that its main tasks did not end: those of a scan in progress, which would go on for ever."""
+    """Tasks of kopf that its main tasks did not end: those of a scan in progress would go on for ever."""
     return [task for task in asyncio.all_tasks() if _runs_code_of(task, KOPF_FOLDER)]
 
 

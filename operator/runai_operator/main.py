@@ -44,8 +44,8 @@ from runai_operator.telemetry.server import TelemetryServer
 log = logging.getLogger(__name__)
 
 WORKER_PATIENCE = 180.0
-"""Seconds without a pass taken or finished, while there is work, after which the process is called stuck; a pass makes
-a few calls of a minute at most each."""
+"""Seconds in which no pass begins or ends although there is work, after which the process counts as stuck; a pass makes
+a few calls of at most a minute each."""
 RETRY = 5.0
 
 
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def run_operator(signals: StopSignals) -> int:
-    """Run until told to stop. Raises `SettingsError`."""
+    """Runs until SIGTERM or SIGINT. Raises `SettingsError`."""
     settings = Settings.from_environment()
     configure(settings.logging.log_format, settings.logging.log_level)
     for sentence in unknown_variables():
@@ -88,7 +88,7 @@ def run_operator(signals: StopSignals) -> int:
 
 
 def tend_orphans(given: argparse.Namespace) -> int:
-    """Access to Run:ai is asked for only where it is used. Raises `SettingsError`."""
+    """Needs access to Run:ai only for what uses it. Raises `SettingsError`."""
     environment = Environment()
     access, logs = KubeAccess.read(environment), Logging.read(environment)
     runai_access = RunaiAccess.read(environment) if given.delete else None
@@ -134,7 +134,7 @@ def _runai_client(access: RunaiAccess, metrics: Metrics) -> RunaiClient:
 
 
 class Operator:
-    """Everything that runs, wired."""
+    """Everything that `run` needs, wired together."""
 
     def __init__(self, settings: Settings, signals: StopSignals) -> None:
         self._settings, self._signals = settings, signals
@@ -143,7 +143,7 @@ class Operator:
         self._engine: Engine | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+        """Serves until SIGTERM or SIGINT."""
         stop = asyncio.Event()
         self._signals.hand_on_to(stop)
         listen, access = self._settings.operation.listen, self._settings.kube
@@ -235,7 +235,7 @@ async def _served(kube: KubeClient) -> None:
 
 
 async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
-    """The answer, however long the API server takes to be there."""
+    """The answer, however long it takes until the API server gives one."""
     failures = 0
     while True:
         try:
@@ -247,7 +247,7 @@ async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def _until(stop: asyncio.Event, *jobs: Coroutine[Any, Any, None]) -> None:
-    """Runs the jobs until `stop` is set; an error of one ends all and is raised."""
+    """Runs the jobs until `stop` is set; an error in one of them ends all and is raised."""
     tasks = [asyncio.create_task(job) for job in jobs]
     stopping = asyncio.create_task(stop.wait())
     try:

@@ -1,7 +1,7 @@
 """SIGTERM and SIGINT, from the first line of the command to its last.
 
-Imports only what costs nothing: most of a start is spent importing, and a stop must be heard by then. As process 1 of a
-container, one that does not listen yet would not even die of them.
+Imports only what costs nothing: most of a start is spent importing, and a stop must not be lost meanwhile. As process 1
+of a container, one without handlers would not even end on them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class StopSignals:
             stop.set()
 
     def ignore(self) -> None:
-        """The process is ending. Call in the running loop, which would else restore what kills it."""
+        """The process is ending. Call in the running loop, which would otherwise restore the default handlers."""
         if _is_main_thread():
             for number in SIGNALS:
                 asyncio.get_running_loop().remove_signal_handler(number)
@@ -47,5 +47,5 @@ class StopSignals:
 
 
 def _is_main_thread() -> bool:
-    """Python takes signal handlers nowhere else; tests run commands in other threads."""
+    """Python allows signal handlers nowhere else; tests run commands in other threads."""
     return threading.current_thread() is threading.main_thread()

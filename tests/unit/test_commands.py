@@ -72,7 +72,7 @@ def kubeconfig(folder):
     return path
 
 
-class Record:
+class OrphanBook:
     """A record of orphans."""
 
     def __init__(self, **known):
@@ -98,13 +98,13 @@ LINE = "uid-1  team-a/train  project=17  name=train  id=unknown  since=2026-01-1
 
 
 async def test_every_orphan_has_a_line(capsys):
-    await orphans.tend(Record(**{"uid-2": None, "uid-1": LOST}), None, forget=[])
+    await orphans.tend(OrphanBook(**{"uid-2": None, "uid-1": LOST}), None, forget=[])
 
     assert capsys.readouterr().out == f"{LINE}uid-2  unreadable entry: take it out with --forget uid-2\n"
 
 
 async def test_what_is_forgotten_is_not_listed(capsys):
-    record = Record(**{"uid-1": LOST})
+    record = OrphanBook(**{"uid-1": LOST})
     await orphans.tend(record, None, forget=["uid-1"])
 
     assert capsys.readouterr().out == "no orphans on record\n"
@@ -116,7 +116,7 @@ async def test_a_cleaner_says_what_became_of_each(capsys):
         async def clean(self, orphan):
             return f"cleaned {orphan.name}"
 
-    await orphans.tend(Record(**{"uid-2": None, "uid-1": LOST}), Cleaner(), forget=[])
+    await orphans.tend(OrphanBook(**{"uid-2": None, "uid-1": LOST}), Cleaner(), forget=[])
 
     assert capsys.readouterr().out.startswith(f"{LINE}  cleaned train\nuid-2")
 

@@ -108,7 +108,7 @@ class Answer:
 
 
 def collection_path(namespace: str | None) -> str:
-    """Of the RunaiWorkloads in one namespace; None is the whole cluster."""
+    """Of the RunaiWorkloads in one namespace; None means the whole cluster."""
     return f"{GROUP_PATH}/{PLURAL}" if namespace is None else f"{GROUP_PATH}/namespaces/{_safe(namespace)}/{PLURAL}"
 
 

@@ -63,7 +63,7 @@ def test_the_deepest_manifest_is_read_and_a_deeper_one_is_told():
 
     assert (deepest.spec.manifest, deepest.spec_error) == (nested(MANIFEST_DEPTH), None)
     assert (deeper.spec.manifest, deeper.status) == (None, {"phase": "Running"})
-    assert deeper.spec_error == "spec.manifest is nested deeper than 498 levels: make it flatter"
+    assert deeper.spec_error == "spec.manifest is nested deeper than 498 levels: make it flatter."
 
 
 def test_deep_managed_fields_are_of_no_concern():
