@@ -22,7 +22,7 @@ class _Passage:
         self.is_cut = False
 
     def cut(self) -> None:
-        """Takes effect before the task does another step, even if its turn has come already."""
+        """Takes effect before the task does another step, even if that is scheduled already."""
         self.is_cut = True
         self._task.cancel()
 
