@@ -116,7 +116,7 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     _record_delivery(status, s, end)
     status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
-    if s.workload.meta.reconcile_token is not None:
+    if s.workload.meta.reconcile_token is not None and end.verdict is not Verdict.RETRYING:  # else nothing was done yet
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
     if completed:
