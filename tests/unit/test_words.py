@@ -107,7 +107,7 @@ WORDS = {
     "its turn": Word(r"\b(?:whose|its|their)[\s#]+turn\b", "is rate-limited", case=False),
     "a look": Word(r"\b(?:a|fresh|take|taken|one)[\s#]+looks?\b(?!-)", "a read", PRODUCT, case=False),
     "has not looked": Word(r"\bnot[\s#]+(?:yet[\s#]+)?looked\b", "has not seen it", PRODUCT, case=False),
-    "circuit without breaker": Word(r"\bcircuits?\b(?![\s#]+breaker|_open)", "circuit breaker", PAGES, case=False),
+    "circuit without breaker": Word(r"\bcircuits?\b(?![\s#]+breaker|_open|\.py)", "circuit breaker", PAGES, case=False),
     "None is the whole cluster": Word(r"None is the whole cluster", "No namespaces means the whole cluster"),
     "one pass": Word(r"\b(?:one|each|every|a)[\s#]+pass\b", "reconcile", PAGES, case=False),
     # one way to do it
