@@ -62,7 +62,7 @@ class Life:
             random=Random(1),
         )
 
-    def tell(self, made):
+    def notice(self, made):
         self.engine.observe("MODIFIED", meta_from_object(made["metadata"]))
 
     def shows(self, phase, generation):
@@ -73,13 +73,13 @@ class Life:
 async def test_every_patch_of_a_whole_life_carries_the_version_it_is_over(fake, client):
     life = Life(fake, client)
     task = asyncio.create_task(life.engine.run())
-    life.tell(fake.put("w", spec={"projectId": "1", "manifest": RUNS_ON}))
+    life.notice(fake.put("w", spec={"projectId": "1", "manifest": RUNS_ON}))
     await until(lambda: life.shows("Running", 1))
-    life.tell(fake.put("w", spec={"projectId": "1", "manifest": {**RUNS_ON, "spec": {"replicas": 2}}}))
+    life.notice(fake.put("w", spec={"projectId": "1", "manifest": {**RUNS_ON, "spec": {"replicas": 2}}}))
     await until(lambda: life.shows("Running", 2))
-    life.tell(fake.put("w", spec={"projectId": "1"}))  # refused
+    life.notice(fake.put("w", spec={"projectId": "1"}))  # refused
     await until(lambda: life.shows("Running", 3))
-    life.tell(fake.delete("w"))
+    life.notice(fake.delete("w"))
     await until(lambda: "w" not in fake.objects)
     task.cancel()
     await asyncio.wait([task])
