@@ -37,12 +37,12 @@ test: $(INSTALLED) binaries ## Run the tests (PYTEST_ARGS="-k name" to choose)
 	@$(VENV)/bin/pytest -m "not slow and not installation" $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-repeat
-test-repeat: $(INSTALLED) binaries ## Run the tests N=10 times, half of them beside a busy core; tells what ever failed
+test-repeat: $(INSTALLED) binaries ## Run the tests N=10 times, half of them beside a busy core; shows what ever failed
 	@echo "==> Tests, $(or $(N),10) times: about an hour for ten"
 	@$(PYTHON) -m repeat $(or $(N),10)
 
 .PHONY: test-coverage
-test-coverage: $(INSTALLED) ## Tell which branches of the domain and the engine their unit tests reach
+test-coverage: $(INSTALLED) ## Show which branches of the domain and the engine their unit tests reach
 	@echo "==> Coverage: about a minute"
 	@$(VENV)/bin/pytest tests/unit/domain tests/unit/engine -q --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 

@@ -38,9 +38,9 @@ transition time changes with the condition's status only.
 They all read the same conditions. Helm 4 and Flux do it by kstatus, Flux also with the
 [expressions](../deploy/flux/health-check-exprs.yaml) of ours, Argo CD with
 [our script](../deploy/argocd/resource_customizations/bridge.run.ai/RunaiWorkload/health.lua); `kubectl wait` is the
-[two-way wait](kubectl.md). When several rows apply, the first of these counts: being deleted, not yet seen, refused,
-trouble with something to send, paused with something to send, completed, failed on the way to the cluster, on the way to
-the cluster, the phase.
+[two-way wait](kubectl.md). When several rows apply, the first of these counts: being deleted, not yet seen, rejected,
+retrying with something to send, paused with something to send, completed, failed on the way to the cluster, on the way
+to the cluster, the phase.
 """
 
 CLOSING = """\

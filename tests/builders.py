@@ -10,6 +10,7 @@ from runai_operator.domain.model import (
     FINALIZER,
     CRDState,
     Gvk,
+    Meta,
     OwnerMark,
     Ref,
     Remote,
@@ -50,7 +51,7 @@ def a_workload(
     **spec: Any,
 ) -> Workload:
     """A RunaiWorkload as read; nothing is recorded unless `status` says so."""
-    return Workload(
+    meta = Meta(
         ref=REF,
         resource_version="7",
         generation=generation,
@@ -58,11 +59,27 @@ def a_workload(
         finalizers=(FINALIZER,) if finalizer else (),
         paused=paused,
         reconcile_token=token,
+        deletion_requested=deletion_requested,
+    )
+    return Workload(
+        meta=meta,
         spec=Spec(**({"manifest": MANIFEST, "project_name": "team-a"} | spec)),
         status=status if status is not None else {"observedGeneration": -1},
         spec_error=spec_error,
-        deletion_requested=deletion_requested,
     )
+
+
+def paused(workload: Workload) -> Workload:
+    """The same with the annotation."""
+    return replace(workload, meta=replace(workload.meta, paused=True))
+
+
+def without_finalizer(workload: Workload) -> Workload:
+    return replace(workload, meta=replace(workload.meta, finalizers=()))
+
+
+def at_generation(generation: int, workload: Workload) -> Workload:
+    return replace(workload, meta=replace(workload.meta, generation=generation))
 
 
 def submitted_status(desired: Desired | None = None, **fields: Any) -> dict[str, Any]:

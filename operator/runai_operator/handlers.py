@@ -1,8 +1,8 @@
 """The kopf shell: runs kopf as a watcher that notifies the engine of changes, and restarts it when it ends.
 
-Admitted here: everything that knows kopf. No decisions, no calls to the API server but kopf's own, and those only read.
-kopf keeps no state in the cluster (null storages), posts nothing, peers with nobody; `kube.watch` stands between it and
-the API server. What happens to an object is one synchronous call: `observe(type, meta)`.
+Admitted here: everything that knows kopf. No decisions, and no calls to the API server except those of kopf, which only
+read. kopf keeps no state in the cluster (null storages), posts nothing and has no peers; `kube.watch` stands between it
+and the API server. What happens to an object is one synchronous call: `observe(type, meta)`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import asyncio
 import itertools
 import logging
 import random
-import signal
-import threading
 import time
 from asyncio import FIRST_COMPLETED
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
@@ -23,20 +21,22 @@ from typing import Any, NoReturn
 
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import GROUP, PLURAL, VERSION, Meta
+from runai_operator.domain.requeue import reconnect_after, spread
 from runai_operator.kube.auth import USER_AGENT, KubeSession
 from runai_operator.kube.watch import WatchedResponse, WatchGuard, WatchState
 from runai_operator.kube.wire import meta_from_object
 from runai_operator.lean import absent
+from runai_operator.stopping import stop_on_signals
 from runai_operator.text import clip
 
-# kopf would load client libraries only to recognise their objects among those that it is given.
+# kopf would load client libraries only to recognise their objects among its arguments.
 with absent("kubernetes", "kubernetes_asyncio", "pykube"):
     import kopf
 
 log = logging.getLogger(__name__)
 
 Observe = Callable[[str | None, Meta], None]
-"""Called with each event: ADDED, MODIFIED, DELETED, or None for an object of a list. Returns at once, never raises."""
+"""Called with each event: ADDED, MODIFIED, DELETED, or None for an object in a list. Returns at once, never raises."""
 
 KOPF_USER_AGENT = f"kopf via {USER_AGENT}"
 """Distinguishes kopf's requests from ours in an audit log."""
@@ -49,22 +49,20 @@ KOPF_FOLDER = str(Path(kopf.__file__).parent)
 
 SERVED_INTERVAL = 2.0
 """Seconds between two checks whether the resource is served."""
-LONGEST_PAUSE = 30.0
-"""Most seconds between two attempts after a failure, ours and kopf's own."""
 STEADY = 60.0
 """Seconds after which a run counts as good, and the next pause is short again."""
 DEAF = 60.0
-"""Seconds without any request, before the first list, after which kopf is restarted: it then found nothing to watch
+"""Seconds without a request, before the first list, after which kopf is restarted: then it has found nothing to watch
 (the resource was served too late for its scan)."""
 CHECK_INTERVAL = 5.0
 """Seconds between two checks whether kopf still makes requests."""
 SILENT = 400.0
-"""As `DEAF`, once it watches: every watch is reopened after 290 seconds."""
+"""Like `DEAF`, once kopf watches: every watch is reopened after 290 seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watcher:
-    """Keeps kopf watching RunaiWorkloads, and `state` true."""
+    """Keeps kopf watching RunaiWorkloads, and `state` up to date."""
 
     session: KubeSession
     state: WatchState
@@ -104,7 +102,8 @@ class Watcher:
                 log.warning("not watching: %s", reason)
                 said = reason
             failures = failures + 1 if failed and time.monotonic() - begun < STEADY else int(failed)
-            await asyncio.sleep(backoff(failures) if failed else _jittered(SERVED_INTERVAL))
+            pause = reconnect_after(failures, _jitter()) if failed else spread(SERVED_INTERVAL, _jitter())
+            await asyncio.sleep(pause)
 
     async def _run_kopf(self, stop: asyncio.Event) -> tuple[str, bool]:
         """One run of kopf, until it cannot go on; returns why, and whether that was a failure."""
@@ -119,7 +118,7 @@ class Watcher:
             standalone=True,
         )
         stop_on_signals(stop)
-        # Not `kopf.run_tasks`: it treats every task started meanwhile as its own, to wait for and to cancel at the end.
+        # Not `kopf.run_tasks`, which waits for every task that was started meanwhile, and cancels it at the end.
         over = asyncio.create_task(guard.over.wait())
         ended, silent = False, False
         try:
@@ -166,20 +165,13 @@ class Watcher:
         return registry
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT set `stop` from now on; call in the running loop. Does nothing outside of the main thread."""
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-
-
 def configure(settings: kopf.OperatorSettings) -> None:
-    """Makes kopf a mere watcher. The reasons were measured on a running one."""
+    """Reduces kopf to a watcher. The reasons were measured on a running kopf."""
     settings.scanning.disabled = True  # needs no right on namespaces and CustomResourceDefinitions
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = NoDiffBase([])
     settings.persistence.progress_storage = kopf.MultiProgressStorage([])
-    settings.persistence.finalizer = "-"  # no valid name of a finalizer; kopf would remove its own where it finds it
+    settings.persistence.finalizer = "-"  # not a valid finalizer; kopf would remove its own wherever it finds it
     settings.persistence.consistency_timeout = 0
     settings.process.ultimate_exiting_timeout = None  # it would kill the process ten minutes after a restart of kopf
     settings.queueing.idle_timeout = 0.2  # how long kopf holds the last event of each object
@@ -194,15 +186,10 @@ def configure(settings: kopf.OperatorSettings) -> None:
 
 
 class Backoffs(Iterable[float]):
-    """Endless, so that an outage of any length does not end kopf, and jittered."""
+    """Endless, so that no outage ends kopf, and jittered."""
 
     def __iter__(self) -> Iterator[float]:
-        return map(backoff, itertools.count(1))
-
-
-def backoff(failures: int) -> float:
-    """Seconds to wait after so many failures in a row: 1, 2, 4 up to 30, minus a random part of up to a half."""
-    return _jittered(min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 16)))
+        return (reconnect_after(failures, _jitter()) for failures in itertools.count(1))
 
 
 class LoginPace:
@@ -215,13 +202,13 @@ class LoginPace:
     def next_pause(self, now: float) -> float:
         """Seconds to wait: none for the first login and one long after, growing for those in quick succession."""
         self._quick = self._quick + 1 if now - self._last < STEADY else 0
-        pause = backoff(self._quick) if self._quick else 0.0
+        pause = reconnect_after(self._quick, _jitter()) if self._quick else 0.0
         self._last = now + pause
         return pause
 
 
 class NoDiffBase(kopf.MultiDiffBaseStorage):
-    """No storages, and nothing to compare with what they do not hold; the base class would copy every object."""
+    """No storages, and so nothing to compare; the base class would copy every object."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence()
@@ -234,7 +221,7 @@ async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> list[Any]:
 
 
 def _left_by_kopf() -> list[asyncio.Task[Any]]:
-    """Tasks of kopf that its main tasks did not end: those of a scan in progress, which would go on for ever."""
+    """Tasks of kopf that its main tasks did not end: those of a scan in progress would go on for ever."""
     return [task for task in asyncio.all_tasks() if _runs_code_of(task, KOPF_FOLDER)]
 
 
@@ -243,5 +230,5 @@ def _runs_code_of(task: asyncio.Task[Any], folder: str) -> bool:
     return isinstance(coroutine, CoroutineType) and coroutine.cr_code.co_filename.startswith(folder)
 
 
-def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(0.5, 1)  # noqa: S311 - spreads load, hides nothing
+def _jitter() -> float:
+    return random.random()  # noqa: S311 - spreads load, hides nothing

@@ -7,19 +7,20 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
-from random import SystemRandom
+from random import SystemRandom, random
 from typing import Any
 
 from runai_operator import __version__
 from runai_operator.commands import orphans
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import DEFAULT_CONNECTION
+from runai_operator.domain.requeue import reconnect_after
 from runai_operator.domain.state import Limits
 from runai_operator.engine.engine import Engine, EngineSettings
 from runai_operator.engine.orphans import Cleaner
-from runai_operator.handlers import Watcher, backoff, stop_on_signals
+from runai_operator.handlers import Watcher
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.client import KubeClient
 from runai_operator.kube.watch import WatchState
@@ -34,6 +35,7 @@ from runai_operator.settings import (
     SettingsError,
     unknown_variables,
 )
+from runai_operator.stopping import StopSignals
 from runai_operator.telemetry.health import Check, LoopPulse, progress
 from runai_operator.telemetry.logs import configure
 from runai_operator.telemetry.metrics import Metrics
@@ -42,17 +44,19 @@ from runai_operator.telemetry.server import TelemetryServer
 log = logging.getLogger(__name__)
 
 WORKER_PATIENCE = 180.0
-"""Seconds without a pass taken or finished, while there is work, after which the process is called stuck; a pass makes
-a few calls of a minute at most each."""
+"""Seconds in which no pass begins or ends although there is work, after which the process counts as stuck; a pass makes
+a few calls of at most a minute each."""
 RETRY = 5.0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 after SIGTERM or SIGINT, 2 for bad configuration, 1 for anything else."""
+def main(argv: Sequence[str] | None = None, *, signals: StopSignals | None = None) -> int:
+    """Exit code: 0 after SIGTERM or SIGINT, 2 for bad configuration, 1 for anything else. `signals` has listened for a stop
+    so far, if anybody did."""
     given = _parser().parse_args(argv)
-    commands = {"run": run_operator, "orphans": tend_orphans}
+    signals = signals or StopSignals()
+    commands = {"run": lambda: run_operator(signals), "orphans": lambda: tend_orphans(given)}
     try:
-        return commands[given.command](given)
+        return commands[given.command]()
     except SettingsError as error:
         print(f"runai-operator: {error}", file=sys.stderr)  # noqa: T201 - there is no log before there are settings
         return 2
@@ -71,20 +75,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_operator(_given: argparse.Namespace) -> int:
-    """Run until told to stop. Raises `SettingsError`."""
+def run_operator(signals: StopSignals) -> int:
+    """Runs until SIGTERM or SIGINT. Raises `SettingsError`."""
     settings = Settings.from_environment()
     configure(settings.logging.log_format, settings.logging.log_level)
     for sentence in unknown_variables():
         log.warning("%s", sentence)
-    code = _run(Operator(settings).run)
+    code = _run(lambda: Operator(settings, signals).run())
     if code == 0:
         log.info("stopped")
     return code
 
 
 def tend_orphans(given: argparse.Namespace) -> int:
-    """Access to Run:ai is asked for only where it is used. Raises `SettingsError`."""
+    """Needs access to Run:ai only for what uses it. Raises `SettingsError`."""
     environment = Environment()
     access, logs = KubeAccess.read(environment), Logging.read(environment)
     runai_access = RunaiAccess.read(environment) if given.delete else None
@@ -130,22 +134,21 @@ def _runai_client(access: RunaiAccess, metrics: Metrics) -> RunaiClient:
 
 
 class Operator:
-    """Everything that runs, wired."""
+    """Everything that `run` needs, wired together."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, signals: StopSignals) -> None:
+        self._settings, self._signals = settings, signals
         self._metrics = Metrics(__version__)
         self._watch = WatchState(settings.kube.namespaces)
         self._engine: Engine | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+        """Serves until SIGTERM or SIGINT."""
         stop = asyncio.Event()
-        stop_on_signals(stop)
+        self._signals.hand_on_to(stop)
         listen, access = self._settings.operation.listen, self._settings.kube
         pulse = LoopPulse(self._metrics.loop_lag)
         session = KubeSession(access.kubeconfig, watches=len(access.namespaces) or 1)
-        runai = _runai_client(self._settings.runai, self._metrics)
         server = TelemetryServer(
             self._metrics.registry,
             healthy=lambda: self._healthy(pulse),
@@ -156,12 +159,12 @@ class Operator:
         )
         try:
             async with server:
-                await _until(stop, self._bridge(session, runai, stop), pulse.run())
+                await _until(stop, self._bridge(session, stop), pulse.run())
         finally:
-            await runai.aclose()
             await session.close()
+            self._signals.ignore()
 
-    async def _bridge(self, session: KubeSession, runai: RunaiClient, stop: asyncio.Event) -> None:
+    async def _bridge(self, session: KubeSession, stop: asyncio.Event) -> None:
         """From the first word with the API server to the end."""
         settings, access = self._settings.operation, self._settings.kube
         await session.open()
@@ -171,7 +174,7 @@ class Operator:
         install = settings.install_id or await _patiently(lambda: kube.namespace_uid("kube-system"))
         engine = Engine(
             kube=kube,
-            connections={DEFAULT_CONNECTION: runai},
+            connections={DEFAULT_CONNECTION: _runai_client(self._settings.runai, self._metrics)},
             observer=self._metrics,
             settings=EngineSettings(
                 install=install,
@@ -187,20 +190,23 @@ class Operator:
             now=lambda: datetime.now(UTC),
             random=SystemRandom(),
         )
-        log.info("runai-operator %s bridges to %s as install %s", __version__, self._settings.runai.base_url, install)
-        await _patiently(lambda: _served(kube))
-        await _patiently(engine.load)
-        self._engine = engine
-        watcher = Watcher(
-            session=session,
-            state=self._watch,
-            observe=engine.observe,
-            served=kube.resource_served,
-            namespaces=access.namespaces,
-        )
-        async with asyncio.TaskGroup() as group:
-            group.create_task(engine.run())
-            group.create_task(watcher.run(stop))
+        async with aclosing(engine):
+            log.info(
+                "runai-operator %s bridges to %s as install %s", __version__, self._settings.runai.base_url, install
+            )
+            await _patiently(lambda: _served(kube))
+            await _patiently(engine.load)
+            self._engine = engine
+            watcher = Watcher(
+                session=session,
+                state=self._watch,
+                observe=engine.observe,
+                served=kube.resource_served,
+                namespaces=access.namespaces,
+            )
+            async with asyncio.TaskGroup() as group:
+                group.create_task(engine.run())
+                group.create_task(watcher.run(stop))
 
     def _healthy(self, pulse: LoopPulse) -> list[Check]:
         silent = self._engine.silent_for() if self._engine else 0.0
@@ -229,7 +235,7 @@ async def _served(kube: KubeClient) -> None:
 
 
 async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
-    """The answer, however long the API server takes to be there."""
+    """The answer, however long it takes until the API server gives one."""
     failures = 0
     while True:
         try:
@@ -237,11 +243,11 @@ async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
         except BridgeError as error:
             failures += 1
             log.warning("%s", error.message)
-            await asyncio.sleep(min(RETRY, backoff(failures)))
+            await asyncio.sleep(min(RETRY, reconnect_after(failures, random())))  # noqa: S311 - spreads load, hides nothing
 
 
 async def _until(stop: asyncio.Event, *jobs: Coroutine[Any, Any, None]) -> None:
-    """Runs the jobs until `stop` is set; an error of one ends all and is raised."""
+    """Runs the jobs until `stop` is set; an error in one of them ends all and is raised."""
     tasks = [asyncio.create_task(job) for job in jobs]
     stopping = asyncio.create_task(stop.wait())
     try:

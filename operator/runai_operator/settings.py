@@ -97,14 +97,14 @@ VARIABLES = (
     Variable(
         "OPERATOR_DELETE_RATE",
         "100",
-        "How many workloads are deleted in Run:ai within a minute, at most; more wait for their turn, so that an accident "
-        "can be stopped. 0 deletes none. To 100000.",
+        "How many workloads are deleted in Run:ai within a minute, at most; further deletions are rate-limited, so that "
+        "an accident can be stopped. 0 deletes none. At most 100000.",
     ),
     Variable(
         "OPERATOR_RELEASE_AFTER",
         "24h",
-        "How long a deletion waits for a Run:ai that cannot be used, before the object is let go of and its workload is "
-        "recorded as an orphan. From 1s to 8760h.",
+        "How long a deletion waits for a Run:ai that cannot be used, before its workload is recorded as an orphan and "
+        "the finalizer is removed. From 1s to 8760h.",
     ),
     Variable(
         "OPERATOR_RECORDS_NAMESPACE",

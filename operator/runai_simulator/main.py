@@ -8,18 +8,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 from runai_simulator.switches import Switches
 
-if TYPE_CHECKING:
-    from runai_simulator.server import Server
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 when told to stop, at whatever moment, 2 for arguments that cannot be used."""
+    """Exit code: 0 after SIGTERM or SIGINT, at any moment, 2 for arguments that cannot be used."""
     with Signals() as signals:
         return _serve(_parser().parse_args(argv), signals)
+
+
+class Stoppable(Protocol):
+    """The simulator's server; its module takes most of the start to import."""
+
+    should_exit: bool
 
 
 class Signals:
@@ -30,7 +33,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.told_to_stop = False
-        self._server: Server | None = None
+        self._server: Stoppable | None = None
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -43,8 +46,8 @@ class Signals:
             # The process is ending, and one who asks twice must not spoil its exit code.
             signal.signal(number, signal.SIG_IGN if self.told_to_stop else handler)
 
-    def stop(self, server: Server) -> None:
-        """Stop this server when told to."""
+    def stop(self, server: Stoppable) -> None:
+        """Makes a signal stop this server, also one that came before."""
         self._server = server
         if self.told_to_stop:
             server.should_exit = True

@@ -102,13 +102,13 @@ def test_every_path_under_every_switch(path, switches, stage):
         pytest.param({"ids_equal": False}, id="lists use other ids"),
     ],
 )
-def test_where_ours_cannot_be_told_nothing_is_doubled_and_nothing_let_go(switches, stage):
+def test_where_ownership_is_unknown_nothing_is_doubled_and_nothing_released(switches, stage):
     """A lost answer there leaves a workload that nobody can prove to be ours: the object says so and holds."""
     one = stage(**switches)
     one.operator()
     one.runai.fault(kind="lost-answer", method="POST", path="/api/v2/workloads", count=1)
     one.workloads.apply(NAME)
-    one.wait("told", lambda: _reason(one) in ("NameTaken", "HolderUnreadable"))
+    one.wait("the reason", lambda: _reason(one) in ("NameTaken", "HolderUnreadable"))
 
     assert one.runai.effective_creates() == 1
 
@@ -116,7 +116,7 @@ def test_where_ours_cannot_be_told_nothing_is_doubled_and_nothing_let_go(switche
     one.workloads.delete(NAME)
     one.workloads.wait_gone(NAME)
 
-    assert len(one.runai.live()) == 1, "let go of on request, and still there"
+    assert len(one.runai.live()) == 1, "released on request, and still there"
 
 
 @pytest.mark.parametrize(

@@ -50,18 +50,7 @@ class Stored:
 
     def as_read(self) -> Workload:
         status = {"observedGeneration": -1, **self.status}
-        return Workload(
-            self.ref,
-            str(self.version),
-            self.generation,
-            self.deleting,
-            self.finalizers,
-            self.paused,
-            self.token,
-            self.spec,
-            status,
-            deletion_requested=self.deletion_requested,
-        )
+        return Workload(self.meta(), self.spec, status)
 
     def meta(self) -> Meta:
         return Meta(
@@ -69,9 +58,10 @@ class Stored:
             str(self.version),
             self.generation,
             self.deleting,
-            FINALIZER in self.finalizers,
+            self.finalizers,
             self.paused,
             self.token,
+            self.deletion_requested,
         )
 
 

@@ -48,7 +48,7 @@ def test_an_accident_is_slowed_down_says_so_and_can_be_stopped(start_operator, w
         workloads.delete(name)
     operator.wait_until("two deletions", lambda: len(workloads.all()) == 3)
     slowed = [
-        workloads.wait(item["metadata"]["name"], lambda found: "waiting for its turn" in message(found))
+        workloads.wait(item["metadata"]["name"], lambda found: message(found).startswith("Rate-limited"))
         for item in workloads.all()
     ]
 

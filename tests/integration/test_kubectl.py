@@ -98,7 +98,7 @@ def test_the_two_way_wait_ends_at_once(live, shell, row):
     assert (ended, err) == (1 if failure else 0, failure)
 
 
-@pytest.mark.parametrize(("row", "code"), [("running", 0), ("refused", 1)])
+@pytest.mark.parametrize(("row", "code"), [("running", 0), ("rejected", 1)])
 def test_the_two_way_wait_ends_when_it_is_decided(live, shell, row, code):
     live.write_status(STATUSES["progressing"])
     waiting = shell(f"{FUNCTION}\necho waiting\nwait_for_workload train {live.namespace} 10m")

@@ -72,8 +72,8 @@ def create_while_deleting(patch: pytest.MonkeyPatch) -> None:
     decide = rules.decide
 
     def blind(s: Any) -> Any:
-        if s.workload.deleting and s.workload_id is None and s.workload.has_finalizer:
-            return decide(replace(s, workload=replace(s.workload, deleting=False)))
+        if s.workload.meta.deleting and s.workload_id is None and s.workload.meta.has_finalizer:
+            return decide(replace(s, workload=replace(s.workload, meta=replace(s.workload.meta, deleting=False))))
         return decide(s)
 
     patch.setattr(reconcile, "decide", blind)
@@ -100,7 +100,7 @@ def release_unrecorded(patch: pytest.MonkeyPatch) -> None:
 
 
 def give_up_at_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(states.State, "may_give_up", property(lambda s: s.workload.deleting))
+    patch.setattr(states.State, "may_give_up", property(lambda s: s.workload.meta.deleting))
 
 
 def go_with_the_crd(patch: pytest.MonkeyPatch) -> None:

@@ -435,7 +435,7 @@ class BridgeModel(RuleBasedStateMachine):
             assert len(ours) <= 1, f"{len(ours)} workloads for {stored.ref}"
 
     @invariant()
-    def nothing_is_let_go_of_while_it_lives(self) -> None:
+    def nothing_is_released_while_it_lives(self) -> None:
         while self.kube.released:
             gone = self.kube.released.pop()
             if gone.spec.deletion_policy is DeletionPolicy.ORPHAN:
@@ -447,11 +447,11 @@ class BridgeModel(RuleBasedStateMachine):
                 self.lost.add(gone.ref.uid)
                 continue
             left = [w for w in self.runai.live() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
-            assert not left, f"{gone.ref} was let go of while its workload lives"
+            assert not left, f"{gone.ref} was released while its workload lives"
 
     @invariant()
     def remember_what_completed(self) -> None:
-        """As far as we were told: what completes and is purged between two looks cannot be known."""
+        """As far as status shows it: what completes and is purged between two reads cannot be known."""
         for stored in self.kube.objects.values():
             if condition(stored.status, "Completed") is not None and stored.status.get("ownerUid") == stored.ref.uid:
                 self.completed.add(stored.status["workloadId"])
@@ -479,7 +479,7 @@ class BridgeModel(RuleBasedStateMachine):
             for stored in list(self.kube.objects.values()):
                 self.watched_pass(self.replica, stored)
                 self.at_most_one_live_workload_per_object()
-                self.nothing_is_let_go_of_while_it_lives()
+                self.nothing_is_released_while_it_lives()
                 self.remember_what_completed()
             self.now += 10
         for stored in self.kube.objects.values():

@@ -51,15 +51,15 @@ WAITING = (
     Busy("The old one is being deleted.", reason=Reason.RECREATING),
     Busy("It is created again in a while.", reason=Reason.WAITING_TO_RECREATE),
 )
-REFUSED = (
+REJECTED = (
     NameTaken("The name is taken."),
     *(
         InvalidWorkload(reason.meaning, reason=reason)
         for reason in Reason
-        if reason.group is Group.REFUSED and reason is not NameTaken.reason
+        if reason.group is Group.REJECTED and reason is not NameTaken.reason
     ),
 )
-TROUBLE = (
+RETRIED = (
     Unavailable("Run:ai cannot be reached."),
     Throttled("Run:ai asks to send fewer requests.", after=30),
     AccessDenied("Run:ai denies the permission."),
@@ -128,7 +128,7 @@ class Case:
 Rule = tuple[str, Callable[[Pass], bool]]
 
 
-def _refused(p: Pass) -> str | None:
+def _rejected(p: Pass) -> str | None:
     return p.end.error.condition_reason if p.end.verdict is Verdict.REJECTED and p.end.error else None
 
 
@@ -139,7 +139,7 @@ def _is_lost(p: Pass | None) -> bool:
     return p.end.error.condition_reason in LOST_REASONS
 
 
-def _waits_in_trouble(p: Pass) -> bool:
+def _is_retried(p: Pass) -> bool:
     return p.end.verdict is Verdict.RETRYING and p.end.outstanding
 
 
@@ -156,12 +156,12 @@ UNFINISHED_DELETION = ("Deleting", "Deleted")
 
 ROWS: tuple[Rule, ...] = (
     ("deleting", lambda p: p.end.verdict is Verdict.DELETING),
-    ("finished-edited", lambda p: _refused(p) == "FinishedNotRerun"),
-    ("failed", lambda p: _refused(p) in ("DeletedExternally", "RecreateGivenUp")),
-    ("refused", lambda p: _refused(p) is not None),
+    ("finished-edited", lambda p: _rejected(p) == "FinishedNotRerun"),
+    ("failed", lambda p: _rejected(p) in ("DeletedExternally", "RecreateGivenUp")),
+    ("rejected", lambda p: _rejected(p) is not None),
     ("progressing", lambda p: p.end.verdict is Verdict.WAITING),
-    ("lasting-trouble", lambda p: _waits_in_trouble(p) and p.stalled),
-    ("trouble", _waits_in_trouble),
+    ("stalled", lambda p: _is_retried(p) and p.stalled),
+    ("retrying", _is_retried),
     ("paused-outstanding", lambda p: p.end.verdict is Verdict.PAUSED and p.end.outstanding),
     ("paused", lambda p: p.paused and _completed(p)),
     ("completed", _completed),
@@ -198,16 +198,16 @@ def passes() -> Iterator[Pass]:
 def _all_passes() -> Iterator[Pass]:
     for phase, sync, desired in product(PHASES, SYNCS, DESIRED):
         yield from _over(phase, sync, desired)
-    for refusal in REFUSED:
+    for refusal in REJECTED:
         yield from _refusals(refusal)
-    for trouble in TROUBLE:
+    for trouble in RETRIED:
         yield from _troubles(trouble)
     for waiting in WAITING:
         for submitted, paused in product((True, False), repeat=2):
             yield Pass(Result(Verdict.WAITING, waiting, outstanding=True), submitted=submitted, paused=paused)
     recreating = Pass(Result(Verdict.WAITING, WAITING[2]), "Running", "Synced", gone=True)
     yield recreating
-    yield Pass(Result(Verdict.RETRYING, TROUBLE[0]), "Running", "Synced", before=recreating)
+    yield Pass(Result(Verdict.RETRYING, RETRIED[0]), "Running", "Synced", before=recreating)
     yield Pass(Result(Verdict.PAUSED, outstanding=True), submitted=False, paused=True)
     for phase, sync in (("Failed", "Deleting"), ("Failed", "Synced"), ("Completed", "Synced"), ("Completed", None)):
         yield Pass(Result(Verdict.IN_SYNC), phase, sync, gone=True)
@@ -215,7 +215,7 @@ def _all_passes() -> Iterator[Pass]:
 
 def _over(phase: str | None, sync: str | None, desired: str | None) -> Iterator[Pass]:
     """Ends of a pass over a workload that Run:ai shows so."""
-    unreachable, refusal = TROUBLE[0], REFUSED[1]
+    unreachable, refusal = RETRIED[0], REJECTED[1]
     ends = [
         Result(Verdict.IN_SYNC),
         Result(Verdict.REJECTED, refusal, outstanding=True),
@@ -248,7 +248,7 @@ def _refusals(error: InvalidWorkload) -> Iterator[Pass]:
         refused = Pass(end, "Running", "Synced", submitted=submitted, paused=paused)
         yield refused
         if submitted:
-            yield replace(refused, end=Result(Verdict.RETRYING, TROUBLE[0]), before=refused)
+            yield replace(refused, end=Result(Verdict.RETRYING, RETRIED[0]), before=refused)
             yield replace(refused, end=Result(Verdict.IN_SYNC), before=refused, paused=False)
 
 

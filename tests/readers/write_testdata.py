@@ -14,10 +14,10 @@ from readers.combinations import (
     GENERATION,
     NEVER,
     PHASES,
-    REFUSED,
+    REJECTED,
+    RETRIED,
     SYNCS,
     TABLE,
-    TROUBLE,
     WAITING,
     Pass,
     item_with,
@@ -88,17 +88,17 @@ def _passes() -> Iterator[tuple[str, Pass]]:
     for waiting in WAITING:
         end = Result(Verdict.WAITING, waiting, outstanding=True)
         yield _kebab(waiting.condition_reason), Pass(end, submitted=False)
-    for refusal in REFUSED:
+    for refusal in REJECTED:
         phase = REFUSED_OVER.get(refusal.condition_reason)
         end = Result(Verdict.REJECTED, refusal, outstanding=True, not_submitted=phase is None)
         sync = "Synced" if phase else None
         yield f"refused-{_kebab(refusal.condition_reason)}", Pass(end, phase, sync, submitted=phase is not None)
-    for error in TROUBLE:
+    for error in RETRIED:
         end = Result(Verdict.RETRYING, error, outstanding=True)
         yield f"trouble-{_kebab(error.condition_reason)}", Pass(end, submitted=False)
-    lasting = Pass(Result(Verdict.RETRYING, TROUBLE[0], outstanding=True), submitted=False, stalled=True)
+    lasting = Pass(Result(Verdict.RETRYING, RETRIED[0], outstanding=True), submitted=False, stalled=True)
     yield "lasting-trouble", lasting
-    yield "outage-while-running", Pass(Result(Verdict.RETRYING, TROUBLE[0]), "Running", "Synced")
+    yield "outage-while-running", Pass(Result(Verdict.RETRYING, RETRIED[0]), "Running", "Synced")
     paused = Pass(Result(Verdict.PAUSED), "Running", "Synced", paused=True)
     yield "paused", paused
     yield "paused-with-an-edit", replace(paused, end=Result(Verdict.PAUSED, outstanding=True))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -47,7 +49,7 @@ def test_orphans_are_listed_without_access_to_runai(tmp_path):
     done = run(OPERATOR["as a module"], "orphans", KUBECONFIG=str(kubeconfig(tmp_path)))
 
     assert done.returncode == 1, "it got as far as asking Kubernetes"
-    assert "the Kubernetes API cannot be reached" in done.stderr
+    assert "The Kubernetes API cannot be reached" in done.stderr
     assert "RUNAI_" not in done.stderr
 
 
@@ -70,7 +72,7 @@ def kubeconfig(folder):
     return path
 
 
-class Record:
+class OrphanBook:
     """A record of orphans."""
 
     def __init__(self, **known):
@@ -96,13 +98,13 @@ LINE = "uid-1  team-a/train  project=17  name=train  id=unknown  since=2026-01-1
 
 
 async def test_every_orphan_has_a_line(capsys):
-    await orphans.tend(Record(**{"uid-2": None, "uid-1": LOST}), None, forget=[])
+    await orphans.tend(OrphanBook(**{"uid-2": None, "uid-1": LOST}), None, forget=[])
 
     assert capsys.readouterr().out == f"{LINE}uid-2  unreadable entry: take it out with --forget uid-2\n"
 
 
 async def test_what_is_forgotten_is_not_listed(capsys):
-    record = Record(**{"uid-1": LOST})
+    record = OrphanBook(**{"uid-1": LOST})
     await orphans.tend(record, None, forget=["uid-1"])
 
     assert capsys.readouterr().out == "no orphans on record\n"
@@ -114,7 +116,7 @@ async def test_a_cleaner_says_what_became_of_each(capsys):
         async def clean(self, orphan):
             return f"cleaned {orphan.name}"
 
-    await orphans.tend(Record(**{"uid-2": None, "uid-1": LOST}), Cleaner(), forget=[])
+    await orphans.tend(OrphanBook(**{"uid-2": None, "uid-1": LOST}), Cleaner(), forget=[])
 
     assert capsys.readouterr().out.startswith(f"{LINE}  cleaned train\nuid-2")
 
@@ -126,3 +128,73 @@ def test_the_simulator_has_its_options(command):
     assert done.returncode == 0
     for option in ("--host", "--port", "--tls-cert", "--tls-key"):
         assert f"{option} " in done.stdout
+
+
+STRUCK = """
+import os, sys
+from runai_operator.__main__ import main
+
+number, (module, _, function) = int(sys.argv[1]), sys.argv[2].partition(":")
+
+def strike(frame, event, _):
+    if event == "call" and frame.f_code.co_qualname == function and frame.f_globals["__name__"] == module:
+        sys.setprofile(None)
+        os.kill(os.getpid(), number)
+
+sys.argv[1:] = ["run"]
+sys.setprofile(strike)
+sys.exit(main())
+"""
+"""The command, struck by a signal when a function is first called."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "runai_operator.main:<module>",
+        "runai_operator.main:run_operator",
+        "runai_operator.settings:Environment.check",
+        "asyncio.runners:Runner.run",
+        "runai_operator.main:Operator.run",
+        "runai_operator.telemetry.server:TelemetryServer.__aenter__",
+        "runai_operator.main:Operator._bridge",
+        "runai_operator.kube.auth:KubeSession.close",
+        "runai_operator.stopping:StopSignals.ignore",
+    ],
+)
+def test_told_to_stop_at_any_moment_it_ends_with_zero(number, moment, tmp_path):
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(NOBODY_THERE))
+    env = os.environ | {
+        "RUNAI_BASE_URL": "http://127.0.0.1:9",
+        "RUNAI_ALLOW_HTTP": "true",
+        "RUNAI_CLIENT_ID": "a",
+        "RUNAI_CLIENT_SECRET": "b",
+        "OPERATOR_LISTEN": "127.0.0.1:0",
+        "OPERATOR_INSTALL_ID": "i",
+        "KUBECONFIG": str(kubeconfig),
+    }
+    command = [sys.executable, "-c", STRUCK, str(int(number)), moment]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        if moment.startswith(("runai_operator.kube.auth", "runai_operator.stopping")):
+            assert child.stdout is not None
+            child.stdout.readline()  # it runs; the second stop comes while it ends
+            child.send_signal(signal.SIGTERM)
+        try:
+            output, _ = child.communicate(timeout=60)
+        finally:
+            child.kill()
+
+    assert child.returncode == 0, output
+    assert "Traceback" not in output
+
+
+NOBODY_THERE = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "x",
+    "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+    "clusters": [{"name": "x", "cluster": {"server": "http://127.0.0.1:9"}}],
+    "users": [{"name": "x", "user": {"token": "t"}}],
+}

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from runai_operator.domain.model import Orphan
 from runai_operator.engine.orphans import Cleaner, OrphanRecord
 
-HELP = "list workloads that stayed in Run:ai although their RunaiWorkload had to be let go of"
+HELP = "list workloads that stayed in Run:ai although their RunaiWorkload had to be released"
 DESCRIPTION = (
-    "Lists workloads that stayed in Run:ai although their RunaiWorkload had to be let go of, because Run:ai could not be"
+    "Lists workloads that stayed in Run:ai although their RunaiWorkload had to be released, because Run:ai could not be"
     " used for longer than OPERATOR_RELEASE_AFTER. Configured as `run` is; access to Run:ai is needed only by --delete."
 )
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delete",
         action="store_true",
-        help="delete in Run:ai those that are still ours; settled ones leave the record",
+        help="delete in Run:ai those that are still ours; those that are gone leave the record",
     )
     parser.add_argument("--forget", metavar="UID", nargs="+", default=[], help="only take these out of the record")
 

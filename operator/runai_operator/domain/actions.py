@@ -1,4 +1,4 @@
-"""The verbs: everything a pass may do next, each a value, and the result with which it ends.
+"""The verbs: everything that a pass may do next, each a value, and the result that ends it.
 
 A pass alternates between `decide` and performing: reading verbs bring knowledge, writing verbs change the world, and a
 `Result` ends the pass.
@@ -30,7 +30,7 @@ class ReadRemote:
 
 @dataclass(frozen=True, slots=True)
 class FindRemote:
-    """Look for what an attempt in doubt may have made: by name, in one project or (None) wherever we may look."""
+    """Look for what an attempt in doubt may have made: by name, in one project or (None) in all that we may see."""
 
     name: str
     project_id: str | None
@@ -111,7 +111,7 @@ class ForgetWorkload:
     """Forget the old workload, which is proven gone, so that the next one can be created."""
 
     lost: bool = False
-    """Somebody deleted it in Run:ai; else the user asked for another one."""
+    """Somebody deleted it in Run:ai; otherwise the user asked for a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +123,13 @@ class RecordOrphan:
 
 @dataclass(frozen=True, slots=True)
 class RemoveFinalizer:
-    """Under guard: nothing of ours is left, or it is left on purpose."""
+    """Under guard: nothing of ours is left in Run:ai, or it is left there on purpose."""
 
     why: str
 
 
 class Verdict(StrEnum):
-    """How a pass ended. The first eight are said by `decide` and shown in status."""
+    """How a pass ended. The first eight come from `decide` and are shown in status."""
 
     IN_SYNC = "in_sync"
     """Nothing outstanding: show what Run:ai shows."""
@@ -140,7 +140,7 @@ class Verdict(StrEnum):
     RETRYING = "retrying"
     """Could not be done now; it is tried again (`error` says why)."""
     WAITING = "waiting"
-    """Waiting for Run:ai on the way to what the user wants (`error` carries reason and message)."""
+    """Run:ai has not finished yet what the user wants (`error` carries reason and message)."""
     PAUSED = "paused"
     DELETING = "deleting"
     IGNORED = "ignored"
@@ -150,18 +150,18 @@ class Verdict(StrEnum):
     GONE = "gone"
     """There is no such object any more."""
     TOO_LARGE = "too_large"
-    """Nothing was done: it has to be read where it does not hold up others."""
+    """Nothing was done: the object has to be read where it does not hold up others."""
     CONFLICT = "conflict"
-    """Somebody wrote to the object in between: again at once, from a fresh reading."""
+    """Somebody wrote to the object in between: it is read again at once."""
     FAILED = "failed"
-    """Kubernetes could not be used, so status says nothing of it."""
+    """Kubernetes could not be used, so status does not show it."""
     BUG = "bug"
     """An exception nobody expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a pass ended: the verdict of `decide`, completed by the pass with what it leaves behind."""
+    """How a pass ended: the verdict of `decide`, to which the pass adds what it leaves behind."""
 
     verdict: Verdict
     error: BridgeError | None = None
@@ -170,7 +170,7 @@ class Result:
     not_submitted: bool = False
     """Proven: nothing exists in Run:ai and nothing is in doubt."""
     in_doubt: bool = False
-    """Refused, but an earlier attempt may have succeeded: the proof is looked for soon."""
+    """Rejected, but an earlier attempt may have succeeded: the next look-up comes soon."""
 
     did: str = "none"
     """The last thing done to the world in this pass, for metrics; `none` when it only read."""
@@ -178,11 +178,11 @@ class Result:
     meta: Meta | None = None
     """As last read or written; None when the object was not read."""
     summary: StatusSummary | None = None
-    """Of the status as it stands now; None when that is not known to have changed."""
+    """Of the status as it is now; None when it is not known to have changed."""
     requeue_after: float | None = None
-    """Seconds until the pass that ended so wants the next one; None when an event or a poll will bring it."""
+    """Seconds until the next pass; None when an event or a poll will trigger it."""
     answered: bool = False
-    """What was requested of the pass was done, so the requests need not be given back."""
+    """The pass did what was requested of it, so the requests are not kept for the next one."""
 
 
 Reading = Render | ReadRemote | FindRemote | ReadSchedulingMessages | ReadCRD | ReserveDeletion

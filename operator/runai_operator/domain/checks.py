@@ -1,4 +1,4 @@
-"""What can be told of a spec without asking anybody: what it says, and what stands in the way of it.
+"""What can be said of a spec without asking anybody: what it means, and what is wrong with it.
 
 For objects that an API server has stored, and for those that none has seen: a file, or a request for admission. So this
 repeats what the CustomResourceDefinition says of a new object (a test holds the two together) and adds what a schema
@@ -51,7 +51,7 @@ YAML_LIMIT = 1_000_000
 MANIFEST_DEPTH = MAX_DEPTH - 2
 """Deepest nesting of `spec.manifest`: two levels of what we read are around it."""
 MOST_FINDINGS = 100
-"""What comes after so many is not looked for: nobody would read it."""
+"""Most findings that are returned: nobody would read more."""
 
 Policy = TypeVar("Policy", bound=StrEnum)
 
@@ -163,8 +163,7 @@ _MOST_ENTRIES = 256
 
 
 def examine(raw_spec: object, *, name: str | None, yaml_nodes: int = 0) -> Examined:
-    """Everything that can be told of `spec` as it stands in an object of this `metadata.name`, None where the API
-    server will make one up.
+    """The findings for `spec` in an object of this `metadata.name`; None where the API server will generate the name.
 
     `manifestYaml` is parsed if it holds at most `yaml_nodes` values, which takes a second for half a million of them.
     """

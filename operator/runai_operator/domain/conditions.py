@@ -1,4 +1,4 @@
-"""Reading the conditions of a raw status."""
+"""Reads the conditions of a raw status."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from typing import Any
 
 
 def condition(status: Any, kind: str) -> dict[str, Any] | None:
-    """The condition of that type in a raw status, if it is there."""
+    """The condition of type `kind`; None when it is absent."""
     found: list[dict[str, Any]] = [entry for entry in status.get("conditions") or () if entry.get("type") == kind]
     return found[0] if found else None

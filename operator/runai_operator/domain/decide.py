@@ -1,20 +1,21 @@
-"""What a pass does next. Every transition of a workload is in this file, but for the way out, which is `deletion`.
+"""What a pass does next. Every transition of a workload is in this file, except those of a deletion (`finalize`).
 
 Theory of operation
 -------------------
 A pass starts from a fresh reading of the custom resource and knows nothing else. `decide` is called again after each
-action, with what that action brought, until it answers `Result`. It is total and pure; the rules are tried in order.
+action, with what that action brought, until it returns a `Result`. It is total and pure; the rules are tried in order.
 
 The one promise is *exactly one workload in Run:ai for each custom resource*:
 
 - The finalizer is the intent. Without it (and without an id) nothing was created; with it and no id, an attempt is
-  *in doubt* and is looked up by name before anything else. It is added only when all is ready to send.
-- `submission: NotSubmitted` is the proof of the contrary, written with a refusal and removed before the next attempt.
+  *in doubt* and is looked up by name before anything else. It is added only when everything is ready to be sent.
+- `submission: NotSubmitted` proves the opposite; it is written with a rejection and removed before the next attempt.
 - A look-up that finds nothing proves nothing until lists have been watched for longer than they lag
-  (`absence_proven`). A POST may be repeated all the same, since names are unique; a release may not.
-- Not being able to tell (an error in place of a reading) never leads to a write to Run:ai.
+  (`absence_proven`). A POST may be repeated without that proof, since names are unique; the finalizer may not be
+  removed without it.
+- Uncertainty (an error in place of a reading) never leads to a write to Run:ai.
 - Only a workload that carries our mark is changed or deleted; where no mark can be read, the id from our own status
-  together with equal name, project and kind will do. A different mark never does.
+  is enough, together with equal name, project and kind. A different mark never is.
 - What has completed never runs again unless the user said so (`rerunPolicy`).
 """
 
@@ -84,7 +85,7 @@ def decide(s: State) -> Action:
 
 def _next(s: State) -> Action:
     workload = s.workload
-    if workload.deleting:
+    if workload.meta.deleting:
         return finalize(s)
     if s.unusable is not None:
         return _not_connected(s, s.unusable)
@@ -93,11 +94,11 @@ def _next(s: State) -> Action:
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:
         return _observe(s)
     action = _submit(s) if s.workload_id is None else _maintain(s)
-    return _hold(action) if workload.paused else action
+    return _hold(action) if workload.meta.paused else action
 
 
 def _hold(action: Action) -> Action:
-    """Paused: looking goes on, and what would be written waits."""
+    """Paused: reads go on, and writes wait."""
     match action:
         case Render() | ReadRemote() | FindRemote():
             return action
@@ -118,7 +119,7 @@ def _not_connected(s: State, error: BridgeError) -> Result:
 
 def _observe(s: State) -> Action:
     workload_id = s.workload.spec.workload_id
-    if s.workload.has_finalizer:
+    if s.workload.meta.has_finalizer:
         return RemoveFinalizer("the workload is only observed from now on")
     if workload_id is None:
         return _refuse(
@@ -168,16 +169,16 @@ def _submit(s: State) -> Action:
 
 
 def _intent_first(s: State) -> Action | None:
-    """The two guarded writes that must stand before anything is sent."""
+    """The two guarded writes that must be done before anything is sent."""
     if s.stored_status.not_submitted:
         return BeginSubmission()
-    if not s.workload.has_finalizer:
+    if not s.workload.meta.has_finalizer:
         return AddFinalizer()
     return None
 
 
 def _in_doubt_first(s: State) -> Action | None:
-    """Whoever put the finalizer there may hold, or be about to write, the proof that its own attempt created nothing."""
+    """The process that added the finalizer may hold, or be about to write, the proof that it created nothing."""
     return None if s.is_first_attempt or MarkInDoubt in s.done else MarkInDoubt()
 
 
@@ -193,7 +194,7 @@ def _after_failed_attempt(s: State, error: BridgeError) -> Action:
 
 
 def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action | None:
-    """What holds the name: ours, an earlier life of ours, or somebody else's. None when it holds it no longer."""
+    """What holds the name: our workload, that of an earlier object of our name, or another's. None when it is free."""
     for candidate in found:
         remote = candidate.remote
         if remote is None or remote.gone:
@@ -204,14 +205,14 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
             return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
         if is_predecessor(remote.mark, s.mark) and _is_of_kind(remote, desired):
             return _intent_first(s) or _take_over(s, remote, candidate.row, desired)
-        # Another's mark, or a first attempt that was refused, proves that no attempt of ours made it.
+        # Another owner's mark, or the conflict of a first attempt, proves that no attempt of ours made it.
         proven = remote.mark is not None or remote.mark_readable or s.is_first_attempt
         return Result(Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven)
     return None
 
 
 def _take_over(s: State, remote: Remote, row: Row | None, desired: Desired) -> Action:
-    """Renew the mark first and record the id after: a crash in between leads to a workload that is simply ours."""
+    """Renew the mark first, then record the id: after a crash in between, the workload is simply ours."""
     if _completed(row) or s.delivered_now:
         return Adopt(remote, row, finished=_completed(row))
     return Update(remote.id, desired.submission)
@@ -234,7 +235,7 @@ def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
 
 
 def _adopt_what_was_observed(s: State) -> Action:
-    """Its id is on record already, and it is not ours yet: everything is checked as for any other adoption."""
+    """Its id is in status already, but it is not ours yet: everything is checked as for any other adoption."""
     match s.desired:
         case None:
             return Render()
@@ -273,7 +274,7 @@ def _name_is_held(s: State, desired: Desired) -> Action:
     if isinstance(s.found, tuple) and any(map(is_unreadable, s.found)):
         unreadable = Busy(
             f"Run:ai lists a workload named {desired.submission.name} in the project but does not show it by its id, so"
-            " whether it is ours cannot be told: remove it in Run:ai, or set spec.workloadId to its id.",
+            " whether it is ours is not known: remove it in Run:ai, or set spec.workloadId to its id.",
             reason=Reason.HOLDER_UNREADABLE,
         )
         return Result(Verdict.RETRYING, unreadable, outstanding=True)
@@ -337,7 +338,7 @@ def _maintain(s: State) -> Action:
         return RecordId()
     if s.adoption_pending:
         return _adopt_what_was_observed(s)
-    if not s.workload.has_finalizer:
+    if not s.workload.meta.has_finalizer:
         return AddFinalizer()
     return _follow_spec(s)
 
@@ -347,7 +348,7 @@ def _follow_spec(s: State) -> Action:
         return Render()
     match s.desired:
         case None:
-            return _look_after(s)
+            return _check_on(s)
         case InvalidWorkload() as error:
             return Result(Verdict.REJECTED, error, outstanding=True)
         case BridgeError() as error:
@@ -358,17 +359,17 @@ def _follow_spec(s: State) -> Action:
 
 def _may_be_outstanding(s: State) -> bool:
     recorded = s.stored_status
-    edited = s.workload.generation != recorded.observed_generation
+    edited = s.workload.meta.generation != recorded.observed_generation
     return edited or s.must_check_content or not recorded.delivered
 
 
-def _look_after(s: State) -> Action:
-    """Nothing to send: see how it goes, when somebody asked for it."""
+def _check_on(s: State) -> Action:
+    """There is nothing to send: read the workload if somebody asked for it."""
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
-        look = s.must_read or s.stored_status.reason in LOST_REASONS
-        return ReadRemote(str(s.workload_id)) if look else Result(Verdict.IN_SYNC)
+        must_read = s.must_read or s.stored_status.reason in LOST_REASONS
+        return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return _unless_lost(s) or Result(Verdict.IN_SYNC)
 
 
@@ -377,12 +378,12 @@ def _follow_edit(s: State, desired: Desired) -> Action:
     same = same_content(recorded.content, desired.content) if recorded.content else False
     same_identity = recorded.identity in (None, desired.identity(adopts=s.to_adopt is not None))
     if same is None:
-        # Hashed by another version, which alone is no reason for a PUT; an edit of the spec is.
-        same = s.workload.generation == recorded.observed_generation
-    # Two edits since the last look: the one between may have been sent, and its answer lost in a crash.
-    may_have_sent_another = s.workload.generation > recorded.observed_generation + 1
+        # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
+        same = s.workload.meta.generation == recorded.observed_generation
+    # Two edits since the last pass: the first may have been sent, and its answer lost in a crash.
+    may_have_sent_another = s.workload.meta.generation > recorded.observed_generation + 1
     if same and same_identity and (recorded.completed or not may_have_sent_another):
-        return _look_after(s)
+        return _check_on(s)
     if recorded.completed:
         return _follow_edit_of_finished(s, desired)
     if not same_identity:
@@ -393,9 +394,9 @@ def _follow_edit(s: State, desired: Desired) -> Action:
 
 
 def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
-    edited = s.workload.generation != s.stored_status.observed_generation or not s.stored_status.delivered
+    edited = s.workload.meta.generation != s.stored_status.observed_generation or not s.stored_status.delivered
     if desired.from_source and not edited:
-        return _look_after(s)
+        return _check_on(s)
     if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
         return _replace(s)
     return Result(Verdict.REJECTED, _finished_error(s.stored_status.phase or Phase.COMPLETED), outstanding=True)
@@ -437,7 +438,7 @@ def _replace(s: State) -> Action:
 
 
 def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
-    """What a reading says against going on as usual; None when it says nothing. `on_the_way` with something to send."""
+    """Why the reading does not allow going on as usual; None when it does. `on_the_way`: there is something to send."""
     match s.remote:
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=on_the_way)
@@ -451,7 +452,7 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
 
 
 def _yield(remote: Remote) -> Result:
-    """Somebody else's mark is on what was ours: two operators would fight for ever, so we stop."""
+    """What was ours carries another owner's mark: two operators would fight for ever, so we stop."""
     error = (
         _managed_by_other(remote.mark)
         if remote.mark
@@ -493,7 +494,7 @@ def _recreate(s: State) -> Action:
 
 
 def _edit_waits(s: State) -> bool:
-    """We were on the way to send something."""
+    """There is an edit that was not sent."""
     return isinstance(s.desired, Desired) and not same_content(s.stored_status.content or "", s.desired.content)
 
 

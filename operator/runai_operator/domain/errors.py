@@ -1,19 +1,19 @@
 """What can go wrong, in our own words; adapters map every foreign exception to one of these.
 
     BridgeError
-    ├── InvalidWorkload     our user's content is refused, by us or by Run:ai; only a change of it helps
+    ├── InvalidWorkload     the user's content is rejected, by us or by Run:ai; only a change of it helps
     │   └── NameTaken       the name in Run:ai belongs to something that is not ours
-    ├── Busy                Run:ai is still applying or deleting; soon again
-    ├── Held                we hold back a write on purpose, until its turn or until somebody acts
+    ├── Busy                Run:ai is still applying or deleting; try again soon
+    ├── Held                we hold back a write on purpose, until the rate allows it or somebody acts
     ├── AccessDenied        credentials or permissions; an admin must act
     ├── Throttled           Run:ai asks the whole connection to wait
     ├── Unavailable         not reachable, and surely nothing was done
     │   └── CircuitOpen     not even sent, because earlier calls failed
     ├── OutcomeUnknown      a write was sent and no usable answer came back: it may have happened
-    ├── UnexpectedReply     an answer outside the contract; nothing is written on its strength
+    ├── UnexpectedReply     an answer outside the contract; nothing is written because of it
     ├── StaleObject         Kubernetes: somebody wrote in between; read again
     ├── Vanished            Kubernetes: the object is gone
-    └── TooLarge            work that must not hold up others; it is done later, apart
+    └── TooLarge            work that must not hold up others; it is done later, separately
 
 Messages are for the person who applied the resource: what, where, and what to do. Each begins with a capital letter and
 ends with a full stop, since a condition shows it as it is. They are clipped, and never hold tokens, manifests or answer
@@ -33,7 +33,7 @@ MESSAGE_LIMIT = 1024
 
 
 class Scope(StrEnum):
-    """Whose trouble it is: one workload's, or that of everything behind the same connection."""
+    """What is affected: one workload, or everything behind the same connection."""
 
     OBJECT = "object"
     CONNECTION = "connection"
@@ -43,7 +43,7 @@ class BridgeError(Exception):
     """Base of everything the adapters raise."""
 
     reason: ClassVar[Reason] = Reason.INTERNAL_ERROR
-    """Of the condition, unless the error names another."""
+    """Reason of the condition, unless the error names another."""
     scope: Scope = Scope.OBJECT
     circuit: str | None = None
     """Name of the circuit breaker that this error counts against; None when it counts against none."""
@@ -79,7 +79,7 @@ class Busy(BridgeError):
 
 
 class Held(BridgeError):
-    """A write that we hold back, mostly a deletion; `after`: seconds until its turn, None until somebody acts."""
+    """A write that we hold back, mostly a deletion; `after`: seconds to wait, None until somebody acts."""
 
     reason = Reason.DELETING
 
@@ -91,7 +91,7 @@ class Held(BridgeError):
 
 
 class AccessDenied(BridgeError):
-    """401 after one refresh of the token (the connection's trouble) or 403 (the object's)."""
+    """401 after one refresh of the token (scope `CONNECTION`) or 403 (scope `OBJECT`)."""
 
     reason = Reason.ACCESS_DENIED
 
@@ -119,7 +119,7 @@ class Unavailable(BridgeError):
 
 
 class CircuitOpen(Unavailable):
-    """Refused on our side, so surely not sent; message and reason are those of the trouble that opened the circuit."""
+    """Refused on our side, so surely not sent; message and reason are those of the error that opened the circuit."""
 
     circuit: str
 
@@ -148,7 +148,7 @@ class StaleObject(BridgeError):
 
 
 class Vanished(BridgeError):
-    """The custom resource is gone."""
+    """The custom resource no longer exists."""
 
     reason = Reason.VANISHED
 
@@ -160,10 +160,10 @@ class NotLeader(BridgeError):
 
 
 class KubernetesUnavailable(BridgeError):
-    """The Kubernetes API did not answer as it should; said in logs and metrics, since no status can be written."""
+    """The Kubernetes API did not answer as it should; shown in logs and metrics, since no status can be written."""
 
     reason = Reason.KUBERNETES_UNAVAILABLE
 
 
 class TooLarge(BridgeError):
-    """Reading or encoding this workload would hold up others. The engine defers it, so it needs no reason of its own."""
+    """Reading or encoding this workload would hold up others. The engine defers it, so it needs no reason."""

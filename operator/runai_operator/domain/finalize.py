@@ -1,9 +1,9 @@
-"""How the finalizer of an object that is being deleted is removed: every transition on the way out.
+"""How an object that is being deleted loses its finalizer: every transition of a deletion.
 
-The workload in Run:ai goes first, and only if it is ours. Deletions end, and an accident can be stopped:
+The workload in Run:ai is deleted first, and only if it is ours. Deletions end, and an accident can be stopped:
 
-- What was never submitted goes at once, without a word to Run:ai.
-- While the CustomResourceDefinition is being deleted, which takes every object along, nothing is deleted in Run:ai until
+- What was never submitted is released at once, without a call to Run:ai.
+- While the CustomResourceDefinition is being deleted, and every object with it, nothing is deleted in Run:ai until
   an administrator confirms it there.
 - Deletions beyond a rate wait until the rate allows them.
 - Where Run:ai cannot be used for very long, the finalizer is removed, after what stays behind has been written down.
@@ -32,11 +32,11 @@ from runai_operator.domain.state import Desired, Missing, State, desired_name, i
 def finalize(s: State) -> Action:
     """The next action for an object that is being deleted."""
     workload = s.workload
-    if not workload.has_finalizer:
+    if not workload.meta.has_finalizer:
         return Result(Verdict.IGNORED)
     if why := _nothing_to_delete(s):
         return RemoveFinalizer(why)
-    if workload.paused:
+    if workload.meta.paused:
         return _held("Paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is removed.")
     if s.unusable is not None:
         return Result(Verdict.DELETING, s.unusable)
@@ -52,12 +52,12 @@ def finalize(s: State) -> Action:
     if s.workload_id is not None:
         return _delete(s, s.workload_id)
     if workload.spec_error is not None:
-        return _deleting(f"{workload.spec_error} What was submitted cannot be found out until that is mended.")
+        return _deleting(f"{workload.spec_error} Until that is corrected, the operator cannot find what was submitted.")
     return _finalize_in_doubt(s)
 
 
 def _nothing_to_delete(s: State) -> str | None:
-    """Why the object may go without a word to Run:ai; None when it may not."""
+    """Why the object may be released without a call to Run:ai; None when it may not."""
     spec = s.workload.spec
     if spec.deletion_policy is DeletionPolicy.ORPHAN:
         return "the workload stays in Run:ai, as deletionPolicy: Orphan asks"
@@ -69,7 +69,7 @@ def _nothing_to_delete(s: State) -> str | None:
 
 
 def _finalize_in_doubt(s: State) -> Action:
-    """An earlier attempt may have made a workload whose id was never learnt, or adopted one whose id the spec names."""
+    """An earlier attempt may have created a workload whose id is unknown, or adopted the one that the spec names."""
     if s.to_adopt is not None:
         return _delete(s, s.to_adopt)
     try:
@@ -134,7 +134,7 @@ def _held(message: str) -> Result:
 
 
 def rate_limited(wait: float, reason: Reason) -> Held:
-    """Why a deletion was not sent; `wait`: seconds until it may be."""
+    """The error for a deletion that was not sent; `wait`: seconds until it may be."""
     return Held(
         "Rate-limited: more workloads are to be deleted in Run:ai than OPERATOR_DELETE_RATE allows a minute. It is deleted"
         " as soon as the rate allows; set deletionPolicy: Orphan to leave it in Run:ai.",
@@ -144,7 +144,7 @@ def rate_limited(wait: float, reason: Reason) -> Held:
 
 
 def _out_of_reach(s: State, error: BridgeError) -> Action:
-    """Run:ai cannot be asked: wait, but not for ever where that is the connection's trouble. Forbidden is no such trouble."""
+    """Run:ai cannot be asked: wait, but not for ever if the whole connection is affected. A 403 is about one object."""
     if error.scope is not Scope.CONNECTION or not s.may_give_up:
         return Result(Verdict.DELETING, error)
     if s.orphan_recorded is None:
@@ -172,7 +172,7 @@ def _left_behind(s: State, error: BridgeError) -> Orphan:
 
 
 def may_delete(s: State, remote: Remote) -> bool:
-    """It carries our mark; or it shows none, and is what our own status tells of."""
+    """It carries our mark; or it shows none, and is the one that our own status records."""
     if remote.mark is not None:
         return is_ours(remote.mark, s.mark)
     recorded = s.stored_status

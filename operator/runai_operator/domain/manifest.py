@@ -25,21 +25,21 @@ TRACKING_PREFIXES = (
     "helm.sh/",
     "kubectl.kubernetes.io/",
 )
-"""Labels and annotations by which GitOps tools know what is theirs: copied to the cluster that Run:ai writes to, they
-would have such a tool adopt the workload there, and prune it."""
+"""Labels and annotations by which GitOps tools recognise what is theirs: copied to the cluster that Run:ai writes to,
+they would make such a tool adopt the workload there, and prune it."""
 TRACKING_LABELS = frozenset({"app.kubernetes.io/instance", "app.kubernetes.io/managed-by"})
 
 SERVER_OWNED = frozenset(
     {"uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields", "ownerReferences",
      "selfLink"}
 )  # fmt: skip
-"""Metadata that belongs to an object in some cluster, left behind by copying it out of there."""
+"""Metadata of an object in some cluster; a manifest that was copied from there still has it."""
 
 HASH_VERSION = "v1"
 
 
 def with_mark(manifest: Json, *, name: str, mark: OwnerMark) -> Json:
-    """A copy that carries our mark and, if it has none, our name; what is not changed is shared with the original."""
+    """A copy that carries our mark and, if it has no name, ours; unchanged parts are shared with the original."""
     normal = normalised(manifest)
     metadata = dict(normal["metadata"])
     metadata["name"] = metadata.get("name") or name
@@ -71,7 +71,7 @@ def _must_stay(key: str) -> bool:
 
 
 def read_mark(manifest: object) -> OwnerMark | None:
-    """Who submitted it; None without any of the four annotations. One that lacks some is nobody we know: a mark still."""
+    """Who submitted it; None without any of the four annotations. With only some of them it is a stranger's mark."""
     metadata = manifest.get("metadata") if isinstance(manifest, Mapping) else None
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     if not isinstance(annotations, Mapping) or not any(key in annotations for key in OWNER_ANNOTATIONS):
@@ -117,7 +117,7 @@ def same_content(old: str, new: str) -> bool | None:
 
 
 def encode(manifest: Json) -> bytes:
-    """Compact JSON, which is YAML too."""
+    """Compact JSON, which is also YAML."""
     return _dump(manifest, sort_keys=False)
 
 
@@ -127,6 +127,10 @@ def _dump(value: Any, *, sort_keys: bool) -> bytes:
             value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, allow_nan=False
         ).encode()
     except UnicodeEncodeError:
-        raise InvalidWorkload("the manifest holds text that is no Unicode: half of a surrogate pair") from None
+        raise InvalidWorkload(
+            "The manifest holds text that is not valid Unicode (half of a surrogate pair). Correct it."
+        ) from None
     except ValueError:
-        raise InvalidWorkload("the manifest holds a number that is not finite: JSON has none") from None
+        raise InvalidWorkload(
+            "The manifest holds a number that is not finite, which JSON cannot express. Correct it."
+        ) from None

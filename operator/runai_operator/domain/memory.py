@@ -1,6 +1,7 @@
-"""What one process remembers of one object from pass to pass. Frozen: it goes into a pass and comes out of it.
+"""What one process remembers of one object between passes. Frozen: it goes into a pass, and a new one comes out.
 
-All of it is safe to lose: what is owed can be read from status (`plan`), and what a restart forgets is timers and counts.
+All of it is safe to lose: what is outstanding can be read from status (`plan`), and a restart loses only timers and
+counts.
 Times are seconds of the process's own clock.
 """
 
@@ -35,10 +36,10 @@ class SchedulingMessage:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What somebody asked the next pass to do beyond the ordinary."""
+    """What somebody asked the next pass to do in addition."""
 
     read: bool = False
-    """Read the workload in Run:ai: its sync is in flight, or the lists lack it."""
+    """Read the workload in Run:ai: its sync is in flight, or it is missing from the lists."""
     check_content: bool = False
     """Compare what would be sent: the manifest's source changed."""
 
@@ -49,14 +50,14 @@ class Requests:
 @dataclass(frozen=True, slots=True)
 class Memory:
     pending_status: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Status fields that a write still owes (None: to be removed): the id of a workload made just now, above all."""
+    """Status fields that are still to be written (None: removed), above all the id of a workload created just now."""
     lookup_since: float | None = None
-    """When what the last attempt in doubt may have made was first looked for."""
+    """When we first looked for what the last attempt in doubt may have made."""
     recreations: int = 0
-    """How often its workload was created again after somebody deleted it in Run:ai."""
+    """How often the workload was created again after somebody deleted it in Run:ai."""
     recreated_at: float = NEVER
     retrying_since: float | None = None
-    """Since when something outstanding could not be done, pass after pass."""
+    """Since when every pass has failed to do what is outstanding."""
     deletion_seen_at: float | None = None
     """When this process first saw the object being deleted."""
     failures: int = 0
@@ -64,16 +65,16 @@ class Memory:
     sync_reads: int = 0
     """Readings in a row that found the sync in flight."""
     stale_failure_at: str | None = None
-    """`phaseUpdatedAt` of a failure that an edit may have mended since: rows that still show it say nothing."""
+    """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored."""
     source: Source | None = None
     scheduling: SchedulingMessage | None = None
     wrote_at: float = NEVER
     """When status was last written."""
     large: bool = False
-    """Reading it would hold up others, so it has a lane of its own. Forgotten with the next generation."""
+    """Reading the object would hold up others, so it has a lane of its own. Reset with the next generation."""
 
     def owing(self, fields: Mapping[str, Any]) -> Memory:
-        """The next write of status must say this too."""
+        """A copy: the next write of status must also write these fields."""
         return replace(self, pending_status={**self.pending_status, **fields})
 
     def is_stale(self, row: Row) -> bool:

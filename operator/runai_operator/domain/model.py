@@ -17,12 +17,12 @@ FINALIZER = f"{GROUP}/workload"
 PAUSED_ANNOTATION = f"{GROUP}/paused"
 RECONCILE_ANNOTATION = f"{GROUP}/reconcile-requested-at"
 CONFIRM_DELETE_ANNOTATION = f"{GROUP}/confirm-delete"
-"""On the CustomResourceDefinition: the workloads in Run:ai are to go with it."""
+"""On the CustomResourceDefinition: the workloads in Run:ai are to be deleted with it."""
 
 NOT_SUBMITTED = "NotSubmitted"
 """`status.submission` while it is proven that nothing exists in Run:ai and nothing is in doubt."""
 IN_DOUBT = "InDoubt"
-"""`status.submission` while an attempt is repeated whose forerunner was interrupted."""
+"""`status.submission` while an attempt that was interrupted is repeated."""
 
 DEFAULT_CONNECTION = "default"
 """The Run:ai connection that is configured by the environment."""
@@ -58,7 +58,7 @@ class ExternalDeletionPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Which custom resource: the UID tells it from an earlier one of the same name."""
+    """Which custom resource: the UID distinguishes it from an earlier one of the same name."""
 
     namespace: str
     name: str
@@ -98,7 +98,7 @@ class OwnerMark:
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
-    """Where `manifestFrom` points: a key of a ConfigMap or Secret in the workload's own namespace."""
+    """What `manifestFrom` refers to: a key of a ConfigMap or Secret in the workload's own namespace."""
 
     kind: str
     """`ConfigMap` or `Secret`."""
@@ -139,8 +139,8 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
-    """One RunaiWorkload, freshly read."""
+class Meta:
+    """The metadata of one RunaiWorkload: all that a metadata-only watch or a `Table` list shows of it."""
 
     ref: Ref
     resource_version: str
@@ -149,42 +149,29 @@ class Workload:
     finalizers: tuple[str, ...]
     paused: bool
     reconcile_token: str | None
-    spec: Spec
-    status: Mapping[str, Any]
-    """As stored, raw. Empty or without `conditions` when nobody has looked yet."""
-    spec_error: str | None = None
-    """Why `spec` could not be read (then it holds defaults), for the person who applied it."""
     deletion_requested: datetime | None = None
-    """When somebody deleted it, in the API server's clock."""
+    """When somebody deleted it, by the API server's clock."""
 
     @property
     def has_finalizer(self) -> bool:
+        """Ours."""
         return FINALIZER in self.finalizers
-
-    @property
-    def meta(self) -> Meta:
-        return Meta(
-            self.ref,
-            self.resource_version,
-            self.generation,
-            self.deleting,
-            self.has_finalizer,
-            self.paused,
-            self.reconcile_token,
-        )
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
-    """What a metadata-only watch or a `Table` list shows of one RunaiWorkload: no body."""
+class Workload:
+    """One RunaiWorkload, freshly read."""
 
-    ref: Ref
-    resource_version: str
-    generation: int
-    deleting: bool
-    has_finalizer: bool
-    paused: bool
-    reconcile_token: str | None
+    meta: Meta
+    spec: Spec
+    status: Mapping[str, Any]
+    """As stored, raw. Empty or without `conditions` before the operator's first reconcile."""
+    spec_error: str | None = None
+    """Why `spec` could not be read (then it holds defaults), for the person who applied it."""
+
+    @property
+    def ref(self) -> Ref:
+        return self.meta.ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +184,16 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class CRDState:
-    """The CustomResourceDefinition of RunaiWorkloads: deleted, it takes all of them along."""
+    """The CustomResourceDefinition of RunaiWorkloads; deleting it deletes all of them."""
 
     deleting: bool
     confirmed: bool
-    """Somebody annotated it: the workloads in Run:ai are to go too."""
+    """Somebody annotated it: the workloads in Run:ai are to be deleted too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A workload, or what may be one, that stays in Run:ai although its RunaiWorkload had to be let go of."""
+    """A workload, or what may be one, that stays in Run:ai although its RunaiWorkload had to be released."""
 
     mark: OwnerMark
     name: str
@@ -219,12 +206,12 @@ class Orphan:
     why: str
     """A reason in CamelCase."""
     released: datetime | None = None
-    """When the object was let go of; set as it is written down."""
+    """When the finalizer was removed; set when the orphan is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """One workload as the V2 API shows it. Enums stay the words Run:ai used."""
+    """One workload as the V2 API shows it. Enums are kept as the words that Run:ai used."""
 
     id: str
     name: str
@@ -286,7 +273,7 @@ class RowQuery:
 
     deleted: bool = False
     changed_since: datetime | None = None
-    """Only rows with `phaseUpdatedAt` (`deletedAt` for deleted ones) at or after this, in the server's clock."""
+    """Only rows with `phaseUpdatedAt` (`deletedAt` for deleted ones) at or after this, by the server's clock."""
     name: str | None = None
     project_id: str | None = None
     offset: int = 0

@@ -36,5 +36,5 @@ def external_name(*, name: str, spec: Spec, namespace: str, install: str) -> str
 
 
 def _short_hash(*parts: str) -> str:
-    """Eight hex digits; a collision is told by NameTaken and never shares a workload, since marks are compared."""
+    """Eight hex digits; a collision is reported as NameTaken and never shares a workload, since marks are compared."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]

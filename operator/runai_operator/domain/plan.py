@@ -1,6 +1,6 @@
-"""What an object needs, from its status and metadata alone: nothing outstanding lives in memory only.
+"""What an object needs, from its status and metadata alone: nothing that is outstanding is kept only in memory.
 
-The first load, the resync and a takeover ask `plan_of`; whatever a restart must bring back can be read from the cells.
+The first load, the resync and a takeover call `plan_of`; whatever a restart must resume can be read from the cells.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Meta,
 from runai_operator.domain.reasons import ConditionType, Group, Phase, Reason
 
 PHASE_REASONS = frozenset({reason for reason in Reason if reason.group is Group.SHOWN} | {Reason.PAUSED})
-"""Reasons of Ready that mirror Run:ai: the lists bring the next news."""
+"""Reasons of Ready that mirror Run:ai: the lists show the next change."""
 SYNC_REASONS = frozenset({Reason.SYNCED, Reason.SYNCING, Reason.SYNC_FAILED, Reason.SYNC_NOT_REPORTED})
 """Reasons of Synced that mirror Run:ai. Any other says that something is owed, or unknown."""
-RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.TROUBLE)
+RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 """Reasons of a retry."""
-REFUSED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REFUSED) - {
+REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - {
     Reason.CONNECTION_NOT_FOUND  # a restart is what brings a connection back
 }
 """Reasons of Ready that only a change here or in Run:ai clears. Beside a retry the last reading of Run:ai is owed."""
@@ -28,18 +28,18 @@ REFUSED_REASONS = frozenset(reason for reason in Reason if reason.group is Group
 
 class Need(StrEnum):
     NOTHING = "nothing"
-    """Events and rows bring the next news."""
+    """Events and rows show the next change."""
     READ = "read"
-    """Its sync is in flight: a paced reading of Run:ai."""
+    """Its sync is in flight: the workload is read in Run:ai, at a limited rate."""
     PROBE = "probe"
-    """It was rejected: tried again now and then, since the other side may have changed."""
+    """It was rejected: it is tried again now and then, since the other side may have changed."""
     PASS = "pass"  # noqa: S105 - no password
-    """Something is owed, or not known."""
+    """Something is outstanding, or not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusSummary:
-    """The part of status that scheduling reads, from the cells of a list or from what was written."""
+    """The part of status that scheduling needs, from the cells of a list or from the last write."""
 
     observed_generation: int = -1
     connection: str = DEFAULT_CONNECTION
@@ -97,7 +97,7 @@ class StatusSummary:
 
     @classmethod
     def of_status(cls, status: Mapping[str, Any], *, has_source: bool) -> StatusSummary:
-        """From the status that was just written or found right."""
+        """From a status that was just written, or that needed no write."""
         ready, synced = condition(status, ConditionType.READY) or {}, condition(status, ConditionType.SYNCED) or {}
         stalled = condition(status, ConditionType.STALLED) or {}
         return cls(
@@ -129,14 +129,14 @@ class StatusSummary:
 
     @property
     def in_flight(self) -> bool:
-        """Submitted, and the cluster has not got it yet; one that has failed may have been mended by an edit."""
-        # Without a word about the sync, Ready goes by the phase once a reading was made.
+        """Submitted, and not on its cluster yet; one that has failed may have been fixed by an edit."""
+        # Where the sync is not reported, Ready follows the phase once the workload has been read.
         silent = self.sync is None and self.reason not in (None, Reason.SYNCING)
         settled = self.sync in ("Synced", "Failed", "Deleted") or self.phase == Phase.COMPLETED or silent
         return self.workload_id is not None and not settled
 
     def agrees_with(self, row: Row) -> bool:
-        """Nothing in the row is news, as far as the cells say."""
+        """The row shows nothing that the cells do not show already."""
         if row.priority not in (None, self.priority):
             return False
         shown = (self.phase, self.pods, self.gpus, self.detail)
@@ -144,7 +144,7 @@ class StatusSummary:
 
 
 def plan_of(summary: StatusSummary, meta: Meta) -> Need:
-    """The most urgent thing that waiting for events and rows would not bring about."""
+    """What the object needs most urgently, beyond waiting for events and rows."""
     if meta.deleting:
         return Need.PASS if meta.has_finalizer else Need.NOTHING
     if _is_unseen(summary, meta) or _is_in_doubt(summary, meta):
@@ -154,12 +154,12 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
     if meta.paused and summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:
         # What is outstanding waits until somebody removes the annotation; what is on its way is followed.
         return Need.READ if summary.in_flight else Need.NOTHING
-    is_refused = summary.reason in REFUSED_REASONS and summary.synced_reason not in RETRY_REASONS
+    is_refused = summary.reason in REJECTED_REASONS and summary.synced_reason not in RETRY_REASONS
     return Need.PROBE if is_refused else Need.PASS
 
 
 def _is_unseen(summary: StatusSummary, meta: Meta) -> bool:
-    """Somebody changed what the last status speaks of."""
+    """Something has changed since the last status was written."""
     shows_pause = summary.reason == Reason.PAUSED
     return (
         meta.generation != summary.observed_generation
@@ -171,5 +171,5 @@ def _is_unseen(summary: StatusSummary, meta: Meta) -> bool:
 
 
 def _is_in_doubt(summary: StatusSummary, meta: Meta) -> bool:
-    """An attempt may have made a workload whose id is not on record; paused objects are looked up all the same."""
+    """An attempt may have made a workload whose id is not in status; it is looked up even if the object is paused."""
     return meta.has_finalizer and summary.workload_id is None and summary.submission != NOT_SUBMITTED

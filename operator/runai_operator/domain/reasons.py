@@ -1,4 +1,4 @@
-"""Every word that programs may rely on in a status: types of conditions, reasons, and Run:ai's phases.
+"""Every word in a status that programs may rely on: types of conditions, reasons, and Run:ai's phases.
 
 A member is the word itself, and carries a sentence on what it means and one on what a person should do about it. The
 tables in docs/status.md are written from here, so a word cannot be added without its sentences.
@@ -31,8 +31,8 @@ class ConditionType(StrEnum):
     READY = (
         "Ready",
         "The workload runs, has completed or is stopped, as you asked.",
-        "Not so, or not yet.",
-        "The operator has not looked yet.",
+        "It is not, or not yet.",
+        "The operator has not seen the object yet.",
     )
     RECONCILING = (
         "Reconciling",
@@ -49,14 +49,14 @@ class ConditionType(StrEnum):
     SYNCED = (
         "Synced",
         "The last change has reached the cluster. `Unknown`: Run:ai cannot be asked now.",
-        "Not yet, or it failed.",
-        "The operator has not looked yet.",
+        "It has not yet, or it failed to.",
+        "The operator has not seen the object yet.",
     )
     COMPLETED = ("Completed", "The workload has completed once; this stays.", "Never.", "It has not.")
 
 
 class Group(StrEnum):
-    """Reasons that say the same kind of thing, and where they are seen."""
+    """Reasons of the same kind, and where they appear."""
 
     heading: str
     where: str
@@ -69,17 +69,17 @@ class Group(StrEnum):
 
     SHOWN = ("shown", "What Run:ai shows", "`Ready`, and the same on `Reconciling` or `Stalled`.")
     ASKED = ("asked", "What you asked for", "`Ready`, and the same on `Reconciling` or `Stalled`.")
-    REFUSED = (
-        "refused",
-        "Refused",
+    REJECTED = (
+        "rejected",
+        "Rejected",
         (
             "`Ready` and `Stalled`. The operator tries again when the spec changes, and every half hour in case the other"
             " side did."
         ),
     )
-    TROUBLE = (
-        "trouble",
-        "Trouble",
+    RETRYING = (
+        "retrying",
+        "Retrying",
         (
             "`Ready` with `Reconciling`, later `Stalled`, while something waits to be sent; else only `Synced`. The operator"
             " tries again by itself."
@@ -93,7 +93,7 @@ class Group(StrEnum):
     LOGGED = (
         "logged",
         "Only in logs and metrics",
-        "The result of a pass or of a write to Kubernetes; no condition shows these.",
+        "The result of a reconcile or of a write to Kubernetes; no condition shows these.",
     )
 
 
@@ -203,37 +203,37 @@ class Reason(StrEnum):
 
     INVALID_SPEC = (
         "InvalidSpec",
-        Group.REFUSED,
+        Group.REJECTED,
         "Run:ai or the operator refuses the manifest or another field.",
         "Mend what the message names.",
     )
     IMMUTABLE_FIELD_CHANGED = (
         "ImmutableFieldChanged",
-        Group.REFUSED,
+        Group.REJECTED,
         "A field changed that Run:ai cannot change.",
         "Undo the edit, or set `recreatePolicy: OnImmutableChange`.",
     )
     FINISHED_NOT_RERUN = (
         "FinishedNotRerun",
-        Group.REFUSED,
+        Group.REJECTED,
         "Finished work was edited and does not run again by itself.",
         "Undo the edit, set `rerunPolicy: OnSpecChange`, or create a new object.",
     )
     NAME_TAKEN = (
         "NameTaken",
-        Group.REFUSED,
+        Group.REJECTED,
         "Another workload of the project has the name.",
         "Set `spec.name` or `spec.namePrefix`, or adopt it by `spec.workloadId`.",
     )
     MANAGED_BY_OTHER = (
         "ManagedByOther",
-        Group.REFUSED,
+        Group.REJECTED,
         "The workload carries the owner mark of another object or another install.",
         "Remove one of the two, or set another `spec.name`.",
     )
     PROJECT_NOT_FOUND = (
         "ProjectNotFound",
-        Group.REFUSED,
+        Group.REJECTED,
         "The project is not there or not visible to the operator.",
         (
             "Correct `spec.projectName`, or give the operator's service account a role in it; looked for again every five"
@@ -242,94 +242,94 @@ class Reason(StrEnum):
     )
     PROJECT_AMBIGUOUS = (
         "ProjectAmbiguous",
-        Group.REFUSED,
+        Group.REJECTED,
         "Several projects have the name.",
         "Set `spec.clusterId`, or `spec.projectId` instead.",
     )
     WORKLOAD_NOT_FOUND = (
         "WorkloadNotFound",
-        Group.REFUSED,
+        Group.REJECTED,
         "Run:ai has no workload with the id in `spec.workloadId`.",
         "Correct the id.",
     )
     DELETED_EXTERNALLY = (
         "DeletedExternally",
-        Group.REFUSED,
+        Group.REJECTED,
         "Somebody deleted the workload in Run:ai before it finished.",
         "Delete this object, or set `externalDeletionPolicy: Recreate`.",
     )
     CONNECTION_NOT_FOUND = (
         "ConnectionNotFound",
-        Group.REFUSED,
+        Group.REJECTED,
         "The Run:ai connection that the workload was submitted through is not configured any more.",
         "Restore the connection, so that the operator can reach the workload behind it.",
     )
     RECREATE_GIVEN_UP = (
         "RecreateGivenUp",
-        Group.REFUSED,
+        Group.REJECTED,
         "The workload was deleted in Run:ai again and again.",
         "Find out who deletes it, then change `bridge.run.ai/reconcile-requested-at`.",
     )
     SOURCE_NOT_FOUND = (
         "SourceNotFound",
-        Group.REFUSED,
+        Group.REJECTED,
         "The ConfigMap or Secret of `manifestFrom`, or its key, is not there.",
         "Create it, or correct `spec.manifestFrom`.",
     )
     SOURCE_FORBIDDEN = (
         "SourceForbidden",
-        Group.REFUSED,
+        Group.REJECTED,
         "The operator may not read the source of `manifestFrom`.",
         "Allow it (for Secrets a setting of the chart), or give the manifest in another way.",
     )
     SOURCE_INVALID = (
         "SourceInvalid",
-        Group.REFUSED,
+        Group.REJECTED,
         "The source of `manifestFrom` holds no text.",
         "Put the manifest there as UTF-8.",
     )
 
     RUNAI_UNAVAILABLE = (
         "RunaiUnavailable",
-        Group.TROUBLE,
+        Group.RETRYING,
         "Run:ai cannot be reached or fails to answer.",
         "Wait; if others reach it, check `RUNAI_BASE_URL`, proxy and certificates.",
     )
-    RUNAI_THROTTLED = ("RunaiThrottled", Group.TROUBLE, "Run:ai asks for fewer requests.", WAIT)
+    RUNAI_THROTTLED = ("RunaiThrottled", Group.RETRYING, "Run:ai asks for fewer requests.", WAIT)
     ACCESS_DENIED = (
         "AccessDenied",
-        Group.TROUBLE,
+        Group.RETRYING,
         "The credentials are refused or lack a permission.",
         "Check the Secret, or have the service account given the role that the message names.",
     )
     OUTCOME_UNKNOWN = (
         "OutcomeUnknown",
-        Group.TROUBLE,
+        Group.RETRYING,
         "A request got no answer, so it is not known whether it was carried out.",
         "Wait; the operator finds out before it sends anything again.",
     )
     UNEXPECTED_REPLY = (
         "UnexpectedReply",
-        Group.TROUBLE,
+        Group.RETRYING,
         "An answer does not fit the API.",
         "Check `RUNAI_BASE_URL` and Run:ai's version.",
     )
-    RUNAI_BUSY = ("RunaiBusy", Group.TROUBLE, "Run:ai is still applying or deleting.", WAIT)
+    RUNAI_BUSY = ("RunaiBusy", Group.RETRYING, "Run:ai is still applying or deleting.", WAIT)
     HOLDER_UNREADABLE = (
         "HolderUnreadable",
-        Group.TROUBLE,
+        Group.RETRYING,
         "The name is held by a workload that Run:ai lists but does not show.",
         "Remove it in Run:ai, or set `spec.workloadId` to its id.",
     )
     KUBERNETES_UNAVAILABLE = (
         "KubernetesUnavailable",
-        Group.TROUBLE,
+        Group.RETRYING,
         "The source of `manifestFrom` could not be read from Kubernetes.",
         WAIT,
     )
     INTERNAL_ERROR = (
         "InternalError",
-        Group.TROUBLE,
+        Group.RETRYING,
         "This is a fault of the operator.",
         "Report it with the operator's log.",
     )
@@ -405,5 +405,5 @@ _REASONS: Mapping[str, Reason] = {phase: phase.reason for phase in Phase}
 
 
 def reason_of_phase(phase: str) -> Reason:
-    """The reason of Ready for a word that Run:ai shows, be it known or not."""
+    """The reason of Ready for a phase that Run:ai shows, whether it is known or not."""
     return _REASONS.get(phase, Reason.UNKNOWN_PHASE)

@@ -8,32 +8,33 @@ from runai_operator.domain.reasons import Reason
 
 BACKOFF_CEILING = 300.0
 SOON_CEILING = 30.0
-"""For what is over soon, or must not wait long: an unknown outcome, a Kubernetes API that hiccups, a lost connection."""
+"""For what ends soon, or must not wait long: an unknown outcome, a short failure of the Kubernetes API, a lost
+connection."""
 WAITING_CEILING = 15.0
 LONGEST_HINT = 60.0
-"""What a `Retry-After` is believed at most: servers ask for an hour, and recover in a minute."""
+"""The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
 SLOW_PROBE = 1800.0
-"""How often what was rejected is tried again although nothing changed here: the other side may have."""
+"""How often a rejected workload is tried again although nothing changed here: the other side may have changed."""
 PROJECT_PROBE = 300.0
 PROJECT_REASONS = frozenset({Reason.PROJECT_NOT_FOUND, Reason.PROJECT_AMBIGUOUS})
 DOUBT_PROBE = 30.0
 HELD_PROBE = 300.0
-"""How often what waits for a person is read again; most of what people do is noticed at once."""
+"""How often an object that waits for a person is read again; most of what people do triggers an event at once."""
 CONFLICT_PAUSE = 0.1
-"""Until a pass begins again after somebody wrote in between, at most."""
+"""The longest wait before a pass is repeated because somebody wrote in between."""
 WAKE_WITHIN = 4.0
-"""Over so long a time those are spread who are woken together."""
+"""Objects that are woken together are spread over this time."""
 WRITE_SPACING = 1.0
-"""Between two status writes that only polling asks for: changes within are written together."""
+"""Between two status writes that only polling asks for: changes in between are written together."""
 
 
 def backoff(failures: int, jitter: float, *, ceiling: float = BACKOFF_CEILING) -> float:
-    """For one of many: full jitter over an exponential ceiling, but not less than a second."""
+    """For one of many clients: full jitter over an exponential ceiling, but not less than a second."""
     return max(1.0, jitter * _exponential(failures, ceiling))
 
 
 def reconnect_after(failures: int, jitter: float) -> float:
-    """For one client that waits for its server: 1, 2, 4 up to half a minute, less up to half of it."""
+    """For a single client that waits for its server: 1, 2, 4 up to 30 s, minus up to half of it."""
     return spread(_exponential(failures - 1, SOON_CEILING), jitter)
 
 
@@ -43,7 +44,7 @@ def spread(seconds: float, jitter: float) -> float:
 
 
 def around(seconds: float, jitter: float) -> float:
-    """A quarter more or less."""
+    """From three quarters of it to five quarters."""
     return seconds * (0.75 + jitter / 2)
 
 
@@ -53,7 +54,7 @@ def next_sync_read(reads: int) -> float:
 
 
 def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
-    """When the pass that ended so wants the next one; None when an event or a poll will bring it."""
+    """Seconds from the end of this pass to the next one; None when an event or a poll will trigger it."""
     match end.verdict:
         case Verdict.DELETING | Verdict.WAITING:
             return _after_waiting(end.error, failures, jitter)

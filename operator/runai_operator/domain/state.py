@@ -1,4 +1,4 @@
-"""Everything `decide` may know: the workload as read, what we want, and what was seen of Run:ai in this pass."""
+"""Everything that `decide` may know: the workload as read, what we want, and what this pass has read from Run:ai."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class StoredStatus:
 
     workload_id: str | None = None
     adopted_id: str | None = None
-    """The `spec.workloadId` whose adoption was carried out, so that it is never carried out again."""
+    """The `spec.workloadId` that was adopted, so that it is never adopted again."""
     name: str | None = None
     project_id: str | None = None
     gvk: Gvk | None = None
@@ -88,7 +88,7 @@ class StoredStatus:
     phase: str | None = None
     completed: bool = False
     delivered: bool = False
-    """The last word we had to say was accepted by Run:ai."""
+    """Run:ai has accepted the last change."""
     not_submitted: bool = False
     handled_token: str | None = None
     reason: str | None = None
@@ -143,10 +143,10 @@ class Recreation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the operator was told of patience. Seconds."""
+    """How long the operator waits before it acts or reports; configured. Seconds."""
 
     grace: float = 60.0
-    """How long absence from a list is not believed; more than lists lag."""
+    """How long absence from a list proves nothing; longer than the lists lag."""
     stalled_after: float = 600.0
     """How long something outstanding may be retried before it counts as stalled."""
     release_after: float = 86_400.0
@@ -158,15 +158,15 @@ MAX_RECREATIONS = 5
 RECREATION_PAUSE = 15.0
 """Seconds between the first and the second time; doubled each time."""
 LASTING = 3600.0
-"""Seconds after which a workload that was created again counts as one that lasts, and is counted from zero again."""
+"""Seconds that a workload has to live after it was created again for the count to restart from zero."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """One moment of one pass. What is None or False has not been read or has not happened."""
+    """One moment of a pass. None or False means: not read yet, or not happened."""
 
     workload: Workload
-    """As read; its status is our own word about this very UID, with what a failed write still owes it."""
+    """As read; its status is only what we wrote about this UID, with the fields that a failed write did not reach."""
     install: str
     connection: str = DEFAULT_CONNECTION
     """Name of the Run:ai connection that the pass goes through."""
@@ -180,7 +180,7 @@ class State:
     trouble_for: float = 0.0
     """Seconds for which Run:ai has given no useful answer to reads or writes."""
     unusable: BridgeError | None = None
-    """Why there is no connection to Run:ai for this workload at all."""
+    """Why no connection to Run:ai can be used for this workload."""
 
     desired: Desired | BridgeError | None = None
     remote: Remote | Missing | BridgeError | None = None
@@ -189,17 +189,17 @@ class State:
     crd: CRDState | None = None
     """As read after the deletion was seen."""
     deletion_wait: float | None = None
-    """Seconds until this workload may be deleted in Run:ai, by the rate limiter; None before it was asked."""
+    """Seconds until the rate limiter allows the deletion in Run:ai; None before it was asked."""
     orphan_recorded: bool | None = None
     """False when the record is full."""
     done: frozenset[type] = frozenset()
     """The verbs that took effect in this pass."""
     delivered_now: bool = False
-    """POST or PUT was accepted, or what was adopted may not be sent anything any more."""
+    """POST or PUT was accepted, or a finished workload was adopted, to which nothing may be sent."""
     conflict: bool = False
     """POST was answered by 409."""
     failed: BridgeError | None = None
-    """A write to Run:ai went wrong."""
+    """The error of a write to Run:ai."""
 
     @property
     def stored_status(self) -> StoredStatus:
@@ -224,8 +224,8 @@ class State:
 
     @property
     def asked(self) -> bool:
-        """Somebody put a new token into the annotation that asks for a pass."""
-        return self.workload.reconcile_token not in (None, self.stored_status.handled_token)
+        """Somebody put a new token into the annotation that requests a reconcile."""
+        return self.workload.meta.reconcile_token not in (None, self.stored_status.handled_token)
 
     @property
     def must_read(self) -> bool:
@@ -239,7 +239,7 @@ class State:
 
     @property
     def absence_proven(self) -> bool:
-        """A complete look-up found nothing of ours, and lists have been read for longer than they lag."""
+        """A complete look-up found nothing of ours, and we have been looking for longer than the lists lag."""
         if not isinstance(self.found, tuple) or self.memory.lookup_since is None:
             return False
         ours = any(c.remote is not None and is_ours(c.remote.mark, self.mark) for c in self.found)
@@ -255,7 +255,7 @@ class State:
 
     @property
     def recreations(self) -> int:
-        """Those that still count: not before a person asked to try again, nor before one that lasted."""
+        """Those that still count: none from before somebody asked to try again, or before one that lasted."""
         lasted = self.now - self.memory.recreated_at > LASTING
         return 0 if self.asked or lasted else self.memory.recreations
 
@@ -263,10 +263,10 @@ class State:
     def may_give_up(self) -> bool:
         """The deletion has waited as long as it may for a Run:ai that cannot be used.
 
-        Both the age of the deletion, which a restart does not shorten, and a trouble that this process has seen: a
-        deletion that waited for something else is not given up at the first hiccup.
+        Both are needed: the age of the deletion, which a restart does not reset, and an outage that this process has
+        seen. So a deletion that waited for something else is not given up at the first failure.
         """
-        requested = self.workload.deletion_requested
+        requested = self.workload.meta.deletion_requested
         if requested is None:
             return False
         release_after = self.limits.release_after
@@ -274,33 +274,39 @@ class State:
         return is_lasting and (self.wall - requested).total_seconds() >= release_after
 
     def retrying_since(self, end: Result) -> float | None:
-        """Since when something outstanding could not be done, given that this pass ends so."""
+        """Since when what is outstanding could not be done, given that this pass ends with `end`."""
         if end.verdict is not Verdict.RETRYING or not end.outstanding:
             return None
         return self.now if self.memory.retrying_since is None else self.memory.retrying_since
 
     def has_stalled(self, end: Result) -> bool:
-        """It has been retried for too long to be called progress."""
+        """It has been retried for too long to count as reconciling."""
         since = self.retrying_since(end)
         if since is None:
             return False
         before = condition(self.workload.status, ConditionType.STALLED)
-        # After a restart the clock starts anew; what was called stalled stays so until it is mended.
+        # A restart resets the clock; what was shown as stalled stays stalled until the error is gone.
         was = before is not None and end.error is not None and before.get("reason") == end.error.condition_reason
         return was or self.now - since >= self.limits.stalled_after
 
     @property
     def lacks_scheduling_message(self) -> bool:
-        """The workload is pending and says nothing of itself, and the scheduler was not asked about this yet."""
+        """The workload is pending without a message, and the scheduler has not been asked why yet."""
         row, known = self.row, self.memory.scheduling
-        if row is None or row.phase != Phase.PENDING or row.phase_message or self.workload.deleting or self.unusable:
+        if (
+            row is None
+            or row.phase != Phase.PENDING
+            or row.phase_message
+            or self.workload.meta.deleting
+            or self.unusable
+        ):
             return False
         is_known = known is not None and known.pending_since == row.phase_updated_at
         return not is_known and ReadSchedulingMessages not in self.done
 
     @property
     def shown_row(self) -> Row | None:
-        """The row, with why it is pending where the scheduler said it."""
+        """The row, with the scheduler's message if it is pending without one."""
         row, known = self.row, self.memory.scheduling
         if row is None or known is None or row.phase != Phase.PENDING or row.phase_message:
             return row
@@ -313,9 +319,9 @@ class State:
 
     @property
     def in_doubt(self) -> bool:
-        """An attempt to create may have succeeded without our knowing: finalizer, but no id and no proof."""
+        """An attempt to create may have succeeded without our knowledge: a finalizer, but no id and no proof."""
         return (
-            self.workload.has_finalizer
+            self.workload.meta.has_finalizer
             and self.workload_id is None
             and not self.stored_status.not_submitted
             and not (self.is_first_attempt or self.absence_proven)
@@ -323,12 +329,12 @@ class State:
 
     @property
     def is_first_attempt(self) -> bool:
-        """The intent was written in this very pass, so no earlier attempt can have made anything."""
+        """The intent was written in this pass, so no earlier attempt can have made anything."""
         return bool(self.done & {AddFinalizer, BeginSubmission})
 
 
 def has_foreign_status(workload: Workload) -> bool:
-    """The status was written about another UID, and came along with a restore: it says nothing about this object."""
+    """The status was written about another UID and then restored from a backup: it says nothing about this object."""
     return workload.status.get("ownerUid") not in (None, workload.ref.uid)
 
 
@@ -337,7 +343,7 @@ def is_ours(mark: OwnerMark | None, own: OwnerMark) -> bool:
 
 
 def is_predecessor(mark: OwnerMark | None, own: OwnerMark) -> bool:
-    """The same install, namespace and name with another UID: an earlier life of the same custom resource."""
+    """The same install, namespace and name with another UID: an earlier object of the same name."""
     return (
         mark is not None
         and mark.uid != own.uid
@@ -346,19 +352,19 @@ def is_predecessor(mark: OwnerMark | None, own: OwnerMark) -> bool:
 
 
 def is_unreadable(candidate: Candidate) -> bool:
-    """Whether it is ours cannot be told, because Run:ai does not show it, or does not show its manifest."""
+    """Whether it is ours is unknown, because Run:ai does not show it, or does not show its manifest."""
     remote = candidate.remote
     return remote is None or (remote.mark is None and not remote.mark_readable and not remote.gone)
 
 
 def desired_name(s: State) -> str:
-    """The name an attempt in doubt used; the identity is frozen while there may have been one."""
+    """The name that an attempt in doubt used; the identity is frozen while there may have been one."""
     ref = s.workload.ref
     return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)
 
 
 def is_same_moment(first: str | None, second: str | None) -> bool:
-    """Whether two RFC 3339 times name the same second; two APIs may tell them with different precision."""
+    """Whether two RFC 3339 times name the same second; two APIs may give them with different precision."""
     if first is None or second is None:
         return False
     return abs(datetime.fromisoformat(first) - datetime.fromisoformat(second)) < timedelta(seconds=1)

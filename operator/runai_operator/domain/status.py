@@ -1,8 +1,8 @@
-"""What status reports: its fields, and the conditions, which are made here, in one place, once per pass.
+"""What status reports: its fields and its conditions, built here, in one place, once per pass.
 
 `Ready`, `Reconciling` and `Stalled` follow the kstatus conventions, so that Helm, Flux, Argo CD and `kubectl wait`
-agree: at most one of Reconciling and Stalled is there, and neither beside Ready=True. Every message is a sentence that
-begins with a capital letter and ends with a full stop; what Run:ai says of itself is quoted in one.
+agree: at most one of Reconciling and Stalled is present, and neither beside Ready=True. Every message is a sentence
+with a capital letter and a full stop; messages of Run:ai are quoted in one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MESSAGE_LIMIT = 2048
 
 @dataclass(frozen=True, slots=True)
 class StatusField:
-    """One field of `status`: all that has to be said of it beside its description in the CRD."""
+    """One field of `status`: everything about it but its description, which is in the CRD."""
 
     name: str
     bound: int | Mapping[str, int] | None = None
@@ -37,13 +37,13 @@ class StatusField:
     row: str | None = None
     """The attribute of `Row` that it shows; where there is one for `Remote` too, the row wins."""
     kept: bool = False
-    """A reading that leaves it out changes nothing; else it is removed."""
+    """It stays when a reading leaves it out; otherwise it is removed then."""
     of_run: bool = True
-    """It belongs to one workload in Run:ai, and is forgotten with it."""
+    """It belongs to one workload in Run:ai, and is removed when that is forgotten."""
 
     @property
     def watched(self) -> bool:
-        """A row that shows another value than the row before is worth a pass."""
+        """A row whose value differs from the last one triggers a pass."""
         return self.row is not None
 
 
@@ -77,13 +77,13 @@ FIELDS = (
     StatusField("lastHandledReconcileAt", 256, of_run=False),
     StatusField("conditions", of_run=False),
 )
-"""All that this version writes, in the order of the schema. A new field is one line here, beside its reader in
+"""Everything that this version writes, in the order of the schema. A new field is one line here, beside its reader in
 `runai.wire` and its schema in the CRD."""
 
 BOUNDS: Mapping[str, int] = {field.name: field.bound for field in FIELDS if isinstance(field.bound, int)}
 """Of each string, in characters."""
 RUN_FIELDS = tuple(field.name for field in FIELDS if field.of_run)
-"""What belongs to one workload in Run:ai and goes with it."""
+"""The fields that belong to one workload in Run:ai, and are removed when that is forgotten."""
 
 _BY_NAME: Mapping[str, StatusField] = {field.name: field for field in FIELDS}
 _FROM_REMOTE = [(field, field.remote) for field in FIELDS if field.remote is not None]
@@ -92,13 +92,13 @@ _watched_values = attrgetter(*(field.row for field in FIELDS if field.row is not
 
 
 def watched(row: Row) -> tuple[object, ...]:
-    """What of a row is worth a pass when it changes. Why a workload is pending is asked anew each time it is."""
+    """The values of a row that trigger a pass when they change. The scheduler is asked each time it becomes pending."""
     return (*_watched_values(row), row.phase_updated_at if row.phase == Phase.PENDING else None)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyCondition:
-    """What Ready says, and which of the two abnormal conditions stands beside it."""
+    """What Ready says, and which of the two abnormal conditions goes with it."""
 
     status: str
     reason: str
@@ -110,14 +110,14 @@ class ReadyCondition:
 def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False) -> Json:
     """The whole status after this pass.
 
-    `now` stamps transitions (UTC). `stalled` says that the trouble has lasted too long to be called progress.
+    `now` (UTC) is the time of transitions. `stalled`: the retries have lasted too long to count as reconciling.
     """
     status = mirrored(s)
     _record_delivery(status, s, end)
-    status["observedGeneration"] = s.workload.generation
+    status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
-    if s.workload.reconcile_token is not None:
-        status["lastHandledReconcileAt"] = s.workload.reconcile_token
+    if s.workload.meta.reconcile_token is not None and end.verdict is not Verdict.RETRYING:  # else nothing was done yet
+        status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
     if completed:
         status["phase"] = Phase.COMPLETED.value
@@ -128,7 +128,7 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
 
 
 def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json:
-    """Merge patch that makes `stored` say `desired`; empty when it does. Fields of a newer version are left alone."""
+    """Merge patch that turns `stored` into `desired`; empty when they are equal. Fields of a newer version are kept."""
     patch: Json = {key: value for key, value in desired.items() if stored.get(key) != value}
     patch.update({key: None for key in stored if key not in desired and key in _BY_NAME})
     return patch
@@ -140,7 +140,7 @@ def forget_run() -> Json:
 
 
 def mirrored(s: State) -> Json:
-    """Status fields as Run:ai shows them now, over what was stored."""
+    """Status fields as Run:ai shows them now, on top of what was stored."""
     status: Json = dict(s.workload.status)
     remote = s.remote
     if isinstance(remote, Missing) or (isinstance(remote, Remote) and remote.gone):
@@ -158,7 +158,7 @@ def mirrored(s: State) -> Json:
 
 
 def shown_id(s: State) -> str | None:
-    """The id of the workload that status is about. What is merely looked at, to be adopted perhaps, is not shown."""
+    """The id of the workload that status is about; not of one that was only read and may be adopted."""
     is_observed = s.workload.spec.management_policy is ManagementPolicy.OBSERVE
     return s.workload_id or (s.workload.spec.workload_id if is_observed else None)
 
@@ -169,7 +169,7 @@ def _shown(reading: Remote | Row, sources: Iterable[tuple[StatusField, str]]) ->
 
 
 def _plain(value: object) -> object:
-    """As JSON takes it; an empty text says nothing."""
+    """As a JSON value; None for an empty text."""
     return asdict(value) if isinstance(value, Gvk) else None if value == "" else value
 
 
@@ -177,12 +177,12 @@ def _record_delivery(status: Json, s: State, end: Result) -> None:
     if end.verdict is Verdict.DELIVERED and isinstance(s.desired, Desired):
         status["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
     elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error:
-        # What Run:ai holds now is not known, so the next comparison must not find it equal; its identity is.
+        # What Run:ai holds now is not known, so the next comparison must not find it equal; the identity is known.
         status["submittedHash"] = f".{s.stored_status.identity}" if s.stored_status.identity else None
 
 
 def _is_silent_about_sync(s: State, end: Result) -> bool:
-    """Readings of this Run:ai leave `syncInfo` out, as the schema allows; what answers a POST or PUT always does."""
+    """This Run:ai leaves out `syncInfo` when read, as the schema allows; answers to POST and PUT never have it."""
     if end.verdict is Verdict.DELIVERED:
         return False
     if isinstance(s.remote, Remote):
@@ -194,7 +194,7 @@ def _is_silent_about_sync(s: State, end: Result) -> bool:
 def ready_condition(
     s: State, status: Mapping[str, Any], end: Result, *, stalled: bool, silent: bool = False
 ) -> ReadyCondition:
-    """What Ready says, first match wins: deleting, refused, trouble, paused, then what Run:ai shows."""
+    """What Ready says; the first match wins: deleting, rejected, waiting, retrying, paused, then what Run:ai shows."""
     match end.verdict:
         case Verdict.DELETING:
             message = end.error.message if end.error else "The workload is being deleted."
@@ -213,7 +213,7 @@ def ready_condition(
             )
             return ReadyCondition("False", Reason.PAUSED, message, stalled=True)
     shown = _as_shown(status, silent=silent)
-    if s.workload.paused and shown.status == "True":
+    if s.workload.meta.paused and shown.status == "True":
         message = "Paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is removed."
         return ReadyCondition("True", Reason.PAUSED, message)
     return shown
@@ -225,7 +225,7 @@ def _failing(error: BridgeError | None, *, stalled: bool) -> ReadyCondition:
 
 
 def _as_before(s: State) -> ReadyCondition:
-    """What only a fresh reading of Run:ai may clear, while there is none."""
+    """As it was: there is no fresh reading of Run:ai, and only one may clear this reason."""
     ready = condition(s.workload.status, ConditionType.READY) or {}
     stalled = condition(s.workload.status, ConditionType.STALLED) is not None
     return ReadyCondition(
@@ -234,7 +234,7 @@ def _as_before(s: State) -> ReadyCondition:
 
 
 def _as_shown(status: Mapping[str, Any], *, silent: bool) -> ReadyCondition:
-    """What Run:ai shows: what has finished stays so when it is gone; else how the sync goes, else the phase."""
+    """What Run:ai shows: a finished phase, which stays when the workload is gone; else the sync, else the phase."""
     phase, detail = status.get("phase"), status.get("phaseMessage") or ""
     if phase == Phase.COMPLETED:
         return ReadyCondition("True", Reason.COMPLETED, Reason.COMPLETED.meaning)
@@ -244,7 +244,7 @@ def _as_shown(status: Mapping[str, Any], *, silent: bool) -> ReadyCondition:
 
 
 def _before_phases(status: Mapping[str, Any], *, silent: bool) -> ReadyCondition | None:
-    """What has to be said before a phase counts."""
+    """What takes precedence over a phase."""
     sync = status.get("syncStatus")
     if sync == "Failed":
         return ReadyCondition("False", Reason.SYNC_FAILED, _why_the_sync_failed(status), stalled=True)
@@ -273,7 +273,7 @@ def _of_phase(phase: str | None, detail: str) -> ReadyCondition:
 
 
 def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[str, str, str]:
-    """Status, reason and message of Synced: has our last word reached the cluster?"""
+    """Status, reason and message of Synced: has the last change reached the cluster?"""
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
         return "False", Reason.DELETING, "The workload is being deleted."
@@ -306,7 +306,7 @@ def _how_the_sync_goes(sync: str | None) -> str:
 
 
 def _quoted(said: str) -> str:
-    """What Run:ai says, as a sentence; empty when it says nothing."""
+    """A message of Run:ai, as a sentence; empty when there is none."""
     said = said.strip().rstrip(".")
     return f"Run:ai reports: {said}." if said else ""
 
@@ -328,12 +328,12 @@ def _conditions(
             "status": status,
             "reason": clip(str(reason), 256),
             "message": clip(message, MESSAGE_LIMIT),
-            "observedGeneration": s.workload.generation,
+            "observedGeneration": s.workload.meta.generation,
             "lastTransitionTime": _transition_time(s, kind, status, now),
         }
         for kind, status, reason, message in made
     ]
-    # A newer version may have written more types; they are its own to keep true.
+    # Types that a newer version may have written are kept as they are.
     ours = frozenset(ConditionType)
     return conditions + [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") not in ours]
 

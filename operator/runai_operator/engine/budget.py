@@ -1,4 +1,4 @@
-"""How many calls may be made: a token bucket whose rate follows what the other side can take."""
+"""How many calls may be made: a token bucket whose rate adapts to what the other side can take."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _SHORTEST_WAIT = 0.001
-"""Seconds. Sums of floats miss their mark by less than any clock moves: without the bound, a wait for the rest may spin."""
+"""Seconds. Rounding may leave a remainder shorter than any tick of the clock: without the bound, waiting for it may
+spin."""
 _LONGEST_CREDIT = 1.0
-"""Seconds of going well that one success proves; without the bound, the first one after a quiet hour would restore all."""
+"""Seconds for which one success restores the rate; without the bound, the first one after a quiet hour would restore it
+fully."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +20,12 @@ class Budget:
     """Calls, and calls a second."""
 
     rate: float = 400.0
-    """More than the workers can make while Run:ai answers well: it is there to be lowered when Run:ai asks for it."""
+    """More than the workers can use while Run:ai answers well: it only matters once Run:ai asks for less."""
     burst: float = 400.0
     floor: float = 2.0
-    """Lowest rate. Some twenty callers (the workers and the poller) then still get their turn within ten seconds."""
+    """Lowest rate. Some twenty callers (the workers and the poller) then still get a token within ten seconds."""
     restore: float = 4.0
-    """Calls a second that the rate regains with each second that goes well: from half of 400 to all in 50 s."""
+    """Calls a second that the rate regains for each second of success: from half of 400 to all of it in 50 s."""
 
 
 class TokenBucket:
@@ -37,31 +39,31 @@ class TokenBucket:
         self._turn = asyncio.Lock()
 
     async def take(self) -> None:
-        """Waits for one token. Cancelled, it has taken none."""
+        """Waits for one token; takes none when cancelled."""
         async with self._turn:
             while (missing := 1 - self._fill()) > 0:  # noqa: ASYNC110 - nothing but time brings a token
                 await asyncio.sleep(max(missing / self.rate, _SHORTEST_WAIT))
             self._tokens -= 1
 
     def give_back(self) -> None:
-        """The call that a token was taken for is not made."""
+        """Returns the token of a call that was not made."""
         self._tokens += 1
 
     def lower(self) -> None:
-        """Too much: half the rate, and nothing saved up."""
+        """Too many calls: halves the rate, and drops what was saved up."""
         self._fill()
         self.rate = max(self._budget.floor, self.rate / 2)
         self._tokens = min(self._tokens, 1.0)
         self._restored_at = self._clock()
 
     def restore(self) -> None:
-        """It goes well."""
+        """A call succeeded: the rate rises towards the full one."""
         now = self._clock()
         gained = min(now - self._restored_at, _LONGEST_CREDIT) * self._budget.restore
         self.rate, self._restored_at = min(self._budget.rate, self.rate + gained), now
 
     def _fill(self) -> float:
-        """Tokens there are now. What can be saved up shrinks with the rate."""
+        """The tokens available now. How many can be saved up shrinks with the rate."""
         now = self._clock()
         saved = max(1.0, self._budget.burst * self.rate / self._budget.rate)
         self._tokens = min(saved, self._tokens + (now - self._filled_at) * self.rate)

@@ -6,8 +6,8 @@
               ── the canary fails ──> open, with the pause doubled
               ── the canary ends without a verdict ──> half-open
 
-Pure but for randomness, which is handed in, like time. Whoever makes a call takes a ticket with `enter` and gives it
-back exactly once: with `succeed`, `fail`, `trip` or `leave`.
+Pure: time and randomness are passed in. Whoever makes a call takes a ticket with `enter` and returns it exactly once:
+with `succeed`, `fail`, `trip` or `leave`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from random import Random
 from runai_operator.domain.errors import BridgeError, CircuitOpen, OutcomeUnknown, Throttled, Unavailable
 
 OBJECTS_BEFORE_OPENING = 2
-"""One object that fails may be sick itself; a second one, with no success between, is not a coincidence."""
+"""A single object may fail for reasons of its own; a second one, with no success in between, is no coincidence."""
 LONGEST_SILENCE = 600.0
-"""Seconds between two failures after which they are no longer one streak: an object's own retries are at most about
-375 s apart (a back-off of 300 s and its jitter), so in a longer silence nobody asked and nobody knows."""
+"""Seconds between two failures after which they no longer belong together: the retries of an object are at most about
+375 s apart (a back-off of 300 s and its jitter), so after a longer silence nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,14 @@ class Pauses:
     first: float = 1.0
     ceiling: float = 30.0
     hint_ceiling: float = 60.0
-    """What a `Retry-After` may lengthen a pause to: servers ask for an hour, and recover in a minute."""
+    """The longest pause that a `Retry-After` can ask for: servers ask for an hour, and recover in a minute."""
     calm: float = 60.0
-    """How long a circuit must have been closed for the next pause to be the first again, and not the next."""
+    """How long a circuit must have been closed for the next pause to be the first again, not a doubled one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a circuit is open, as it is shown; values only, since a kept exception keeps its frames alive."""
+    """Why a circuit is open, as shown to users; values only, since a stored exception keeps its frames alive."""
 
     message: str
     reason: str
@@ -56,7 +56,7 @@ class Circuit:
         self.cause: Cause | None = None
         """None while closed."""
         self.era = 0
-        """Counts openings and closings. A ticket is the era it was taken in: one of an earlier era is old news."""
+        """Counts openings and closings. A ticket is the era in which it was taken; an earlier one is out of date."""
         self._failed: set[str] = set()
         self._in_flight = 0
         self._probing = False
@@ -75,52 +75,52 @@ class Circuit:
         return not self.open or (not self._probing and now >= self._until)
 
     def ready_at(self) -> float:
-        """When somebody should be woken as the canary: -inf while closed, inf while a canary is out."""
+        """When an object should be woken as the canary: -inf while closed, inf while a canary is in flight."""
         if not self.open:
             return -math.inf
         return math.inf if self._probing else max(self._until, self._expected_until)
 
     def expect(self, until: float) -> None:
-        """Somebody was woken as the canary: nobody else need be before `until`, unless its call comes earlier."""
+        """An object was woken as the canary: no other needs to be before `until`, unless its call ends earlier."""
         self._expected_until = until
 
     def refusal(self) -> CircuitOpen:
-        """A new error for a caller that is not admitted: an instance raised many times would collect tracebacks."""
+        """A new error for a caller that is not admitted; an instance raised many times would collect tracebacks."""
         cause = self.cause or Cause("", Unavailable.reason)
         return CircuitOpen(cause.message, reason=cause.reason, circuit=self.name)
 
     def failing_for(self, now: float) -> float:
-        """Seconds since the first failure after the last success; 0 when there is none, or nobody has asked lately."""
+        """Seconds since the first failure after the last success; 0 without one, or without recent calls."""
         if self._failing_since is None or now - self._failed_at > LONGEST_SILENCE:
             return 0.0
         return now - self._failing_since
 
     def goes_well(self, since: float) -> bool:
-        """No failure after the last success, and calls do not hang: one was answered after `since`, or none is out."""
+        """No failure since the last success, and calls do not hang: one ended well after `since`, or none is out."""
         return not self._failed and (self._in_flight == 0 or self._answered_at >= since)
 
     def is_stale(self, now: float) -> bool:
-        """Nothing has happened for so long that a new circuit would do as well."""
+        """Nothing has happened for so long that a new circuit would be in the same state."""
         return self._in_flight == 0 and now - (self._until if self.open else self._closed_at) >= self._pauses.ceiling
 
     # --- tickets
 
     def enter(self) -> int:
-        """A ticket for a call that `admits` allowed; as long as the circuit is open, the call is its canary."""
+        """A ticket for a call that `admits` allowed; while the circuit is open, the call is its canary."""
         self._in_flight += 1
         self._probing = self.open
         return self.era
 
     def leave(self, ticket: int, now: float) -> None:
-        """The call ended without saying anything about this circuit. The next call may enter at once, but nobody is
-        woken for it at once: callers that all end like this would follow each other without a pause."""
+        """The call ended without a result for this circuit. The next call may enter at once, but no object is woken for
+        it at once: callers that all end like this would follow each other without a pause."""
         self._in_flight -= 1
         if self._counts(ticket) and self.open:
             self._probing = False
             self.expect(now + self._pauses.first)
 
     def succeed(self, ticket: int, now: float) -> None:
-        """There was a useful answer. Whenever asked for, it is news of now; but only a canary closes the circuit."""
+        """There was a useful answer. It counts whenever the call began; but only a canary closes the circuit."""
         self._in_flight -= 1
         self._answered_at, self._failing_since = now, None
         self._failed.clear()
@@ -128,7 +128,7 @@ class Circuit:
             self._close(now)
 
     def fail(self, ticket: int, now: float, error: BridgeError, *, key: str) -> None:
-        """The call failed in a way that may be everybody's; `key` names the object it was for."""
+        """The call failed in a way that may concern all objects; `key` names the object it was for."""
         self._in_flight -= 1
         if not self._counts(ticket):
             return
@@ -138,7 +138,7 @@ class Circuit:
             self._open(now, error)
 
     def trip(self, ticket: int, now: float, error: BridgeError) -> bool:
-        """The call failed in a way that is everybody's for sure; False if that is old news."""
+        """The call failed in a way that certainly concerns all objects; False if the ticket is out of date."""
         self._in_flight -= 1
         if not self._counts(ticket):
             return False
@@ -184,7 +184,7 @@ class Circuit:
 
 
 def _cause(error: BridgeError) -> Cause:
-    """For callers whose calls are surely not sent: "it may have happened" is true of the call that failed only."""
+    """For callers whose calls are surely not sent: only the call that failed "may have happened"."""
     if isinstance(error, OutcomeUnknown):
         return Cause(
             f"Not sent, since Run:ai fails at present. An earlier request: {error.message}", Unavailable.reason

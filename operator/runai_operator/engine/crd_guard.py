@@ -1,7 +1,7 @@
-"""The guard against a deleted CustomResourceDefinition, which takes every RunaiWorkload along.
+"""The guard against the deletion of the CustomResourceDefinition, which deletes every RunaiWorkload.
 
-Whether an object goes because of that can only be told by a reading of the definition that began after the object's
-deletion was seen. One such reading serves all deletions seen before it.
+Only a reading of the definition that began after the deletion of an object was seen shows whether that is the cause.
+One such reading serves all deletions seen before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WAKE_WITHIN = 4.0
 
 
 class CRDGuard:
-    """Reads the definition when a deletion needs it, and wakes who was held back."""
+    """Reads the definition when a deletion needs it, and wakes the objects that were held back."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class CRDGuard:
         clock: Callable[[], float],
         random: Random,
     ) -> None:
-        """`read` gives None where it is forbidden; `wake(uid, delay)` has an object looked at; `clock` in loop seconds."""
+        """`read` returns None where it is forbidden; `wake(uid, delay)` queues an object; `clock` in loop seconds."""
         self._read, self._wake, self._clock, self._random = read, wake, clock, random
         self._lock = asyncio.Lock()
         self._begun = float("-inf")
@@ -43,8 +43,8 @@ class CRDGuard:
         self._holds = asyncio.Event()
 
     async def seen_since(self, uid: str, moment: float) -> CRDState:
-        """The definition as it was after `moment` (loop seconds), for the deletion of `uid`, which is held back if that
-        says so. Raises the errors of the reading."""
+        """The definition as it was after `moment` (loop seconds), for the deletion of `uid`, which is held back if need
+        be. Raises the errors of the reading."""
         await self._refresh(moment)
         if _holds(self._last):
             self._held.add(uid)
@@ -55,14 +55,14 @@ class CRDGuard:
         async with self._lock:
             if not self._is_fresh(moment):
                 begun = self._clock()
-                self._last = self._told(await self._read())
+                self._last = self._known(await self._read())
                 self._begun = begun
 
     def _is_fresh(self, moment: float) -> bool:
-        """To hold back is the safe answer, so that one may be a little old."""
+        """Holding back is the safe answer, so that one may be a little old."""
         return self._begun > (self._clock() - INTERVAL if _holds(self._last) else moment)
 
-    def _told(self, read: CRDState | None) -> CRDState:
+    def _known(self, read: CRDState | None) -> CRDState:
         if read is not None:
             return read
         if not self._blind:
@@ -74,7 +74,7 @@ class CRDGuard:
         return CRDState(deleting=False, confirmed=False)
 
     async def run(self) -> None:
-        """Look again while anybody is held back; runs for ever."""
+        """Reads again while any object is held back; runs for ever."""
         while True:
             await self._holds.wait()
             await asyncio.sleep(INTERVAL)

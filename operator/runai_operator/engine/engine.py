@@ -1,4 +1,4 @@
-"""The engine: what was noticed goes in, passes come out. It owns the workers and everything that runs beside them."""
+"""The engine turns events into passes. It owns the workers and everything that runs beside them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def always_default(_: Workload) -> str:
 
 
 class Engine:
-    """Reconciles every RunaiWorkload that it is told of."""
+    """Reconciles every RunaiWorkload that it has seen."""
 
     def __init__(
         self,
@@ -65,8 +65,8 @@ class Engine:
         random: Random,
         choose: Callable[[Workload], str] = always_default,
     ) -> None:
-        """Must be made inside the running event loop. `now` gives UTC. The clients of `connections` are owned from here
-        on; `choose` names the connection for a workload that was not submitted yet."""
+        """Must be created in the running event loop. `now` returns UTC. Owns the clients in `connections`; `choose`
+        names the connection for a workload that was not submitted yet."""
         self._clock = asyncio.get_running_loop().time
         self._kube, self._observer, self._random = kube, observer, random
         self._settings = settings
@@ -107,7 +107,7 @@ class Engine:
         )
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Works until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
                 group.create_task(self._work())
@@ -122,7 +122,7 @@ class Engine:
         await self.upstreams.aclose()
 
     def silent_for(self) -> float:
-        """Seconds since a worker last took or finished work, 0 while there is none to do."""
+        """Seconds since a worker last took or finished work; 0 while there is none."""
         return 0.0 if self._queue.idle() else self._clock() - self._beat
 
     # --- what the watch and the lists of Kubernetes bring
@@ -153,7 +153,7 @@ class Engine:
             self.upstreams.forget(uid)
 
     async def load(self) -> None:
-        """Rebuild the inventory from one list, before the watch starts."""
+        """Rebuilds the inventory from one list, before the watch starts."""
         async for row in self._kube.list_all():
             self._load(row)
         log.info("loaded %d workloads", len(self.inventory))
@@ -169,14 +169,14 @@ class Engine:
         self._forget_namesake(row.meta)
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
         if entry.summary.has_source and entry.summary.phase != Phase.COMPLETED:
-            # What the source held when it was last read is not known any more.
+            # A restart forgets what the source held when it was last read.
             entry = self.inventory.request(uid, Requests(check_content=True)) or entry
             self._enqueue(entry, Lane.PERIODIC)
         self._carry_on(entry)
         return uid
 
     def _carry_on(self, entry: Entry) -> None:
-        """Queue what status and metadata say is to be done, if nothing is planned."""
+        """Queues what status and metadata say is outstanding, if nothing is planned."""
         match plan_of(entry.summary, entry.meta):
             case Need.PASS:
                 self._enqueue(entry, Lane.USER)
@@ -186,7 +186,7 @@ class Engine:
                 self._plan_read(entry, self._random.uniform(0, 1))
 
     async def resync(self) -> None:
-        """The net under the watch and under every timer: what was missed is noticed, what is gone is forgotten."""
+        """The safety net for the watch and for every timer: finds what was missed, and forgets what is gone."""
         known = {entry.uid for entry in self.inventory}
         listed = {self._load(row) async for row in self._kube.list_all()}
         for uid in known - listed:
@@ -212,7 +212,7 @@ class Engine:
                 self._plan_read(entry, 0)
 
     def swept(self, connection: str, ids: set[str], began: float) -> None:
-        """Absence from a complete list is a hint, to be confirmed by a reading."""
+        """Absence from a complete list is a hint, which a reading by id has to confirm."""
         for entry in self.inventory:
             summary = entry.summary
             settled = entry.memory.wrote_at + self._settings.limits.grace < began
@@ -266,10 +266,10 @@ class Engine:
             self._schedule(entry_after, result, work.lane)
 
     def _schedule(self, entry: Entry, result: Result, lane: Lane) -> None:
-        """When to work on it again."""
+        """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
         if result.error is not None and self._is_parked(entry, result):
-            # A deletion is looked at meanwhile, since it does not wait for ever.
+            # A deletion is reconciled meanwhile, since it does not wait for ever.
             delay = min(delay or 0.0, self._settings.limits.release_after) if entry.meta.deleting else None
         elif delay is None and entry.summary.in_flight and not entry.meta.deleting:
             self._plan_read(entry, next_sync_read(entry.memory.sync_reads))
@@ -277,7 +277,7 @@ class Engine:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
 
     def _is_parked(self, entry: Entry, result: Result) -> bool:
-        """The gate has it woken when calls go out again."""
+        """The object is parked at the gate, which wakes it when calls go out again."""
         upstream = self.upstreams.named(entry.summary.connection)
         return upstream is not None and result.error is not None and upstream.gate.park(entry.uid, result.error)
 
@@ -306,7 +306,7 @@ class Engine:
                         self._enqueue(known, Lane.PERIODIC)
 
     def report(self) -> None:
-        """Tell the observer how many there are of everything, by now."""
+        """Reports to the observer how many there are of everything now."""
         self._observer.workloads(self.inventory.counts())
         now = self._clock()
         waits = [
@@ -322,7 +322,7 @@ class Engine:
 
 
 def _is_news(entry: Entry, meta: Meta) -> bool:
-    """Something that a pass would act on; our own writes come back as events that are not."""
+    """Something changed that a pass would act on; events of our own writes bring no such change."""
     before = entry.meta
     return (
         meta.generation != before.generation
@@ -334,7 +334,7 @@ def _is_news(entry: Entry, meta: Meta) -> bool:
 
 
 def _lane_after(result: Result, lane: Lane) -> Lane:
-    """A person waits for the end of a deletion, or of a submission on its way; the rest is status work."""
+    """Somebody is waiting for the end of a deletion or of a submission; everything else is status work."""
     match result.verdict:
         case Verdict.DELETING | Verdict.WAITING | Verdict.CONFLICT:
             return Lane.USER

@@ -1,7 +1,7 @@
 """The fence: may this process write? Every write to Kubernetes and every call to Run:ai goes through it.
 
-It is open for ever unless somebody limits it (a leader's lease will). What is under way when it closes is cancelled, so
-that a write that waits inside a client is never sent later.
+It is open for ever unless somebody limits it (a leader's lease will). Writes in flight are cancelled when it closes, so
+that one that waits inside a client is never sent later.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class _Passage:
         self.is_cut = False
 
     def cut(self) -> None:
-        """Takes effect before the task does another step, even if its turn has come already."""
+        """Takes effect before the task does another step, even if that is scheduled already."""
         self.is_cut = True
         self._task.cancel()
 
@@ -41,7 +41,7 @@ class Fence:
         self._timer: asyncio.TimerHandle | None = None
 
     def open_until(self, moment: float) -> None:
-        """Write until `moment`; what is under way is given as long."""
+        """Allows writes until `moment`, those in flight too."""
         self._until = moment
         if self._timer is not None:
             self._timer.cancel()
@@ -52,7 +52,7 @@ class Fence:
             self._timer = asyncio.get_running_loop().call_at(moment, self._cut)
 
     def close(self) -> None:
-        """Nothing is sent from now on. Not to be called from within a write."""
+        """Allows no writes from now on. Not to be called from within a write."""
         self.open_until(self._clock())
 
     def _cut(self) -> None:

@@ -1,11 +1,12 @@
-"""The gate: every call to Run:ai goes through it, since it is itself the `Runai` that everybody gets.
+"""The gate: every call to Run:ai goes through it, since everything else gets the gate as its `Runai`.
 
-It holds calls back where they cannot succeed (circuit breakers), where they are too many (budget), where they take too
-long (deadlines), and where this process may not act (fence). A call passes a chain of circuits, all of which must admit
-it: that of its class, that of the access token, and for writes into a project that refused one, that of the project.
+It holds calls back while they cannot succeed (circuit breakers), are too many (budget) or may not be made by this
+process (fence), and ends those that take too long (deadlines). A call passes a chain of circuits, all of which must
+admit it: that of its class, that of the access token, and that of the project for writes into one that denied a write.
 
-Objects whose pass ended at a circuit are parked there. When its pause is over one of them is woken as the canary; after
-its success the others come back as a trickle. Errors say which circuit they count for, see `BridgeError.circuit`.
+Objects whose pass ended at an open circuit are parked there. When its pause is over, one of them is woken as the
+canary; after its success the others are woken gradually. Errors name the circuit they count against, see
+`BridgeError.circuit`.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ T = TypeVar("T")
 TOKEN = "token"  # noqa: S105 - the name of a circuit
 """The circuit of the access token, which all classes share."""
 LEADER = "leader"
-"""No circuit, but said by the refusals of a process that may not act: nobody can be parked there."""
+"""Not a circuit, but named as one in the refusals of a process that may not act: nothing can be parked there."""
 _SHORTEST_WAIT = 0.001
-"""Seconds. Sums of floats miss their mark by less than any clock moves: without the bound, a wait for it may spin."""
+"""Seconds. Rounding may leave a remainder shorter than any tick of the clock: without the bound, the loop may spin."""
 
 
 class CallClass(StrEnum):
@@ -62,37 +63,37 @@ class GateSettings:
     """Durations in seconds."""
 
     deadlines: Mapping[CallClass, float] = field(
-        # As the client's own limit, but that a read, which costs nothing to repeat, is given up sooner.
+        # The client's own limits, except that a read, which costs nothing to repeat, is given up sooner.
         default_factory=lambda: {CallClass.LISTS: 60.0, CallClass.READS: 30.0, CallClass.WRITES: 60.0}
     )
     """For each class, from asking for a call to its answer, the wait for the budget included."""
     pauses: Pauses = field(default_factory=Pauses)
     project_pauses: Pauses = field(default_factory=lambda: Pauses(first=30.0, ceiling=300.0, hint_ceiling=300.0))
-    """A missing role is a person's to give: that takes minutes, and each try costs several writes to Kubernetes."""
+    """Somebody has to grant a missing role: that takes minutes, and each attempt costs several writes to Kubernetes."""
     budget: Budget = field(default_factory=Budget)
     patience: float = 5.0
-    """How long one who was woken as the canary has to make a call before the next one is woken."""
+    """How long an object that was woken as the canary has to make a call before the next one is woken."""
     trickle_ceiling: float = 64.0
-    """Most objects woken in a second; 10,000 are back within three minutes, and a pass costs more than a call."""
+    """Most objects woken in a second: 10,000 are back within three minutes. A pass costs more than one call."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What is asked for: its class, the object it is for, and the project if it is a write into a known one."""
+    """A call: its class, the object it is for, and the project if it is a write into a known one."""
 
     kind: CallClass
     key: str
     project: str | None = None
 
     def unanswered(self) -> BridgeError:
-        """The call was begun, and its time is over."""
+        """The error for a call that was begun and had no answer at its deadline."""
         if self.kind is CallClass.WRITES:
             return OutcomeUnknown("It is not known whether Run:ai did what it was asked for: no answer came in time.")
         return Unavailable("Run:ai did not answer in time.")
 
 
 class _Lot:
-    """The objects parked at one circuit, first come, first woken."""
+    """The objects parked at one circuit; first come, first woken."""
 
     def __init__(self, chain: tuple[Circuit, ...], ceiling: float) -> None:
         """`chain`: the circuits that calls of those parked here pass, their own first. `ceiling` in objects a second."""
@@ -114,7 +115,7 @@ class _Lot:
         return self._next
 
     def take(self, now: float, patience: float) -> str:
-        """The one to wake now: the canary where something is open, else the next of the trickle."""
+        """The object to wake now: the canary while a circuit is open, else the next of the trickle."""
         uid = next(iter(self.parked))
         del self.parked[uid]
         for circuit in self.chain:
@@ -123,7 +124,7 @@ class _Lot:
         return uid
 
     def _step(self, now: float) -> None:
-        """A trickle of 1, 2, 4, 8 ... a second; the rate stays while those who are back get no answers."""
+        """A trickle of 1, 2, 4, 8 ... a second; the rate stays the same while those already woken get no answers."""
         if now - self._stepped_at >= 1.0:
             if self.circuit.goes_well(self._stepped_at):
                 self._rate = min(self._ceiling, self._rate * 2)
@@ -136,11 +137,11 @@ def _no_fence() -> float | None:
 
 
 class Gate(Runai):
-    """A `Runai` that fails at once, and says so, where a call would be in vain.
+    """A `Runai` that fails at once where a call would be in vain.
 
-    Beyond what the port promises, every call raises `CircuitOpen` when it was surely not sent because of earlier ones
-    or of the fence, `Unavailable` when its time was over before it began, and, begun, at its deadline `Unavailable`
-    for reads and lists and `OutcomeUnknown` for writes.
+    Beyond what the port promises, every call raises `CircuitOpen` when it was not sent because of earlier ones or of
+    the fence, and `Unavailable` when its deadline passed before it was sent. At the deadline of a call that was sent,
+    reads and lists raise `Unavailable`, and writes `OutcomeUnknown`.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class Gate(Runai):
         fence: Callable[[], float | None] = _no_fence,
         guarded: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:
-        """`wake(uid)` has a parked object looked at; `report(call_class, up)` hears of changes, and once at the start.
+        """`wake(uid)` queues a parked object; `report(call_class, up)` is called on changes, and once at the start.
 
         `clock` in loop seconds; `fence` gives the seconds for which this process may still act, None for no limit;
         `guarded` raises `NotLeader` where it may not, or no longer.
@@ -192,8 +193,8 @@ class Gate(Runai):
         return await self._make(_Call(CallClass.WRITES, workload_id), lambda: self._runai.delete(workload_id))
 
     async def rows(self, query: RowQuery) -> RowPage:
-        # A look-up is for one object. The poller's own lists are for all, and it may be the only caller there is: each
-        # of its failures counts.
+        # A look-up is for one object. The poller's lists are for all, and it may be the only caller: each of its
+        # failures counts.
         key = str(next(self._numbers)) if query.name is None else f"{query.project_id}/{query.name}"
         return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
 
@@ -213,10 +214,11 @@ class Gate(Runai):
     # --- what the engine asks
 
     def park(self, uid: str, error: BridgeError) -> bool:
-        """Has `uid` woken when the circuit that `error` names lets it through.
+        """Wakes `uid` once the circuit that `error` names admits it.
 
-        Where that is closed, since nobody else failed there, an object waits for the lists if they are held back: then
-        Run:ai as a whole is out of reach, and the poller notices first when it is back. False when nothing would wake it.
+        If that circuit is closed, since nothing else failed there, an object waits for that of the lists if it is open:
+        then Run:ai as a whole is out of reach, and the poller notices first when it is back. False when nothing would
+        wake the object.
         """
         self.unpark(uid)
         own = self._lots.get(error.circuit or "")
@@ -231,18 +233,18 @@ class Gate(Runai):
         return True
 
     def unpark(self, uid: str) -> None:
-        """It is forgotten, or being looked at anyway."""
+        """The object is forgotten, or is being reconciled anyway."""
         if (lot := self._parked_at.pop(uid, None)) is not None:
             del lot.parked[uid]
 
     @property
     def parked(self) -> int:
-        """How many objects wait at a circuit, or for their place in the trickle."""
+        """How many objects wait at a circuit, or in the trickle after it."""
         return len(self._parked_at)
 
     def trouble_for(self, *kinds: CallClass) -> float:
-        """For how many seconds the worst of the classes has failed without one useful answer; 0 after such an answer,
-        and when nobody has asked for ten minutes."""
+        """Seconds for which the worst of these classes has failed without a useful answer; 0 after such an answer, and
+        without calls for ten minutes."""
         circuits = {circuit for kind in kinds for circuit in self._lots[kind].chain}
         return max((circuit.failing_for(self._clock()) for circuit in circuits), default=0.0)
 
@@ -255,7 +257,7 @@ class Gate(Runai):
         return {kind: self.error(kind) for kind in CallClass}
 
     async def run(self) -> None:
-        """Wakes the parked, for ever."""
+        """Wakes parked objects, for ever."""
         while True:
             self._stirred.clear()
             pause = self._wake_due()
@@ -264,10 +266,10 @@ class Gate(Runai):
                     await self._stirred.wait()
 
     def _wake_due(self) -> float | None:
-        """Seconds until somebody is to be woken next; None when something else has to happen first."""
+        """Seconds until the next object is to be woken; None when something else has to happen first."""
         now = self._clock()
         self._prune(now)
-        for lot in list(self._lots.values()):  # the token's comes first: while it is open, its canary is everybody's
+        for lot in list(self._lots.values()):  # the token's first: while it is open, its canary serves all
             if lot.due(now) <= now:
                 uid = lot.take(now, self._settings.patience)
                 del self._parked_at[uid]
@@ -279,10 +281,10 @@ class Gate(Runai):
 
     async def _make(self, call: _Call, make: Callable[[], Awaitable[T]]) -> T:
         ends = self._clock() + self._settings.deadlines[call.kind]
-        self._check(call)  # before the budget: who is refused needs no token, and no place in the line
+        self._check(call)  # before the budget: a refused call needs no token and no place in the queue
         await self._take_token(ends)
         try:
-            self._check(call)  # again: much may have happened in the line
+            self._check(call)  # again: much may have happened in the queue
         except CircuitOpen:
             self._budget.give_back()
             raise
@@ -319,7 +321,7 @@ class Gate(Runai):
         except TimeoutError:
             if is_fenced:
                 raise _not_leader() from None
-            raise Unavailable("Not sent: too many requests to Run:ai wait for their turn.") from None
+            raise Unavailable("Not sent: too many requests to Run:ai are waiting.") from None
 
     async def _timed(self, call: _Call, make: Callable[[], Awaitable[T]], ends: float) -> T:
         seconds, is_fenced = self._left(ends)
@@ -354,7 +356,7 @@ class Gate(Runai):
         self._stir()
 
     def _failed(self, call: _Call, tickets: dict[Circuit, int], error: BridgeError) -> Circuit | None:
-        """Whose trouble the error is: the circuit it counts against; None when it proves that Run:ai answers."""
+        """The circuit that the error counts against; None when it proves that Run:ai answers."""
         kind, token, now = self._lots[call.kind].circuit, self._lots[TOKEN].circuit, self._clock()
         match error:
             case AccessDenied(scope=Scope.CONNECTION):
@@ -374,7 +376,7 @@ class Gate(Runai):
             case _:
                 self._answered(tickets)
                 return None
-        # A server that fails or refuses to listen says nothing about the token, nor about what a project allows.
+        # A server that fails or throttles proves nothing about the token, nor about what a project allows.
         self._leave(tickets)
         return blamed
 
@@ -385,35 +387,35 @@ class Gate(Runai):
             circuit = self._add(name, *self._lots[CallClass.WRITES].chain)
             tickets[circuit] = circuit.enter()
         circuit = self._lots[name].circuit
-        if circuit in tickets:  # else the call began before the circuit was there: old news
+        if circuit in tickets:  # else the call began before the circuit existed: out of date
             circuit.trip(tickets.pop(circuit), now, error)
         return circuit
 
     # --- circuits and their lots
 
     def _lot(self, call: _Call) -> _Lot:
-        """Where the way of this call begins."""
+        """Of the first circuit in the chain of this call."""
         of_project = self._lots.get(_project_circuit(call.project)) if call.project is not None else None
         return of_project or self._lots[call.kind]
 
     def _add(self, name: str, *others: Circuit) -> Circuit:
         pauses = self._settings.pauses if name in (TOKEN, *CallClass) else self._settings.project_pauses
-        circuit = Circuit(name, pauses=pauses, random=self._random, changed=self._tell)
+        circuit = Circuit(name, pauses=pauses, random=self._random, changed=self._changed)
         self._lots[name] = _Lot((circuit, *others), self._settings.trickle_ceiling)
         return circuit
 
     def _prune(self, now: float) -> None:
-        """Forgets the circuits of projects where nothing happens any more."""
+        """Forgets the circuits of projects without recent calls."""
         for name in [name for name in self._lots if name not in (TOKEN, *CallClass)]:
             if not self._lots[name].parked and self._lots[name].circuit.is_stale(now):
                 del self._lots[name]
 
     def _stir(self) -> None:
-        """A call has ended: perhaps somebody can be woken now."""
+        """A call has ended: perhaps an object can be woken now."""
         if self._parked_at:
             self._stirred.set()
 
-    def _tell(self, circuit: Circuit) -> None:
+    def _changed(self, circuit: Circuit) -> None:
         about = {"circuit": circuit.name}
         if circuit.cause is not None:
             about["reason"] = circuit.cause.reason
@@ -432,7 +434,7 @@ def _project_circuit(project: str) -> str:
 
 
 class _Fenced(Exception):
-    """The time of this process as the leader ended before the answer came."""
+    """This process ceased to be the leader before the answer came."""
 
 
 def _not_leader() -> CircuitOpen:

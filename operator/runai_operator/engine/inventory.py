@@ -1,7 +1,7 @@
 """What the engine knows of each RunaiWorkload: facts for scheduling and look-up, never a body.
 
-The only mutable state about objects, and the only module that writes it: an `Entry` is a value, replaced here. All of it
-can be rebuilt from one `Table` list, but for `Memory`, which is safe to lose.
+The only mutable state about objects, and the only module that changes it: an `Entry` is a value, replaced here. All
+of it can be rebuilt from one `Table` list, except `Memory`, which is safe to lose.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def flow(self) -> str:
-        """Between which the workers are shared fairly: the project once it is known, the namespace before."""
+        """The key of fair queueing: the project once it is known, the namespace before."""
         return self.summary.project_id or self.meta.ref.namespace
 
     @property
@@ -58,7 +58,7 @@ class Entry:
 
 
 class Inventory:
-    """All entries, by UID, by workload id, and by project and name (where lists know a workload by another id)."""
+    """All entries, by UID, by workload id, and by project and name (where lists show a workload under another id)."""
 
     def __init__(self) -> None:
         self._by_uid: dict[str, Entry] = {}
@@ -78,7 +78,7 @@ class Inventory:
         return self._by_uid.get(uid)
 
     def namesake(self, ref: Ref) -> Entry | None:
-        """The entry of that custom resource name, whatever its UID."""
+        """The entry with the same namespace and name, whatever its UID."""
         uid = self._by_ref.get((ref.namespace, ref.name))
         return self._by_uid.get(uid) if uid else None
 
@@ -99,7 +99,7 @@ class Inventory:
         return entry
 
     def update_meta(self, entry: Entry, meta: Meta, *, anew: bool = False) -> Entry:
-        """What an event or a list says. `anew`: a person changed something, so failures are counted from zero."""
+        """As an event or a list shows it. `anew`: somebody changed something, so failures are counted from zero."""
         memory = entry.memory
         if meta.generation != entry.meta.generation:
             memory = replace(memory, large=False)
@@ -108,13 +108,13 @@ class Inventory:
         return self._put(replace(entry, meta=meta, memory=memory))
 
     def update_summary(self, entry: Entry, summary: StatusSummary) -> Entry:
-        """What a list says of the status."""
+        """The status as a list shows it."""
         return self._put(replace(entry, summary=summary))
 
     # --- rows of the lists
 
     def see(self, connection: str, row: Row) -> list[Entry]:
-        """Keeps the row; the entries whose workload it shows, where that is news."""
+        """Stores the row; returns the entries for which it shows a change."""
         news = []
         for entry in self.of_row(connection, row):
             if entry.summary.phase == Phase.COMPLETED or entry.memory.is_stale(row):
@@ -127,10 +127,10 @@ class Inventory:
         return news
 
     def of_row(self, connection: str, row: Row) -> list[Entry]:
-        """Whose workload the row shows: by id; mostly one, but others may only observe it.
+        """The entries whose workload the row shows, by id: usually one, but others may observe the same workload.
 
         By project and name only as long as the lists of that connection have never shown an id that we know, and only if
-        it was created when ours was: the name alone may be an earlier or another's workload.
+        it was created when ours was: another workload, or an earlier one, may have the same name.
         """
         if found := self._all(self._by_workload_id.get((connection, row.id), ())):
             self._lists_use_our_ids.add(connection)
@@ -146,24 +146,24 @@ class Inventory:
     # --- passes
 
     def request(self, uid: str, requests: Requests) -> Entry | None:
-        """The next pass over it is to do this too."""
+        """The next pass over the object will do this too; None when it is not known."""
         if (entry := self._by_uid.get(uid)) is None:
             return None
         return self._put(replace(entry, requests=entry.requests | requests))
 
     def begin(self, entry: Entry) -> Requests:
-        """Takes the requests for the pass that begins now; later ones are for the next."""
+        """Takes the requests for the pass that begins now; later ones are for the next pass."""
         self._put(replace(entry, requests=Requests()))
         return entry.requests
 
     def finish(self, uid: str, result: Result, taken: Requests) -> Entry | None:
-        """Remembers what the pass left behind; what was requested and not done is requested again. None when the object
+        """Stores what the pass left behind; what was requested and not done is requested again. None when the object
         was forgotten meanwhile."""
         if (entry := self._by_uid.get(uid)) is None:
             return None
         summary = result.summary or entry.summary
         requests = entry.requests if result.answered else entry.requests | taken
-        # What an event said meanwhile is newer than what the pass read.
+        # An event that came meanwhile is newer than what the pass read.
         meta = (
             result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta
         )
@@ -173,7 +173,7 @@ class Inventory:
         return self._put(replace(entry, meta=meta, summary=summary, memory=result.memory, requests=requests, row=row))
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """How many, by phase and by the status of Ready."""
+        """The number of entries by phase and by the status of Ready."""
         return Counter((entry.summary.phase or "None", entry.summary.ready or "Unknown") for entry in self)
 
     # --- indexes
@@ -203,7 +203,7 @@ class Inventory:
 
 
 def _places(entry: Entry) -> tuple[tuple[str, str] | None, tuple[str, str, str] | None]:
-    """Where it stands in the two indexes."""
+    """Its keys in the two indexes."""
     summary = entry.summary
     if summary.workload_id is None:
         return None, None

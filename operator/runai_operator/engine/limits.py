@@ -9,21 +9,21 @@ from collections import deque
 from collections.abc import Callable
 
 READ_INTERVAL = 0.1
-"""Seconds between two readings."""
+"""Seconds between two reads."""
 
 
 class ReadScheduler:
-    """Has workloads read in Run:ai, ten a second at most, the longest due first."""
+    """Queues reads of workloads in Run:ai, ten a second at most, the longest due first."""
 
     def __init__(self, read: Callable[[str], None], clock: Callable[[], float]) -> None:
-        """`read(uid)` queues one reading; `clock` gives loop seconds."""
+        """`read(uid)` queues one read; `clock` in loop seconds."""
         self._read, self._clock = read, clock
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
         self._changed = asyncio.Event()
 
     def plan(self, uid: str, delay: float) -> None:
-        """Read `uid` in `delay` seconds, or earlier if that was planned already."""
+        """Reads `uid` in `delay` seconds, or earlier if that was planned already."""
         due = self._clock() + delay
         if self._due.get(uid, float("inf")) <= due:
             return
@@ -35,7 +35,7 @@ class ReadScheduler:
         self._due.pop(uid, None)
 
     async def run(self) -> None:
-        """Hand out readings for ever."""
+        """Queues the reads when they are due, for ever."""
         while True:
             pause = self._hand_out()
             if pause is None:
@@ -52,7 +52,7 @@ class ReadScheduler:
                 await asyncio.sleep(READ_INTERVAL)
 
     def _hand_out(self) -> float | None:
-        """One reading if one is due; seconds until the next, None when nothing is planned."""
+        """Queues one read if one is due; returns the seconds until the next, None when nothing is planned."""
         while self._heap:
             due, uid = self._heap[0]
             if self._due.get(uid) != due:

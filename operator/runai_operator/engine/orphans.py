@@ -1,4 +1,4 @@
-"""Cleaning up what had to be left behind in Run:ai, when an administrator asks for it."""
+"""Cleans up what had to be left behind in Run:ai, when an administrator asks for it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from runai_operator.engine.ports import Runai
 
 
 class OrphanRecord(Protocol):
-    """Where orphans are written down."""
+    """Where orphans are recorded."""
 
     async def orphans(self) -> dict[str, Orphan | None]:
         """All of them by the UID of their RunaiWorkload; None for an entry that cannot be read."""
 
     async def forget_orphan(self, uid: str) -> None:
-        """Takes one entry out of the record."""
+        """Removes one entry from the record."""
 
 
 class Cleaner:
-    """Deletes in Run:ai what is still ours, and takes out of the record what is settled."""
+    """Deletes in Run:ai what is still ours, and removes from the record what is gone or has another owner."""
 
     def __init__(self, record: OrphanRecord, runai: Runai) -> None:
         self._record, self._runai = record, runai
 
     async def clean(self, orphan: Orphan) -> str:
-        """What was found and done, in a few words. An entry stays until its workload is seen to be gone or another's."""
+        """What was found and done, in a few words. The entry stays until its workload is gone or has another owner."""
         try:
             there = [remote for remote in await self._find(orphan) if not remote.gone]
             for remote in there:
@@ -48,7 +48,7 @@ class Cleaner:
         return "deletion requested: run this again to see it gone"
 
     async def _find(self, orphan: Orphan) -> list[Remote]:
-        """What may be it: by its id, or, where the answer with the id never came, by name."""
+        """The workloads it may be: by id, or by name where the answer with the id never came."""
         if orphan.workload_id is not None:
             ids = [orphan.workload_id]
         else:

@@ -1,9 +1,9 @@
 """Status from lists: a few calls for any number of workloads.
 
 A *delta* asks every few seconds for rows whose phase changed since a watermark, and for those deleted since; a *sweep*
-reads all rows every few minutes, as the net. The watermark is the server's own clock at the first page of the last
-complete delta, less an overlap that exceeds the listing lag: taken from the rows it would stand still after a burst and
-bring the burst back with every poll.
+reads all rows every few minutes, as a safety net. The watermark is the server's clock at the first page of the last
+complete delta, minus an overlap that exceeds the lag of the lists. If it were taken from the rows, it would stand still
+after a burst, and every poll would return the burst again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SWEEP_SECONDS_PER_PAGE = 6.0
 
 
 class Poller:
-    """DeletionLimiter lists into news about rows."""
+    """Reads lists, and reports their rows to the listener."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Poller:
         """Loop seconds when the last complete delta or sweep began; None before the first."""
 
     async def run(self) -> None:
-        """Poll for ever. Errors end one poll, never the poller."""
+        """Polls for ever. An error ends one poll, never the poller."""
         next_sweep = self._clock()
         while True:
             began = self._clock()

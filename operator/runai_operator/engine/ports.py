@@ -1,4 +1,4 @@
-"""What the engine needs from the outside, as promises. Adapters keep them; `main` joins the two.
+"""What the engine needs from the outside, as contracts. Adapters implement them; `main` connects the two.
 
 All methods raise only classes of `domain.errors`. Reads are idempotent and never change anything outside.
 """
@@ -45,7 +45,7 @@ class Runai(Protocol):
         """One page of the v1 list."""
 
     async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        """Why a pending workload waits (v1 GET of one); empty when there is nothing or it is unknown there."""
+        """Why a workload is pending (v1 GET of one); empty when there is no message or no such workload."""
 
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         """Projects with exactly this name that the credentials may see."""
@@ -86,17 +86,17 @@ class Kube(Protocol):
         """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read."""
 
     async def record_orphan(self, orphan: Orphan) -> bool:
-        """Writes it down where an administrator finds it; False when the record is full. Doing it again changes nothing.
+        """Records it where an administrator finds it; False when the record is full. Doing it again changes nothing.
 
         Raises `AccessDenied`, `KubernetesUnavailable`."""
 
 
 class Observer(Protocol):
-    """What telemetry hears of the engine. Labels are from small fixed sets, never names of objects; `connection` is the
-    name of a Run:ai connection."""
+    """What the engine reports to telemetry. Labels are from small fixed sets, never names of objects; `connection` is
+    the name of a Run:ai connection."""
 
     def reconciled(self, action: str, result: str, seconds: float) -> None:
-        """One pass: the last thing it did to the world (`none` when it only read) and how it ended."""
+        """One pass: the last change that it made (`none` when it only read), and how it ended."""
 
     def queue_waited(self, lane: str, seconds: float) -> None: ...
 
@@ -106,7 +106,7 @@ class Observer(Protocol):
         """`kind`: `status`, `finalizer` or `orphan`; `result`: `ok` or the reason of the error."""
 
     def polled(self, connection: str, kind: str, result: str, seconds: float) -> None:
-        """One round of lists: `delta` or `sweep`; only `ok` is a complete one."""
+        """One poll; `kind`: `delta` or `sweep`. It was complete only if `result` is `ok`."""
 
     def deletions(self, waiting: int, oldest_seconds: float) -> None:
         """How many deletions have not ended, and how long the oldest has waited."""
@@ -115,13 +115,13 @@ class Observer(Protocol):
         """How many workloads wait until the rate allows their deletion in Run:ai."""
 
     def orphaned(self) -> None:
-        """A finalizer was removed although the workload may live; that is on record."""
+        """A finalizer was removed although the workload may still exist; that is recorded."""
 
     def status_age(self, connection: str, seconds: float) -> None:
-        """How old what the lists say is."""
+        """The age of what the lists show."""
 
     def workloads(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """How many, by phase and by the status of Ready."""
+        """The number of RunaiWorkloads by phase and by the status of Ready."""
 
     def circuit(self, connection: str, call_class: str, up: bool) -> None:
         """Whether calls of that class go out."""
@@ -131,13 +131,13 @@ class Observer(Protocol):
 
 
 class Listener(Protocol):
-    """Who acts on what a connection brings; `connection` is its name, `uid` that of a custom resource."""
+    """Is called with what a connection brings; `connection` is its name, `uid` that of a custom resource."""
 
     def wake(self, uid: str) -> None:
-        """It was held back at the gate, and may try again."""
+        """The object was parked at the gate, and may try again."""
 
     def read_due(self, uid: str) -> None:
-        """It is time for a reading that was planned."""
+        """A planned read is due."""
 
     def row_seen(self, connection: str, row: Row) -> None: ...
 

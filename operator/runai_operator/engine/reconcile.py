@@ -1,6 +1,6 @@
-"""One pass, from values to a value: read the workload, let `decide` say what to do, do it, have status built and written.
+"""One pass, from values to a value: read the workload, do what `decide` says, build status and write it.
 
-No decision is taken here, and nothing shared is touched: what the pass brings is in its `Result`.
+No decision is taken here, and no shared state is changed: everything that the pass brings is in its `Result`.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ from runai_operator.engine.writing import Writer, overlay
 log = logging.getLogger(__name__)
 
 MAX_STEPS = 20
-"""More actions than any pass needs; a guard against a rule that makes no progress."""
+"""More actions than any pass needs: a guard against rules that make no progress."""
 MAX_CANDIDATES = 5
-"""Workloads of one name that are read to find ours; a project has one live one at most."""
+"""Most workloads of one name that are read to find ours; at most one in a project is alive."""
 
 
 class Reconciler:
@@ -100,7 +100,7 @@ class Reconciler:
         self._clock, self._now, self._random = clock, now, random
 
     async def reconcile(self, meta: Meta, memory: Memory, requests: Requests, row: Row | None) -> Result:
-        """One pass over one object. Whatever goes wrong is in the result, so that its memory is never lost."""
+        """One pass over one object. Errors are in the result, so that the memory is never lost."""
         try:
             workload = await self._kube.read(meta.ref, large=memory.large)
         except BridgeError as error:
@@ -111,7 +111,7 @@ class Reconciler:
 
     def _begin(self, workload: Workload, memory: Memory, requests: Requests, row: Row | None) -> State:
         now = self._clock()
-        if workload.deleting and memory.deletion_seen_at is None:
+        if workload.meta.deleting and memory.deletion_seen_at is None:
             memory = replace(memory, deletion_seen_at=now)
         memory = replace(memory, pending_status=_still_pending(workload, memory))
         stored = {} if has_foreign_status(workload) else workload.status
@@ -143,7 +143,7 @@ class Reconciler:
                 s = replace(await self._perform(s, action, upstream), now=self._clock())
                 if isinstance(action, Writing):
                     did = type(action).__name__
-                if isinstance(action, RemoveFinalizer) and s.workload.deleting:
+                if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:
                     log.info("removed the finalizer: %s", action.why, extra=_about(s))
                     return Result(Verdict.RELEASED, did=did, memory=s.memory)
         except BridgeError as error:
@@ -170,7 +170,7 @@ class Reconciler:
     # --- the end of a pass
 
     async def _finish(self, s: State, end: Result) -> Result:
-        """Writes status if it says something else now, gives up a finalizer that is proven void, and remembers."""
+        """Writes status if it has changed, removes a finalizer if nothing was submitted, and updates the memory."""
         if end.verdict is Verdict.IGNORED:
             return replace(end, memory=s.memory, meta=s.workload.meta, answered=True)
         status = build_status(s, end, now=s.wall, stalled=s.has_stalled(end))
@@ -178,8 +178,8 @@ class Reconciler:
         written = s
         if patch:
             written = replace(s, workload=await self._writer.status(s.workload, patch))
-        if end.not_submitted and s.workload.has_finalizer and s.workload_id is None:
-            # Only over the version of the proof: it does not count if somebody has begun an attempt since.
+        if end.not_submitted and s.workload.meta.has_finalizer and s.workload_id is None:
+            # Guarded by the version that was written with the proof: somebody may have begun an attempt since.
             written = replace(
                 written, workload=await self._writer.finalizers(written.workload, _without_ours(s.workload))
             )
@@ -224,7 +224,7 @@ class Reconciler:
             case MarkInDoubt():
                 return await self._do_write_submission(s, IN_DOUBT, MarkInDoubt)
             case AddFinalizer():
-                finalizers = (*s.workload.finalizers, FINALIZER)
+                finalizers = (*s.workload.meta.finalizers, FINALIZER)
                 return replace(
                     s, workload=await self._writer.finalizers(s.workload, finalizers), done=s.done | {AddFinalizer}
                 )
@@ -317,7 +317,7 @@ class Reconciler:
         except NameTaken:
             return replace(s, conflict=True)
         except OutcomeUnknown as error:
-            # What was looked for before says nothing about this attempt.
+            # Earlier look-ups say nothing about this attempt.
             return replace(s, failed=error, memory=replace(s.memory, lookup_since=None))
         except BridgeError as error:
             return replace(s, failed=error)
@@ -390,7 +390,7 @@ def _about(s: State) -> dict[str, str]:
 
 
 def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:
-    """From here on the id is owed to status, whatever happens to the next write."""
+    """From here on the id has to get into status, even if the next write fails."""
     learnt: Json = {
         "connection": s.connection,
         "workloadId": remote.id,
@@ -409,7 +409,7 @@ def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:
 
 
 def _without_failure(s: State) -> State:
-    """The edit may have mended it: until its phase moves, what the lists show is the failure from before."""
+    """The edit may have fixed it: until the phase changes, the lists show the failure from before."""
     forgotten: Json = dict.fromkeys(("phase", "phaseMessage", "completedAt"))
     memory = replace(s.memory.owing(forgotten), stale_failure_at=s.row.phase_updated_at if s.row else None)
     workload = replace(s.workload, status=overlay(s.workload.status, forgotten))
@@ -417,7 +417,7 @@ def _without_failure(s: State) -> State:
 
 
 def _still_pending(workload: Workload, memory: Memory) -> Json:
-    """What a failed write still owes; of a status that was written about another UID, all has to go."""
+    """The fields that a failed write did not reach; a status that was written about another UID is removed."""
     stored = workload.status
     if has_foreign_status(workload):
         return {**dict.fromkeys(stored), **memory.pending_status}
@@ -425,7 +425,7 @@ def _still_pending(workload: Workload, memory: Memory) -> Json:
 
 
 def _without_ours(workload: Workload) -> tuple[str, ...]:
-    return tuple(entry for entry in workload.finalizers if entry != FINALIZER)
+    return tuple(entry for entry in workload.meta.finalizers if entry != FINALIZER)
 
 
 def _once_more_failed(memory: Memory) -> Memory:

@@ -1,4 +1,4 @@
-"""From spec to what would be sent: read the manifest, resolve the project, mark and hash."""
+"""Renders a spec into what would be sent: reads the manifest, resolves the project, marks and hashes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runai_operator.domain.state import Desired
 from runai_operator.engine.ports import Kube, Runai
 
 PROJECT_MEMORY = 300.0
-"""Seconds for which a resolved project is believed."""
+"""Seconds for which a resolved project is cached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Rendered:
 
 
 class Projects:
-    """Project names to ids, remembered for a while; names that were not found are asked for again each time."""
+    """Resolves project names to ids, which are cached for a while; a name that was not found is asked for each time."""
 
     def __init__(self, runai: Runai, clock: Callable[[], float]) -> None:
         """`clock` in loop seconds."""
@@ -68,7 +68,7 @@ def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
 
 
 class Renderer:
-    """Makes a `Desired` of a spec."""
+    """Renders a spec into a `Desired`."""
 
     def __init__(self, kube: Kube, install: str) -> None:
         self._kube, self._install = kube, install

@@ -1,6 +1,6 @@
-"""One Run:ai connection, as a whole: the client behind its gate, and everything that is paced or remembered per connection.
+"""One Run:ai connection: the client behind its gate, and everything that is limited or remembered per connection.
 
-Its owner closes it. A pass asks `Upstreams.of` for the one of its workload and passes it down.
+Its owner closes it. A pass gets the one of its workload from `Upstreams.of` and hands it on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from runai_operator.engine.render import Projects
 
 
 class Upstream:
-    """What passes use of one connection: `gate`, `projects`, `reads`, `deletions`."""
+    """One connection; passes use its `gate`, `projects`, `reads` and `deletions`."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Upstream:
         clock: Callable[[], float],
         random: Random,
     ) -> None:
-        """`runai` is owned from here on. Durations in seconds, `clock` in loop seconds."""
+        """Takes ownership of `runai`. Durations in seconds, `clock` in loop seconds."""
         self.name = name
         self.gate = Gate(
             runai,
@@ -65,7 +65,7 @@ class Upstream:
         )
 
     async def run(self) -> None:
-        """Everything that runs beside the passes, until cancelled."""
+        """Runs everything that a connection does beside the passes, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.poller.run())
             group.create_task(self.gate.run())
@@ -79,7 +79,7 @@ class Upstream:
         return self.gate.trouble_for(CallClass.READS, CallClass.WRITES)
 
     def forget(self, uid: str) -> None:
-        """There is no such object any more."""
+        """The object no longer exists."""
         self.gate.unpark(uid)
         self.reads.cancel(uid)
         self.deletions.forget(uid)
@@ -96,7 +96,7 @@ class Upstreams:
         return iter(self._by_name.values())
 
     def of(self, workload: Workload) -> Upstream:
-        """The one that holds the workload, by its status, or that it is to be submitted through.
+        """The connection that holds the workload, by its status, or through which it is to be submitted.
 
         Raises `InvalidWorkload` when there is none of that name.
         """
@@ -113,7 +113,7 @@ class Upstreams:
         return self._by_name.get(name or DEFAULT_CONNECTION)
 
     def unpark(self, uid: str) -> None:
-        """A pass over it begins."""
+        """A pass over the object begins."""
         for upstream in self:
             upstream.gate.unpark(uid)
 

@@ -1,4 +1,4 @@
-"""The work queue: keyed, deduplicating, in lanes, fair between flows. It knows when and in what order, never what."""
+"""The work queue: keyed, deduplicating, in lanes, fair between flows. It decides when and in what order, never what."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from enum import StrEnum
 
 
 class Lane(StrEnum):
-    """Who waits for whom: a lane is served while those above it are empty, and has a share that they cannot take."""
+    """The priority of work: a lane is served while those above it are empty, and has a share that they cannot take."""
 
     USER = "user"
     """Edits and deletes by people."""
     PERIODIC = "periodic"
-    """What polling found, retries. Whatever the others want, a quarter of the workers is free for it."""
+    """What polling found, and retries. A quarter of the workers is reserved for it."""
     LARGE = "large"
-    """What would hold up others: one at a time, and only while nobody is served in the user lane."""
+    """What would hold up others: one at a time, and only while nothing in the user lane is being worked on."""
 
 
 LARGE_PATIENCE = 30.0
@@ -73,7 +73,7 @@ class _FairLane:
 
 
 class WorkQueue:
-    """A key is in one place at most and worked on by one worker at a time; adding it again moves it up, never down."""
+    """A key is queued once at most and worked on by one worker at a time; adding it again moves it up, never down."""
 
     def __init__(self, clock: Callable[[], float], *, workers: int = 4) -> None:
         """`clock`: seconds of the running event loop. `workers` take from it at the same time."""
@@ -87,7 +87,7 @@ class WorkQueue:
         self._wake = asyncio.Event()
 
     def add(self, key: str, lane: Lane, *, flow: str = "", delay: float = 0.0) -> None:
-        """Have `key` worked on in `lane` after `delay` seconds, or earlier if it is due earlier already."""
+        """Queues `key` in `lane` after `delay` seconds, or earlier if it is due earlier already."""
         due = self._clock() + delay
         if key in self._active:
             planned = self._again.get(key)
@@ -169,7 +169,7 @@ class WorkQueue:
         self._wake.set()
 
     def forget(self, key: str) -> None:
-        """Drop what is planned for `key`; work under way goes on."""
+        """Drops what is planned for `key`; work in progress goes on."""
         self._again.pop(key, None)
         if (planned := self._delayed.pop(key, None)) is not None:
             planned[3].cancel()
@@ -177,7 +177,7 @@ class WorkQueue:
             self._lanes[place.lane].remove(key, place.flow)
 
     def knows(self, key: str) -> bool:
-        """Whether it is planned, ready or being worked on."""
+        """Whether `key` is planned, ready or being worked on."""
         return key in self._active or key in self._ready or key in self._delayed
 
     def depth(self) -> dict[Lane, int]:
@@ -185,7 +185,7 @@ class WorkQueue:
         return {lane: len(keys) for lane, keys in self._lanes.items()}
 
     def idle(self) -> bool:
-        """Nothing is ready and nobody works; delayed work may be planned."""
+        """Nothing is ready and nothing is being worked on; delayed work may be planned."""
         return not self._ready and not self._active
 
 

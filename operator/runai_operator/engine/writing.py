@@ -1,4 +1,4 @@
-"""The two writes to a custom resource, finalizers and status: always over the version that was read, always fenced."""
+"""The two writes to a custom resource, finalizers and status: always guarded by the version read, always fenced."""
 
 from __future__ import annotations
 
@@ -21,23 +21,28 @@ class Writer:
         self._kube, self._fence, self._observer = kube, fence, observer
 
     async def finalizers(self, workload: Workload, finalizers: tuple[str, ...]) -> Workload:
-        """Replaces them if nobody wrote since `workload` was read; the workload as it is then."""
+        """Replaces the finalizers if nobody wrote since `workload` was read; returns the new workload."""
         version = await self._write(
             "finalizer",
-            lambda: self._kube.write_finalizers(workload.ref, finalizers, resource_version=workload.resource_version),
+            lambda: self._kube.write_finalizers(
+                workload.ref, finalizers, resource_version=workload.meta.resource_version
+            ),
         )
-        return replace(workload, finalizers=finalizers, resource_version=version)
+        meta = replace(workload.meta, finalizers=finalizers, resource_version=version)
+        return replace(workload, meta=meta)
 
     async def status(self, workload: Workload, patch: Mapping[str, Any]) -> Workload:
-        """Merge patch of status (None removes a field) if nobody wrote since `workload` was read; as it is then."""
+        """Merge patch of status (None removes a field) if nobody wrote since `workload` was read; returns the new
+        workload."""
         version = await self._write(
             "status",
-            lambda: self._kube.write_status(workload.ref, patch, resource_version=workload.resource_version),
+            lambda: self._kube.write_status(workload.ref, patch, resource_version=workload.meta.resource_version),
         )
-        return replace(workload, status=overlay(workload.status, patch), resource_version=version)
+        meta = replace(workload.meta, resource_version=version)
+        return replace(workload, meta=meta, status=overlay(workload.status, patch))
 
     async def orphan(self, orphan: Orphan) -> bool:
-        """Writes down what stays behind in Run:ai; False when the record is full."""
+        """Records what stays behind in Run:ai; False when the record is full."""
         return await self._write("orphan", lambda: self._kube.record_orphan(orphan))
 
     async def _write(self, kind: str, write: Callable[[], Awaitable[T]]) -> T:

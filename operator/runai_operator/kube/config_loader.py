@@ -2,9 +2,9 @@
 
 Admitted here: how that package is laid out. Importing it the ordinary way runs `kubernetes/__init__`, and with it the
 API client, its models, pydantic, websockets and requests: 15 MiB and a third of the work of a start, none of it ever
-used here (`make bench-memory` measures). So the two packages above the loader are stood in for while it is imported,
-and taken away again: who imports `kubernetes` later gets the real one. Where the layout is another than the one known,
-the ordinary import is done.
+used here (`make bench-memory` measures). So stand-ins replace the two packages above the loader while it is imported,
+and are removed again: whoever imports `kubernetes` later gets the real one. If the layout differs from the one known
+here, the ordinary import is done.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kubernetes.client import Configuration
     from kubernetes.config import ConfigException
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 __all__ = ["ConfigException", "Configuration", "config"]
 
@@ -33,8 +33,8 @@ def _load() -> tuple[ModuleType, Any]:
         loaded = set(sys.modules)
         try:
             return _load_alone()
-        except Exception as error:  # noqa: BLE001 - whatever a version to come may raise, its own import works
-            logger.debug("imports all of kubernetes: %r", error)
+        except Exception as error:  # noqa: BLE001 - whatever a future version raises, its ordinary import works
+            log.debug("imports all of kubernetes: %r", error)
             for name in set(sys.modules) - loaded:
                 if name.partition(".")[0] == "kubernetes":
                     del sys.modules[name]
@@ -60,7 +60,7 @@ def _load_alone() -> tuple[ModuleType, Any]:
 
 
 def _unexecuted(package: str) -> ModuleType:
-    """The package with its modules to import, but without what its `__init__` does."""
+    """The package, whose modules can be imported, without running its `__init__`."""
     spec = find_spec(package)
     if spec is None:
         raise ModuleNotFoundError(f"there is no {package}")

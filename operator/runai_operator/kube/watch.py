@@ -1,17 +1,17 @@
 """What stands between kopf and the API server: metadata only, reads only, and guards where kopf would end or spin.
 
 Admitted here: what has to be known about kopf's requests and about the API server's answers to them. kopf itself is not
-imported; the shell puts `WatchGuard` into the session it lends to kopf, and `WatchedResponse` reads the answers.
+imported; the shell puts `WatchGuard` into the session that it lends to kopf, and `WatchedResponse` reads the answers.
 
-Each guard answers a way in which kopf 1.45 fails, seen on a running one:
+Each guard prevents a failure of kopf 1.45 that was observed:
 
-- It parses all of every object, so that one that is nested deeply enough ends it: it gets metadata only, and of that
-  nothing nested deeply (`managedFields` may be).
+- It parses all of every object, so that one that is nested deeply enough ends it: it gets only metadata, without what
+  is nested deeply (`managedFields` may be).
 - It cannot read a list whose `items` are null, which is how an empty metadata list comes.
-- A 404 (the CustomResourceDefinition is gone) and an HTTP 410 on a watch end it: the request is held, and `over` lets
-  the shell to start over.
-- A 410 on a continue token ends it: given as a broken answer instead, it lists again by itself.
-- It reopens a closed watch at once, thousands of times a second: at most one a second gets through.
+- A 404 (the CustomResourceDefinition is gone) and an HTTP 410 on a watch end it: the request is held, and `over` makes
+  the shell start over.
+- A 410 on a continue token ends it: turned into a broken answer, it makes kopf list again.
+- It reopens a closed watch at once, thousands of times a second: at most one watch a second is let through.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class WatchState:
         self._clock = clock
         self._last_sign = clock()
         self.listed = 0
-        """How many collections were listed in full so far. It grows at the start, and whenever a watch lost its place:
-        objects may have vanished unseen then. Events of the last page may still be on their way."""
+        """How many lists were read in full so far. It grows at the start, and whenever a watch has lost its place: then
+        objects may have vanished unseen. Events of the last page may still be on their way."""
 
     @property
     def established(self) -> bool:
@@ -141,7 +141,7 @@ class WatchGuard:
         if response.status == 200:
             self._state.opened(collection, listed=collection in self._listed)
             self._listed.discard(collection)
-            # The attribute is the only place to read along; kopf uses `iter_chunked` of it, aiohttp what we pass on.
+            # Only this attribute lets us read along; kopf uses its `iter_chunked`, aiohttp the rest, passed on.
             response.content = WatchedStream(response.content, self._state.sign)  # type: ignore[assignment]
         else:
             self._state.lost(collection)
@@ -157,7 +157,7 @@ class WatchGuard:
 
 
 class WatchedStream:
-    """The body of a watch, line by line as it comes, without what is nested too deeply for kopf."""
+    """The body of a watch, line by line as it arrives, without what is nested too deeply for kopf."""
 
     def __init__(self, stream: aiohttp.StreamReader, sign: Callable[[], None]) -> None:
         self._stream = stream
@@ -181,7 +181,7 @@ class WatchedResponse(aiohttp.ClientResponse):
     """An answer whose JSON kopf can always read."""
 
     async def json(self, **options: Any) -> Any:
-        """As aiohttp's, but for a success: reads what `json.loads` cannot, and never shows an empty list as null.
+        """Like aiohttp's, but a success may hold what `json.loads` cannot read, and an empty list is never null.
 
         Raises `ClientPayloadError` for what is not JSON; kopf then lists again.
         """

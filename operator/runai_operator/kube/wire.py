@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from runai_operator.codecs.json import TooDeep, Unreadable, cut, decode_json
-from runai_operator.domain.checks import MANIFEST, TOO_DEEP, read_spec
+from runai_operator.domain.checks import MANIFEST, TOO_DEEP, Finding, read_spec
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import (
     CONFIRM_DELETE_ANNOTATION,
@@ -108,7 +108,7 @@ class Answer:
 
 
 def collection_path(namespace: str | None) -> str:
-    """Of the RunaiWorkloads in one namespace; None is the whole cluster."""
+    """Of the RunaiWorkloads in one namespace; None means the whole cluster."""
     return f"{GROUP_PATH}/{PLURAL}" if namespace is None else f"{GROUP_PATH}/namespaces/{_safe(namespace)}/{PLURAL}"
 
 
@@ -149,7 +149,7 @@ def decode_workload(data: bytes) -> Workload:
     try:
         return workload_from_object(decode_json(data))
     except TooDeep:
-        return workload_from_object(decode_json(cut(data, MANIFEST)), spec_error=TOO_DEEP.message)
+        return workload_from_object(decode_json(cut(data, MANIFEST)), spec_error=_sentence([TOO_DEEP]))
 
 
 def workload_from_object(obj: Any, *, spec_error: str | None = None) -> Workload:
@@ -157,18 +157,18 @@ def workload_from_object(obj: Any, *, spec_error: str | None = None) -> Workload
     meta = meta_from_object(obj["metadata"])
     spec, unreadable = read_spec(_mapping(obj.get("spec")))
     return Workload(
-        ref=meta.ref,
-        resource_version=meta.resource_version,
-        generation=meta.generation,
-        deleting=meta.deleting,
-        finalizers=tuple(obj["metadata"].get("finalizers") or ()),
-        paused=meta.paused,
-        reconcile_token=meta.reconcile_token,
+        meta=meta,
         spec=spec,
         status=_mapping(obj.get("status")),
-        spec_error=spec_error or ("; ".join(finding.message for finding in unreadable) or None),
-        deletion_requested=_moment(obj["metadata"].get("deletionTimestamp")),
+        spec_error=spec_error or _sentence(unreadable),
     )
+
+
+_ONLY_OURS = (FINALIZER,)
+
+
+def _sentence(findings: Sequence[Finding]) -> str | None:
+    return "; ".join(finding.message for finding in findings) + "." if findings else None
 
 
 TOKEN_LIMIT = 256
@@ -183,10 +183,17 @@ def meta_from_object(meta: Mapping[str, Any]) -> Meta:
         resource_version=meta["resourceVersion"],
         generation=meta.get("generation", 0),
         deleting=meta.get("deletionTimestamp") is not None,
-        has_finalizer=FINALIZER in (meta.get("finalizers") or ()),
+        finalizers=_finalizers(meta),
         paused=annotations.get(PAUSED_ANNOTATION) == "true",
         reconcile_token=_token(annotations),
+        deletion_requested=_moment(meta.get("deletionTimestamp")),
     )
+
+
+def _finalizers(meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """Mostly ours alone: tens of thousands of objects then share one value."""
+    finalizers = tuple(meta.get("finalizers") or ())
+    return _ONLY_OURS if finalizers == _ONLY_OURS else finalizers
 
 
 def _token(annotations: Mapping[str, Any]) -> str | None:

@@ -23,8 +23,11 @@ from builders import (
     a_row,
     a_state,
     a_workload,
+    at_generation,
     completed_status,
+    paused,
     submitted_status,
+    without_finalizer,
 )
 from runai_operator.domain.actions import (
     Action,
@@ -365,12 +368,12 @@ SUBMIT = [
     # Adopting by id.
     case(
         "adopting: read it, and whether it has finished",
-        a_state(replace(ADOPTING, finalizers=()), desired=DESIRED),
+        a_state(without_finalizer(ADOPTING), desired=DESIRED),
         ReadRemote(WORKLOAD_ID, with_row=True),
     ),
     case(
         "adopting what nobody owns: the finalizer first",
-        a_state(replace(ADOPTING, finalizers=()), desired=DESIRED, remote=a_remote(mark=None)),
+        a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=None)),
         AddFinalizer(),
     ),
     case(
@@ -410,24 +413,24 @@ SUBMIT = [
     ),
     case(
         "adopting what is not there",
-        a_state(replace(ADOPTING, finalizers=()), desired=DESIRED, remote=Missing()),
+        a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=Missing()),
         ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, not_submitted=True),
     ),
     case(
         "adopting while Run:ai is down",
-        a_state(replace(ADOPTING, finalizers=()), desired=DESIRED, remote=DOWN),
+        a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=DOWN),
         ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True, not_submitted=True),
     ),
     # Held back.
     case(
         "paused before it was ever submitted",
-        a_state(replace(NEW, paused=True), desired=DESIRED),
+        a_state(paused(NEW), desired=DESIRED),
         ends(Verdict.PAUSED, outstanding=True),
     ),
-    case("paused: what would be sent is still found out", a_state(replace(NEW, paused=True)), Render()),
+    case("paused: what would be sent is still found out", a_state(paused(NEW)), Render()),
     case(
         "paused in doubt: the earlier attempt is still looked for",
-        a_state(replace(IN_DOUBT, paused=True), desired=DESIRED),
+        a_state(paused(IN_DOUBT), desired=DESIRED),
         FindRemote("train", "1"),
     ),
     case(
@@ -455,7 +458,7 @@ MAINTAIN = [
     ),
     case(
         "the finalizer was replaced away: put it back, send nothing",
-        a_state(replace(LIVE, finalizers=())),
+        a_state(without_finalizer(LIVE)),
         AddFinalizer(),
     ),
     case(
@@ -533,7 +536,7 @@ MAINTAIN = [
     ),
     case(
         "two edits since the last pass: the one between may have been sent, so PUT even if the last equals the first",
-        a_state(replace(EDITED_LIVE, generation=3), desired=DESIRED, remote=a_remote()),
+        a_state(at_generation(3, EDITED_LIVE), desired=DESIRED, remote=a_remote()),
         Update(WORKLOAD_ID, DESIRED.submission),
     ),
     case(
@@ -621,7 +624,7 @@ MAINTAIN = [
     case("completed: no call ever again", a_state(DONE, requests=READ), ends(Verdict.IN_SYNC)),
     case(
         "completed, two edits since, the last equal to the first: nothing to send",
-        a_state(replace(DONE, generation=3), desired=DESIRED),
+        a_state(at_generation(3, DONE), desired=DESIRED),
         ends(Verdict.IN_SYNC),
     ),
     case(
@@ -701,7 +704,7 @@ MAINTAIN = [
     # An adoption whose id is on record.
     case(
         "taken in this pass: its id is recorded before anything else",
-        a_state(replace(ADOPTED, finalizers=()), done=frozenset({Adopt})),
+        a_state(without_finalizer(ADOPTED), done=frozenset({Adopt})),
         RecordId(),
     ),
     case(
@@ -730,20 +733,20 @@ MAINTAIN = [
         ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
     ),
     # Held back.
-    case("paused, nothing outstanding", a_state(replace(LIVE, paused=True)), ends(Verdict.PAUSED)),
+    case("paused, nothing outstanding", a_state(paused(LIVE)), ends(Verdict.PAUSED)),
     case(
         "paused, an edit waits",
-        a_state(replace(EDITED_LIVE, paused=True), desired=EDITED, remote=a_remote()),
+        a_state(paused(EDITED_LIVE), desired=EDITED, remote=a_remote()),
         ends(Verdict.PAUSED, outstanding=True),
     ),
     case(
         "paused while Run:ai deletes it, an edit waits",
-        a_state(replace(EDITED_LIVE, paused=True), desired=EDITED, remote=a_remote(sync_status="Deleting")),
+        a_state(paused(EDITED_LIVE), desired=EDITED, remote=a_remote(sync_status="Deleting")),
         ends(Verdict.PAUSED, outstanding=True),
     ),
     case(
         "paused, and deleted outside: that is said all the same",
-        a_state(replace(LIVE, paused=True), requests=READ, remote=Missing()),
+        a_state(paused(LIVE), requests=READ, remote=Missing()),
         ends(Verdict.REJECTED, "DeletedExternally"),
     ),
     case(
@@ -756,7 +759,7 @@ MAINTAIN = [
 
 FINALIZE = [
     # Without a word to Run:ai.
-    case("never seen by us: nothing to do", a_state(replace(GOING, finalizers=())), ends(Verdict.IGNORED)),
+    case("never seen by us: nothing to do", a_state(without_finalizer(GOING)), ends(Verdict.IGNORED)),
     case("proven unsubmitted", a_state(GOING_UNSUBMITTED), REMOVE_FINALIZER),
     case("only observed", a_state(a_workload(status=submitted_status(), **(OBSERVES | DELETES))), REMOVE_FINALIZER),
     case(
@@ -772,7 +775,7 @@ FINALIZE = [
         a_state(a_workload(name="Not A Name", **DELETES)),
         REMOVE_FINALIZER,
     ),
-    case("paused: wait", a_state(replace(GOING, paused=True)), ends(Verdict.DELETING, "Deleting")),
+    case("paused: wait", a_state(paused(GOING)), ends(Verdict.DELETING, "Deleting")),
     case(
         "the connection cannot be used: wait",
         a_state(GOING, unusable=DOWN),

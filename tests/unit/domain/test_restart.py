@@ -16,7 +16,7 @@ from fakes.kube import Stored, cells_of
 from readers import Json
 from readers.combinations import GENERATION, Pass, passes, settled_status
 from runai_operator.domain.actions import Verdict
-from runai_operator.domain.model import Meta, Spec, TableRow
+from runai_operator.domain.model import FINALIZER, Meta, Spec, TableRow
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import requeue_after
@@ -35,7 +35,7 @@ def has_finalizer(settled: Pass) -> bool:
 
 def meta_after(settled: Pass) -> Meta:
     deleting = settled.end.verdict is Verdict.DELETING
-    return Meta(REF, "7", GENERATION, deleting, has_finalizer(settled), settled.paused, None)
+    return Meta(REF, "7", GENERATION, deleting, (FINALIZER,) if has_finalizer(settled) else (), settled.paused, None)
 
 
 def written(settled: Pass) -> Json:
@@ -122,7 +122,7 @@ PAUSED_AT_REST = next(
         pytest.param(AT_REST, {"generation": GENERATION + 1}, id="the spec was edited"),
         pytest.param(AT_REST, {"reconcile_token": "now"}, id="somebody asked for a pass"),
         pytest.param(AT_REST, {"paused": True}, id="it was paused, and must say so"),
-        pytest.param(AT_REST, {"has_finalizer": False}, id="somebody took the finalizer away"),
+        pytest.param(AT_REST, {"finalizers": ()}, id="somebody took the finalizer away"),
         pytest.param(AT_REST, {"deleting": True}, id="it was deleted"),
         pytest.param(PAUSED_AT_REST, {"paused": False}, id="the pause was taken away"),
     ],
@@ -142,7 +142,7 @@ def test_a_status_that_was_restored_along_with_another_object_counts_as_none():
 
 
 def test_an_object_that_is_going_and_has_lost_our_finalizer_needs_nothing():
-    meta = replace(meta_after(AT_REST), deleting=True, has_finalizer=False)
+    meta = replace(meta_after(AT_REST), deleting=True, finalizers=())
 
     assert plan_of(listed(AT_REST), meta) is Need.NOTHING
 

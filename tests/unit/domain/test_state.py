@@ -35,6 +35,8 @@ from runai_operator.domain.state import (
     Candidate,
     Limits,
     Recreation,
+    has_foreign_status,
+    is_same_moment,
 )
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -356,3 +358,36 @@ def test_a_new_token_requests_everything_and_a_request_only_its_own_part(
     state = a_state(a_workload(token=token, status=status), requests=requests)
 
     assert (state.asked, state.must_read, state.must_check_content) == (asked, read, check_content)
+
+
+# --- whose status, which moment
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        case("nobody's yet", {}, False),
+        case("written about this very object", {"ownerUid": MARK.uid}, False),
+        case("written about an earlier life of it", {"ownerUid": "uid-0"}, True),
+    ],
+)
+def test_a_status_is_foreign_if_it_was_written_about_another_uid(status, expected):
+    assert has_foreign_status(a_workload(status=status)) is expected
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        case("the same", "2026-01-01T00:00:00Z", True),
+        case("in another time zone", "2026-01-01T02:00:00+02:00", True),
+        case("almost a second later", "2026-01-01T00:00:00.999Z", True),
+        case("almost a second earlier", "2025-12-31T23:59:59.001Z", True),
+        case("a second later", "2026-01-01T00:00:01Z", False),
+        case("a second earlier", "2025-12-31T23:59:59Z", False),
+        case("not known", None, False),
+    ],
+)
+def test_two_times_are_the_same_moment_within_a_second(second, expected):
+    first = "2026-01-01T00:00:00Z"
+
+    assert (is_same_moment(first, second), is_same_moment(second, first)) == (expected, expected)

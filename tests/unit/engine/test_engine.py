@@ -387,3 +387,22 @@ async def test_a_delete_rate_of_zero_deletes_nothing_but_orphan_still_releases(b
 
     assert bench.kube.objects == {}
     assert len(bench.runai.live()) == 1
+
+
+async def test_a_requested_reconcile_is_acknowledged_only_once_run_ai_was_read(bench):
+    stored = bench.apply("a")
+    await asyncio.sleep(60)
+    bench.chance.down = True
+    await asyncio.sleep(30)
+    bench.kube.touch(stored, token="now")
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(120)
+
+    assert stored.status.get("lastHandledReconcileAt") is None, "nothing was read"
+
+    reads = bench.runai.calls["get"]
+    bench.chance.down = False
+    await asyncio.sleep(120)
+
+    assert stored.status["lastHandledReconcileAt"] == "now"
+    assert bench.runai.calls["get"] > reads

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from builders import WORKLOAD_ID, a_row
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.memory import Memory, Requests
-from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Ref
+from runai_operator.domain.model import DEFAULT_CONNECTION, FINALIZER, Meta, Ref
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.engine.inventory import Inventory
 
@@ -24,7 +24,7 @@ READ, CHECK_CONTENT = Requests(read=True), Requests(check_content=True)
 
 
 def a_meta(uid="uid-1", name="train", *, generation=1, **changes):
-    known = {"deleting": False, "has_finalizer": True, "paused": False, "reconcile_token": None}
+    known = {"deleting": False, "finalizers": (FINALIZER,), "paused": False, "reconcile_token": None}
     return Meta(Ref("team-a", name, uid), "7", generation, **(known | changes))
 
 
@@ -231,7 +231,7 @@ def test_requests_for_what_is_not_known_are_dropped(inventory):
 
 def test_a_pass_leaves_memory_meta_and_summary_behind(inventory):
     inventory.add(a_meta())
-    memory, meta, summary = Memory(failures=2), a_meta(has_finalizer=True), a_summary()
+    memory, meta, summary = Memory(failures=2), a_meta(finalizers=(FINALIZER, "other")), a_summary()
     entry = inventory.finish("uid-1", a_result(memory=memory, meta=meta, summary=summary), Requests())
 
     assert (entry.memory, entry.meta, entry.summary) == (memory, meta, summary)

@@ -62,7 +62,7 @@ class Life:
             random=Random(1),
         )
 
-    def notice(self, made):
+    def report(self, made):
         self.engine.observe("MODIFIED", meta_from_object(made["metadata"]))
 
     def shows(self, phase, generation):
@@ -73,13 +73,13 @@ class Life:
 async def test_every_patch_of_a_whole_life_carries_the_version_it_is_over(fake, client):
     life = Life(fake, client)
     task = asyncio.create_task(life.engine.run())
-    life.notice(fake.put("w", spec={"projectId": "1", "manifest": RUNS_ON}))
+    life.report(fake.put("w", spec={"projectId": "1", "manifest": RUNS_ON}))
     await until(lambda: life.shows("Running", 1))
-    life.notice(fake.put("w", spec={"projectId": "1", "manifest": {**RUNS_ON, "spec": {"replicas": 2}}}))
+    life.report(fake.put("w", spec={"projectId": "1", "manifest": {**RUNS_ON, "spec": {"replicas": 2}}}))
     await until(lambda: life.shows("Running", 2))
-    life.notice(fake.put("w", spec={"projectId": "1"}))  # refused
+    life.report(fake.put("w", spec={"projectId": "1"}))  # refused
     await until(lambda: life.shows("Running", 3))
-    life.notice(fake.delete("w"))
+    life.report(fake.delete("w"))
     await until(lambda: "w" not in fake.objects)
     task.cancel()
     await asyncio.wait([task])
@@ -175,5 +175,5 @@ async def test_a_write_that_waits_out_a_429_is_sent_again_while_the_fence_is_ope
     fence = Fence(asyncio.get_running_loop().time)
     await Writer(client, fence, SilentObserver()).status(workload, {"phase": "x"})
 
-    assert [patch.version for patch in fake.patches] == [workload.resource_version] * 2
+    assert [patch.version for patch in fake.patches] == [workload.meta.resource_version] * 2
     assert fake.objects["w"]["status"]["phase"] == "x"

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from fakes.apiserver import COLLECTION, an_object, refusal
 from runai_operator import handlers
+from runai_operator.domain.requeue import SOON_CEILING
 from runai_operator.handlers import Watcher
 from runai_operator.kube import watch
 from runai_operator.kube.watch import WatchState
@@ -64,7 +65,7 @@ class Shell:
 def shell(session, client, monkeypatch):
     """Not started yet; pauses are short, since they are not what is tested."""
     monkeypatch.setattr(handlers, "SERVED_INTERVAL", 0.05)
-    monkeypatch.setattr(handlers, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(handlers, "reconnect_after", lambda failures, jitter: 0.05)
     monkeypatch.setattr(watch, "WATCH_INTERVAL", 0.05)
     return Shell(session, client)
 
@@ -420,5 +421,5 @@ def test_backoffs_are_endless_jittered_and_bounded():
     many = [pause for pause, _ in zip(handlers.Backoffs(), range(2000), strict=False)]
 
     assert 0.5 <= many[0] <= 1
-    assert all(0.5 * handlers.LONGEST_PAUSE <= pause <= handlers.LONGEST_PAUSE for pause in many[10:])
+    assert all(0.5 * SOON_CEILING <= pause <= SOON_CEILING for pause in many[10:])
     assert len(set(many[10:])) > 1000

@@ -31,7 +31,7 @@ def test_an_object_is_read_as_it_says():
 
     assert read.ref == Ref("team-a", "train", "uid-1")
     assert read.spec == Spec(manifest=JOB, project_name="team-a", deletion_policy=DeletionPolicy.ORPHAN)
-    assert (read.spec_error, read.generation, read.status) == (None, 2, {"phase": "Running"})
+    assert (read.spec_error, read.meta.generation, read.status) == (None, 2, {"phase": "Running"})
 
 
 def test_what_cannot_be_read_is_told_all_at_once_and_counts_as_not_set():
@@ -41,7 +41,7 @@ def test_what_cannot_be_read_is_told_all_at_once_and_counts_as_not_set():
     assert read.spec_error == (
         "spec.manifest must be an object, not text: use manifestYaml for text;"
         " spec.deletionPolicy must be Delete or Orphan: correct it, or leave it out for Delete;"
-        " spec.projectId must be text, not a number: put it in quotes"
+        " spec.projectId must be text, not a number: put it in quotes."
     )
 
 
@@ -63,7 +63,7 @@ def test_the_deepest_manifest_is_read_and_a_deeper_one_is_told():
 
     assert (deepest.spec.manifest, deepest.spec_error) == (nested(MANIFEST_DEPTH), None)
     assert (deeper.spec.manifest, deeper.status) == (None, {"phase": "Running"})
-    assert deeper.spec_error == "spec.manifest is nested deeper than 498 levels: make it flatter"
+    assert deeper.spec_error == "spec.manifest is nested deeper than 498 levels: make it flatter."
 
 
 def test_deep_managed_fields_are_of_no_concern():
