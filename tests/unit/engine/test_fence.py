@@ -48,7 +48,7 @@ KUBE_WRITES = ("write_status", "write_finalizers", "record_orphan")
 
 
 class FencedBench(Bench):
-    """Closes the fence at one step of all calls; `soon` is after those whose turn has come already."""
+    """Closes the fence at one step of all calls; `soon` is after those that the event loop has resumed already."""
 
     def __init__(self, at=math.inf, *, soon=False):
         super().__init__()
@@ -97,7 +97,7 @@ async def test_a_life_without_a_fence_makes_every_kind_of_call():
     assert (bench.kube.objects, bench.runai.live()) == ({}, [])
 
 
-@pytest.mark.parametrize("soon", [False, True], ids=["at once", "while others have their turn already"])
+@pytest.mark.parametrize("soon", [False, True], ids=["at once", "after others were resumed"])
 async def test_closed_at_any_step_of_a_life_nothing_is_sent_any_more(soon):
     whole = FencedBench()
     await whole.live()
