@@ -29,6 +29,7 @@ class Stage:
         plane.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
         self.runai = Simulator(directory, **(QUICK | switches)).start()
         self.workloads = Workloads(plane.client, self.namespace)
+        self._operators: list[Operator] = []
 
     def operator(self, **env: str) -> Operator:
         """A running one; with `CRASH_AT` one that will not run for long."""
@@ -42,6 +43,7 @@ class Stage:
         }
         made = Operator(self.directory, self.plane.kubeconfig, self.runai.url, **settings)
         made._command = [sys.executable, str(ENTRY)]
+        self._operators.append(made)
         return made.start().wait_ready()
 
     def orphans(self) -> dict[str, str]:
@@ -59,7 +61,9 @@ class Stage:
         return time.monotonic() - began
 
     def close(self) -> None:
-        self.runai.kill()
+        """Those that killed themselves have to be waited for too."""
+        for process in (*self._operators, self.runai):
+            process.kill()
 
 
 @pytest.fixture(scope="session")
