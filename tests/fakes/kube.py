@@ -25,6 +25,7 @@ from runai_operator.domain.model import (
     TableRow,
     Workload,
 )
+from runai_operator.domain.reasons import Reason
 
 IDENTITY = ("name", "project_id", "project_name", "workload_id")
 
@@ -232,7 +233,7 @@ class FakeKubeAccess:
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
         if source.name not in self._kube.sources:
-            raise InvalidWorkload(f"no source {source.name} in {namespace}")
+            raise InvalidWorkload(f"No source {source.name} in {namespace}.", reason=Reason.SOURCE_NOT_FOUND)
         return self._kube.sources[source.name]
 
     async def source_version(self, namespace: str, source: SourceRef) -> str | None:

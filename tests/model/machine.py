@@ -42,7 +42,6 @@ from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.inventory import Inventory
 from runai_operator.engine.reconcile import Reconciler
-from runai_operator.engine.render import Renderer
 from runai_operator.engine.upstream import Upstreams
 from runai_operator.engine.writing import Writer
 from runai_simulator.rules import Refused
@@ -69,7 +68,6 @@ class Replica:
         self.reconciler = Reconciler(
             kube=kube,
             upstreams=Upstreams({DEFAULT_CONNECTION: self.upstream}, lambda workload: DEFAULT_CONNECTION),
-            renderer=Renderer(kube, install),
             writer=Writer(kube, OpenFence(), SilentObserver()),
             crd_guard=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
             observer=SilentObserver(),

@@ -368,7 +368,7 @@ def _check_on(s: State) -> Action:
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
-        must_read = s.must_read or s.stored_status.reason in LOST_REASONS
+        must_read = s.must_read or s.stored_status.reason in LOST_REASONS or s.stored_status.is_unknown
         return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return _unless_lost(s) or Result(Verdict.IN_SYNC)
 

@@ -26,7 +26,7 @@ from enum import StrEnum
 from typing import ClassVar, Self
 
 from runai_operator.domain.reasons import Reason
-from runai_operator.text import clip as clip  # noqa: PLC0414 - `domain.status` takes it from here
+from runai_operator.text import clip
 
 MESSAGE_LIMIT = 1024
 """Longest error message we keep, in characters."""

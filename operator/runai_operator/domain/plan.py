@@ -52,7 +52,6 @@ class StatusSummary:
     ready: str | None = None
     reason: str | None = None
     """Of Ready."""
-    stalled: bool = False
     synced_reason: str | None = None
     submission: str | None = None
     sent: bool = False
@@ -83,7 +82,6 @@ class StatusSummary:
             sync=cells.get("Sync") or None,
             ready=cells.get("Ready") or None,
             reason=cells.get("Reason") or None,
-            stalled=cells.get("Stalled") == "True",
             synced_reason=cells.get("Synced Reason") or None,
             submission=cells.get("Submission") or None,
             sent=bool(cells.get("Hash")),
@@ -99,7 +97,6 @@ class StatusSummary:
     def of_status(cls, status: Mapping[str, Any], *, has_source: bool) -> StatusSummary:
         """From a status that was just written, or that needed no write."""
         ready, synced = condition(status, ConditionType.READY) or {}, condition(status, ConditionType.SYNCED) or {}
-        stalled = condition(status, ConditionType.STALLED) or {}
         return cls(
             observed_generation=status.get("observedGeneration", -1),
             connection=status.get("connection") or DEFAULT_CONNECTION,
@@ -111,7 +108,6 @@ class StatusSummary:
             sync=status.get("syncStatus"),
             ready=ready.get("status"),
             reason=ready.get("reason"),
-            stalled=stalled.get("status") == "True",
             synced_reason=synced.get("reason"),
             submission=status.get("submission"),
             sent=bool(status.get("submittedHash")),

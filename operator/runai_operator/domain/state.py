@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from runai_operator.domain.actions import (
     AddFinalizer,
@@ -93,6 +95,8 @@ class StoredStatus:
     handled_token: str | None = None
     reason: str | None = None
     """Reason of Ready."""
+    is_unknown: bool = False
+    """The last reading of Run:ai failed, so that what status shows may be old."""
 
     @property
     def failed(self) -> bool:
@@ -128,7 +132,12 @@ class StoredStatus:
             not_submitted=status.get("submission") == NOT_SUBMITTED,
             handled_token=status.get("lastHandledReconcileAt"),
             reason=ready.get("reason") if ready else None,
+            is_unknown=_is_unknown(synced),
         )
+
+
+def _is_unknown(synced: Mapping[str, Any] | None) -> bool:
+    return synced is not None and synced.get("status") == "Unknown" and synced.get("reason") != Reason.SYNC_NOT_REPORTED
 
 
 class Recreation(StrEnum):

@@ -15,10 +15,11 @@ from typing import Any
 
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import BridgeError, OutcomeUnknown, clip
+from runai_operator.domain.errors import BridgeError, OutcomeUnknown
 from runai_operator.domain.model import NOT_SUBMITTED, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
 from runai_operator.domain.state import LOST_REASONS, Desired, Missing, State
+from runai_operator.text import clip
 
 MESSAGE_LIMIT = 2048
 """Bound of every message in the schema, in characters."""

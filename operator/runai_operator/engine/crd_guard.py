@@ -13,13 +13,12 @@ from random import Random
 
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import CRDState
+from runai_operator.domain.requeue import WAKE_WITHIN
 
 log = logging.getLogger(__name__)
 
 INTERVAL = 5.0
 """Seconds between readings while objects are held back."""
-WAKE_WITHIN = 4.0
-"""Seconds over which they are woken once the deletion is confirmed."""
 
 
 class CRDGuard:

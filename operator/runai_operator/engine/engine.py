@@ -22,10 +22,8 @@ from runai_operator.engine.fence import Fence
 from runai_operator.engine.inventory import Entry, Inventory
 from runai_operator.engine.ports import Kube, Observer, Runai
 from runai_operator.engine.reconcile import Reconciler
-from runai_operator.engine.render import Renderer
 from runai_operator.engine.upstream import Upstream, Upstreams
 from runai_operator.engine.workqueue import Lane, Work, WorkQueue
-from runai_operator.engine.writing import Writer
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +76,7 @@ class Engine:
         self._reconciler = Reconciler(
             kube=kube,
             upstreams=self.upstreams,
-            renderer=Renderer(kube, settings.install),
-            writer=Writer(kube, self.fence, observer),
+            fence=self.fence,
             crd_guard=self._crd_guard,
             observer=observer,
             install=settings.install,

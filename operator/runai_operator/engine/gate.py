@@ -252,10 +252,6 @@ class Gate(Runai):
         """Why calls of this class are held back; None when they are not."""
         return next((circuit.refusal() for circuit in self._lots[kind].chain if circuit.open), None)
 
-    def status(self) -> dict[CallClass, CircuitOpen | None]:
-        """`error` of every class."""
-        return {kind: self.error(kind) for kind in CallClass}
-
     async def run(self) -> None:
         """Wakes parked objects, for ever."""
         while True:

@@ -46,10 +46,10 @@ from runai_operator.domain.errors import (
     TooLarge,
     Vanished,
 )
-from runai_operator.domain.memory import Memory, Requests, SchedulingMessage
-from runai_operator.domain.model import FINALIZER, IN_DOUBT, Json, Meta, Orphan, Remote, Row, RowQuery, Workload
+from runai_operator.domain.memory import Memory, Requests, SchedulingMessage, Source
+from runai_operator.domain.model import FINALIZER, IN_DOUBT, Json, Meta, Orphan, Ref, Remote, Row, RowQuery, Workload
 from runai_operator.domain.plan import StatusSummary
-from runai_operator.domain.reasons import ConditionType
+from runai_operator.domain.reasons import ConditionType, Reason
 from runai_operator.domain.requeue import requeue_after
 from runai_operator.domain.state import (
     Candidate,
@@ -62,6 +62,7 @@ from runai_operator.domain.state import (
 )
 from runai_operator.domain.status import build_status, forget_run, patch_between
 from runai_operator.engine.crd_guard import CRDGuard
+from runai_operator.engine.fence import Fence
 from runai_operator.engine.ports import Kube, Observer
 from runai_operator.engine.render import Renderer
 from runai_operator.engine.upstream import Upstream, Upstreams
@@ -83,8 +84,7 @@ class Reconciler:
         *,
         kube: Kube,
         upstreams: Upstreams,
-        renderer: Renderer,
-        writer: Writer,
+        fence: Fence,
         crd_guard: CRDGuard,
         observer: Observer,
         install: str,
@@ -94,7 +94,8 @@ class Reconciler:
         random: Random,
     ) -> None:
         """`clock` in loop seconds, `now` in UTC."""
-        self._kube, self._upstreams, self._render, self._writer = kube, upstreams, renderer, writer
+        self._kube, self._upstreams = kube, upstreams
+        self._render, self._writer = Renderer(kube, install), Writer(kube, fence, observer)
         self._crd_guard, self._observer = crd_guard, observer
         self._install, self._limits = install, limits
         self._clock, self._now, self._random = clock, now, random
@@ -105,6 +106,9 @@ class Reconciler:
             workload = await self._kube.read(meta.ref, large=memory.large)
         except BridgeError as error:
             return self._failed(error, memory)
+        except Exception:
+            log.exception("unexpected error", extra=_about(meta.ref))
+            return self._bug(memory)
         if workload is None:
             return Result(Verdict.GONE, memory=memory)
         return await self._run(self._begin(workload, memory, requests, row))
@@ -144,14 +148,19 @@ class Reconciler:
                 if isinstance(action, Writing):
                     did = type(action).__name__
                 if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:
-                    log.info("removed the finalizer: %s", action.why, extra=_about(s))
+                    log.info("removed the finalizer: %s", action.why, extra=_about(s.workload.ref))
                     return Result(Verdict.RELEASED, did=did, memory=s.memory)
+            raise RuntimeError(  # noqa: TRY301 - a bug like any other
+                f"no end after {MAX_STEPS} actions, the last being {did}"
+            )
         except BridgeError as error:
             return self._failed(error, s.memory, did=did, meta=s.workload.meta)
         except Exception:
-            log.exception("unexpected error", extra=_about(s))
-            return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(s.memory)))
-        raise RuntimeError(f"no end after {MAX_STEPS} actions, the last being {did}")
+            log.exception("unexpected error", extra=_about(s.workload.ref))
+            return self._bug(s.memory, did=did)
+
+    def _bug(self, memory: Memory, *, did: str = "none") -> Result:
+        return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(memory)))
 
     def _failed(self, error: BridgeError, memory: Memory, *, did: str = "none", meta: Meta | None = None) -> Result:
         """The object could not be read or written."""
@@ -207,7 +216,7 @@ class Reconciler:
     def _log_change(self, s: State, summary: StatusSummary, status: Json) -> None:
         if s.stored_status.reason != summary.reason:
             ready = condition(status, ConditionType.READY) or {}
-            extra = {**_about(s), "reason": summary.reason, "workload_id": summary.workload_id}
+            extra = {**_about(s.workload.ref), "reason": summary.reason, "workload_id": summary.workload_id}
             log.info("%s", ready.get("message"), extra=extra)
 
     # --- performing
@@ -268,7 +277,7 @@ class Reconciler:
         except TooLarge:
             raise
         except BridgeError as error:
-            return replace(s, desired=error)
+            return replace(s, desired=error, memory=replace(s.memory, source=_missing_source(s, error)))
         return replace(s, desired=rendered.desired, memory=replace(s.memory, source=rendered.source))
 
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
@@ -360,7 +369,7 @@ class Reconciler:
         recorded = await self._writer.orphan(replace(orphan, released=s.wall))
         if recorded:
             self._observer.orphaned()
-            extra = {**_about(s), "workload_id": orphan.workload_id, "reason": orphan.why}
+            extra = {**_about(s.workload.ref), "workload_id": orphan.workload_id, "reason": orphan.why}
             log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
         return replace(s, orphan_recorded=recorded)
 
@@ -383,10 +392,16 @@ class Reconciler:
         )  # fmt: skip
 
 
-def _about(s: State) -> dict[str, str]:
+def _about(ref: Ref) -> dict[str, str]:
     """For the fields of a log line."""
-    ref = s.workload.ref
     return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}
+
+
+def _missing_source(s: State, error: BridgeError) -> Source | None:
+    """So that the next check of the sources notices when it is there."""
+    ref = s.workload.spec.manifest_from
+    is_missing = ref is not None and error.condition_reason == Reason.SOURCE_NOT_FOUND
+    return Source(ref, None) if ref is not None and is_missing else s.memory.source
 
 
 def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:

@@ -10,6 +10,7 @@ import pytest
 
 from fakes.bench import EPOCH, RUNS_ON, Bench
 from fakes.chance import Mishap
+from runai_operator.domain.actions import Render
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import (
     CRDState,
@@ -406,3 +407,49 @@ async def test_a_requested_reconcile_is_acknowledged_only_once_run_ai_was_read(b
 
     assert stored.status["lastHandledReconcileAt"] == "now"
     assert bench.runai.calls["get"] > reads
+
+
+async def test_rules_without_an_end_are_a_counted_bug_and_the_process_lives(bench, monkeypatch):
+    neighbour = bench.apply("neighbour")
+    await asyncio.sleep(60)
+    monkeypatch.setattr("runai_operator.engine.reconcile.decide", lambda s: Render())
+    bench.apply("a")
+    await asyncio.sleep(10)
+    assert bench.observer.bugs > 0
+
+    monkeypatch.undo()
+    await asyncio.sleep(300)
+
+    assert bench.ready() == 2
+    assert condition(neighbour.status, "Ready")["status"] == "True"
+    bench.observer.bugs = 0  # those were expected
+
+
+async def test_a_failed_reading_stays_unknown_over_a_restart_until_run_ai_was_read(bench):
+    stored = bench.apply("a")
+    await asyncio.sleep(60)
+    bench.chance.down = True
+    bench.kube.touch(stored, token="read it")
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(30)
+    assert condition(stored.status, "Synced")["status"] == "Unknown"
+
+    await bench.start()
+    bench.chance.down = True
+    await asyncio.sleep(120)
+    assert condition(stored.status, "Synced")["status"] == "Unknown", "nobody has read it since"
+
+    bench.chance.down = False
+    await asyncio.sleep(120)
+    assert condition(stored.status, "Synced")["status"] == "True"
+
+
+async def test_a_source_that_comes_late_is_noticed_within_the_next_check(bench):
+    stored = bench.apply("a", manifest=None, manifest_from=SourceRef("ConfigMap", "late", "x.yaml"))
+    await asyncio.sleep(60)
+    assert condition(stored.status, "Stalled")["reason"] == "SourceNotFound"
+
+    bench.kube.sources["late"] = SourceText("apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 1}", "1")
+    await asyncio.sleep(120)
+
+    assert bench.ready() == 1
