@@ -88,7 +88,7 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class RecordId:
-    """Write the id of an adopted workload into status, before anything is sent to it."""
+    """Write the id that status still owes, before anything is sent to the workload."""
 
 
 @dataclass(frozen=True, slots=True)

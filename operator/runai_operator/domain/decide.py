@@ -334,7 +334,7 @@ def _maintain(s: State) -> Action:
         return Result(Verdict.DELIVERED)
     if s.failed is not None:
         return _after_failed_update(s.failed)
-    if Adopt in s.done and RecordId not in s.done:
+    if "workloadId" in s.memory.pending_status:
         return RecordId()
     if s.adoption_pending:
         return _adopt_what_was_observed(s)

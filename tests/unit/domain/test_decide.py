@@ -703,8 +703,8 @@ MAINTAIN = [
     ),
     # An adoption whose id is on record.
     case(
-        "taken in this pass: its id is recorded before anything else",
-        a_state(without_finalizer(ADOPTED), done=frozenset({Adopt})),
+        "its id is owed to status: it is recorded before anything is sent",
+        a_state(without_finalizer(ADOPTED), memory=Memory(pending_status={"workloadId": WORKLOAD_ID})),
         RecordId(),
     ),
     case(
