@@ -268,6 +268,8 @@ def cells_of(stored: Stored) -> dict[str, Any]:
         "Handled": status.get("lastHandledReconcileAt"),
         "Owner": status.get("ownerUid"),
         "Created": status.get("createdAt"),
+        "Requested": status.get("requestedPods"),
+        "Category": status.get("category"),
         "Detail": status.get("phaseMessage"),
         "Source": _source_cell(stored.spec.manifest_from),
         "Synced Reason": of("Synced", "reason"),

@@ -57,8 +57,10 @@ class StatusSummary:
     sent: bool = False
     """Something was submitted for it, so our finalizer belongs on it; what is only observed has none."""
     pods: int | None = None
+    requested: int | None = None
     gpus: str | None = None
     priority: str | None = None
+    category: str | None = None
     detail: str | None = None
     handled_token: str | None = None
     has_source: bool = False
@@ -86,8 +88,10 @@ class StatusSummary:
             submission=cells.get("Submission") or None,
             sent=bool(cells.get("Hash")),
             pods=cells.get("Pods"),
+            requested=cells.get("Requested"),
             gpus=cells.get("GPUs") or None,
             priority=cells.get("Priority") or None,
+            category=cells.get("Category") or None,
             detail=cells.get("Detail") or None,
             handled_token=cells.get("Handled") or None,
             has_source=has_source,
@@ -112,8 +116,10 @@ class StatusSummary:
             submission=status.get("submission"),
             sent=bool(status.get("submittedHash")),
             pods=status.get("runningPods"),
+            requested=status.get("requestedPods"),
             gpus=status.get("allocatedGpus"),
             priority=status.get("priority"),
+            category=status.get("category"),
             detail=status.get("phaseMessage"),
             handled_token=status.get("lastHandledReconcileAt"),
             has_source=has_source,
@@ -132,11 +138,13 @@ class StatusSummary:
         return self.workload_id is not None and not settled
 
     def agrees_with(self, row: Row) -> bool:
-        """The row shows nothing that the cells do not show already."""
-        if row.priority not in (None, self.priority):
+        """Nothing in the row is news, as far as the cells say."""
+        if row.priority not in (None, self.priority) or row.category not in (None, self.category):
             return False
-        shown = (self.phase, self.pods, self.gpus, self.detail)
-        return shown == (row.phase, row.running_pods, row.allocated_gpus, row.phase_message or None)
+        shown = (self.phase, self.pods, self.requested, self.gpus, self.detail)
+        return shown == (
+            row.phase, row.running_pods, row.requested_pods, row.allocated_gpus, row.phase_message or None
+        )  # fmt: skip
 
 
 def plan_of(summary: StatusSummary, meta: Meta) -> Need:

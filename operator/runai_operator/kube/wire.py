@@ -81,6 +81,8 @@ COLUMNS = (
     "Handled",
     "Owner",
     "Created",
+    "Requested",
+    "Category",
     "Detail",
     "Source",
     "Synced Reason",
