@@ -338,6 +338,8 @@ def _maintain(s: State) -> Action:
         return RecordId()
     if s.adoption_pending:
         return _adopt_what_was_observed(s)
+    if s.only_observed:
+        return ForgetWorkload()
     if not s.workload.meta.has_finalizer:
         return AddFinalizer()
     return _follow_spec(s)

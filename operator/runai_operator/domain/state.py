@@ -223,6 +223,13 @@ class State:
         return self.to_adopt is not None and self.stored_status.adopted_id != self.to_adopt
 
     @property
+    def only_observed(self) -> bool:
+        """The id on record is that of a workload which the spec named once, to be observed: nothing was ever sent to it,
+        and there was no intent to."""
+        is_sent = self.stored_status.submitted_hash is not None or self.workload.meta.has_finalizer
+        return self.workload_id is not None and self.to_adopt is None and not is_sent
+
+    @property
     def asked(self) -> bool:
         """Somebody put a new token into the annotation that requests a reconcile."""
         return self.workload.meta.reconcile_token not in (None, self.stored_status.handled_token)
