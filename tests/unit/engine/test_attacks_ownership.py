@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench
+from fakes.bench import RUNS_ON, WORLD, Bench
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import ManagementPolicy, RecreatePolicy
 
@@ -66,3 +67,40 @@ async def test_what_was_only_observed_is_not_taken_for_ours_when_the_spec_ceases
     assert bench.kube.objects == {}
     assert sent_to(bench, workload) == []
     assert standing(bench) == [workload]
+
+
+@pytest.mark.parametrize("policy", list(RecreatePolicy))
+async def test_naming_its_own_workload_in_the_spec_changes_nothing_in_runai(bench, policy):
+    stored = bench.apply("x", recreate_policy=policy)
+    await asyncio.sleep(30)
+    [ours] = standing(bench)
+
+    bench.edit(stored, workload_id=ours.id)
+    await asyncio.sleep(60)
+
+    assert sent_to(bench, ours) == []
+    assert ready(stored)["reason"] == "Running"
+
+    bench.edit(stored, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(60)
+    bench.edit(stored, management_policy=ManagementPolicy.MANAGE)
+    await asyncio.sleep(60)
+
+    assert standing(bench) == [ours]
+    assert ready(stored)["reason"] == "Running"
+
+
+async def test_its_own_workload_named_in_the_spec_is_deleted_where_no_mark_is_shown():
+    bench = Bench(replace(WORLD, raw_annotations=False))
+    await bench.start()
+    stored = bench.apply("x")
+    await asyncio.sleep(30)
+    await bench.stop()
+    bench.kube.edit(stored, replace(stored.spec, workload_id=standing(bench)[0].id))
+    bench.kube.delete(stored)
+    await bench.start()
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects == {}
+    assert standing(bench) == []
+    await bench.stop()
