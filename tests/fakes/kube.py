@@ -102,7 +102,10 @@ class FakeKube:
         open_now = status.get("submission") == NOT_SUBMITTED or (
             spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE and status.get("workloadId")
         )
-        if not open_now and any(getattr(spec, field) != getattr(stored.spec, field) for field in IDENTITY):
+        changed = {field for field in IDENTITY if getattr(spec, field) != getattr(stored.spec, field)}
+        if spec.workload_id is not None and spec.workload_id == status.get("workloadId"):
+            changed.discard("workload_id")
+        if changed and not open_now:
             raise AdmissionRefused
         if spec != stored.spec:
             stored.spec = spec

@@ -108,7 +108,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class ForgetWorkload:
-    """Forget the old workload, which is proven gone, so that the next one can be created."""
+    """Forget the old workload, which is proven gone or was never ours, so that the next one can be created."""
 
     lost: bool = False
     """Somebody deleted it in Run:ai; otherwise the user asked for a new one."""

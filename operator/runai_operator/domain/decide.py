@@ -338,6 +338,8 @@ def _maintain(s: State) -> Action:
         return RecordId()
     if s.adoption_pending:
         return _adopt_what_was_observed(s)
+    if s.only_observed:
+        return ForgetWorkload()
     if not s.workload.meta.has_finalizer:
         return AddFinalizer()
     return _follow_spec(s)
@@ -376,7 +378,7 @@ def _check_on(s: State) -> Action:
 def _follow_edit(s: State, desired: Desired) -> Action:
     recorded = s.stored_status
     same = same_content(recorded.content, desired.content) if recorded.content else False
-    same_identity = recorded.identity in (None, desired.identity(adopts=s.to_adopt is not None))
+    same_identity = _is_same_identity(s, desired)
     if same is None:
         # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
         same = s.workload.meta.generation == recorded.observed_generation
@@ -391,6 +393,14 @@ def _follow_edit(s: State, desired: Desired) -> Action:
     if s.remote is None:
         return ReadRemote(str(s.workload_id))
     return _unless_lost(s, on_the_way=True) or Update(str(s.workload_id), desired.submission)
+
+
+def _is_same_identity(s: State, desired: Desired) -> bool:
+    recorded = s.stored_status
+    if recorded.identity in (None, desired.identity(adopts=s.to_adopt is not None)):
+        return True
+    # Submitted by us under a name of ours, before the spec named it by its id.
+    return s.to_adopt is not None and recorded.identity == desired.identity(adopts=False, name=recorded.name)
 
 
 def _follow_edit_of_finished(s: State, desired: Desired) -> Action:

@@ -111,7 +111,7 @@ def _delete_present(s: State, remote: Remote) -> Action:
         return RemoveFinalizer("the workload is gone from Run:ai")
     if remote.being_deleted or Delete in s.done:
         return _deleting("Waiting until Run:ai has deleted the workload.")
-    if s.adoption_pending and remote.mark is None and not remote.mark_readable:
+    if s.adoption_unproven and remote.mark is None and not remote.mark_readable:
         return _deleting(
             f"Whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai: delete it there if it"
             " was, or set deletionPolicy: Orphan to leave it alone."
@@ -176,7 +176,7 @@ def may_delete(s: State, remote: Remote) -> bool:
     if remote.mark is not None:
         return is_ours(remote.mark, s.mark)
     recorded = s.stored_status
-    if s.adoption_pending:
+    if s.adoption_unproven:
         return False
     return (
         remote.id == s.workload_id

@@ -50,10 +50,11 @@ class Desired:
     from_source: bool = False
     """The manifest comes from a ConfigMap or Secret, whose changes are no edits of the spec."""
 
-    def identity(self, *, adopts: bool) -> str:
-        """Hash of what only delete and create can change. An adopted workload has a name of its own."""
+    def identity(self, *, adopts: bool, name: str | None = None) -> str:
+        """Hash of what only delete and create can change. An adopted workload has a name of its own; `name` stands for
+        another than what would be sent."""
         sent = self.submission
-        name = "" if adopts else sent.name
+        name = "" if adopts else name or sent.name
         parts = (name, sent.project_id, self.gvk.api_version, self.gvk.kind, sent.preemptibility, sent.mnnvl)
         return hashlib.sha256("\n".join(part or "" for part in parts).encode()).hexdigest()[:12]
 
@@ -230,6 +231,18 @@ class State:
     def adoption_pending(self) -> bool:
         """The id is on record, and whether the workload may be adopted has not been proven by a delivery yet."""
         return self.to_adopt is not None and self.stored_status.adopted_id != self.to_adopt
+
+    @property
+    def adoption_unproven(self) -> bool:
+        """Whether the workload to adopt is ours already is not on record. It is where something was sent to it."""
+        return self.adoption_pending and self.stored_status.submitted_hash is None
+
+    @property
+    def only_observed(self) -> bool:
+        """The id on record is that of a workload which the spec named once, to be observed: nothing was ever sent to it,
+        and there was no intent to."""
+        is_sent = self.stored_status.submitted_hash is not None or self.workload.meta.has_finalizer
+        return self.workload_id is not None and self.to_adopt is None and not is_sent
 
     @property
     def asked(self) -> bool:

@@ -1,0 +1,106 @@
+"""Worlds in which the operator was led astray once: whose workload it is, how many there are, what is owed, what is true."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fakes.bench import RUNS_ON, WORLD, Bench
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.model import ManagementPolicy, RecreatePolicy
+
+pytestmark = pytest.mark.looptime
+
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
+
+
+@pytest.fixture
+async def bench():
+    made = Bench()
+    await made.start()
+    yield made
+    await made.stop()
+    assert made.observer.bugs == 0
+
+
+def ready(stored):
+    return condition(stored.status, "Ready")
+
+
+def somebody_makes(bench, name, manifest=RUNS_ON, *, project="1"):
+    content = {**manifest, "metadata": {"name": name}}
+    return bench.runai.world.create({"name": name, "projectId": project}, content, bench.now())
+
+
+def sent_to(bench, workload):
+    return [method for method, subject in bench.runai.writes if method != "POST" and subject is workload]
+
+
+def standing(bench):
+    return [workload for workload in bench.runai.live() if workload.deleted is None]
+
+
+@pytest.mark.parametrize(
+    "theirs", [{}, {"project": "2"}, {"manifest": JOB}], ids=["alike", "other project", "other kind"]
+)
+async def test_what_was_only_observed_is_not_taken_for_ours_when_the_spec_ceases_to_name_it(bench, theirs):
+    workload = somebody_makes(bench, "prod", **theirs)
+    await asyncio.sleep(30)
+    stored = bench.apply("x", workload_id=workload.id, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(30)
+    assert stored.status["workloadId"] == workload.id
+
+    bench.edit(
+        stored,
+        workload_id=None,
+        management_policy=ManagementPolicy.MANAGE,
+        recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE,
+    )
+    await asyncio.sleep(60)
+
+    [ours] = [each for each in standing(bench) if each is not workload]
+    assert stored.status["workloadId"] == ours.id
+    bench.delete(stored)
+    await asyncio.sleep(60)
+    assert bench.kube.objects == {}
+    assert sent_to(bench, workload) == []
+    assert standing(bench) == [workload]
+
+
+@pytest.mark.parametrize("policy", list(RecreatePolicy))
+async def test_naming_its_own_workload_in_the_spec_changes_nothing_in_runai(bench, policy):
+    stored = bench.apply("x", recreate_policy=policy)
+    await asyncio.sleep(30)
+    [ours] = standing(bench)
+
+    bench.edit(stored, workload_id=ours.id)
+    await asyncio.sleep(60)
+
+    assert sent_to(bench, ours) == []
+    assert ready(stored)["reason"] == "Running"
+
+    bench.edit(stored, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(60)
+    bench.edit(stored, management_policy=ManagementPolicy.MANAGE)
+    await asyncio.sleep(60)
+
+    assert standing(bench) == [ours]
+    assert ready(stored)["reason"] == "Running"
+
+
+async def test_its_own_workload_named_in_the_spec_is_deleted_where_no_mark_is_shown():
+    bench = Bench(replace(WORLD, raw_annotations=False))
+    await bench.start()
+    stored = bench.apply("x")
+    await asyncio.sleep(30)
+    await bench.stop()
+    bench.kube.edit(stored, replace(stored.spec, workload_id=standing(bench)[0].id))
+    bench.kube.delete(stored)
+    await bench.start()
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects == {}
+    assert standing(bench) == []
+    await bench.stop()
