@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import Any
 
 import aiohttp
 import httpx
@@ -15,10 +18,14 @@ from builders import a_remote, a_row, a_state, a_workload, submitted_status
 from readers.combinations import NOW, cases
 from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.actions import Result, Verdict
+from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.model import Project, SourceRef, SourceText, Spec
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
 from runai_operator.domain.status import build_status
+from runai_operator.engine.render import Projects, Renderer
 from runai_operator.kube import failures as kube_failures
 from runai_operator.kube.wire import Answer as KubeAnswer
+from runai_operator.kube.wire import source_text, workload_from_object
 from runai_operator.runai.failures import Operation, failure
 from runai_operator.runai.wire import Answer
 
@@ -84,9 +91,50 @@ def of_kubernetes_failures() -> Iterator[str]:
     yield kube_failures.failure(call, ConfigException("no configuration")).message
 
 
+@dataclass
+class Surroundings:
+    """What a spec meets on the way: so many projects of the name, and a source that holds this."""
+
+    count: int = 1
+    held: dict[str, Any] = field(default_factory=dict)
+
+    async def projects(self, **_: Any) -> tuple[Project, ...]:
+        return tuple(Project(str(number), "team-a", None) for number in range(self.count))
+
+    async def read_source(self, _: str, source: SourceRef) -> SourceText:
+        return source_text(self.held, source)
+
+    async def refuse(self, spec: Spec) -> str:
+        workload = replace(a_workload(), spec=spec)
+        with pytest.raises(InvalidWorkload) as caught:
+            await Renderer(self, "i")(workload, Projects(self, lambda: 0.0), large=False)
+        return caught.value.message
+
+
+def of_refused_specs() -> Iterator[str]:
+    job = {"apiVersion": "batch/v1", "kind": "Job"}
+    source = {kind: Spec(manifest_from=SourceRef(kind, "m", "k"), project_id="1") for kind in ("ConfigMap", "Secret")}
+    latin = {"metadata": {"resourceVersion": "1"}, "data": {"k": "/w=="}}
+    for spec, around in (
+        (Spec(), Surroundings()),
+        (Spec(manifest=job), Surroundings()),
+        (Spec(manifest={}, project_id="1"), Surroundings()),
+        (Spec(manifest=job, name="X", project_id="1"), Surroundings()),
+        (Spec(manifest_yaml="[1, 2", project_id="1"), Surroundings()),
+        (Spec(manifest=job, project_name="team-a"), Surroundings(count=0)),
+        (Spec(manifest=job, project_name="team-a"), Surroundings(count=2)),
+        (source["ConfigMap"], Surroundings()),
+        (source["Secret"], Surroundings(held=latin)),
+    ):
+        yield asyncio.run(around.refuse(spec))
+    metadata = {"namespace": "team-a", "name": "train", "uid": "uid-1", "resourceVersion": "7"}
+    yield workload_from_object({"metadata": metadata, "spec": {"manifest": "text", "name": 1}}).spec_error or ""
+
+
 @pytest.mark.parametrize(
     "messages",
     [
+        of_refused_specs,
         of_the_words,
         of_every_status,
         of_what_runai_says,

@@ -200,7 +200,7 @@ def read_manifest(text: str, *, place: str, max_nodes: int = FULL_NODES) -> Any:
     try:
         return read_yaml(text, max_nodes=max_nodes)
     except Unreadable as error:
-        raise InvalidWorkload(f"{place}: {error}") from None
+        raise refusal(f"{place}: {error}") from None
     except TooMany as error:
         raise TooLarge(f"{place}: {error}") from None
 
@@ -208,9 +208,14 @@ def read_manifest(text: str, *, place: str, max_nodes: int = FULL_NODES) -> Any:
 def gvk_of(manifest: object, *, place: str) -> Gvk:
     """The kind of a manifest that may be submitted. Raises `InvalidWorkload` for the first thing that is wrong."""
     for finding in _object_findings(manifest, place):
-        raise InvalidWorkload(finding.message)
+        raise refusal(finding.message)
     checked: Any = manifest
     return Gvk.parse(checked["apiVersion"], checked["kind"])
+
+
+def refusal(*messages: str) -> InvalidWorkload:
+    """The error for a spec with these findings; those begin with the path of a field, an error is a sentence."""
+    return InvalidWorkload(f"The spec cannot be used: {'; '.join(messages)}.")
 
 
 class _Reader:
@@ -363,7 +368,7 @@ def _default_name(name: str, spec: Spec) -> Iterator[Finding]:
     try:
         external_name(name=name, spec=spec, namespace="", install="")
     except InvalidWorkload as error:
-        yield Finding("spec.name", error.message, Cause.INVALID)
+        yield Finding("spec.name", error.message.removesuffix("."), Cause.INVALID)
 
 
 def _source_findings(source: object) -> Iterator[Finding]:
@@ -392,11 +397,11 @@ def _yaml_findings(text: str, nodes: int) -> Iterator[Finding]:
         yield Finding(MANIFEST_YAML, message, Cause.TOO_LONG)
     elif nodes:
         try:
-            manifest = read_manifest(text, place=MANIFEST_YAML, max_nodes=nodes)
-        except TooLarge:
+            manifest = read_yaml(text, max_nodes=nodes)
+        except TooMany:
             return
-        except InvalidWorkload as error:
-            yield Finding(MANIFEST_YAML, error.message, Cause.INVALID)
+        except Unreadable as error:
+            yield Finding(MANIFEST_YAML, f"{MANIFEST_YAML}: {error}", Cause.INVALID)
         else:
             yield from _object_findings(manifest, MANIFEST_YAML)
 

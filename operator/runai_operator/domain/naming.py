@@ -31,7 +31,9 @@ def external_name(*, name: str, spec: Spec, namespace: str, install: str) -> str
     fits = len(made) <= NAME_LIMIT and NAME.fullmatch(made)
     if not fits and spec.workload_id is None:
         shown = clip(one_line(made), NAME_LIMIT)
-        raise InvalidWorkload(f"{shown} cannot be a name in Run:ai ({NAME_RULE}): set spec.name or spec.namePrefix")
+        raise InvalidWorkload(
+            f"The name {shown} cannot be used in Run:ai ({NAME_RULE}): set spec.name or spec.namePrefix."
+        )
     return made
 
 

@@ -55,13 +55,13 @@ def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
     where = f" on cluster {cluster_id}" if cluster_id else ""
     if not found:
         raise InvalidWorkload(
-            f"project {name}{where} is not in Run:ai, or the operator's credentials may not see it: correct"
-            " spec.projectName, or ask a Run:ai administrator for access",
+            f"Project {name}{where} is not in Run:ai, or the operator's credentials may not see it: correct"
+            " spec.projectName, or ask a Run:ai administrator for access.",
             reason=Reason.PROJECT_NOT_FOUND,
         )
     if len(found) > 1:
         raise InvalidWorkload(
-            f"{len(found)} projects are named {name}{where}: set spec.clusterId, or spec.projectId instead of projectName",
+            f"Several projects are named {name}{where}: set spec.clusterId, or spec.projectId instead of projectName.",
             reason=Reason.PROJECT_AMBIGUOUS,
         )
     return found[0].id
@@ -88,7 +88,7 @@ class Renderer:
         elif spec.project_name is not None:
             project_id = await projects.resolve(spec.project_name, spec.cluster_id)
         else:
-            raise InvalidWorkload(checks.NO_PROJECT)
+            raise checks.refusal(checks.NO_PROJECT)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
         secret = source is not None and source.ref.kind == "Secret"
         content = manifests.content_hash(
@@ -117,7 +117,7 @@ class Renderer:
             source = await self._kube.read_source(namespace, spec.manifest_from)
             manifest = await _read(source.text, checks.MANIFEST_FROM, large=large)
             return checks.MANIFEST_FROM, manifest, Source(spec.manifest_from, source.version)
-        raise InvalidWorkload(checks.NO_MANIFEST)
+        raise checks.refusal(checks.NO_MANIFEST)
 
 
 async def _read(text: str, place: str, *, large: bool) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from runai_operator.codecs.json import TooDeep, Unreadable, cut, decode_json
-from runai_operator.domain.checks import MANIFEST, TOO_DEEP, Finding, read_spec
+from runai_operator.domain.checks import MANIFEST, TOO_DEEP, Finding, read_spec, refusal
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import (
     CONFIRM_DELETE_ANNOTATION,
@@ -170,7 +170,7 @@ _ONLY_OURS = (FINALIZER,)
 
 
 def _sentence(findings: Sequence[Finding]) -> str | None:
-    return "; ".join(finding.message for finding in findings) + "." if findings else None
+    return refusal(*(finding.message for finding in findings)).message if findings else None
 
 
 TOKEN_LIMIT = 256
@@ -224,14 +224,14 @@ def source_text(held: Mapping[str, Any], source: SourceRef) -> SourceText:
     if text is None:
         if source.key not in encoded:
             raise InvalidWorkload(
-                f"{source.kind} {source.name} has no key {source.key}: add it, or correct spec.manifestFrom",
+                f"{source.kind} {source.name} has no key {source.key}: add it, or correct spec.manifestFrom.",
                 reason=Reason.SOURCE_NOT_FOUND,
             )
         try:
             text = base64.b64decode(encoded[source.key]).decode()
         except UnicodeDecodeError:
             raise InvalidWorkload(
-                f"{source.kind} {source.name}: key {source.key} is not UTF-8 text, so it cannot hold a manifest",
+                f"Key {source.key} of {source.kind} {source.name} holds no UTF-8 text: put the manifest there as text.",
                 reason=Reason.SOURCE_INVALID,
             ) from None
     return SourceText(text, held["metadata"]["resourceVersion"])

@@ -39,7 +39,7 @@ def test_what_cannot_be_read_is_told_all_at_once_and_counts_as_not_set():
 
     assert read.spec == Spec(name="a")
     assert read.spec_error == (
-        "spec.manifest must be an object, not text: use manifestYaml for text;"
+        "The spec cannot be used: spec.manifest must be an object, not text: use manifestYaml for text;"
         " spec.deletionPolicy must be Delete or Orphan: correct it, or leave it out for Delete;"
         " spec.projectId must be text, not a number: put it in quotes."
     )
@@ -63,7 +63,9 @@ def test_the_deepest_manifest_is_read_and_a_deeper_one_is_told():
 
     assert (deepest.spec.manifest, deepest.spec_error) == (nested(MANIFEST_DEPTH), None)
     assert (deeper.spec.manifest, deeper.status) == (None, {"phase": "Running"})
-    assert deeper.spec_error == "spec.manifest is nested deeper than 498 levels: make it flatter."
+    assert (
+        deeper.spec_error == "The spec cannot be used: spec.manifest is nested deeper than 498 levels: make it flatter."
+    )
 
 
 def test_deep_managed_fields_are_of_no_concern():
