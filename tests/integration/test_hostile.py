@@ -100,7 +100,7 @@ def test_hostile_objects_cost_their_owners_only(
 
 
 @pytest.mark.parametrize("answer", ["garbage", "huge", "deep"])
-def test_hostile_answers_cost_the_workloads_they_were_for_only(
+def test_hostile_answers_cost_no_workload_and_make_none_twice(
     usual_peak: int, start_operator, runai: Simulator, workloads: Workloads, feed: Feed, answer: str
 ):
     runai.fault(kind=answer, method="POST", path="/api/v2/workloads", count=STRUCK)
@@ -111,8 +111,7 @@ def test_hostile_answers_cost_the_workloads_they_were_for_only(
     order, creates = settled(feed), [name for _, name in runai.admin("GET", "counters")["creates"]]
 
     assert operator.alive
-    assert set(order) == names
-    assert set(order[:GOOD]) == set(creates[STRUCK:]), f"the struck ones came first: {order}"
+    assert set(order) == names, "several in a row hold all back for a moment, and none for ever"
     assert sorted(creates) == sorted(names), "each was made once"
     assert in_mebibytes(operator.peak_bytes() - usual_peak) < MEMORY_MARGIN
     for name in names:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from controlplane import ControlPlane
-from readers.combinations import TABLE
+from runai_operator.domain.reasons import Reason
 from stack import Operator, Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -85,8 +85,8 @@ def test_its_helm_command_is_the_one_of_the_install_page_which_is_run():
     assert [one for one in ours if one not in commands((ROOT / "docs" / "install.md").read_text())] == []
 
 
-def test_every_reason_it_names_is_one_that_status_tells():
-    known = {reason for group in TABLE["reasons"].values() for reason in group["list"]}
+def test_every_reason_it_names_is_one_that_a_condition_can_show():
+    known = {reason.value for reason in Reason if reason.in_conditions}
     listed = re.findall(r"^\| `(\w+)` \|.*\|.*\|$", README.partition("## Troubleshooting")[2], re.MULTILINE)
 
     assert len(listed) > 5

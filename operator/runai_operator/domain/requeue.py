@@ -15,6 +15,8 @@ LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
 SLOW_PROBE = 1800.0
 """How often a rejected workload is tried again although nothing changed here: the other side may have changed."""
+PROBE_AT_START = 30.0
+"""Over so long a time rejected objects are tried again after a restart: what rejected them may be configured otherwise now."""
 PROJECT_PROBE = 300.0
 PROJECT_REASONS = frozenset({Reason.PROJECT_NOT_FOUND, Reason.PROJECT_AMBIGUOUS})
 DOUBT_PROBE = 30.0

@@ -15,7 +15,7 @@ from runai_operator.domain.memory import Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Phase
-from runai_operator.domain.requeue import SLOW_PROBE, WRITE_SPACING, next_sync_read
+from runai_operator.domain.requeue import PROBE_AT_START, SLOW_PROBE, WRITE_SPACING, next_sync_read
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.fence import Fence
@@ -161,7 +161,9 @@ class Engine:
         if entry is not None:
             self.observe(None, row.meta)
             if not self._queue.knows(uid) and entry.meta.resource_version == row.meta.resource_version:
-                self._carry_on(self.inventory.update_summary(entry, StatusSummary.of_cells(row)))
+                self._carry_on(
+                    self.inventory.update_summary(entry, StatusSummary.of_cells(row)), probe_within=SLOW_PROBE
+                )
             return uid
         self._forget_namesake(row.meta)
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
@@ -169,16 +171,16 @@ class Engine:
             # A restart forgets what the source held when it was last read.
             entry = self.inventory.request(uid, Requests(check_content=True)) or entry
             self._enqueue(entry, Lane.PERIODIC)
-        self._carry_on(entry)
+        self._carry_on(entry, probe_within=PROBE_AT_START)
         return uid
 
-    def _carry_on(self, entry: Entry) -> None:
+    def _carry_on(self, entry: Entry, *, probe_within: float) -> None:
         """Queues what status and metadata say is outstanding, if nothing is planned."""
         match plan_of(entry.summary, entry.meta):
             case Need.PASS:
                 self._enqueue(entry, Lane.USER)
             case Need.PROBE:
-                self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, SLOW_PROBE))
+                self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, probe_within))
             case Need.READ:
                 self._plan_read(entry, self._random.uniform(0, 1))
 
