@@ -118,10 +118,11 @@ def _not_connected(s: State, error: BridgeError) -> Result:
 
 
 def _observe(s: State) -> Action:
-    workload_id = s.workload.spec.workload_id
+    # What replaced an adopted workload is observed, not what is gone.
+    workload_id = s.to_adopt or s.workload_id
     if s.workload.meta.has_finalizer:
         return RemoveFinalizer("the workload is only observed from now on")
-    if workload_id is None:
+    if workload_id is None or s.workload.spec.workload_id is None:
         return _refuse(
             s,
             InvalidWorkload(

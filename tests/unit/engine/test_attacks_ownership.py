@@ -42,9 +42,7 @@ def standing(bench):
     return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
-@pytest.mark.parametrize(
-    "theirs", [{}, {"project": "2"}, {"manifest": JOB}], ids=["alike", "other project", "other kind"]
-)
+@pytest.mark.parametrize("theirs", [{}, {"project": "2"}, {"manifest": JOB}], ids=["alike", "other project", "other kind"])
 async def test_what_was_only_observed_is_not_taken_for_ours_when_the_spec_ceases_to_name_it(bench, theirs):
     workload = somebody_makes(bench, "prod", **theirs)
     await asyncio.sleep(30)
@@ -104,3 +102,20 @@ async def test_its_own_workload_named_in_the_spec_is_deleted_where_no_mark_is_sh
     assert bench.kube.objects == {}
     assert standing(bench) == []
     await bench.stop()
+
+
+async def test_observing_after_a_replaced_adoption_shows_the_workload_that_there_is(bench):
+    old = somebody_makes(bench, "prod")
+    await asyncio.sleep(30)
+    stored = bench.apply("x", workload_id=old.id, recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    bench.edit(stored, preemptibility="preemptible")
+    await asyncio.sleep(60)
+    [new] = standing(bench)
+    assert new is not old
+
+    bench.edit(stored, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(60)
+
+    assert stored.status["workloadId"] == new.id
+    assert ready(stored)["reason"] == "Running"
