@@ -253,7 +253,7 @@ class Engine:
         began = self._clock()
         self.upstreams.unpark(entry.uid)
         taken = self.inventory.begin(entry)
-        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.shown_row)
+        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
         if result.verdict in (Verdict.GONE, Verdict.RELEASED):
             self._forget(entry.uid)

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.model import ManagementPolicy, RecreatePolicy
+from runai_operator.domain.model import ManagementPolicy, RecreatePolicy, RerunPolicy
 
 pytestmark = pytest.mark.looptime
 
@@ -119,3 +119,21 @@ async def test_observing_after_a_replaced_adoption_shows_the_workload_that_there
 
     assert stored.status["workloadId"] == new.id
     assert ready(stored)["reason"] == "Running"
+
+
+async def test_a_rerun_whose_id_took_two_writes_to_record_does_not_get_the_end_of_the_run_before():
+    bench = Bench(replace(WORLD, run_time=300))
+    await bench.start()
+    stored = bench.apply("j", manifest=JOB, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)
+    await asyncio.sleep(400)
+    assert ready(stored)["reason"] == "Completed"
+
+    bench.chance.meanwhile["create"] = lambda: bench.kube.touch(stored)
+    bench.edit(stored, manifest={**JOB, "spec": {"x": 2}})
+    await asyncio.sleep(60)
+
+    [running] = standing(bench)
+    assert stored.status["workloadId"] == running.id
+    assert condition(stored.status, "Completed") is None
+    assert ready(stored)["reason"] == "Running"
+    await bench.stop()
