@@ -435,10 +435,7 @@ def _replace(s: State) -> Action:
             return ForgetWorkload()
         case Remote() as remote:
             if remote.being_deleted or Delete in s.done:
-                error = Busy(
-                    "Waiting until Run:ai has deleted the workload, to create it anew.", reason=Reason.RECREATING
-                )
-                return Result(Verdict.WAITING, error, outstanding=True)
+                return _recreating()
             if not may_delete(s, remote):
                 return _yield(remote)
             if s.deletion_wait is None:
@@ -446,6 +443,11 @@ def _replace(s: State) -> Action:
             if s.deletion_wait > 0:
                 return Result(Verdict.WAITING, rate_limited(s.deletion_wait, Reason.RECREATING), outstanding=True)
             return Delete(remote.id)
+
+
+def _recreating() -> Result:
+    error = Busy("Waiting until Run:ai has deleted the workload, to create it anew.", reason=Reason.RECREATING)
+    return Result(Verdict.WAITING, error, outstanding=True)
 
 
 def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
@@ -457,6 +459,8 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
             return _lost(s)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
             return _yield(remote)
+        case Remote(being_deleted=True) if s.stored_status.reason == Reason.RECREATING:
+            return _recreating()  # by us: the change that asked for it was undone too late
         case Remote(being_deleted=True):
             return Result(Verdict.IN_SYNC, outstanding=on_the_way)
     return None
@@ -474,6 +478,8 @@ def _yield(remote: Remote) -> Result:
 
 def _lost(s: State) -> Action:
     recorded = s.stored_status
+    if recorded.reason == Reason.RECREATING:
+        return ForgetWorkload()
     if recorded.failed:
         if not _edit_waits(s):
             return Result(Verdict.IN_SYNC)

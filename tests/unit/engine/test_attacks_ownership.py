@@ -137,3 +137,19 @@ async def test_a_rerun_whose_id_took_two_writes_to_record_does_not_get_the_end_o
     assert condition(stored.status, "Completed") is None
     assert ready(stored)["reason"] == "Running"
     await bench.stop()
+
+
+@pytest.mark.parametrize("undone", [1, 30])
+async def test_an_immutable_change_that_is_undone_while_the_old_workload_goes_still_ends_with_one(undone):
+    bench = Bench(replace(WORLD, delete_time=60))
+    await bench.start()
+    stored = bench.apply("x", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    bench.edit(stored, preemptibility="preemptible")
+    await asyncio.sleep(undone)
+    bench.edit(stored, preemptibility=None)
+    await asyncio.sleep(300)
+
+    assert len(standing(bench)) == 1
+    assert ready(stored)["reason"] == "Running"
+    await bench.stop()
