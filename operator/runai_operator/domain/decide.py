@@ -183,8 +183,8 @@ def _in_doubt_first(s: State) -> Action | None:
     return None if s.is_first_attempt or MarkInDoubt in s.done else MarkInDoubt()
 
 
-NOT_SENT_OR_REFUSED = (InvalidWorkload, AccessDenied, Throttled, Unavailable)
-"""Answers to a POST that prove that it made nothing."""
+NOT_SENT_OR_REFUSED = (InvalidWorkload, AccessDenied, Busy, Throttled, Unavailable)
+"""Answers that prove that a POST made nothing, or that a PUT which was to adopt changed nothing."""
 
 
 def _after_failed_attempt(s: State, error: BridgeError) -> Action:
@@ -227,6 +227,13 @@ def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
             return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not s.in_doubt)
         case Missing() | Remote(gone=True):
             return _refuse(s, _not_found_error(workload_id))
+        case Remote(being_deleted=True):
+            error = InvalidWorkload(
+                f"Workload {workload_id} is being deleted in Run:ai: correct spec.workloadId, or remove it to create a new"
+                " one.",
+                reason=Reason.WORKLOAD_NOT_FOUND,
+            )
+            return _refuse(s, error)
         case Remote() as remote:
             if obstacle := _adoption_obstacle(s, remote, desired):
                 return _refuse(s, obstacle)

@@ -153,3 +153,19 @@ async def test_an_immutable_change_that_is_undone_while_the_old_workload_goes_st
     assert len(standing(bench)) == 1
     assert ready(stored)["reason"] == "Running"
     await bench.stop()
+
+
+async def test_a_workload_that_is_being_deleted_is_not_adopted(bench):
+    bench.runai.world.switches = replace(WORLD, delete_time=300)
+    workload = somebody_makes(bench, "prod")
+    other = somebody_makes(bench, "other")
+    await asyncio.sleep(30)
+    bench.runai.world.delete(workload, bench.now())
+    stored = bench.apply("x", workload_id=workload.id)
+    await asyncio.sleep(900)
+
+    assert sent_to(bench, workload) == []
+    assert stored.status["submission"] == "NotSubmitted", "so that the id can be corrected"
+    bench.edit(stored, workload_id=other.id)
+    await asyncio.sleep(60)
+    assert ready(stored)["reason"] == "Running"

@@ -167,11 +167,11 @@ def test_a_failure_from_before_the_last_edit_is_ignored_until_it_fails_again(inv
     assert entry.row is None, "the pass that mended it drops the row"
 
     assert inventory.see(DEFAULT_CONNECTION, failed) == []
-    assert inventory.get(entry.uid).shown_row is None
+    assert inventory.get(entry.uid).sighting is None
 
     again = replace(failed, phase_updated_at=LATER)
     assert inventory.see(DEFAULT_CONNECTION, again)
-    assert inventory.get(entry.uid).shown_row == again
+    assert inventory.get(entry.uid).sighting == Sighting("id-1", again)
 
 
 def test_a_row_that_came_while_the_failure_was_mended_is_not_shown(inventory):
@@ -180,7 +180,7 @@ def test_a_row_that_came_while_the_failure_was_mended_is_not_shown(inventory):
     inventory.see(DEFAULT_CONNECTION, a_row(phase="Failed", phase_updated_at=FAILED_AT))
     entry = inventory.finish(entry.uid, a_result(memory=Memory(stale_failure_at=FAILED_AT)), Requests())
 
-    assert entry.shown_row is None
+    assert entry.sighting is None
 
 
 def test_the_row_of_a_workload_that_was_replaced_goes_with_it(inventory):
