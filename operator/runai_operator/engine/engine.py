@@ -134,7 +134,7 @@ class Engine:
             return
         entry = self.inventory.get(meta.ref.uid)
         if entry is None:
-            self._forget_namesake(meta)
+            self._doubt_namesake(meta)
             self._enqueue(self.inventory.add(meta), Lane.USER)
             return
         is_news = _is_news(entry, meta)
@@ -142,10 +142,10 @@ class Engine:
         if is_news:
             self._enqueue(entry, Lane.USER)
 
-    def _forget_namesake(self, meta: Meta) -> None:
-        """Deleted and created again while nobody watched: the earlier one is gone."""
+    def _doubt_namesake(self, meta: Meta) -> None:
+        """One of two objects of a name is gone. Which one, only a pass can tell: an event or a list may be late."""
         if (other := self.inventory.namesake(meta.ref)) is not None:
-            self._forget(other.uid)
+            self._enqueue(other, Lane.USER)
 
     def _forget(self, uid: str) -> None:
         if self.inventory.forget(uid) is not None:
@@ -166,7 +166,7 @@ class Engine:
             if not self._queue.knows(uid) and entry.meta.resource_version == row.meta.resource_version:
                 self._carry_on(self.inventory.update_summary(entry, StatusSummary.of_cells(row)))
             return uid
-        self._forget_namesake(row.meta)
+        self._doubt_namesake(row.meta)
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
         if entry.summary.has_source and entry.summary.phase != Phase.COMPLETED:
             # A restart forgets what the source held when it was last read.

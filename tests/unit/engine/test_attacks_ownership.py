@@ -169,3 +169,20 @@ async def test_a_workload_that_is_being_deleted_is_not_adopted(bench):
     bench.edit(stored, workload_id=other.id)
     await asyncio.sleep(60)
     assert ready(stored)["reason"] == "Running"
+
+
+async def test_a_late_event_of_an_earlier_object_of_the_name_does_not_hide_the_present_one(bench):
+    earlier = bench.apply("x")
+    await asyncio.sleep(30)
+    bench.delete(earlier)
+    await asyncio.sleep(60)
+    bench.engine.observe("DELETED", earlier.meta())
+    stored = bench.apply("x")
+    await asyncio.sleep(30)
+
+    bench.engine.observe(None, earlier.meta())
+    await asyncio.sleep(1)
+    bench.runai.world.set_phase(standing(bench)[0], "Degraded", "a pod restarts", bench.now())
+    await asyncio.sleep(20)
+
+    assert ready(stored)["reason"] == "Degraded"
