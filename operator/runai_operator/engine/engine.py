@@ -292,6 +292,9 @@ class Engine:
                     await result
             except BridgeError as error:
                 log.warning("%s", error.message)
+            except Exception:
+                log.exception("unexpected error")
+                self._observer.bug()
 
     async def _check_sources(self) -> None:
         """One metadata read for each distinct ConfigMap or Secret."""

@@ -53,6 +53,7 @@ from runai_operator.domain.model import (
     Json,
     Meta,
     Orphan,
+    Ref,
     Remote,
     Row,
     RowQuery,
@@ -114,11 +115,14 @@ class Reconciler:
         """One pass over one object. Errors are in the result, so that the memory is never lost."""
         try:
             workload = await self._kube.read(meta.ref, large=memory.large)
+            if workload is None:
+                return Result(Verdict.GONE, memory=memory)
+            s = self._begin(workload, memory, requests, seen)
         except BridgeError as error:
             return self._failed(error, memory)
-        if workload is None:
-            return Result(Verdict.GONE, memory=memory)
-        return await self._run(self._begin(workload, memory, requests, seen))
+        except Exception:
+            return self._bug(meta.ref, memory)
+        return await self._run(s)
 
     def _begin(self, workload: Workload, memory: Memory, requests: Requests, seen: Sighting | None) -> State:
         now = self._clock()
@@ -160,12 +164,16 @@ class Reconciler:
                 if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:
                     log.info("removed the finalizer: %s", action.why, extra=_about(s))
                     return Result(Verdict.RELEASED, did=did, memory=s.memory)
+            raise RuntimeError(f"no end after {MAX_STEPS} actions, the last being {did}")
         except BridgeError as error:
             return self._failed(error, s.memory, did=did, meta=s.workload.meta)
         except Exception:
-            log.exception("unexpected error", extra=_about(s))
-            return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(s.memory)))
-        raise RuntimeError(f"no end after {MAX_STEPS} actions, the last being {did}")
+            return self._bug(s.workload.ref, s.memory, did=did)
+
+    def _bug(self, ref: Ref, memory: Memory, *, did: str = "none") -> Result:
+        """Called while the exception is handled."""
+        log.exception("unexpected error", extra={"namespace": ref.namespace, "object": ref.name, "uid": ref.uid})
+        return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(memory)))
 
     def _failed(self, error: BridgeError, memory: Memory, *, did: str = "none", meta: Meta | None = None) -> Result:
         """The object could not be read or written."""

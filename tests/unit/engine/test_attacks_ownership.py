@@ -186,3 +186,53 @@ async def test_a_late_event_of_an_earlier_object_of_the_name_does_not_hide_the_p
     await asyncio.sleep(20)
 
     assert ready(stored)["reason"] == "Degraded"
+
+
+async def test_an_exception_nobody_expected_stops_neither_the_engine_nor_the_neighbour():
+    bench = Bench()
+    await bench.start()
+    victim, neighbour = bench.apply("victim"), bench.apply("neighbour")
+    await asyncio.sleep(30)
+    read = bench.engine._kube.read
+
+    async def broken(ref, *, large):
+        if ref == victim.ref:
+            raise ValueError("an answer nobody has seen before")
+        return await read(ref, large=large)
+
+    bench.engine._kube.read = broken
+    bench.edit(victim, priority="high")
+    await asyncio.sleep(30)
+    assert not bench.task.done()
+    bench.edit(neighbour, priority="high")
+    await asyncio.sleep(30)
+    assert [each.priority for each in standing(bench) if each.name == "neighbour"] == ["high"]
+
+    del bench.engine._kube.read
+    await asyncio.sleep(600)
+    assert [each.priority for each in standing(bench)] == ["high", "high"]
+    await bench.stop()
+
+
+@pytest.mark.parametrize("broken", ["rows", "list_all"])
+async def test_an_exception_nobody_expected_beside_the_passes_stops_nothing(broken):
+    bench = Bench()
+    await bench.start()
+    stored = bench.apply("x")
+    await asyncio.sleep(30)
+    upstream = bench.engine.upstreams.named(None)
+    port = upstream.gate if broken == "rows" else bench.engine._kube
+
+    def fails(*args):
+        raise ValueError("an answer nobody has seen before")
+
+    setattr(port, broken, fails)
+    await asyncio.sleep(1000)
+    assert not bench.task.done()
+    assert bench.observer.bugs > 0
+    delattr(port, broken)
+    bench.runai.world.set_phase(standing(bench)[0], "Degraded", "a pod restarts", bench.now())
+    await asyncio.sleep(30)
+
+    assert ready(stored)["reason"] == "Degraded"
+    await bench.stop()

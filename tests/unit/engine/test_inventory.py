@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from builders import WORKLOAD_ID, a_row
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.memory import Memory, Requests
-from runai_operator.domain.model import DEFAULT_CONNECTION, FINALIZER, Meta, Ref
+from runai_operator.domain.model import DEFAULT_CONNECTION, FINALIZER, Meta, Ref, Sighting
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.engine.inventory import Inventory
 
@@ -171,7 +171,7 @@ def test_a_failure_from_before_the_last_edit_is_ignored_until_it_fails_again(inv
 
     again = replace(failed, phase_updated_at=LATER)
     assert inventory.see(DEFAULT_CONNECTION, again)
-    assert inventory.get(entry.uid).sighting == Sighting("id-1", again)
+    assert inventory.get(entry.uid).sighting == Sighting(WORKLOAD_ID, again)
 
 
 def test_a_row_that_came_while_the_failure_was_mended_is_not_shown(inventory):
