@@ -15,7 +15,7 @@ from runai_operator.domain.memory import Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Phase
-from runai_operator.domain.requeue import SLOW_PROBE, WRITE_SPACING, next_sync_read
+from runai_operator.domain.requeue import SLOW_PROBE, WRITE_SPACING, next_sync_read, until_stalled
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.fence import Fence
@@ -269,8 +269,12 @@ class Engine:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
         if result.error is not None and self._is_parked(entry, result):
+            limits = self._settings.limits
             # A deletion is reconciled meanwhile, since it does not wait for ever.
-            delay = min(delay or 0.0, self._settings.limits.release_after) if entry.meta.deleting else None
+            if entry.meta.deleting:
+                delay = min(delay or 0.0, limits.release_after)
+            else:
+                delay = until_stalled(entry.memory, limits, now=self._clock(), jitter=self._random.random())
         elif delay is None and entry.summary.in_flight and not entry.meta.deleting:
             self._plan_read(entry, next_sync_read(entry.memory.sync_reads))
         if delay is not None:

@@ -236,3 +236,13 @@ async def test_an_exception_nobody_expected_beside_the_passes_stops_nothing(brok
 
     assert ready(stored)["reason"] == "Degraded"
     await bench.stop()
+
+
+async def test_everything_that_waits_at_the_gate_stalls_in_time(bench):
+    bench.chance.down = True
+    for number in range(100):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(700)
+
+    stalled = [stored for stored in bench.kube.objects.values() if condition(stored.status, "Stalled")]
+    assert len(stalled) == 100
