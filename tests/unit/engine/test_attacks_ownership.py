@@ -246,3 +246,13 @@ async def test_everything_that_waits_at_the_gate_stalls_in_time(bench):
 
     stalled = [stored for stored in bench.kube.objects.values() if condition(stored.status, "Stalled")]
     assert len(stalled) == 100
+
+
+async def test_pods_of_a_workload_that_is_no_more_are_not_shown(bench):
+    stored = bench.apply("x")
+    await asyncio.sleep(30)
+    bench.runai.world.delete(standing(bench)[0], bench.now())
+    await asyncio.sleep(120)
+
+    assert ready(stored)["reason"] == "DeletedExternally"
+    assert not {"phase", "runningPods", "requestedPods"} & stored.status.keys()
