@@ -15,7 +15,7 @@ from runai_operator.domain.memory import Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Phase
-from runai_operator.domain.requeue import PROBE_AT_START, SLOW_PROBE, WRITE_SPACING, next_sync_read
+from runai_operator.domain.requeue import PROBE_AT_START, SLOW_PROBE, WRITE_SPACING, next_sync_read, until_stalled
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.fence import Fence
@@ -131,7 +131,7 @@ class Engine:
             return
         entry = self.inventory.get(meta.ref.uid)
         if entry is None:
-            self._forget_namesake(meta)
+            self._doubt_namesake(meta)
             self._enqueue(self.inventory.add(meta), Lane.USER)
             return
         is_news = _is_news(entry, meta)
@@ -139,10 +139,10 @@ class Engine:
         if is_news:
             self._enqueue(entry, Lane.USER)
 
-    def _forget_namesake(self, meta: Meta) -> None:
-        """Deleted and created again while nobody watched: the earlier one is gone."""
+    def _doubt_namesake(self, meta: Meta) -> None:
+        """One of two objects of a name is gone. Which one, only a pass can tell: an event or a list may be late."""
         if (other := self.inventory.namesake(meta.ref)) is not None:
-            self._forget(other.uid)
+            self._enqueue(other, Lane.USER)
 
     def _forget(self, uid: str) -> None:
         if self.inventory.forget(uid) is not None:
@@ -165,7 +165,7 @@ class Engine:
                     self.inventory.update_summary(entry, StatusSummary.of_cells(row)), probe_within=SLOW_PROBE
                 )
             return uid
-        self._forget_namesake(row.meta)
+        self._doubt_namesake(row.meta)
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
         if entry.summary.has_source and entry.summary.phase != Phase.COMPLETED:
             # A restart forgets what the source held when it was last read.
@@ -252,7 +252,7 @@ class Engine:
         began = self._clock()
         self.upstreams.unpark(entry.uid)
         taken = self.inventory.begin(entry)
-        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.shown_row)
+        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
         if result.verdict in (Verdict.GONE, Verdict.RELEASED):
             self._forget(entry.uid)
@@ -268,8 +268,12 @@ class Engine:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
         if result.error is not None and self._is_parked(entry, result):
+            limits = self._settings.limits
             # A deletion is reconciled meanwhile, since it does not wait for ever.
-            delay = min(delay or 0.0, self._settings.limits.release_after) if entry.meta.deleting else None
+            if entry.meta.deleting:
+                delay = min(delay or 0.0, limits.release_after)
+            else:
+                delay = until_stalled(entry.memory, limits, now=self._clock(), jitter=self._random.random())
         elif delay is None and entry.summary.in_flight and not entry.meta.deleting:
             self._plan_read(entry, next_sync_read(entry.memory.sync_reads))
         if delay is not None:
@@ -291,6 +295,9 @@ class Engine:
                     await result
             except BridgeError as error:
                 log.warning("%s", error.message)
+            except Exception:
+                log.exception("unexpected error")
+                self._observer.bug()
 
     async def _check_sources(self) -> None:
         """One metadata read for each distinct ConfigMap or Secret."""
