@@ -121,7 +121,8 @@ class Reconciler:
         except BridgeError as error:
             return self._failed(error, memory)
         except Exception:
-            return self._bug(meta.ref, memory)
+            log.exception("unexpected error", extra=_about(meta.ref))
+            return self._bug(memory)
         return await self._run(s)
 
     def _begin(self, workload: Workload, memory: Memory, requests: Requests, seen: Sighting | None) -> State:
@@ -162,17 +163,17 @@ class Reconciler:
                 if isinstance(action, Writing):
                     did = type(action).__name__
                 if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:
-                    log.info("removed the finalizer: %s", action.why, extra=_about(s))
+                    log.info("removed the finalizer: %s", action.why, extra=_about(s.workload.ref))
                     return Result(Verdict.RELEASED, did=did, memory=s.memory)
-            raise RuntimeError(f"no end after {MAX_STEPS} actions, the last being {did}")
         except BridgeError as error:
             return self._failed(error, s.memory, did=did, meta=s.workload.meta)
         except Exception:
-            return self._bug(s.workload.ref, s.memory, did=did)
+            log.exception("unexpected error", extra=_about(s.workload.ref))
+            return self._bug(s.memory, did=did)
+        log.error("no end after %d actions, the last being %s", MAX_STEPS, did, extra=_about(s.workload.ref))
+        return self._bug(s.memory, did=did)
 
-    def _bug(self, ref: Ref, memory: Memory, *, did: str = "none") -> Result:
-        """Called while the exception is handled."""
-        log.exception("unexpected error", extra={"namespace": ref.namespace, "object": ref.name, "uid": ref.uid})
+    def _bug(self, memory: Memory, *, did: str = "none") -> Result:
         return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(memory)))
 
     def _failed(self, error: BridgeError, memory: Memory, *, did: str = "none", meta: Meta | None = None) -> Result:
@@ -229,7 +230,7 @@ class Reconciler:
     def _log_change(self, s: State, summary: StatusSummary, status: Json) -> None:
         if s.stored_status.reason != summary.reason:
             ready = condition(status, ConditionType.READY) or {}
-            extra = {**_about(s), "reason": summary.reason, "workload_id": summary.workload_id}
+            extra = {**_about(s.workload.ref), "reason": summary.reason, "workload_id": summary.workload_id}
             log.info("%s", ready.get("message"), extra=extra)
 
     # --- performing
@@ -382,7 +383,7 @@ class Reconciler:
         recorded = await self._writer.orphan(replace(orphan, released=s.wall))
         if recorded:
             self._observer.orphaned()
-            extra = {**_about(s), "workload_id": orphan.workload_id, "reason": orphan.why}
+            extra = {**_about(s.workload.ref), "workload_id": orphan.workload_id, "reason": orphan.why}
             log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
         return replace(s, orphan_recorded=recorded)
 
@@ -405,9 +406,8 @@ class Reconciler:
         )  # fmt: skip
 
 
-def _about(s: State) -> dict[str, str]:
+def _about(ref: Ref) -> dict[str, str]:
     """For the fields of a log line."""
-    ref = s.workload.ref
     return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}
 
 

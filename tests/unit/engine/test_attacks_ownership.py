@@ -42,7 +42,9 @@ def standing(bench):
     return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
-@pytest.mark.parametrize("theirs", [{}, {"project": "2"}, {"manifest": JOB}], ids=["alike", "other project", "other kind"])
+@pytest.mark.parametrize(
+    "theirs", [{}, {"project": "2"}, {"manifest": JOB}], ids=["alike", "other project", "other kind"]
+)
 async def test_what_was_only_observed_is_not_taken_for_ours_when_the_spec_ceases_to_name_it(bench, theirs):
     workload = somebody_makes(bench, "prod", **theirs)
     await asyncio.sleep(30)
