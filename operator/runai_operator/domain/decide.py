@@ -183,8 +183,8 @@ def _in_doubt_first(s: State) -> Action | None:
     return None if s.is_first_attempt or MarkInDoubt in s.done else MarkInDoubt()
 
 
-NOT_SENT_OR_REFUSED = (InvalidWorkload, AccessDenied, Busy, Throttled, Unavailable)
-"""Answers that prove that a POST made nothing, or that a PUT which was to adopt changed nothing."""
+NOT_SENT_OR_REFUSED = (InvalidWorkload, AccessDenied, Throttled, Unavailable)
+"""Answers to a POST that prove that it made nothing."""
 
 
 def _after_failed_attempt(s: State, error: BridgeError) -> Action:

@@ -140,7 +140,7 @@ class Engine:
             self._enqueue(entry, Lane.USER)
 
     def _doubt_namesake(self, meta: Meta) -> None:
-        """One of two objects of a name is gone. Which one, only a pass can tell: an event or a list may be late."""
+        """One of two objects of a name is gone. Only a pass can find out which: an event or a list may be late."""
         if (other := self.inventory.namesake(meta.ref)) is not None:
             self._enqueue(other, Lane.USER)
 

@@ -166,14 +166,13 @@ class Reconciler:
                 if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:
                     log.info("removed the finalizer: %s", action.why, extra=_about(s.workload.ref))
                     return Result(Verdict.RELEASED, did=did, memory=s.memory)
-            raise RuntimeError(  # noqa: TRY301 - a bug like any other
-                f"no end after {MAX_STEPS} actions, the last being {did}"
-            )
         except BridgeError as error:
             return self._failed(error, s.memory, did=did, meta=s.workload.meta)
         except Exception:
             log.exception("unexpected error", extra=_about(s.workload.ref))
             return self._bug(s.memory, did=did)
+        log.error("no end after %d actions, the last being %s", MAX_STEPS, did, extra=_about(s.workload.ref))
+        return self._bug(s.memory, did=did)
 
     def _bug(self, memory: Memory, *, did: str = "none") -> Result:
         return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(memory)))
