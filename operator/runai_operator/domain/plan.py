@@ -21,8 +21,9 @@ SYNC_REASONS = frozenset({Reason.SYNCED, Reason.SYNCING, Reason.SYNC_FAILED, Rea
 RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 """Reasons of a retry."""
 REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - {
-    Reason.CONNECTION_NOT_FOUND  # a restart is what brings a connection back
-}
+    # A restart is what brings a connection back, and what gives the operator another install id.
+    Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER,
+}  # fmt: skip
 """Reasons of Ready that only a change here or in Run:ai clears. Beside a retry the last reading of Run:ai is owed."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runai_operator.domain.actions import Result, Verdict
-from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, OutcomeUnknown, Throttled
+from runai_operator.domain.errors import BridgeError, Busy, Held, OutcomeUnknown, Throttled
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Limits
@@ -27,7 +27,7 @@ HELD_PROBE = 300.0
 CONFLICT_PAUSE = 0.1
 """The longest wait before a pass is repeated because somebody wrote in between."""
 WAKE_WITHIN = 4.0
-"""Objects that are woken together are spread over this time."""
+"""Objects that were held back together are woken within this time."""
 STALL_WITHIN = 20.0
 """Objects that stall together are shown so over this time."""
 WRITE_SPACING = 1.0
@@ -106,11 +106,10 @@ def _after_trouble(error: BridgeError | None, failures: int, jitter: float) -> f
     return backoff(failures, jitter)
 
 
+def probe_interval(reason: str | None) -> float:
+    """How often a rejected workload is tried again, by the reason of Ready."""
+    return PROJECT_PROBE if reason in PROJECT_REASONS else SLOW_PROBE
+
+
 def _probe(end: Result) -> float:
-    if end.in_doubt:
-        return DOUBT_PROBE
-    return PROJECT_PROBE if _names_project(end.error) else SLOW_PROBE
-
-
-def _names_project(error: BridgeError | None) -> bool:
-    return isinstance(error, InvalidWorkload) and error.condition_reason in PROJECT_REASONS
+    return DOUBT_PROBE if end.in_doubt else probe_interval(end.error and end.error.condition_reason)

@@ -15,7 +15,14 @@ from runai_operator.domain.memory import Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Phase
-from runai_operator.domain.requeue import PROBE_AT_START, SLOW_PROBE, WRITE_SPACING, next_sync_read, until_stalled
+from runai_operator.domain.requeue import (
+    PROBE_AT_START,
+    SLOW_PROBE,
+    WRITE_SPACING,
+    next_sync_read,
+    probe_interval,
+    until_stalled,
+)
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.fence import Fence
@@ -180,7 +187,8 @@ class Engine:
             case Need.PASS:
                 self._enqueue(entry, Lane.USER)
             case Need.PROBE:
-                self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, probe_within))
+                within = min(probe_within, probe_interval(entry.summary.reason))
+                self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, within))
             case Need.READ:
                 self._plan_read(entry, self._random.uniform(0, 1))
 
@@ -274,10 +282,20 @@ class Engine:
                 delay = min(delay or 0.0, limits.release_after)
             else:
                 delay = until_stalled(entry.memory, limits, now=self._clock(), jitter=self._random.random())
-        elif delay is None and entry.summary.in_flight and not entry.meta.deleting:
-            self._plan_read(entry, next_sync_read(entry.memory.sync_reads))
+        elif delay is None and not entry.meta.deleting:
+            self._follow_sync(entry)
         if delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
+
+    def _follow_sync(self, entry: Entry) -> None:
+        upstream = self.upstreams.named(entry.summary.connection)
+        if upstream is None:
+            return
+        if entry.summary.in_flight:
+            upstream.reads.plan(entry.uid, next_sync_read(entry.memory.sync_reads))
+        else:
+            # Planned by a pass that ran while the reading that found the end was already requested.
+            upstream.reads.cancel_later(entry.uid)
 
     def _is_parked(self, entry: Entry, result: Result) -> bool:
         """The object is parked at the gate, which wakes it when calls go out again."""

@@ -34,6 +34,11 @@ class ReadScheduler:
     def cancel(self, uid: str) -> None:
         self._due.pop(uid, None)
 
+    def cancel_later(self, uid: str) -> None:
+        """Unless it is due already: then somebody has a reason to read at once."""
+        if self._due.get(uid, -math.inf) > self._clock():
+            self.cancel(uid)
+
     async def run(self) -> None:
         """Queues the reads when they are due, for ever."""
         while True:

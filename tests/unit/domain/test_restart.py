@@ -72,7 +72,9 @@ def expected(settled: Pass) -> Need:
         case _ if in_doubt(settled):
             return Need.PASS
         case Verdict.REJECTED:
-            restart_may_help = settled.end.error.condition_reason == Reason.CONNECTION_NOT_FOUND
+            restart_may_help = settled.end.error.condition_reason in (
+                Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER
+            )  # fmt: skip
             return Need.PASS if restart_may_help else Need.PROBE
         case Verdict.IN_SYNC | Verdict.DELIVERED if settled.end.outstanding:
             return Need.PASS

@@ -104,6 +104,18 @@ async def test_a_lifecycle_takes_five_writes_and_one_for_each_change_shown(bench
     assert len([method for method, _ in bench.runai.writes if method == "PUT"]) == 1
 
 
+async def test_once_a_sync_has_ended_no_read_is_left_planned(bench):
+    """The lists show a change just when the workload is due to be read: the pass over the change plans another read."""
+    stored = bench.apply("a")
+    await asyncio.sleep(60)
+    reads, uid = bench.runai.calls["get"], stored.ref.uid
+    bench.engine.upstreams.named("default").reads.plan(uid, 5)
+    bench.engine.read_due(uid)
+    await asyncio.sleep(60)
+
+    assert bench.runai.calls["get"] == reads + 1
+
+
 async def test_a_changed_manifest_source_is_noticed_and_sent_once(bench):
     bench.kube.sources["code"] = SourceText("apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 1}", "1")
     bench.apply("a", manifest=None, manifest_from=SourceRef("ConfigMap", "code", "x.yaml"))

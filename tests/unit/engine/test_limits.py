@@ -1,13 +1,15 @@
-"""Deletions in Run:ai are rate-limited: never more than the rate within any minute, first come, first served."""
+"""Deletions in Run:ai are rate-limited: never more than the rate within any minute, first come, first served. Reads are
+planned, and may turn out to be needless."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import pytest
 
 from fakes.clock import ManualClock
-from runai_operator.engine.limits import MINUTE, DeletionLimiter
+from runai_operator.engine.limits import MINUTE, DeletionLimiter, ReadScheduler
 
 
 @pytest.fixture
@@ -62,3 +64,18 @@ def test_a_rate_of_zero_gives_no_slot(clock):
 
     assert limiter.wait("uid") == math.inf
     assert limiter.waiting() == 1
+
+
+@pytest.mark.looptime
+async def test_a_read_is_cancelled_for_later_only_while_it_is_not_due():
+    read: list[str] = []
+    scheduler = ReadScheduler(read.append, asyncio.get_running_loop().time)
+    scheduler.plan("in a while", 5)
+    scheduler.plan("now", 0)
+    for uid in ("in a while", "now", "never planned"):
+        scheduler.cancel_later(uid)
+    task = asyncio.create_task(scheduler.run())
+    await asyncio.sleep(60)
+    task.cancel()
+
+    assert read == ["now"]
