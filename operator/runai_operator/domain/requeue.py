@@ -112,4 +112,4 @@ def probe_interval(reason: str | None) -> float:
 
 
 def _probe(end: Result) -> float:
-    return DOUBT_PROBE if end.in_doubt else probe_interval(end.error and end.error.condition_reason)
+    return DOUBT_PROBE if end.in_doubt else probe_interval(end.error.condition_reason if end.error else None)
