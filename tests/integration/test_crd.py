@@ -665,7 +665,8 @@ def test_applying_the_crd_again_changes_nothing(client: Client):
 COLUMNS = [
     ("Ready", 0), ("Reason", 0), ("Phase", 0), ("Synced", 0), ("Kind", 0), ("Project", 0), ("Age", 0),
     ("Message", 1), ("Workload ID", 1), ("Sync", 1), ("Pods", 1), ("GPUs", 1), ("Priority", 1),
-    ("Workload Name", 1), ("Project ID", 1), ("Observed", 1), ("Handled", 1), ("Owner", 1), ("Created", 1), ("Detail", 1),
+    ("Workload Name", 1), ("Project ID", 1), ("Observed", 1), ("Handled", 1), ("Owner", 1), ("Created", 1),
+    ("Requested", 1), ("Category", 1), ("Detail", 1),
     ("Source", 1), ("Synced Reason", 1), ("Submission", 1), ("Stalled", 1), ("Completed", 1), ("Connection", 1), ("Hash", 1),
 ]  # fmt: skip
 
@@ -690,6 +691,8 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
         "phaseMessage": "all well",
         "syncStatus": "Synced",
         "runningPods": 4,
+        "requestedPods": 5,
+        "category": "Train",
         "allocatedGpus": "2.5",
         "priority": "high",
         "lastHandledReconcileAt": "token",
@@ -732,6 +735,8 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
         "Handled": "token",
         "Owner": "some-uid",
         "Created": "2026-01-15T10:30:00Z",
+        "Requested": 5,
+        "Category": "Train",
         "Detail": "all well",
         "Source": source,
         "Synced Reason": "SyncedReason",

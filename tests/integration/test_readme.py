@@ -85,7 +85,7 @@ def test_its_helm_command_is_the_one_of_the_install_page_which_is_run():
     assert [one for one in ours if one not in commands((ROOT / "docs" / "install.md").read_text())] == []
 
 
-def test_every_reason_it_names_is_one_that_status_tells():
+def test_every_reason_it_names_is_one_that_a_condition_can_show():
     known = {reason.value for reason in Reason if reason.in_conditions}
     listed = re.findall(r"^\| `(\w+)` \|.*\|.*\|$", README.partition("## Troubleshooting")[2], re.MULTILINE)
 

@@ -43,7 +43,6 @@ from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.inventory import Inventory
 from runai_operator.engine.reconcile import Reconciler
 from runai_operator.engine.upstream import Upstreams
-from runai_operator.engine.writing import Writer
 from runai_simulator.rules import Refused
 from runai_simulator.switches import Switches
 
@@ -68,7 +67,7 @@ class Replica:
         self.reconciler = Reconciler(
             kube=kube,
             upstreams=Upstreams({DEFAULT_CONNECTION: self.upstream}, lambda workload: DEFAULT_CONNECTION),
-            writer=Writer(kube, OpenFence(), SilentObserver()),
+            fence=OpenFence(),
             crd_guard=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
             observer=SilentObserver(),
             install=install,
@@ -84,7 +83,7 @@ class Replica:
             self.inventory.see(DEFAULT_CONNECTION, row)
         entry = self.inventory.request(entry.uid, Requests(read=read)) or entry
         taken = self.inventory.begin(entry)
-        result = await self.reconciler.reconcile(entry.meta, entry.memory, taken, entry.shown_row)
+        result = await self.reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
         assert result.verdict is not Verdict.BUG
         self.inventory.finish(entry.uid, result, taken)
 

@@ -118,10 +118,11 @@ def _not_connected(s: State, error: BridgeError) -> Result:
 
 
 def _observe(s: State) -> Action:
-    workload_id = s.workload.spec.workload_id
+    # What replaced an adopted workload is observed, not what is gone.
+    workload_id = s.to_adopt or s.workload_id
     if s.workload.meta.has_finalizer:
         return RemoveFinalizer("the workload is only observed from now on")
-    if workload_id is None:
+    if workload_id is None or s.workload.spec.workload_id is None:
         return _refuse(
             s,
             InvalidWorkload(
@@ -226,6 +227,13 @@ def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
             return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not s.in_doubt)
         case Missing() | Remote(gone=True):
             return _refuse(s, _not_found_error(workload_id))
+        case Remote(being_deleted=True):
+            error = InvalidWorkload(
+                f"Workload {workload_id} is being deleted in Run:ai: correct spec.workloadId, or remove it to create a new"
+                " one.",
+                reason=Reason.WORKLOAD_NOT_FOUND,
+            )
+            return _refuse(s, error)
         case Remote() as remote:
             if obstacle := _adoption_obstacle(s, remote, desired):
                 return _refuse(s, obstacle)
@@ -434,10 +442,7 @@ def _replace(s: State) -> Action:
             return ForgetWorkload()
         case Remote() as remote:
             if remote.being_deleted or Delete in s.done:
-                error = Busy(
-                    "Waiting until Run:ai has deleted the workload, to create it anew.", reason=Reason.RECREATING
-                )
-                return Result(Verdict.WAITING, error, outstanding=True)
+                return _recreating()
             if not may_delete(s, remote):
                 return _yield(remote)
             if s.deletion_wait is None:
@@ -445,6 +450,11 @@ def _replace(s: State) -> Action:
             if s.deletion_wait > 0:
                 return Result(Verdict.WAITING, rate_limited(s.deletion_wait, Reason.RECREATING), outstanding=True)
             return Delete(remote.id)
+
+
+def _recreating() -> Result:
+    error = Busy("Waiting until Run:ai has deleted the workload, to create it anew.", reason=Reason.RECREATING)
+    return Result(Verdict.WAITING, error, outstanding=True)
 
 
 def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
@@ -456,6 +466,8 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
             return _lost(s)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
             return _yield(remote)
+        case Remote(being_deleted=True) if s.stored_status.reason == Reason.RECREATING:
+            return _recreating()  # by us: the change that asked for it was undone too late
         case Remote(being_deleted=True):
             return Result(Verdict.IN_SYNC, outstanding=on_the_way)
     return None
@@ -473,6 +485,8 @@ def _yield(remote: Remote) -> Result:
 
 def _lost(s: State) -> Action:
     recorded = s.stored_status
+    if recorded.reason == Reason.RECREATING:
+        return ForgetWorkload()
     if recorded.failed:
         if not _edit_waits(s):
             return Result(Verdict.IN_SYNC)

@@ -268,6 +268,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """A row, and the V2 id of the workload that it was matched with: lists may use another id."""
+
+    workload_id: str
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
 class RowQuery:
     """A page of the v1 workload list, 500 rows at most."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError, Busy, Held, OutcomeUnknown, Throttled
+from runai_operator.domain.memory import Memory
 from runai_operator.domain.reasons import Reason
+from runai_operator.domain.state import Limits
 
 BACKOFF_CEILING = 300.0
 SOON_CEILING = 30.0
@@ -15,6 +17,8 @@ LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
 SLOW_PROBE = 1800.0
 """How often a rejected workload is tried again although nothing changed here: the other side may have changed."""
+PROBE_AT_START = 30.0
+"""Over so long a time rejected objects are tried again after a restart: what rejected them may be configured otherwise now."""
 PROJECT_PROBE = 300.0
 PROJECT_REASONS = frozenset({Reason.PROJECT_NOT_FOUND, Reason.PROJECT_AMBIGUOUS})
 DOUBT_PROBE = 30.0
@@ -24,6 +28,8 @@ CONFLICT_PAUSE = 0.1
 """The longest wait before a pass is repeated because somebody wrote in between."""
 WAKE_WITHIN = 4.0
 """Objects that were held back together are woken within this time."""
+STALL_WITHIN = 20.0
+"""Objects that stall together are shown so over this time."""
 WRITE_SPACING = 1.0
 """Between two status writes that only polling asks for: changes in between are written together."""
 
@@ -51,6 +57,15 @@ def around(seconds: float, jitter: float) -> float:
 def next_sync_read(reads: int) -> float:
     """Between readings of a sync in flight: 1 s at first, 15 s at most."""
     return _exponential(reads, WAITING_CEILING, base=1.5)
+
+
+def until_stalled(memory: Memory, limits: Limits, *, now: float, jitter: float) -> float | None:
+    """Seconds until what waits with something outstanding has to be shown as stalled, spread over a while; None when
+    nothing is outstanding, or it was shown already."""
+    if memory.retrying_since is None:
+        return None
+    left = memory.retrying_since + limits.stalled_after - now
+    return left + STALL_WITHIN * jitter if left > 0 else None
 
 
 def requeue_after(end: Result, failures: int, jitter: float) -> float | None:

@@ -34,7 +34,13 @@ from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
 
 LOST_REASONS = frozenset(
-    {Reason.DELETED_EXTERNALLY, Reason.WAITING_TO_RECREATE, Reason.RECREATE_GIVEN_UP, Reason.MANAGED_BY_OTHER}
+    {
+        Reason.DELETED_EXTERNALLY,
+        Reason.WAITING_TO_RECREATE,
+        Reason.RECREATE_GIVEN_UP,
+        Reason.MANAGED_BY_OTHER,
+        Reason.RECREATING,
+    }
 )
 """Reasons of Ready that only a fresh reading of Run:ai may clear."""
 

@@ -88,6 +88,8 @@ RUN_FIELDS = tuple(field.name for field in FIELDS if field.of_run)
 
 _BY_NAME: Mapping[str, StatusField] = {field.name: field for field in FIELDS}
 _FROM_REMOTE = [(field, field.remote) for field in FIELDS if field.remote is not None]
+_OF_PODS = [field.name for field in FIELDS if field.row is not None and not field.kept]
+"""What is no more when the workload is gone, unless it had finished."""
 _FROM_ROW = [(field, field.row) for field in FIELDS if field.row is not None]
 _watched_values = attrgetter(*(field.row for field in FIELDS if field.row is not None and field.watched))
 
@@ -147,10 +149,17 @@ def mirrored(s: State) -> Json:
     if isinstance(remote, Missing) or (isinstance(remote, Remote) and remote.gone):
         if s.workload_id is not None:
             status.update(syncStatus="Deleted", syncMessage=None)
+            if s.stored_status.phase not in (Phase.COMPLETED, Phase.FAILED):
+                status.update(dict.fromkeys(_OF_PODS))
+            return _owned(status, s)
     elif isinstance(remote, Remote) and remote.id == shown_id(s):
         status.update(_shown(remote, _FROM_REMOTE))
     if s.shown_row is not None and shown_id(s) is not None:
         status.update(_shown(s.shown_row, _FROM_ROW))
+    return _owned(status, s)
+
+
+def _owned(status: Json, s: State) -> Json:
     if status.get("workloadId"):
         status["ownerUid"] = s.workload.ref.uid
         if s.workload_id is None:

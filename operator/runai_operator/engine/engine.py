@@ -15,7 +15,14 @@ from runai_operator.domain.memory import Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Phase
-from runai_operator.domain.requeue import WRITE_SPACING, next_sync_read, probe_interval
+from runai_operator.domain.requeue import (
+    PROBE_AT_START,
+    SLOW_PROBE,
+    WRITE_SPACING,
+    next_sync_read,
+    probe_interval,
+    until_stalled,
+)
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.fence import Fence
@@ -131,7 +138,7 @@ class Engine:
             return
         entry = self.inventory.get(meta.ref.uid)
         if entry is None:
-            self._forget_namesake(meta)
+            self._doubt_namesake(meta)
             self._enqueue(self.inventory.add(meta), Lane.USER)
             return
         is_news = _is_news(entry, meta)
@@ -139,10 +146,10 @@ class Engine:
         if is_news:
             self._enqueue(entry, Lane.USER)
 
-    def _forget_namesake(self, meta: Meta) -> None:
-        """Deleted and created again while nobody watched: the earlier one is gone."""
+    def _doubt_namesake(self, meta: Meta) -> None:
+        """One of two objects of a name is gone. Only a pass can find out which: an event or a list may be late."""
         if (other := self.inventory.namesake(meta.ref)) is not None:
-            self._forget(other.uid)
+            self._enqueue(other, Lane.USER)
 
     def _forget(self, uid: str) -> None:
         if self.inventory.forget(uid) is not None:
@@ -161,24 +168,27 @@ class Engine:
         if entry is not None:
             self.observe(None, row.meta)
             if not self._queue.knows(uid) and entry.meta.resource_version == row.meta.resource_version:
-                self._carry_on(self.inventory.update_summary(entry, StatusSummary.of_cells(row)))
+                self._carry_on(
+                    self.inventory.update_summary(entry, StatusSummary.of_cells(row)), probe_within=SLOW_PROBE
+                )
             return uid
-        self._forget_namesake(row.meta)
+        self._doubt_namesake(row.meta)
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
         if entry.summary.has_source and entry.summary.phase != Phase.COMPLETED:
             # A restart forgets what the source held when it was last read.
             entry = self.inventory.request(uid, Requests(check_content=True)) or entry
             self._enqueue(entry, Lane.PERIODIC)
-        self._carry_on(entry)
+        self._carry_on(entry, probe_within=PROBE_AT_START)
         return uid
 
-    def _carry_on(self, entry: Entry) -> None:
+    def _carry_on(self, entry: Entry, *, probe_within: float) -> None:
         """Queues what status and metadata say is outstanding, if nothing is planned."""
         match plan_of(entry.summary, entry.meta):
             case Need.PASS:
                 self._enqueue(entry, Lane.USER)
             case Need.PROBE:
-                self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, probe_interval(entry.summary.reason)))
+                within = min(probe_within, probe_interval(entry.summary.reason))
+                self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, within))
             case Need.READ:
                 self._plan_read(entry, self._random.uniform(0, 1))
 
@@ -250,7 +260,7 @@ class Engine:
         began = self._clock()
         self.upstreams.unpark(entry.uid)
         taken = self.inventory.begin(entry)
-        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.shown_row)
+        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
         if result.verdict in (Verdict.GONE, Verdict.RELEASED):
             self._forget(entry.uid)
@@ -266,8 +276,12 @@ class Engine:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
         if result.error is not None and self._is_parked(entry, result):
+            limits = self._settings.limits
             # A deletion is reconciled meanwhile, since it does not wait for ever.
-            delay = min(delay or 0.0, self._settings.limits.release_after) if entry.meta.deleting else None
+            if entry.meta.deleting:
+                delay = min(delay or 0.0, limits.release_after)
+            else:
+                delay = until_stalled(entry.memory, limits, now=self._clock(), jitter=self._random.random())
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
         if delay is not None:
@@ -299,6 +313,9 @@ class Engine:
                     await result
             except BridgeError as error:
                 log.warning("%s", error.message)
+            except Exception:
+                log.exception("unexpected error")
+                self._observer.bug()
 
     async def _check_sources(self) -> None:
         """One metadata read for each distinct ConfigMap or Secret."""

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from runai_operator.domain.actions import Result
 from runai_operator.domain.memory import Memory, Requests
-from runai_operator.domain.model import Meta, Ref, Row
+from runai_operator.domain.model import Meta, Ref, Row, Sighting
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.state import is_same_moment
@@ -42,9 +42,11 @@ class Entry:
         return self.meta.ref
 
     @property
-    def shown_row(self) -> Row | None:
+    def sighting(self) -> Sighting | None:
         """The row, unless it shows a failure from before the last edit."""
-        return None if self.row is None or self.memory.is_stale(self.row) else self.row
+        if self.row is None or self.summary.workload_id is None or self.memory.is_stale(self.row):
+            return None
+        return Sighting(self.summary.workload_id, self.row)
 
     @property
     def flow(self) -> str:

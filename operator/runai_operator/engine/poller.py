@@ -9,6 +9,7 @@ after a burst, and every poll would return the burst again.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
@@ -16,6 +17,8 @@ from random import Random
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import Row, RowPage, RowQuery
 from runai_operator.engine.ports import Listener, Observer, Runai
+
+log = logging.getLogger(__name__)
 
 SWEEP_SECONDS_PER_PAGE = 6.0
 """At most ten sweep calls a minute, however many workloads there are."""
@@ -63,6 +66,10 @@ class Poller:
                 self.fresh_at = began
             except BridgeError as error:
                 result = error.condition_reason
+            except Exception:
+                log.exception("unexpected error while polling %s", self._connection)
+                self._observer.bug()
+                result = BridgeError.reason
             self._observer.polled(self._connection, kind, result, self._clock() - began)
             if self.fresh_at is not None:
                 self._observer.status_age(self._connection, self._clock() - self.fresh_at)

@@ -47,7 +47,19 @@ from runai_operator.domain.errors import (
     Vanished,
 )
 from runai_operator.domain.memory import Memory, Requests, SchedulingMessage, Source
-from runai_operator.domain.model import FINALIZER, IN_DOUBT, Json, Meta, Orphan, Ref, Remote, Row, RowQuery, Workload
+from runai_operator.domain.model import (
+    FINALIZER,
+    IN_DOUBT,
+    Json,
+    Meta,
+    Orphan,
+    Ref,
+    Remote,
+    Row,
+    RowQuery,
+    Sighting,
+    Workload,
+)
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import ConditionType, Reason
 from runai_operator.domain.requeue import requeue_after
@@ -100,27 +112,31 @@ class Reconciler:
         self._install, self._limits = install, limits
         self._clock, self._now, self._random = clock, now, random
 
-    async def reconcile(self, meta: Meta, memory: Memory, requests: Requests, row: Row | None) -> Result:
+    async def reconcile(self, meta: Meta, memory: Memory, requests: Requests, seen: Sighting | None) -> Result:
         """One pass over one object. Errors are in the result, so that the memory is never lost."""
         try:
             workload = await self._kube.read(meta.ref, large=memory.large)
+            if workload is None:
+                return Result(Verdict.GONE, memory=memory)
+            s = self._begin(workload, memory, requests, seen)
         except BridgeError as error:
             return self._failed(error, memory)
         except Exception:
             log.exception("unexpected error", extra=_about(meta.ref))
             return self._bug(memory)
-        if workload is None:
-            return Result(Verdict.GONE, memory=memory)
-        return await self._run(self._begin(workload, memory, requests, row))
+        return await self._run(s)
 
-    def _begin(self, workload: Workload, memory: Memory, requests: Requests, row: Row | None) -> State:
+    def _begin(self, workload: Workload, memory: Memory, requests: Requests, seen: Sighting | None) -> State:
         now = self._clock()
         if workload.meta.deleting and memory.deletion_seen_at is None:
             memory = replace(memory, deletion_seen_at=now)
         memory = replace(memory, pending_status=_still_pending(workload, memory))
         stored = {} if has_foreign_status(workload) else workload.status
+        status = overlay(stored, memory.pending_status)
+        # The id may have changed since, and the row be that of the workload before.
+        row = seen.row if seen is not None and seen.workload_id == status.get("workloadId") else None
         return State(
-            workload=replace(workload, status=overlay(stored, memory.pending_status)),
+            workload=replace(workload, status=status),
             install=self._install,
             limits=self._limits,
             now=now,
@@ -150,14 +166,13 @@ class Reconciler:
                 if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:
                     log.info("removed the finalizer: %s", action.why, extra=_about(s.workload.ref))
                     return Result(Verdict.RELEASED, did=did, memory=s.memory)
-            raise RuntimeError(  # noqa: TRY301 - a bug like any other
-                f"no end after {MAX_STEPS} actions, the last being {did}"
-            )
         except BridgeError as error:
             return self._failed(error, s.memory, did=did, meta=s.workload.meta)
         except Exception:
             log.exception("unexpected error", extra=_about(s.workload.ref))
             return self._bug(s.memory, did=did)
+        log.error("no end after %d actions, the last being %s", MAX_STEPS, did, extra=_about(s.workload.ref))
+        return self._bug(s.memory, did=did)
 
     def _bug(self, memory: Memory, *, did: str = "none") -> Result:
         return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(memory)))

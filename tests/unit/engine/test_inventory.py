@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from builders import WORKLOAD_ID, a_row
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.memory import Memory, Requests
-from runai_operator.domain.model import DEFAULT_CONNECTION, FINALIZER, Meta, Ref
+from runai_operator.domain.model import DEFAULT_CONNECTION, FINALIZER, Meta, Ref, Sighting
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.engine.inventory import Inventory
 
@@ -167,11 +167,11 @@ def test_a_failure_from_before_the_last_edit_is_ignored_until_it_fails_again(inv
     assert entry.row is None, "the pass that mended it drops the row"
 
     assert inventory.see(DEFAULT_CONNECTION, failed) == []
-    assert inventory.get(entry.uid).shown_row is None
+    assert inventory.get(entry.uid).sighting is None
 
     again = replace(failed, phase_updated_at=LATER)
     assert inventory.see(DEFAULT_CONNECTION, again)
-    assert inventory.get(entry.uid).shown_row == again
+    assert inventory.get(entry.uid).sighting == Sighting(WORKLOAD_ID, again)
 
 
 def test_a_row_that_came_while_the_failure_was_mended_is_not_shown(inventory):
@@ -180,7 +180,7 @@ def test_a_row_that_came_while_the_failure_was_mended_is_not_shown(inventory):
     inventory.see(DEFAULT_CONNECTION, a_row(phase="Failed", phase_updated_at=FAILED_AT))
     entry = inventory.finish(entry.uid, a_result(memory=Memory(stale_failure_at=FAILED_AT)), Requests())
 
-    assert entry.shown_row is None
+    assert entry.sighting is None
 
 
 def test_the_row_of_a_workload_that_was_replaced_goes_with_it(inventory):

@@ -215,7 +215,7 @@ async def test_what_waits_at_a_connection_costs_little_and_comes_back_with_it(be
     runai, chance = (bench.first, bench.chance) if namespace == "ns" else (bench.second, bench.second_chance)
     chance.down = True
     waiting = bench.apply_many(namespace)
-    await asyncio.sleep(600)
+    await asyncio.sleep(700)  # each is looked at once more, to be shown as stalled
     reads, creates = bench.kube.reads, runai.calls.get("create", 0)
     await asyncio.sleep(600)
     assert bench.kube.reads - reads <= 60, "canaries alone look at their objects"
