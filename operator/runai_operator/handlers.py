@@ -80,6 +80,8 @@ class Watcher:
         """
         # At INFO it logs every event, and at DEBUG whole objects.
         logging.getLogger("kopf").setLevel(logging.WARNING)
+        # Warns at every stop that it does not call the handlers for one, of which there are none.
+        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._keep_watching(stop), name="watch")
             await stop.wait()
@@ -157,10 +159,6 @@ class Watcher:
         async def observed(event: kopf.RawEvent, **_: Any) -> None:
             self.state.sign()
             self.observe(event["type"], meta_from_object(event["object"]["metadata"]))
-
-        @kopf.on.cleanup(registry=registry)
-        async def end(**_: Any) -> None:
-            self.state.stopped()
 
         return registry
 

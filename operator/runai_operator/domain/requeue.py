@@ -1,4 +1,4 @@
-"""When to try again, in seconds: every back-off, pause and spread there is. Jitter comes in as a number from 0 to 1."""
+"""When to try again, in seconds: every formula of a back-off, a pause or a spread. Jitter comes in as a number from 0 to 1."""
 
 from __future__ import annotations
 
@@ -54,6 +54,16 @@ def around(seconds: float, jitter: float) -> float:
     return seconds * (0.75 + jitter / 2)
 
 
+def regularly(interval: float, jitter: float) -> float:
+    """Between two runs of what is done all the time: within a tenth of the interval."""
+    return interval * (0.9 + jitter / 5)
+
+
+def breaker_pause(openings: int, jitter: float, *, first: float, ceiling: float) -> float:
+    """How long a circuit breaker stays open after so many openings in a row before this one, minus up to a quarter."""
+    return min(ceiling, first * _exponential(openings, float("inf"))) * _less_a_quarter(jitter)
+
+
 def next_sync_read(reads: int) -> float:
     """Between readings of a sync in flight: 1 s at first, 15 s at most."""
     return _exponential(reads, WAITING_CEILING, base=1.5)
@@ -86,6 +96,10 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
     return None
 
 
+def _less_a_quarter(jitter: float) -> float:
+    return 0.75 + jitter / 4
+
+
 def _exponential(failures: int, ceiling: float, *, base: float = 2.0) -> float:
     return min(ceiling, base ** min(failures, 16))
 
@@ -94,7 +108,7 @@ def _after_waiting(error: BridgeError | None, failures: int, jitter: float) -> f
     if isinstance(error, Held):
         return error.after + jitter if error.after is not None else around(HELD_PROBE, jitter)
     if error is None or isinstance(error, Busy):
-        return _exponential(failures, WAITING_CEILING, base=1.5) * (0.75 + jitter / 4)
+        return _exponential(failures, WAITING_CEILING, base=1.5) * _less_a_quarter(jitter)
     return _after_trouble(error, failures, jitter)
 
 

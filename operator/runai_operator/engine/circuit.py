@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from random import Random
 
 from runai_operator.domain.errors import BridgeError, CircuitOpen, OutcomeUnknown, Throttled, Unavailable
+from runai_operator.domain.requeue import breaker_pause
 
 OBJECTS_BEFORE_OPENING = 2
 """A single object may fail for reasons of its own; a second one, with no success in between, is no coincidence."""
@@ -176,11 +177,11 @@ class Circuit:
         self._changed(self)
 
     def _pause(self, error: BridgeError) -> float:
-        # The exponent is bounded only because 2.0 ** 1024 is not a float.
-        pause = min(self._pauses.ceiling, self._pauses.first * 2.0 ** min(self._level, 16))
-        jittered = pause * self._random.uniform(0.75, 1)
+        pause = breaker_pause(
+            self._level, self._random.random(), first=self._pauses.first, ceiling=self._pauses.ceiling
+        )
         hint = error.after if isinstance(error, Throttled) else None
-        return max(jittered, min(hint or 0.0, self._pauses.hint_ceiling))
+        return max(pause, min(hint or 0.0, self._pauses.hint_ceiling))
 
 
 def _cause(error: BridgeError) -> Cause:

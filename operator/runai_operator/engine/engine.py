@@ -21,6 +21,7 @@ from runai_operator.domain.requeue import (
     WRITE_SPACING,
     next_sync_read,
     probe_interval,
+    regularly,
     until_stalled,
 )
 from runai_operator.domain.state import Limits
@@ -306,7 +307,7 @@ class Engine:
 
     async def _every(self, interval: float, job: Callable[[], object]) -> None:
         while True:
-            await asyncio.sleep(interval * self._random.uniform(0.9, 1.1))
+            await asyncio.sleep(regularly(interval, self._random.random()))
             try:
                 result = job()
                 if asyncio.iscoroutine(result):

@@ -16,6 +16,7 @@ from random import Random
 
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import Row, RowPage, RowQuery
+from runai_operator.domain.requeue import regularly
 from runai_operator.engine.ports import Listener, Observer, Runai
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Poller:
             self._observer.polled(self._connection, kind, result, self._clock() - began)
             if self.fresh_at is not None:
                 self._observer.status_age(self._connection, self._clock() - self.fresh_at)
-            await asyncio.sleep(self._delta_interval * self._random.uniform(0.9, 1.1))
+            await asyncio.sleep(regularly(self._delta_interval, self._random.random()))
 
     async def _delta(self) -> None:
         since = self._watermark - self._overlap if self._watermark else None

@@ -130,10 +130,6 @@ class Transport:
             raise problem
         return answer
 
-    async def aclose(self) -> None:
-        """Closes all connections; calls under way fail, later ones raise `Unavailable`."""
-        await self._http.aclose()
-
     async def _receive(self, request: Request, auth: httpx.Auth | None) -> Answer:
         built = self._http.build_request(
             request.method,

@@ -28,8 +28,10 @@ from runai_operator.domain.requeue import (
     BACKOFF_CEILING,
     around,
     backoff,
+    breaker_pause,
     next_sync_read,
     reconnect_after,
+    regularly,
     requeue_after,
     spread,
 )
@@ -134,6 +136,17 @@ def test_a_back_off_is_never_below_a_second_nor_above_its_ceiling(failures, jitt
         pytest.param(lambda jitter: spread(8.0, jitter), (4, 6, 8), id="spread: from half of it to all of it"),
         pytest.param(lambda jitter: around(8.0, jitter), (6, 8, 10), id="around: a quarter more or less"),
         pytest.param(lambda jitter: reconnect_after(1, jitter), (0.5, 0.75, 1), id="the first reconnection"),
+        pytest.param(lambda jitter: regularly(10, jitter), (9, 10, 11), id="a poll"),
+        pytest.param(
+            lambda jitter: breaker_pause(0, jitter, first=1, ceiling=30),
+            (0.75, 0.875, 1),
+            id="a circuit breaker's first pause",
+        ),
+        pytest.param(
+            lambda jitter: breaker_pause(10**6, jitter, first=1, ceiling=30),
+            (22.5, 26.25, 30),
+            id="the pause of a circuit breaker that opens for ever",
+        ),
         pytest.param(lambda jitter: reconnect_after(5, jitter), (8, 12, 16), id="just before the ceiling"),
         pytest.param(lambda jitter: reconnect_after(6, jitter), (15, 22.5, 30), id="at the ceiling"),
         pytest.param(lambda jitter: reconnect_after(10_000, jitter), (15, 22.5, 30), id="after weeks"),

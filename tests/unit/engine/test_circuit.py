@@ -26,8 +26,8 @@ PAUSES = Pauses(first=1.0, ceiling=30.0, hint_ceiling=60.0, calm=60.0)
 
 
 class NoJitter(Random):
-    def uniform(self, a: float, b: float) -> float:
-        return b
+    def random(self) -> float:
+        return 1.0
 
 
 class Bench:
