@@ -15,7 +15,7 @@ from runai_operator.domain.memory import Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Phase
-from runai_operator.domain.requeue import SLOW_PROBE, WRITE_SPACING, next_sync_read
+from runai_operator.domain.requeue import SLOW_PROBE, WRITE_SPACING, give_up_after, next_sync_read
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.fence import Fence
@@ -29,7 +29,7 @@ from runai_operator.engine.writing import Writer
 
 log = logging.getLogger(__name__)
 
-WORKERS = 16
+WORKERS = 20
 RESYNC_INTERVAL = 600.0
 SOURCE_INTERVAL = 60.0
 
@@ -68,7 +68,7 @@ class Engine:
         """Must be created in the running event loop. `now` returns UTC. Owns the clients in `connections`; `choose`
         names the connection for a workload that was not submitted yet."""
         self._clock = asyncio.get_running_loop().time
-        self._kube, self._observer, self._random = kube, observer, random
+        self._kube, self._observer, self._random, self._now = kube, observer, random, now
         self._settings = settings
         self.fence = Fence(self._clock)
         self.inventory = Inventory()
@@ -122,8 +122,8 @@ class Engine:
         await self.upstreams.aclose()
 
     def silent_for(self) -> float:
-        """Seconds since a worker last took or finished work; 0 while there is none."""
-        return 0.0 if self._queue.idle() else self._clock() - self._beat
+        """Seconds since a worker last took or finished work; 0 while there is none, or none may be done."""
+        return 0.0 if self._queue.idle() or self.fence.closed else self._clock() - self._beat
 
     # --- what the watch and the lists of Kubernetes bring
 
@@ -163,7 +163,7 @@ class Engine:
         entry = self.inventory.get(uid)
         if entry is not None:
             self.observe(None, row.meta)
-            if not self._queue.knows(uid) and entry.meta.resource_version == row.meta.resource_version:
+            if not self._is_planned(uid) and entry.meta.resource_version == row.meta.resource_version:
                 self._carry_on(self.inventory.update_summary(entry, StatusSummary.of_cells(row)))
             return uid
         self._forget_namesake(row.meta)
@@ -184,6 +184,9 @@ class Engine:
                 self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, SLOW_PROBE))
             case Need.READ:
                 self._plan_read(entry, self._random.uniform(0, 1))
+
+    def _is_planned(self, uid: str) -> bool:
+        return self._queue.knows(uid) or self.upstreams.is_parked(uid)
 
     async def resync(self) -> None:
         """The safety net for the watch and for every timer: finds what was missed, and forgets what is gone."""
@@ -240,6 +243,7 @@ class Engine:
     async def _work(self) -> None:
         while True:
             work = await self._queue.get()
+            await self.fence.opened()  # what is begun without leave ends as a failure, over and over
             self._beat = self._clock()
             self._observer.queue_waited(work.lane, work.waited)
             try:
@@ -247,6 +251,7 @@ class Engine:
                     await self._pass(entry, work)
             finally:
                 self._queue.done(work.key)
+                self.upstreams.read_ended(work.key)
                 self._beat = self._clock()
 
     async def _pass(self, entry: Entry, work: Work) -> None:
@@ -268,18 +273,27 @@ class Engine:
     def _schedule(self, entry: Entry, result: Result, lane: Lane) -> None:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
-        if result.error is not None and self._is_parked(entry, result):
-            # A deletion is reconciled meanwhile, since it does not wait for ever.
-            delay = min(delay or 0.0, self._settings.limits.release_after) if entry.meta.deleting else None
+        if (upstream := self._parked_at(entry, result)) is not None:
+            delay = self._give_up_after(entry, upstream)
         elif delay is None and entry.summary.in_flight and not entry.meta.deleting:
             self._plan_read(entry, next_sync_read(entry.memory.sync_reads))
         if delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
 
-    def _is_parked(self, entry: Entry, result: Result) -> bool:
-        """The object is parked at the gate, which wakes it when calls go out again."""
+    def _parked_at(self, entry: Entry, result: Result) -> Upstream | None:
+        """The connection where the object is parked now, whose gate wakes it when calls go out again."""
         upstream = self.upstreams.named(entry.summary.connection)
-        return upstream is not None and result.error is not None and upstream.gate.park(entry.uid, result.error)
+        if upstream is None or result.error is None or not upstream.gate.park(entry.uid, result.error):
+            return None
+        return upstream
+
+    def _give_up_after(self, entry: Entry, upstream: Upstream) -> float | None:
+        """Seconds until a parked deletion is reconciled all the same, since it does not wait for ever."""
+        if not entry.meta.deleting:
+            return None
+        trouble_for = upstream.trouble_for(entry.summary.workload_id)
+        soonest = self._settings.limits.gives_up_in(entry.meta, wall=self._now(), trouble_for=trouble_for)
+        return give_up_after(soonest, self._random.random())
 
     # --- beside the workers
 
@@ -292,6 +306,9 @@ class Engine:
                     await result
             except BridgeError as error:
                 log.warning("%s", error.message)
+            except Exception:
+                log.exception("unexpected error")
+                self._observer.bug()
 
     async def _check_sources(self) -> None:
         """One metadata read for each distinct ConfigMap or Secret."""

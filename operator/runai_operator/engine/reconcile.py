@@ -103,11 +103,19 @@ class Reconciler:
         """One pass over one object. Errors are in the result, so that the memory is never lost."""
         try:
             workload = await self._kube.read(meta.ref, large=memory.large)
+            if workload is None:
+                return Result(Verdict.GONE, memory=memory)
+            s = self._begin(workload, memory, requests, row)
         except BridgeError as error:
             return self._failed(error, memory)
-        if workload is None:
-            return Result(Verdict.GONE, memory=memory)
-        return await self._run(self._begin(workload, memory, requests, row))
+        except Exception:
+            log.exception("unexpected error", extra=_about(meta))
+            return self._bug(memory)
+        return await self._run(s)
+
+    def _bug(self, memory: Memory, *, did: str = "none") -> Result:
+        """What nobody expected: only this object waits."""
+        return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(memory)))
 
     def _begin(self, workload: Workload, memory: Memory, requests: Requests, row: Row | None) -> State:
         now = self._clock()
@@ -134,7 +142,7 @@ class Reconciler:
         except InvalidWorkload as error:
             s = replace(s, unusable=error)
         if upstream is not None:
-            s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for())
+            s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for(s.workload_id))
         try:
             for _ in range(MAX_STEPS):
                 action = decide(s)
@@ -144,14 +152,15 @@ class Reconciler:
                 if isinstance(action, Writing):
                     did = type(action).__name__
                 if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:
-                    log.info("removed the finalizer: %s", action.why, extra=_about(s))
+                    log.info("removed the finalizer: %s", action.why, extra=_about(s.workload.meta))
                     return Result(Verdict.RELEASED, did=did, memory=s.memory)
+            log.error("no end after %d actions, the last being %s", MAX_STEPS, did, extra=_about(s.workload.meta))
+            return self._bug(s.memory, did=did)
         except BridgeError as error:
             return self._failed(error, s.memory, did=did, meta=s.workload.meta)
         except Exception:
-            log.exception("unexpected error", extra=_about(s))
-            return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(s.memory)))
-        raise RuntimeError(f"no end after {MAX_STEPS} actions, the last being {did}")
+            log.exception("unexpected error", extra=_about(s.workload.meta))
+            return self._bug(s.memory, did=did)
 
     def _failed(self, error: BridgeError, memory: Memory, *, did: str = "none", meta: Meta | None = None) -> Result:
         """The object could not be read or written."""
@@ -159,7 +168,7 @@ class Reconciler:
             case TooLarge():
                 verdict, memory = Verdict.TOO_LARGE, replace(memory, large=True)
             case StaleObject() | Vanished():
-                verdict = Verdict.CONFLICT
+                verdict, memory = Verdict.CONFLICT, _once_more_failed(memory)
             case _:
                 verdict, memory = Verdict.FAILED, _once_more_failed(memory)
         return self._scheduled(Result(verdict, error, did=did, memory=memory, meta=meta))
@@ -207,7 +216,7 @@ class Reconciler:
     def _log_change(self, s: State, summary: StatusSummary, status: Json) -> None:
         if s.stored_status.reason != summary.reason:
             ready = condition(status, ConditionType.READY) or {}
-            extra = {**_about(s), "reason": summary.reason, "workload_id": summary.workload_id}
+            extra = {**_about(s.workload.meta), "reason": summary.reason, "workload_id": summary.workload_id}
             log.info("%s", ready.get("message"), extra=extra)
 
     # --- performing
@@ -273,7 +282,7 @@ class Reconciler:
 
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
-            remote = await upstream.gate.get(action.workload_id)
+            remote = await upstream.gate.get(action.workload_id, project=_project_of(s, action.workload_id))
             if remote is None:
                 return replace(s, remote=Missing())
             row = await self._row_of(remote, upstream) if action.with_row and s.row is None else s.row
@@ -292,7 +301,12 @@ class Reconciler:
         try:
             page = await upstream.gate.rows(RowQuery(name=action.name, project_id=action.project_id))
             inside = [row for row in page.rows if project_name in (None, row.project_name)]
-            found = tuple([Candidate(row, await upstream.gate.get(row.id)) for row in inside[:MAX_CANDIDATES]])
+            found = tuple(
+                [
+                    Candidate(row, await upstream.gate.get(row.id, project=row.project_id))
+                    for row in inside[:MAX_CANDIDATES]
+                ]
+            )
         except BridgeError as error:
             return replace(s, found=error)
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
@@ -351,7 +365,8 @@ class Reconciler:
 
     async def _do_delete(self, s: State, action: Delete, upstream: Upstream) -> State:
         try:
-            existed = await upstream.gate.delete(action.workload_id)
+            project = s.remote.project_id if isinstance(s.remote, Remote) else _project_of(s, action.workload_id)
+            existed = await upstream.gate.delete(action.workload_id, project=project)
         except BridgeError as error:
             return replace(s, failed=error)
         return replace(s, done=s.done | {Delete}) if existed else replace(s, remote=Missing())
@@ -360,7 +375,7 @@ class Reconciler:
         recorded = await self._writer.orphan(replace(orphan, released=s.wall))
         if recorded:
             self._observer.orphaned()
-            extra = {**_about(s), "workload_id": orphan.workload_id, "reason": orphan.why}
+            extra = {**_about(s.workload.meta), "workload_id": orphan.workload_id, "reason": orphan.why}
             log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
         return replace(s, orphan_recorded=recorded)
 
@@ -383,9 +398,14 @@ class Reconciler:
         )  # fmt: skip
 
 
-def _about(s: State) -> dict[str, str]:
+def _project_of(s: State, workload_id: str) -> str | None:
+    """The id of the project of a workload, if it is the one that status is about."""
+    return s.stored_status.project_id if workload_id == s.workload_id else None
+
+
+def _about(meta: Meta) -> dict[str, str]:
     """For the fields of a log line."""
-    ref = s.workload.ref
+    ref = meta.ref
     return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}
 
 
