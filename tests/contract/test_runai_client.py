@@ -20,6 +20,7 @@ from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailabl
 from runai_operator.domain.model import RowQuery, Submission
 from runai_operator.runai import wire
 from runai_operator.runai.client import Credentials, RunaiClient, Timeouts
+from runai_operator.runai.transport import CONNECTIONS
 
 Behaviour = Callable[["Peer"], Awaitable[None]]
 
@@ -278,8 +279,8 @@ async def test_a_full_pool_is_unavailable(server: Server):
     server.behave = _silent
     timeouts = Timeouts(pool=0.2)
     async with connected(f"http://127.0.0.1:{server.port}", allow_http=True, timeouts=timeouts) as client:
-        waiting = [asyncio.create_task(client.get(UUID)) for _ in range(16)]
-        await server.has_seen(17)
+        waiting = [asyncio.create_task(client.get(UUID)) for _ in range(CONNECTIONS)]
+        await server.has_seen(CONNECTIONS + 1)
         with pytest.raises(Unavailable, match="waited too long"):
             await client.create(SUBMISSION)
         for task in waiting:
@@ -294,7 +295,7 @@ async def test_a_burst_shares_few_connections(server: Server):
     async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
         await asyncio.gather(*(client.create(SUBMISSION) for _ in range(200)))
 
-    assert server.connections <= 17
+    assert server.connections <= CONNECTIONS + 1
 
 
 async def test_a_connection_closed_while_idle_fails_no_call(server: Server, client: RunaiClient):

@@ -16,6 +16,8 @@ Run:ai for the adapter and for the gate:
 
 - `scripted_runai.ScriptedRunai`: below httpx, plays the answers and exceptions it is told to, byte for byte.
 - `troubled_runai.TroubledRunai`: behind the engine's port, knows no workloads; slow or failing by class of call.
+- `uneven_runai.UnevenRunai`: before the world in memory, each call or class of calls slow, failing or refused as told,
+  before or after its effect; it notes what it is asked and when.
 - `simulated_runai.SimulatedRunai`: the real simulator on a real socket, with a clock that only the test moves.
 
 Kubernetes for the adapter and for the kopf shell:

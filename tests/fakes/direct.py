@@ -30,7 +30,8 @@ class DirectGate:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._runai, name)
 
-        async def call(*args: Any, **kwargs: Any) -> Any:
+        async def call(*args: Any, project: str | None = None, **kwargs: Any) -> Any:
+            del project
             try:
                 answer = await method(*args, **kwargs)
             except (Unavailable, OutcomeUnknown):
@@ -56,6 +57,9 @@ class DirectUpstream:
 
     def __init__(self, runai: Any, clock: Callable[[], float], *, delete_rate: int) -> None:
         self.gate = DirectGate(runai, clock)
-        self.trouble_for = self.gate.trouble_for
         self.projects = Projects(self.gate, clock)
         self.deletions = DeletionLimiter(delete_rate, clock)
+
+    def trouble_for(self, workload_id: str | None) -> float:
+        del workload_id
+        return self.gate.trouble_for()

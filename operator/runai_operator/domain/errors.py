@@ -123,9 +123,11 @@ class CircuitOpen(Unavailable):
 
     circuit: str
 
-    def __init__(self, message: str, *, circuit: str, reason: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, circuit: str, reason: str | None = None, scope: Scope = Scope.CONNECTION
+    ) -> None:
         super().__init__(message, reason=reason)
-        self.circuit = circuit
+        self.circuit, self.scope = circuit, scope
 
 
 class OutcomeUnknown(BridgeError):

@@ -25,11 +25,14 @@ DOUBT_PROBE = 30.0
 HELD_PROBE = 300.0
 """How often an object that waits for a person is read again; most of what people do triggers an event at once."""
 CONFLICT_PAUSE = 0.1
-"""The longest wait before a pass is repeated because somebody wrote in between."""
+"""The longest wait before a pass is repeated because somebody wrote in between, for the first time. The next ones wait
+longer: whoever writes all the time may go on for hours."""
 WAKE_WITHIN = 4.0
 """Objects that were held back together are woken within this time."""
 STALL_WITHIN = 20.0
 """Objects that stall together are shown so over this time."""
+GIVE_UP_WITHIN = 60.0
+"""Deletions that may be given up at the same moment are spread over this time."""
 WRITE_SPACING = 1.0
 """Between two status writes that only polling asks for: changes in between are written together."""
 
@@ -78,6 +81,11 @@ def until_stalled(memory: Memory, limits: Limits, *, now: float, jitter: float) 
     return left + STALL_WITHIN * jitter if left > 0 else None
 
 
+def give_up_after(seconds: float, jitter: float) -> float:
+    """For a parked deletion, which may be given up in `seconds` unless it is woken before."""
+    return max(1.0, seconds) + jitter * GIVE_UP_WITHIN
+
+
 def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
     """Seconds from the end of this pass to the next one; None when an event or a poll will trigger it."""
     match end.verdict:
@@ -87,7 +95,9 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
             return around(_probe(end), jitter)
         case Verdict.RETRYING:
             return _after_trouble(end.error, failures, jitter)
-        case Verdict.CONFLICT | Verdict.TOO_LARGE:
+        case Verdict.CONFLICT:
+            return jitter * CONFLICT_PAUSE * _exponential(failures - 1, BACKOFF_CEILING / CONFLICT_PAUSE)
+        case Verdict.TOO_LARGE:
             return CONFLICT_PAUSE * jitter
         case Verdict.FAILED:
             return backoff(failures, jitter, ceiling=SOON_CEILING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from runai_operator.domain.model import (
     NOT_SUBMITTED,
     CRDState,
     Gvk,
+    Meta,
     OwnerMark,
     Remote,
     Row,
@@ -168,6 +170,13 @@ class Limits:
     release_after: float = 86_400.0
     """How long a deletion waits for a Run:ai that cannot be used."""
 
+    def gives_up_in(self, meta: Meta, *, wall: datetime, trouble_for: float) -> float:
+        """Seconds until the deletion may be given up, if the trouble lasts; inf when nothing is being deleted."""
+        if meta.deletion_requested is None:
+            return math.inf
+        waits = self.release_after - (wall - meta.deletion_requested).total_seconds()
+        return max(waits, min(self.release_after, self.stalled_after) - trouble_for)
+
 
 MAX_RECREATIONS = 5
 """How often `externalDeletionPolicy: Recreate` creates again before it gives up."""
@@ -294,12 +303,7 @@ class State:
         Both are needed: the age of the deletion, which a restart does not reset, and an outage that this process has
         seen. So a deletion that waited for something else is not given up at the first failure.
         """
-        requested = self.workload.meta.deletion_requested
-        if requested is None:
-            return False
-        release_after = self.limits.release_after
-        is_lasting = self.trouble_for >= min(release_after, self.limits.stalled_after)
-        return is_lasting and (self.wall - requested).total_seconds() >= release_after
+        return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=self.trouble_for) <= 0
 
     def retrying_since(self, end: Result) -> float | None:
         """Since when what is outstanding could not be done, given that this pass ends with `end`."""

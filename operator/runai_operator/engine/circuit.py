@@ -17,7 +17,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from runai_operator.domain.errors import BridgeError, CircuitOpen, OutcomeUnknown, Throttled, Unavailable
+from runai_operator.domain.errors import (
+    AccessDenied,
+    BridgeError,
+    CircuitOpen,
+    OutcomeUnknown,
+    Scope,
+    Throttled,
+    Unavailable,
+)
 from runai_operator.domain.requeue import breaker_pause
 
 OBJECTS_BEFORE_OPENING = 2
@@ -45,6 +53,8 @@ class Cause:
 
     message: str
     reason: str
+    scope: Scope = Scope.CONNECTION
+    """What a refused caller may conclude from it: a denied permission is no outage."""
 
 
 class Circuit:
@@ -88,7 +98,7 @@ class Circuit:
     def refusal(self) -> CircuitOpen:
         """A new error for a caller that is not admitted; an instance raised many times would collect tracebacks."""
         cause = self.cause or Cause("", Unavailable.reason)
-        return CircuitOpen(cause.message, reason=cause.reason, circuit=self.name)
+        return CircuitOpen(cause.message, reason=cause.reason, circuit=self.name, scope=cause.scope)
 
     def failing_for(self, now: float) -> float:
         """Seconds since the first failure after the last success; 0 without one, or without recent calls."""
@@ -102,7 +112,8 @@ class Circuit:
 
     def is_stale(self, now: float) -> bool:
         """Nothing has happened for so long that a new circuit would be in the same state."""
-        return self._in_flight == 0 and now - (self._until if self.open else self._closed_at) >= self._pauses.ceiling
+        last = max(self._failed_at, self._until if self.open else self._closed_at)
+        return self._in_flight == 0 and now - last >= self._pauses.ceiling
 
     # --- tickets
 
@@ -190,4 +201,5 @@ def _cause(error: BridgeError) -> Cause:
         return Cause(
             f"Not sent, since Run:ai fails at present. An earlier request: {error.message}", Unavailable.reason
         )
-    return Cause(error.message, error.condition_reason)
+    scope = error.scope if isinstance(error, AccessDenied) else Scope.CONNECTION
+    return Cause(error.message, error.condition_reason, scope)

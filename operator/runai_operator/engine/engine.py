@@ -19,6 +19,7 @@ from runai_operator.domain.requeue import (
     PROBE_AT_START,
     SLOW_PROBE,
     WRITE_SPACING,
+    give_up_after,
     next_sync_read,
     probe_interval,
     regularly,
@@ -35,7 +36,7 @@ from runai_operator.engine.workqueue import Lane, Work, WorkQueue
 
 log = logging.getLogger(__name__)
 
-WORKERS = 16
+WORKERS = 20
 RESYNC_INTERVAL = 600.0
 SOURCE_INTERVAL = 60.0
 
@@ -74,7 +75,7 @@ class Engine:
         """Must be created in the running event loop. `now` returns UTC. Owns the clients in `connections`; `choose`
         names the connection for a workload that was not submitted yet."""
         self._clock = asyncio.get_running_loop().time
-        self._kube, self._observer, self._random = kube, observer, random
+        self._kube, self._observer, self._random, self._now = kube, observer, random, now
         self._settings = settings
         self.fence = Fence(self._clock)
         self.inventory = Inventory()
@@ -127,8 +128,8 @@ class Engine:
         await self.upstreams.aclose()
 
     def silent_for(self) -> float:
-        """Seconds since a worker last took or finished work; 0 while there is none."""
-        return 0.0 if self._queue.idle() else self._clock() - self._beat
+        """Seconds since a worker last took or finished work; 0 while there is none, or none may be done."""
+        return 0.0 if self._queue.idle() or self.fence.closed else self._clock() - self._beat
 
     # --- what the watch and the lists of Kubernetes bring
 
@@ -168,7 +169,7 @@ class Engine:
         entry = self.inventory.get(uid)
         if entry is not None:
             self.observe(None, row.meta)
-            if not self._queue.knows(uid) and entry.meta.resource_version == row.meta.resource_version:
+            if not self._is_planned(uid) and entry.meta.resource_version == row.meta.resource_version:
                 self._carry_on(
                     self.inventory.update_summary(entry, StatusSummary.of_cells(row)), probe_within=SLOW_PROBE
                 )
@@ -192,6 +193,9 @@ class Engine:
                 self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, within))
             case Need.READ:
                 self._plan_read(entry, self._random.uniform(0, 1))
+
+    def _is_planned(self, uid: str) -> bool:
+        return self._queue.knows(uid) or self.upstreams.is_parked(uid)
 
     async def resync(self) -> None:
         """The safety net for the watch and for every timer: finds what was missed, and forgets what is gone."""
@@ -248,6 +252,7 @@ class Engine:
     async def _work(self) -> None:
         while True:
             work = await self._queue.get()
+            await self.fence.opened()  # what is begun without leave ends as a failure, over and over
             self._beat = self._clock()
             self._observer.queue_waited(work.lane, work.waited)
             try:
@@ -255,6 +260,7 @@ class Engine:
                     await self._pass(entry, work)
             finally:
                 self._queue.done(work.key)
+                self.upstreams.read_ended(work.key)
                 self._beat = self._clock()
 
     async def _pass(self, entry: Entry, work: Work) -> None:
@@ -276,13 +282,8 @@ class Engine:
     def _schedule(self, entry: Entry, result: Result, lane: Lane) -> None:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
-        if result.error is not None and self._is_parked(entry, result):
-            limits = self._settings.limits
-            # A deletion is reconciled meanwhile, since it does not wait for ever.
-            if entry.meta.deleting:
-                delay = min(delay or 0.0, limits.release_after)
-            else:
-                delay = until_stalled(entry.memory, limits, now=self._clock(), jitter=self._random.random())
+        if (upstream := self._parked_at(entry, result)) is not None:
+            delay = self._longest_wait(entry, upstream)
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
         if delay is not None:
@@ -298,10 +299,22 @@ class Engine:
             # Planned by a pass that ran while the reading that found the end was already requested.
             upstream.reads.cancel_later(entry.uid)
 
-    def _is_parked(self, entry: Entry, result: Result) -> bool:
-        """The object is parked at the gate, which wakes it when calls go out again."""
+    def _parked_at(self, entry: Entry, result: Result) -> Upstream | None:
+        """The connection where the object is parked now, whose gate wakes it when calls go out again."""
         upstream = self.upstreams.named(entry.summary.connection)
-        return upstream is not None and result.error is not None and upstream.gate.park(entry.uid, result.error)
+        if upstream is None or result.error is None or not upstream.gate.park(entry.uid, result.error):
+            return None
+        return upstream
+
+    def _longest_wait(self, entry: Entry, upstream: Upstream) -> float | None:
+        """Seconds until a parked object is reconciled although nobody woke it: a deletion does not wait for ever, and what
+        waits for long has to be shown as stalled. None when neither is to come."""
+        limits, jitter = self._settings.limits, self._random.random()
+        if not entry.meta.deleting:
+            return until_stalled(entry.memory, limits, now=self._clock(), jitter=jitter)
+        trouble_for = upstream.trouble_for(entry.summary.workload_id)
+        soonest = limits.gives_up_in(entry.meta, wall=self._now(), trouble_for=trouble_for)
+        return give_up_after(soonest, jitter)
 
     # --- beside the workers
 

@@ -39,10 +39,12 @@ class Fence:
         self._until = math.inf
         self._passages: set[_Passage] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._moved = asyncio.Event()
 
     def open_until(self, moment: float) -> None:
         """Allows writes until `moment`, those in flight too."""
         self._until = moment
+        self._moved.set()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -60,6 +62,17 @@ class Fence:
             passage.cut()
         self._passages.clear()
 
+    @property
+    def closed(self) -> bool:
+        left = self.left()
+        return left is not None and left <= 0
+
+    async def opened(self) -> None:
+        """Returns once this process may write."""
+        while self.closed:
+            self._moved.clear()
+            await self._moved.wait()
+
     def left(self) -> float | None:
         """Seconds for which this process may write; None without a limit."""
         return None if math.isinf(self._until) else self._until - self._clock()
@@ -67,8 +80,7 @@ class Fence:
     @contextlib.asynccontextmanager
     async def guarded(self) -> AsyncIterator[None]:
         """For one write or call. Raises `NotLeader` when the fence is closed, or closes before it has ended."""
-        left = self.left()
-        if left is not None and left <= 0:
+        if self.closed:
             raise NotLeader("This process is not the leader: nothing is written.")
         task = asyncio.current_task()
         if task is None:

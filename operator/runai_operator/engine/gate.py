@@ -2,7 +2,8 @@
 
 It holds calls back while they cannot succeed (circuit breakers), are too many (budget) or may not be made by this
 process (fence), and ends those that take too long (deadlines). A call passes a chain of circuits, all of which must
-admit it: that of its class, that of the access token, and that of the project for writes into one that denied a write.
+admit it: that of its class, that of the access token, and that of a permission which was denied, if it needs that: the
+permission to create, update, delete or read workloads in one project.
 
 Objects whose pass ended at an open circuit are parked there. When its pause is over, one of them is woken as the
 canary; after its success the others are woken gradually. Errors name the circuit they count against, see
@@ -68,7 +69,7 @@ class GateSettings:
     )
     """For each class, from asking for a call to its answer, the wait for the budget included."""
     pauses: Pauses = field(default_factory=Pauses)
-    project_pauses: Pauses = field(default_factory=lambda: Pauses(first=30.0, ceiling=300.0, hint_ceiling=300.0))
+    permission_pauses: Pauses = field(default_factory=lambda: Pauses(first=30.0, ceiling=300.0, hint_ceiling=300.0))
     """Somebody has to grant a missing role: that takes minutes, and each attempt costs several writes to Kubernetes."""
     budget: Budget = field(default_factory=Budget)
     patience: float = 5.0
@@ -79,11 +80,11 @@ class GateSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call: its class, the object it is for, and the project if it is a write into a known one."""
+    """A call: its class, the object it is for, and the permission that it needs, if that is known."""
 
     kind: CallClass
     key: str
-    project: str | None = None
+    permission: str | None = None
 
     def unanswered(self) -> BridgeError:
         """The error for a call that was begun and had no answer at its deadline."""
@@ -178,19 +179,23 @@ class Gate(Runai):
     # --- the port
 
     async def create(self, submission: Submission) -> Remote:
-        call = _Call(CallClass.WRITES, f"{submission.project_id}/{submission.name}", submission.project_id)
+        project = submission.project_id
+        call = _Call(CallClass.WRITES, f"{project}/{submission.name}", _permission("create", project))
         return await self._make(call, lambda: self._runai.create(submission))
 
-    async def get(self, workload_id: str) -> Remote | None:
-        return await self._make(_Call(CallClass.READS, workload_id), lambda: self._runai.get(workload_id))
+    async def get(self, workload_id: str, *, project: str | None = None) -> Remote | None:
+        """`project`: the id of the workload's, where it is known, so that a denial is not met by each workload."""
+        call = _Call(CallClass.READS, workload_id, _permission("read", project))
+        return await self._make(call, lambda: self._runai.get(workload_id))
 
     async def update(self, workload_id: str, submission: Submission) -> Remote | None:
-        call = _Call(CallClass.WRITES, workload_id, submission.project_id)
+        call = _Call(CallClass.WRITES, workload_id, _permission("update", submission.project_id))
         return await self._make(call, lambda: self._runai.update(workload_id, submission))
 
-    async def delete(self, workload_id: str) -> bool:
-        """Not held back by the circuit of its project, which it does not know."""
-        return await self._make(_Call(CallClass.WRITES, workload_id), lambda: self._runai.delete(workload_id))
+    async def delete(self, workload_id: str, *, project: str | None = None) -> bool:
+        """`project`: as for `get`."""
+        call = _Call(CallClass.WRITES, workload_id, _permission("delete", project))
+        return await self._make(call, lambda: self._runai.delete(workload_id))
 
     async def rows(self, query: RowQuery) -> RowPage:
         # A look-up is for one object. The poller's lists are for all, and it may be the only caller: each of its
@@ -236,6 +241,10 @@ class Gate(Runai):
         """The object is forgotten, or is being reconciled anyway."""
         if (lot := self._parked_at.pop(uid, None)) is not None:
             del lot.parked[uid]
+
+    def is_parked(self, uid: str) -> bool:
+        """Whether the gate will wake the object."""
+        return uid in self._parked_at
 
     @property
     def parked(self) -> int:
@@ -365,43 +374,47 @@ class Gate(Runai):
             case Unavailable() | OutcomeUnknown() | UnexpectedReply():
                 blamed = kind
                 kind.fail(tickets.pop(kind), now, error, key=call.key)
-            case AccessDenied() if call.project is not None:
-                blamed = self._forbidden(call.project, tickets, error)
+            case AccessDenied() if call.permission is not None:
+                blamed = self._forbidden(call, call.permission, tickets, error)
                 self._answered(tickets)
                 return blamed
             case _:
                 self._answered(tickets)
                 return None
-        # A server that fails or throttles proves nothing about the token, nor about what a project allows.
+        # A server that fails or throttles proves nothing about the token, nor about what is permitted.
         self._leave(tickets)
         return blamed
 
-    def _forbidden(self, project: str, tickets: dict[Circuit, int], error: AccessDenied) -> Circuit:
-        name, now = _project_circuit(project), self._clock()
+    def _forbidden(self, call: _Call, name: str, tickets: dict[Circuit, int], error: AccessDenied) -> Circuit:
+        now = self._clock()
         if name not in self._lots:
             self._prune(now)
-            circuit = self._add(name, *self._lots[CallClass.WRITES].chain)
+            circuit = self._add(name, *self._lots[call.kind].chain)
             tickets[circuit] = circuit.enter()
         circuit = self._lots[name].circuit
-        if circuit in tickets:  # else the call began before the circuit existed: out of date
+        if circuit not in tickets:  # the call began before the circuit existed: out of date
+            return circuit
+        if call.kind is CallClass.WRITES:
             circuit.trip(tickets.pop(circuit), now, error)
+        else:  # what may be read is perhaps a question of the single workload
+            circuit.fail(tickets.pop(circuit), now, error, key=call.key)
         return circuit
 
     # --- circuits and their lots
 
     def _lot(self, call: _Call) -> _Lot:
         """Of the first circuit in the chain of this call."""
-        of_project = self._lots.get(_project_circuit(call.project)) if call.project is not None else None
-        return of_project or self._lots[call.kind]
+        denied = self._lots.get(call.permission) if call.permission is not None else None
+        return denied or self._lots[call.kind]
 
     def _add(self, name: str, *others: Circuit) -> Circuit:
-        pauses = self._settings.pauses if name in (TOKEN, *CallClass) else self._settings.project_pauses
+        pauses = self._settings.pauses if name in (TOKEN, *CallClass) else self._settings.permission_pauses
         circuit = Circuit(name, pauses=pauses, random=self._random, changed=self._changed)
         self._lots[name] = _Lot((circuit, *others), self._settings.trickle_ceiling)
         return circuit
 
     def _prune(self, now: float) -> None:
-        """Forgets the circuits of projects without recent calls."""
+        """Forgets the circuits of permissions without recent calls."""
         for name in [name for name in self._lots if name not in (TOKEN, *CallClass)]:
             if not self._lots[name].parked and self._lots[name].circuit.is_stale(now):
                 del self._lots[name]
@@ -425,8 +438,9 @@ class Gate(Runai):
                 self._report(kind, up)
 
 
-def _project_circuit(project: str) -> str:
-    return f"{CallClass.WRITES}:{project}"
+def _permission(verb: str, project: str | None) -> str | None:
+    """The permission that a call needs, which is also the name of its circuit."""
+    return None if project is None else f"{verb}:{project}"
 
 
 class _Fenced(Exception):

@@ -10,16 +10,20 @@ from collections.abc import Callable
 
 READ_INTERVAL = 0.1
 """Seconds between two reads."""
+MOST_READS = 4
+"""Reads under way at the same time: fewer than the workers reserved for status work. While a read takes seconds, what
+the lists show, which needs no call, still finds a worker."""
 
 
 class ReadScheduler:
-    """Queues reads of workloads in Run:ai, ten a second at most, the longest due first."""
+    """Queues reads of workloads in Run:ai, ten a second at most and few at a time, the longest due first."""
 
     def __init__(self, read: Callable[[str], None], clock: Callable[[], float]) -> None:
-        """`read(uid)` queues one read; `clock` in loop seconds."""
+        """`read(uid)` queues one read, and `ended` has to be called when it is over; `clock` in loop seconds."""
         self._read, self._clock = read, clock
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
+        self._under_way: set[str] = set()
         self._changed = asyncio.Event()
 
     def plan(self, uid: str, delay: float) -> None:
@@ -31,8 +35,15 @@ class ReadScheduler:
         heapq.heappush(self._heap, (due, uid))
         self._changed.set()
 
+    def ended(self, uid: str) -> None:
+        """The read of `uid` that was queued has ended, if there was one."""
+        if uid in self._under_way:
+            self._under_way.discard(uid)
+            self._changed.set()
+
     def cancel(self, uid: str) -> None:
         self._due.pop(uid, None)
+        self.ended(uid)
 
     def cancel_later(self, uid: str) -> None:
         """Unless it is due already: then somebody has a reason to read at once."""
@@ -57,7 +68,7 @@ class ReadScheduler:
                 await asyncio.sleep(READ_INTERVAL)
 
     def _hand_out(self) -> float | None:
-        """Queues one read if one is due; returns the seconds until the next, None when nothing is planned."""
+        """Queues one read if one is due; returns the seconds until the next, None when something has to happen first."""
         while self._heap:
             due, uid = self._heap[0]
             if self._due.get(uid) != due:
@@ -65,8 +76,11 @@ class ReadScheduler:
                 continue
             if due > self._clock():
                 return max(due - self._clock(), READ_INTERVAL)
+            if len(self._under_way) >= MOST_READS:
+                return None
             heapq.heappop(self._heap)
             del self._due[uid]
+            self._under_way.add(uid)
             self._read(uid)
             return READ_INTERVAL
         return None

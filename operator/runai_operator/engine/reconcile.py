@@ -154,7 +154,7 @@ class Reconciler:
         except InvalidWorkload as error:
             s = replace(s, unusable=error)
         if upstream is not None:
-            s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for())
+            s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for(s.workload_id))
         try:
             for _ in range(MAX_STEPS):
                 action = decide(s)
@@ -183,7 +183,7 @@ class Reconciler:
             case TooLarge():
                 verdict, memory = Verdict.TOO_LARGE, replace(memory, large=True)
             case StaleObject() | Vanished():
-                verdict = Verdict.CONFLICT
+                verdict, memory = Verdict.CONFLICT, _once_more_failed(memory)
             case _:
                 verdict, memory = Verdict.FAILED, _once_more_failed(memory)
         return self._scheduled(Result(verdict, error, did=did, memory=memory, meta=meta))
@@ -297,7 +297,7 @@ class Reconciler:
 
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
-            remote = await upstream.gate.get(action.workload_id)
+            remote = await upstream.gate.get(action.workload_id, project=_project_of(s, action.workload_id))
             if remote is None:
                 return replace(s, remote=Missing())
             row = await self._row_of(remote, upstream) if action.with_row and s.row is None else s.row
@@ -316,7 +316,12 @@ class Reconciler:
         try:
             page = await upstream.gate.rows(RowQuery(name=action.name, project_id=action.project_id))
             inside = [row for row in page.rows if project_name in (None, row.project_name)]
-            found = tuple([Candidate(row, await upstream.gate.get(row.id)) for row in inside[:MAX_CANDIDATES]])
+            found = tuple(
+                [
+                    Candidate(row, await upstream.gate.get(row.id, project=row.project_id))
+                    for row in inside[:MAX_CANDIDATES]
+                ]
+            )
         except BridgeError as error:
             return replace(s, found=error)
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
@@ -375,7 +380,8 @@ class Reconciler:
 
     async def _do_delete(self, s: State, action: Delete, upstream: Upstream) -> State:
         try:
-            existed = await upstream.gate.delete(action.workload_id)
+            project = s.remote.project_id if isinstance(s.remote, Remote) else _project_of(s, action.workload_id)
+            existed = await upstream.gate.delete(action.workload_id, project=project)
         except BridgeError as error:
             return replace(s, failed=error)
         return replace(s, done=s.done | {Delete}) if existed else replace(s, remote=Missing())
@@ -405,6 +411,11 @@ class Reconciler:
             requests=replace(s.requests, read=False),
             remote=None, row=None, found=None, deletion_wait=None, done=s.done - {Delete}, conflict=False,
         )  # fmt: skip
+
+
+def _project_of(s: State, workload_id: str) -> str | None:
+    """The id of the project of a workload, if it is the one that status is about."""
+    return s.stored_status.project_id if workload_id == s.workload_id else None
 
 
 def _about(ref: Ref) -> dict[str, str]:

@@ -74,9 +74,10 @@ class Upstream:
     async def aclose(self) -> None:
         await self.gate.aclose()
 
-    def trouble_for(self) -> float:
-        """Seconds for which reads or writes of single workloads have had no useful answer."""
-        return self.gate.trouble_for(CallClass.READS, CallClass.WRITES)
+    def trouble_for(self, workload_id: str | None) -> float:
+        """Seconds for which the calls that one workload needs have had no useful answer; one whose id is not known is
+        looked for in lists."""
+        return self.gate.trouble_for(*CallClass if workload_id is None else (CallClass.READS, CallClass.WRITES))
 
     def forget(self, uid: str) -> None:
         """The object no longer exists."""
@@ -112,10 +113,19 @@ class Upstreams:
     def named(self, name: str | None) -> Upstream | None:
         return self._by_name.get(name or DEFAULT_CONNECTION)
 
+    def is_parked(self, uid: str) -> bool:
+        """Whether a gate will wake the object."""
+        return any(upstream.gate.is_parked(uid) for upstream in self)
+
     def unpark(self, uid: str) -> None:
         """A pass over the object begins."""
         for upstream in self:
             upstream.gate.unpark(uid)
+
+    def read_ended(self, uid: str) -> None:
+        """A pass over the object has ended, and with it any read that was due."""
+        for upstream in self:
+            upstream.reads.ended(uid)
 
     def forget(self, uid: str) -> None:
         for upstream in self:

@@ -15,7 +15,8 @@ class Lane(StrEnum):
     USER = "user"
     """Edits and deletes by people."""
     PERIODIC = "periodic"
-    """What polling found, and retries. A quarter of the workers is reserved for it."""
+    """What polling found, and retries. A quarter of the workers is reserved for it, also while there is none: a call
+    that hangs holds its worker for a minute, and what comes meanwhile must not wait for that."""
     LARGE = "large"
     """What would hold up others: one at a time, and only while nothing in the user lane is being worked on."""
 
@@ -136,16 +137,19 @@ class WorkQueue:
         return work
 
     def _take(self) -> Work | None:
-        now = self._clock()
-        if self._large_is_overdue(now):
-            return self._start(Lane.LARGE, now)
-        if self._lanes[Lane.PERIODIC] and self._others_at_work() >= self._most_others:
-            return self._start(Lane.PERIODIC, now)
-        for lane in (Lane.USER, Lane.PERIODIC):
-            if self._lanes[lane]:
-                return self._start(lane, now)
+        lane = self._next_lane(self._clock())
+        return None if lane is None else self._start(lane, self._clock())
+
+    def _next_lane(self, now: float) -> Lane | None:
+        is_reserved = self._others_at_work() >= self._most_others
+        if not is_reserved and self._large_is_overdue(now):
+            return Lane.LARGE
+        if not is_reserved and self._lanes[Lane.USER]:
+            return Lane.USER
+        if self._lanes[Lane.PERIODIC]:
+            return Lane.PERIODIC
         if self._lanes[Lane.LARGE] and not {Lane.USER, Lane.LARGE} & set(self._active.values()):
-            return self._start(Lane.LARGE, now)
+            return Lane.LARGE
         return None
 
     def _others_at_work(self) -> int:

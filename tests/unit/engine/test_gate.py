@@ -424,7 +424,7 @@ async def test_with_nobody_parked_the_next_call_is_the_canary(bench):
 async def test_callers_that_cannot_be_woken_are_not_parked(bench):
     assert not bench.gate.park("a", Unavailable("", reason="x")), "no circuit named"
     assert not bench.gate.park("a", Unavailable("").within(READS)), "closed"
-    assert not bench.gate.park("a", Unavailable("").within("writes:7")), "not there"
+    assert not bench.gate.park("a", Unavailable("").within("create:7")), "not there"
     assert bench.gate.parked == 0
 
 
@@ -521,8 +521,8 @@ async def test_a_project_that_refuses_writes_gets_one_canary_and_delays_no_other
     bench.runai.trouble[WRITES] = lambda subject: denied if subject.startswith("1/") else None
     bench.begin_creates(100)
     await asyncio.sleep(1)
-    refusal = await bench.fails(bench.gate.update("id", submission("x")), CircuitOpen)
-    assert (refusal.circuit, refusal.condition_reason) == ("writes:1", "AccessDenied")
+    refusal = await bench.fails(bench.gate.create(submission("x")), CircuitOpen)
+    assert (refusal.circuit, refusal.condition_reason) == ("create:1", "AccessDenied")
     assert refusal.message == denied.message
 
     bench.begin_creates(50, project="2")
@@ -583,7 +583,7 @@ async def test_a_failing_service_does_not_release_a_refused_project(bench):
     bench.runai.trouble[WRITES] = OutcomeUnknown("HTTP 503")
     await bench.fails(bench.gate.create(submission("w")), OutcomeUnknown)
 
-    assert bench.gate._lots["writes:1"].circuit.open
+    assert bench.gate._lots["create:1"].circuit.open
 
 
 async def test_projects_that_were_refused_once_are_forgotten(bench):
@@ -594,7 +594,7 @@ async def test_projects_that_were_refused_once_are_forgotten(bench):
     await asyncio.sleep(700)
     await bench.fails(bench.gate.create(submission("w", "new")))
 
-    assert set(bench.gate._lots) == {TOKEN, *CallClass, "writes:new"}
+    assert set(bench.gate._lots) == {TOKEN, *CallClass, "create:new"}
 
 
 # --- budget

@@ -165,9 +165,17 @@ async def test_a_flood_of_edits_leaves_a_quarter_of_the_workers_to_status_work()
     assert queue.depth()[Lane.USER] < 100, "edits go on as well"
 
 
-async def test_without_status_work_edits_have_all_workers():
+async def test_work_that_hangs_leaves_workers_to_status_work_that_comes_later():
     queue = WorkQueue(asyncio.get_running_loop().time, workers=8)
     for number in range(8):
         queue.add(f"edit-{number}", Lane.USER)
+    workers = [asyncio.create_task(queue.get()) for _ in range(8)]
+    await asyncio.sleep(1)
+    assert [worker.result().lane for worker in workers if worker.done()] == [Lane.USER] * 6
 
-    assert [(await queue.get()).lane for _ in range(8)] == [Lane.USER] * 8
+    queue.add("status", Lane.PERIODIC)
+    await asyncio.sleep(1)
+
+    assert sum(worker.done() for worker in workers) == 7
+    for worker in workers:
+        worker.cancel()
