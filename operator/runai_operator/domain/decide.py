@@ -89,6 +89,8 @@ def _next(s: State) -> Action:
         return finalize(s)
     if s.unusable is not None:
         return _not_connected(s, s.unusable)
+    if s.only_stalls:
+        return Result(Verdict.RETRYING, s.trouble, outstanding=True, not_submitted=s.stored_status.not_submitted)
     if workload.spec_error is not None:
         return _refuse(s, InvalidWorkload(workload.spec_error))
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:

@@ -42,9 +42,14 @@ class Requests:
     """Read the workload in Run:ai: its sync is in flight, or it is missing from the lists."""
     check_content: bool = False
     """Compare what would be sent: the manifest's source changed."""
+    stall: bool = False
+    """It waits at the gate, and has for so long that status must call it stalled. Nothing is asked of Run:ai for that."""
+
+    def without_stall(self) -> Requests:
+        return replace(self, stall=False)
 
     def __or__(self, other: Requests) -> Requests:
-        return Requests(self.read or other.read, self.check_content or other.check_content)
+        return Requests(self.read or other.read, self.check_content or other.check_content, self.stall or other.stall)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,6 @@ CONFLICT_PAUSE = 0.1
 longer: whoever writes all the time may go on for hours."""
 WAKE_WITHIN = 4.0
 """Objects that were held back together are woken within this time."""
-STALL_WITHIN = 20.0
-"""Objects that stall together are shown so over this time."""
 GIVE_UP_WITHIN = 60.0
 """Deletions that may be given up at the same moment are spread over this time."""
 WRITE_SPACING = 1.0
@@ -72,13 +70,13 @@ def next_sync_read(reads: int) -> float:
     return _exponential(reads, WAITING_CEILING, base=1.5)
 
 
-def until_stalled(memory: Memory, limits: Limits, *, now: float, jitter: float) -> float | None:
-    """Seconds until what waits with something outstanding has to be shown as stalled, spread over a while; None when
-    nothing is outstanding, or it was shown already."""
+def until_stalled(memory: Memory, limits: Limits, *, now: float) -> float | None:
+    """Seconds until what waits with something outstanding has to be shown as stalled; None when nothing is outstanding, or
+    it was shown already."""
     if memory.retrying_since is None:
         return None
     left = memory.retrying_since + limits.stalled_after - now
-    return left + STALL_WITHIN * jitter if left > 0 else None
+    return left if left > 0 else None
 
 
 def give_up_after(seconds: float, jitter: float) -> float:

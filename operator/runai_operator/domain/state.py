@@ -322,6 +322,24 @@ class State:
         return was or self.now - since >= self.limits.stalled_after
 
     @property
+    def only_stalls(self) -> bool:
+        """Nothing but time has passed since the last pass, which could not do what is outstanding."""
+        status, meta = self.stored_status, self.workload.meta
+        return (
+            self.requests == Requests(stall=True)
+            and self.memory.retrying_since is not None
+            and not (meta.deleting or self.asked)
+            and meta.generation == status.observed_generation
+            and meta.paused == (status.reason == Reason.PAUSED)
+        )
+
+    @property
+    def trouble(self) -> BridgeError:
+        """What Ready says of the trouble."""
+        ready = condition(self.workload.status, ConditionType.READY) or {}
+        return BridgeError(str(ready.get("message", "")), reason=ready.get("reason"))
+
+    @property
     def lacks_scheduling_message(self) -> bool:
         """The workload is pending without a message, and the scheduler has not been asked why yet."""
         row, known = self.row, self.memory.scheduling

@@ -214,6 +214,12 @@ class Engine:
         if (entry := self.inventory.request(uid, Requests(read=True))) is not None:
             self._enqueue(entry, Lane.PERIODIC)
 
+    def stall_due(self, uid: str) -> None:
+        if not self.upstreams.is_parked(uid):
+            return
+        if (entry := self.inventory.request(uid, Requests(stall=True))) is not None:
+            self._enqueue(entry, Lane.PERIODIC)
+
     def row_seen(self, connection: str, row: Row) -> None:
         for entry in self.inventory.see(connection, row):
             self._enqueue(entry, Lane.PERIODIC)
@@ -265,8 +271,10 @@ class Engine:
 
     async def _pass(self, entry: Entry, work: Work) -> None:
         began = self._clock()
-        self.upstreams.unpark(entry.uid)
         taken = self.inventory.begin(entry)
+        if taken != Requests(stall=True) or not self.upstreams.is_parked(entry.uid):
+            taken = taken.without_stall()
+            self.upstreams.unpark(entry.uid)
         result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
         if result.verdict in (Verdict.GONE, Verdict.RELEASED):
@@ -282,8 +290,10 @@ class Engine:
     def _schedule(self, entry: Entry, result: Result, lane: Lane) -> None:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
+        if result.verdict is Verdict.RETRYING and self.upstreams.is_parked(entry.uid):
+            return  # it was only shown as stalled
         if (upstream := self._parked_at(entry, result)) is not None:
-            delay = self._longest_wait(entry, upstream)
+            delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
         if delay is not None:
@@ -306,15 +316,18 @@ class Engine:
             return None
         return upstream
 
-    def _longest_wait(self, entry: Entry, upstream: Upstream) -> float | None:
-        """Seconds until a parked object is reconciled although nobody woke it: a deletion does not wait for ever, and what
-        waits for long has to be shown as stalled. None when neither is to come."""
-        limits, jitter = self._settings.limits, self._random.random()
+    def _give_up_after(self, entry: Entry, upstream: Upstream) -> float | None:
+        """Seconds until a parked deletion is reconciled all the same, since it does not wait for ever. What else waits is
+        shown as stalled in time."""
+        limits = self._settings.limits
         if not entry.meta.deleting:
-            return until_stalled(entry.memory, limits, now=self._clock(), jitter=jitter)
+            stalls_in = until_stalled(entry.memory, limits, now=self._clock())
+            if stalls_in is not None:
+                upstream.stalls.plan(entry.uid, stalls_in)
+            return None
         trouble_for = upstream.trouble_for(entry.summary.workload_id)
         soonest = limits.gives_up_in(entry.meta, wall=self._now(), trouble_for=trouble_for)
-        return give_up_after(soonest, jitter)
+        return give_up_after(soonest, self._random.random())
 
     # --- beside the workers
 

@@ -164,7 +164,7 @@ class Inventory:
         if (entry := self._by_uid.get(uid)) is None:
             return None
         summary = result.summary or entry.summary
-        requests = entry.requests if result.answered else entry.requests | taken
+        requests = entry.requests if result.answered else entry.requests | taken.without_stall()
         # An event that came meanwhile is newer than what the pass read.
         meta = (
             result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta

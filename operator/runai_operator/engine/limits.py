@@ -8,6 +8,8 @@ import math
 from collections import deque
 from collections.abc import Callable
 
+STATUS_INTERVAL = 0.02
+"""Seconds between two objects whose status is written although nothing happened to them: 50 a second."""
 READ_INTERVAL = 0.1
 """Seconds between two reads."""
 MOST_READS = 4
@@ -15,12 +17,15 @@ MOST_READS = 4
 the lists show, which needs no call, still finds a worker."""
 
 
-class ReadScheduler:
-    """Queues reads of workloads in Run:ai, ten a second at most and few at a time, the longest due first."""
+class PacedScheduler:
+    """Calls for each object what is due, the longest due first, with a pause between two, and few at a time."""
 
-    def __init__(self, read: Callable[[str], None], clock: Callable[[], float]) -> None:
-        """`read(uid)` queues one read, and `ended` has to be called when it is over; `clock` in loop seconds."""
-        self._read, self._clock = read, clock
+    def __init__(
+        self, begin: Callable[[str], None], clock: Callable[[], float], *, interval: float, most: float = math.inf
+    ) -> None:
+        """`begin(uid)` begins what is due; `ended` has to be called when it is over if there may be `most` at a time.
+        `interval` in seconds, `clock` in loop seconds."""
+        self._begin, self._clock, self._interval, self._most = begin, clock, interval, most
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
         self._under_way: set[str] = set()
@@ -36,7 +41,7 @@ class ReadScheduler:
         self._changed.set()
 
     def ended(self, uid: str) -> None:
-        """The read of `uid` that was queued has ended, if there was one."""
+        """What was begun for `uid` has ended, if there was anything."""
         if uid in self._under_way:
             self._under_way.discard(uid)
             self._changed.set()
@@ -51,13 +56,13 @@ class ReadScheduler:
             self.cancel(uid)
 
     async def run(self) -> None:
-        """Queues the reads when they are due, for ever."""
+        """Begins everything when it is due, for ever."""
         while True:
             pause = self._hand_out()
             if pause is None:
                 self._changed.clear()
                 await self._changed.wait()
-            elif pause > READ_INTERVAL:
+            elif pause > self._interval:
                 self._changed.clear()
                 try:
                     async with asyncio.timeout(pause):
@@ -65,25 +70,33 @@ class ReadScheduler:
                 except TimeoutError:
                     continue
             else:
-                await asyncio.sleep(READ_INTERVAL)
+                await asyncio.sleep(self._interval)
 
     def _hand_out(self) -> float | None:
-        """Queues one read if one is due; returns the seconds until the next, None when something has to happen first."""
+        """Begins with one object if one is due; returns the seconds until the next, None when something has to happen first."""
         while self._heap:
             due, uid = self._heap[0]
             if self._due.get(uid) != due:
                 heapq.heappop(self._heap)
                 continue
             if due > self._clock():
-                return max(due - self._clock(), READ_INTERVAL)
-            if len(self._under_way) >= MOST_READS:
+                return max(due - self._clock(), self._interval)
+            if len(self._under_way) >= self._most:
                 return None
             heapq.heappop(self._heap)
             del self._due[uid]
             self._under_way.add(uid)
-            self._read(uid)
-            return READ_INTERVAL
+            self._begin(uid)
+            return self._interval
         return None
+
+
+class ReadScheduler(PacedScheduler):
+    """Queues reads of workloads in Run:ai, ten a second at most and few at a time."""
+
+    def __init__(self, read: Callable[[str], None], clock: Callable[[], float]) -> None:
+        """`read(uid)` queues one read, and `ended` has to be called when it is over."""
+        super().__init__(read, clock, interval=READ_INTERVAL, most=MOST_READS)
 
 
 MINUTE = 60.0

@@ -139,6 +139,9 @@ class Listener(Protocol):
     def read_due(self, uid: str) -> None:
         """A planned read is due."""
 
+    def stall_due(self, uid: str) -> None:
+        """It has waited for so long that status must say so."""
+
     def row_seen(self, connection: str, row: Row) -> None: ...
 
     def row_deleted(self, connection: str, row: Row) -> None: ...

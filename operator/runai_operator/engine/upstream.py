@@ -14,7 +14,7 @@ from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
 from runai_operator.domain.reasons import Reason
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.gate import CallClass, Gate
-from runai_operator.engine.limits import DeletionLimiter, ReadScheduler
+from runai_operator.engine.limits import STATUS_INTERVAL, DeletionLimiter, PacedScheduler, ReadScheduler
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Listener, Observer, Runai
 from runai_operator.engine.render import Projects
@@ -51,6 +51,7 @@ class Upstream:
         )
         self.projects = Projects(self.gate, clock)
         self.reads = ReadScheduler(listener.read_due, clock)
+        self.stalls = PacedScheduler(listener.stall_due, clock, interval=STATUS_INTERVAL)
         self.deletions = DeletionLimiter(delete_rate, clock)
         self.poller = Poller(
             name,
@@ -70,6 +71,7 @@ class Upstream:
             group.create_task(self.poller.run())
             group.create_task(self.gate.run())
             group.create_task(self.reads.run())
+            group.create_task(self.stalls.run())
 
     async def aclose(self) -> None:
         await self.gate.aclose()
@@ -83,6 +85,7 @@ class Upstream:
         """The object no longer exists."""
         self.gate.unpark(uid)
         self.reads.cancel(uid)
+        self.stalls.cancel(uid)
         self.deletions.forget(uid)
 
 

@@ -248,6 +248,11 @@ async def test_everything_that_waits_at_the_gate_stalls_in_time(bench):
 
     stalled = [stored for stored in bench.kube.objects.values() if condition(stored.status, "Stalled")]
     assert len(stalled) == 100
+    assert {condition(stored.status, "Ready")["reason"] for stored in stalled} == {"RunaiUnavailable"}
+
+    bench.chance.down = False
+    await asyncio.sleep(120)
+    assert bench.ready() == 100, "nobody was forgotten at the gate"
 
 
 async def test_pods_of_a_workload_that_is_no_more_are_not_shown(bench):
