@@ -8,6 +8,7 @@ from controlplane import ControlPlane
 from installation.helm import Helm, HelmFailed
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/runaiworkloads.bridge.run.ai"
+WORKLOADS = "/apis/bridge.run.ai/v1alpha1/runaiworkloads"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CLUSTER_WIDE = (f"{RBAC}/clusterroles", f"{RBAC}/clusterrolebindings")
 NAMESPACED = (
@@ -30,6 +31,8 @@ def remove_installations(plane: ControlPlane) -> None:
     for collection in (*CLUSTER_WIDE, *NAMESPACED):
         _remove_all(plane, collection)
     if plane.client.find(CRD):
+        # Kubernetes lists the objects first, and retries late if it cannot do so yet: not in the first second of a CRD.
+        plane.client.wait(WORKLOADS, lambda listed: listed is not None)
         plane.client.delete(CRD)
         plane.client.wait_gone(CRD)
 
