@@ -162,7 +162,7 @@ def test_where_the_record_cannot_be_written_the_object_stays(start_operator, wor
 def test_a_forbidden_deletion_is_kept_and_says_why(start_operator, workloads, runai):
     operator = start_operator(OPERATOR_RELEASE_AFTER="1s")
     run_some(workloads, 1)
-    runai.fault(kind="status", status=403, method="DELETE", path="/api/v2/workloads", count=4)
+    runai.fault(kind="status", status=403, method="DELETE", path="/api/v2/workloads", count=1)
     workloads.delete("w0")
     item = workloads.wait("w0", lambda found: "permission" in message(found))
 
