@@ -1,0 +1,392 @@
+"""What people, machines and the two sides do. Each act is a value, reads as a sentence, and does itself to a world."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from fakes.kube import AdmissionRefused, Stored
+from runai_operator.domain.manifest import with_mark
+from runai_operator.domain.model import (
+    DeletionPolicy,
+    ExternalDeletionPolicy,
+    ManagementPolicy,
+    OwnerMark,
+    RecreatePolicy,
+    RerunPolicy,
+    SourceRef,
+    SourceText,
+    Spec,
+)
+from runai_simulator.rules import Refused
+from simulation.troubles import Trouble
+from simulation.world import World
+
+NAMESPACE = "ns"
+STRANGER = OwnerMark("install-9", "ns", "a", "a-strangers-uid")
+API_VERSIONS = {"Deployment": "apps/v1", "Job": "batch/v1"}
+
+
+class Act(Protocol):
+    """Does itself to a world; what is impossible there does nothing."""
+
+    def do(self, world: World) -> None: ...
+
+
+def manifest_of(kind: str, text: int, *, fails: bool = False) -> dict[str, Any]:
+    made: dict[str, Any] = {"apiVersion": API_VERSIONS[kind], "kind": kind, "spec": {"text": text}}
+    if fails:
+        made["metadata"] = {"annotations": {"simulator.run.ai/end": "Failed"}}
+    return made
+
+
+def find(world: World, name: str) -> Stored | None:
+    return world.kube.objects.get((NAMESPACE, name))
+
+
+def edit(world: World, stored: Stored, **spec: Any) -> None:
+    with contextlib.suppress(AdmissionRefused):
+        world.kube.edit(stored, replace(stored.spec, **spec))
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    deletion: DeletionPolicy = DeletionPolicy.DELETE
+    recreate: RecreatePolicy = RecreatePolicy.NEVER
+    rerun: RerunPolicy = RerunPolicy.NEVER
+    outside: ExternalDeletionPolicy = ExternalDeletionPolicy.REPORT
+
+    def __str__(self) -> str:
+        words = (self.deletion, self.recreate, self.rerun, self.outside)
+        return "/".join(words)
+
+    def as_spec(self) -> dict[str, Any]:
+        return {
+            "deletion_policy": self.deletion,
+            "recreate_policy": self.recreate,
+            "rerun_policy": self.rerun,
+            "external_deletion_policy": self.outside,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A new object, or other content for the one that exists."""
+
+    name: str
+    kind: str
+    text: int
+    project: str = "1"
+    own_name: str | None = None
+    by_name: bool = False
+    """The project is named, not given by its id."""
+    fails: bool = False
+    policies: Policies = field(default_factory=Policies)
+
+    def __str__(self) -> str:
+        own = f" as {self.own_name}" if self.own_name else ""
+        return f"apply {self.name}: {self.kind} {self.text}{' that fails' * self.fails}{own} in project {self.project}, {self.policies}"
+
+    def do(self, world: World) -> None:
+        manifest = manifest_of(self.kind, self.text, fails=self.fails)
+        stored = find(world, self.name)
+        if stored is None:
+            project = (
+                {"project_name": world.runai.world.projects[self.project].name}
+                if self.by_name
+                else {"project_id": self.project}
+            )
+            spec = Spec(manifest=manifest, name=self.own_name, **project, **self.policies.as_spec())
+            world.kube.create(NAMESPACE, self.name, spec)
+        elif not stored.deleting and stored.spec.manifest is not None:
+            kind = stored.spec.manifest["kind"]
+            edit(world, stored, manifest=manifest_of(kind, self.text, fails=self.fails))
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyFromSource:
+    """A new object whose manifest is in a ConfigMap, which may not exist yet."""
+
+    name: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"apply {self.name} with its manifest from ConfigMap {self.source}"
+
+    def do(self, world: World) -> None:
+        if find(world, self.name) is None:
+            ref = SourceRef("ConfigMap", self.source, "manifest")
+            world.kube.create(NAMESPACE, self.name, Spec(manifest_from=ref, project_id="1"))
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSource:
+    source: str
+    text: int | None
+    """None deletes it."""
+
+    def __str__(self) -> str:
+        return f"delete ConfigMap {self.source}" if self.text is None else f"ConfigMap {self.source} holds {self.text}"
+
+    def do(self, world: World) -> None:
+        if self.text is None:
+            world.kube.sources.pop(self.source, None)
+            return
+        yaml = f"apiVersion: apps/v1\nkind: Deployment\nspec: {{text: {self.text}}}\n"
+        world.kube.sources[self.source] = SourceText(yaml, str(next(world.kube._versions)))
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyAdopting:
+    """A new object that names what runs in Run:ai already."""
+
+    name: str
+    which: int
+    kind: str = "Deployment"
+    observe: bool = False
+
+    def __str__(self) -> str:
+        return f"apply {self.name}: {'observe' if self.observe else 'adopt'} workload number {self.which} as a {self.kind}"
+
+    def do(self, world: World) -> None:
+        there = [workload for workload in world.runai.live() if workload.deleted is None]
+        if not there or find(world, self.name) is not None:
+            return
+        chosen = there[self.which % len(there)]
+        world.say(f"    that is {chosen.id} ({chosen.name} in project {chosen.project.id})")
+        policy = ManagementPolicy.OBSERVE if self.observe else ManagementPolicy.MANAGE
+        spec = Spec(
+            manifest=manifest_of(self.kind, 7), project_id="1", workload_id=chosen.id, management_policy=policy
+        )
+        world.kube.create(NAMESPACE, self.name, spec)
+
+
+@dataclass(frozen=True, slots=True)
+class SetPolicies:
+    name: str
+    policies: Policies
+
+    def __str__(self) -> str:
+        return f"policies of {self.name}: {self.policies}"
+
+    def do(self, world: World) -> None:
+        if (stored := find(world, self.name)) is not None:
+            edit(world, stored, **self.policies.as_spec())
+
+
+@dataclass(frozen=True, slots=True)
+class MoveIt:
+    """An immutable field changes, where admission lets it."""
+
+    name: str
+    project: str
+
+    def __str__(self) -> str:
+        return f"move {self.name} to project {self.project}"
+
+    def do(self, world: World) -> None:
+        stored = find(world, self.name)
+        if stored is not None and stored.spec.project_id is not None:
+            edit(world, stored, project_id=self.project)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteIt:
+    name: str
+    then_apply: Apply | None = None
+    """As a tool that replaces does, once the object has gone."""
+
+    def __str__(self) -> str:
+        return f"delete {self.name}"
+
+    def do(self, world: World) -> None:
+        if (stored := find(world, self.name)) is not None:
+            world.kube.delete(stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """The object comes back from a backup under another UID."""
+
+    name: str
+    with_status: bool
+
+    def __str__(self) -> str:
+        return f"restore {self.name} from a backup, {'with' if self.with_status else 'without'} status"
+
+    def do(self, world: World) -> None:
+        stored = find(world, self.name)
+        if stored is not None and not stored.deleting:
+            world.kube.lose(stored)
+            status = dict(stored.status) if self.with_status else None
+            world.kube.create(NAMESPACE, self.name, stored.spec, status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeFinalizer:
+    """Somebody who lost patience."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"take the finalizer off {self.name} by hand"
+
+    def do(self, world: World) -> None:
+        if (stored := find(world, self.name)) is not None and stored.finalizers:
+            world.kube.replace(stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    name: str
+    paused: bool
+
+    def __str__(self) -> str:
+        return f"{'pause' if self.paused else 'resume'} {self.name}"
+
+    def do(self, world: World) -> None:
+        if (stored := find(world, self.name)) is not None:
+            world.kube.touch(stored, paused=self.paused)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    name: str
+
+    def __str__(self) -> str:
+        return f"ask for a reconcile of {self.name}"
+
+    def do(self, world: World) -> None:
+        if (stored := find(world, self.name)) is not None:
+            world.kube.touch(stored, token=f"t{world.now()}")
+
+
+@dataclass(frozen=True, slots=True)
+class StrangersWorkload:
+    """Somebody submits to Run:ai by other means."""
+
+    name: str
+    project: str
+    kind: str
+    marked: bool
+    """By another install."""
+
+    def __str__(self) -> str:
+        return f"a stranger's {self.kind} {self.name} appears in project {self.project}{', marked' if self.marked else ''}"
+
+    def do(self, world: World) -> None:
+        manifest = manifest_of(self.kind, 99)
+        if self.marked:
+            manifest = with_mark(manifest, name=self.name, mark=STRANGER)
+        with contextlib.suppress(Refused):
+            world.runai.world.create({"name": self.name, "projectId": self.project}, manifest, world.now())
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOutside:
+    which: int
+    purge: bool = False
+
+    def __str__(self) -> str:
+        return f"workload number {self.which} is {'purged' if self.purge else 'deleted'} in Run:ai"
+
+    def do(self, world: World) -> None:
+        there = [workload for workload in world.runai.live() if workload.deleted is None]
+        if not there:
+            return
+        chosen = there[self.which % len(there)]
+        world.say(f"    that is {chosen.id} ({chosen.name} in project {chosen.project.id})")
+        with contextlib.suppress(Refused):
+            world.runai.world.delete(chosen, world.now())
+
+
+@dataclass(frozen=True, slots=True)
+class StopOutside:
+    which: int
+    resume: bool
+
+    def __str__(self) -> str:
+        return f"workload number {self.which} is {'resumed' if self.resume else 'stopped'} in Run:ai"
+
+    def do(self, world: World) -> None:
+        there = [workload for workload in world.runai.live() if workload.deleted is None]
+        if there:
+            chosen, runai = there[self.which % len(there)], world.runai.world
+            with contextlib.suppress(Refused):
+                (runai.resume if self.resume else runai.stop)(chosen, world.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    trouble: Trouble
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"for {self.seconds:.0f} s: {self.trouble}"
+
+    def do(self, world: World) -> None:
+        world.begin(self.trouble, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class HideProject:
+    project: str
+    hidden: bool
+
+    def __str__(self) -> str:
+        return f"the service account {'loses' if self.hidden else 'regains'} project {self.project}"
+
+    def do(self, world: World) -> None:
+        runai = world.runai.world
+        runai.hide_project(runai.projects[self.project], hidden=self.hidden)
+        world.hidden_at = world.now()
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    connected: bool
+
+    def __str__(self) -> str:
+        return f"the clusters are {'connected' if self.connected else 'disconnected'}"
+
+    def do(self, world: World) -> None:
+        world.runai.world.switch({"cluster_connected": self.connected}, world.now())
+
+
+@dataclass(frozen=True, slots=True)
+class CutWatch:
+    cut: bool
+
+    def __str__(self) -> str:
+        return f"the watch is {'cut' if self.cut else 'back'}"
+
+    def do(self, world: World) -> None:
+        (world.kube.cut if self.cut else world.kube.mend)()
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """The operator dies some calls from now."""
+
+    calls: int
+
+    def __str__(self) -> str:
+        return f"the operator is to be killed at its call number {self.calls} from now"
+
+    def do(self, world: World) -> None:
+        if world.process is not None:
+            world.process.dies_in = self.calls
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """An ordinary one, as in a rollout; `down`: seconds until the next process."""
+
+    down: float
+
+    def __str__(self) -> str:
+        return f"the operator is away for {self.down:.0f} s"
+
+    def do(self, world: World) -> None:
+        world.roll_out(self.down)

@@ -1,0 +1,86 @@
+"""What goes wrong on the way to Run:ai or to Kubernetes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runai_operator.domain.errors import (
+    AccessDenied,
+    BridgeError,
+    KubernetesUnavailable,
+    OutcomeUnknown,
+    Scope,
+    StaleObject,
+    Throttled,
+    Unavailable,
+    UnexpectedReply,
+)
+
+
+class Side(StrEnum):
+    RUNAI = "Run:ai"
+    KUBE = "Kubernetes"
+
+
+WRITES = {"create", "update", "delete"}
+CLASSES = {
+    "everything": WRITES | {"get", "rows", "projects", "scheduling_messages"},
+    "lists": {"rows", "projects"},
+    "reads": {"get", "scheduling_messages"},
+    "writes": WRITES,
+    "creates": {"create"},
+    "updates": {"update"},
+    "deletes": {"delete"},
+    "the list of projects": {"projects"},
+}
+
+
+class Kind(StrEnum):
+    UNREACHABLE = "out of reach"
+    BROKEN = "answered 500"
+    LOST = "answers are lost"
+    FORBIDDEN = "forbidden"
+    LOGGED_OUT = "credentials refused"
+    THROTTLED = "throttled"
+    GARBAGE = "garbage"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """All calls of some kind meet the same; a new error each time, as from an adapter."""
+
+    side: Side
+    kind: Kind
+    calls: str = "everything"
+    """One of `CLASSES`; not looked at for Kubernetes."""
+
+    def __str__(self) -> str:
+        return f"{self.side}, {self.calls}: {self.kind}"
+
+    @property
+    def after_effect(self) -> bool:
+        return self.kind is Kind.LOST
+
+    def meets(self, name: str) -> bool:
+        if self.side is Side.KUBE:
+            return self.kind is not Kind.BROKEN or name.startswith("write")
+        return name in CLASSES[self.calls]
+
+    def error(self, name: str) -> BridgeError:
+        if self.side is Side.KUBE:
+            conflict = StaleObject("Somebody wrote in between.")
+            return conflict if self.kind is Kind.BROKEN else KubernetesUnavailable("Kubernetes is out of reach.")
+        match self.kind:
+            case Kind.UNREACHABLE:
+                return Unavailable("Run:ai is out of reach.")
+            case Kind.FORBIDDEN:
+                return AccessDenied("Run:ai forbids it.")
+            case Kind.LOGGED_OUT:
+                return AccessDenied("Run:ai refuses the credentials.", scope=Scope.CONNECTION)
+            case Kind.THROTTLED:
+                return Throttled("Run:ai throttles.", after=5.0)
+            case Kind.GARBAGE:
+                return UnexpectedReply("A login page.") if name not in WRITES else OutcomeUnknown("A login page.")
+            case _:
+                return OutcomeUnknown("HTTP 500.") if name in WRITES else Unavailable("HTTP 500.")
