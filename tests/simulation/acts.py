@@ -219,7 +219,7 @@ class Restore:
         stored = find(world, self.name)
         if stored is not None and not stored.deleting:
             world.kube.lose(stored)
-            status = dict(stored.status) if self.with_status else None
+            status = dict(stored.status) if self.with_status and "ownerUid" in stored.status else None
             world.kube.create(NAMESPACE, self.name, stored.spec, status=status)
 
 
