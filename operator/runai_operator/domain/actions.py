@@ -50,7 +50,7 @@ class ReadCRD:
 
 @dataclass(frozen=True, slots=True)
 class ReserveDeletion:
-    """Ask the rate limiter of deletions for a place."""
+    """Ask the rate limiter of deletions whether it is this object's turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -363,6 +363,12 @@ class State:
         return replace(row, phase_message=known.text or None) if known.pending_since == row.phase_updated_at else row
 
     @property
+    def has_finished(self) -> bool:
+        """Deleting the workload ends nothing that runs."""
+        phase = self.row.phase if self.row is not None else self.stored_status.phase
+        return self.stored_status.completed or phase in (Phase.COMPLETED, Phase.FAILED)
+
+    @property
     def mark(self) -> OwnerMark:
         ref = self.workload.ref
         return OwnerMark(self.install, ref.namespace, ref.name, ref.uid)

@@ -159,6 +159,8 @@ class Reconciler:
             for _ in range(MAX_STEPS):
                 action = decide(s)
                 if isinstance(action, Result):
+                    if upstream is not None and s.deletion_wait is None:
+                        upstream.deletions.forget(s.workload.ref.uid)  # it was not asked, so nothing waits for it
                     return await self._finish(s, replace(action, did=did))
                 s = replace(await self._perform(s, action, upstream), now=self._clock())
                 if isinstance(action, Writing):
@@ -259,7 +261,7 @@ class Reconciler:
             case RecordId():
                 return await self._do_record_id(s)
             case ForgetWorkload():
-                return await self._do_forget(s, action, upstream)
+                return await self._do_forget(s, action)
             case RecordOrphan(orphan):
                 return await self._do_record_orphan(s, orphan)
         if upstream is None:
@@ -277,7 +279,7 @@ class Reconciler:
             case ReadSchedulingMessages(row):
                 return await self._do_read_scheduling_messages(s, row, upstream)
             case ReserveDeletion():
-                return replace(s, deletion_wait=upstream.deletions.wait(s.workload.ref.uid))
+                return replace(s, deletion_wait=upstream.deletions.wait(s.workload.ref.uid, runs=not s.has_finished))
             case Create():
                 return await self._do_create(s, action, upstream)
             case Update():
@@ -394,13 +396,11 @@ class Reconciler:
             log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
         return replace(s, orphan_recorded=recorded)
 
-    async def _do_forget(self, s: State, action: ForgetWorkload, upstream: Upstream | None) -> State:
+    async def _do_forget(self, s: State, action: ForgetWorkload) -> State:
         kept = [
             entry for entry in s.workload.status.get("conditions") or () if entry.get("type") != ConditionType.COMPLETED
         ]
         workload = await self._writer.status(s.workload, {**forget_run(), "conditions": kept})
-        if upstream is not None:
-            upstream.deletions.forget(workload.ref.uid)
         memory = replace(s.memory, pending_status={}, lookup_since=None)
         if action.lost:
             memory = replace(memory, recreations=s.recreations + 1, recreated_at=s.now)
