@@ -21,6 +21,8 @@ The one promise is *exactly one workload in Run:ai for each custom resource*:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runai_operator.domain.actions import (
     Action,
     AddFinalizer,
@@ -47,6 +49,7 @@ from runai_operator.domain.errors import (
     Busy,
     InvalidWorkload,
     NameTaken,
+    SourceUnusable,
     Throttled,
     Unavailable,
 )
@@ -356,23 +359,36 @@ def _maintain(s: State) -> Action:
 
 
 def _follow_spec(s: State) -> Action:
+    if s.must_read and not s.stored_status.completed:
+        # First, since what follows may end the pass without it.
+        if s.remote is None:
+            return ReadRemote(str(s.workload_id))
+        if isinstance(s.remote, BridgeError):
+            return Result(Verdict.RETRYING, s.remote, outstanding=s.edited)
     if s.desired is None and _may_be_outstanding(s):
         return Render()
     match s.desired:
         case None:
             return _check_on(s)
+        case SourceUnusable(version=None) as error if not s.edited:
+            return _beside(_check_on(s), error)
         case InvalidWorkload() as error:
             return Result(Verdict.REJECTED, error, outstanding=True)
         case BridgeError() as error:
-            return Result(Verdict.RETRYING, error, outstanding=True)
+            return Result(Verdict.RETRYING, error, outstanding=s.edited)
         case Desired() as desired:
             return _follow_edit(s, desired)
 
 
 def _may_be_outstanding(s: State) -> bool:
-    recorded = s.stored_status
-    edited = s.workload.meta.generation != recorded.observed_generation
-    return edited or s.must_check_content or not recorded.delivered
+    return s.edited or (s.must_check_content and not s.stored_status.completed)
+
+
+def _beside(action: Action, error: BridgeError) -> Action:
+    """The workload goes on as it was sent, and status says what is amiss beside it."""
+    if isinstance(action, Result) and action.verdict is Verdict.IN_SYNC:
+        return replace(action, error=error)
+    return action
 
 
 def _check_on(s: State) -> Action:

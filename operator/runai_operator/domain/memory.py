@@ -19,7 +19,7 @@ NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a manifest was read, and at which resourceVersion; None when it could not be read."""
+    """Where a manifest was looked for, and at which resourceVersion; None when it was missing or forbidden."""
 
     ref: SourceRef
     version: str | None
@@ -72,6 +72,8 @@ class Memory:
     stale_failure_at: str | None = None
     """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored."""
     source: Source | None = None
+    name_wanted: tuple[str, str] | None = None
+    """Project and name in Run:ai that something else holds."""
     scheduling: SchedulingMessage | None = None
     wrote_at: float = NEVER
     """When status was last written."""

@@ -31,6 +31,8 @@ WAKE_WITHIN = 4.0
 """Objects that were held back together are woken within this time."""
 GIVE_UP_WITHIN = 60.0
 """Deletions that may be given up at the same moment are spread over this time."""
+NAME_SPACING = 20.0
+"""Between two attempts to submit under a name that was taken, and may be free now."""
 WRITE_SPACING = 1.0
 """Between two status writes that only polling asks for: changes in between are written together."""
 

@@ -18,7 +18,7 @@ from runai_operator.domain.actions import (
     Verdict,
 )
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.errors import BridgeError, NameTaken
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
@@ -271,8 +271,16 @@ class State:
 
     @property
     def must_check_content(self) -> bool:
-        """The manifest's source changed, or somebody asked: compare what would be sent."""
-        return self.requests.check_content or self.asked
+        """The manifest's source changed or was not read yet by this process, or somebody asked: compare what would be
+        sent."""
+        source = self.workload.spec.manifest_from
+        return self.requests.check_content or self.asked or (source is not None and self.memory.source is None)
+
+    @property
+    def edited(self) -> bool:
+        """The spec asks for something that may not have reached Run:ai, wherever its manifest comes from."""
+        recorded = self.stored_status
+        return self.workload.meta.generation != recorded.observed_generation or not recorded.delivered
 
     @property
     def absence_proven(self) -> bool:
@@ -304,6 +312,15 @@ class State:
         seen. So a deletion that waited for something else is not given up at the first failure.
         """
         return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=self.trouble_for) <= 0
+
+    def name_wanted(self, end: Result) -> tuple[str, str] | None:
+        """Project and name that the submission waits for, given that this pass ends with `end`."""
+        waits = isinstance(end.error, NameTaken) or (
+            end.error is not None and end.error.condition_reason == Reason.WAITING_FOR_NAME
+        )
+        if not waits or not isinstance(self.desired, Desired):
+            return None
+        return self.desired.submission.project_id, self.desired.submission.name
 
     def retrying_since(self, end: Result) -> float | None:
         """Since when what is outstanding could not be done, given that this pass ends with `end`."""

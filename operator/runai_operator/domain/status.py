@@ -119,7 +119,7 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     _record_delivery(status, s, end)
     status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
-    if s.workload.meta.reconcile_token is not None and end.verdict is not Verdict.RETRYING:  # else nothing was done yet
+    if s.workload.meta.reconcile_token is not None and not end.in_trouble:
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
     if completed:
@@ -292,7 +292,7 @@ def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[st
         return "False", Reason.NOT_DELIVERED, message
     if end.verdict is Verdict.RETRYING and error:
         return "Unknown", error.condition_reason, error.message
-    if end.verdict in (Verdict.REJECTED, Verdict.WAITING) and error:
+    if end.verdict in (Verdict.REJECTED, Verdict.WAITING, Verdict.IN_SYNC) and error:
         return "False", error.condition_reason, error.message
     if sync == "Synced":
         return "True", Reason.SYNCED, Reason.SYNCED.meaning

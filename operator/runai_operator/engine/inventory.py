@@ -49,6 +49,25 @@ class Entry:
         return Sighting(self.summary.workload_id, self.row)
 
     @property
+    def workload_id(self) -> tuple[str, str] | None:
+        """Connection and id of its workload."""
+        summary = self.summary
+        return None if summary.workload_id is None else (summary.connection, summary.workload_id)
+
+    @property
+    def name(self) -> tuple[str, str, str] | None:
+        """Connection, project and name of its workload."""
+        summary = self.summary
+        if summary.workload_id is None or not summary.project_id or not summary.name:
+            return None
+        return summary.connection, summary.project_id, summary.name
+
+    @property
+    def name_wanted(self) -> tuple[str, str, str] | None:
+        """Like `name`, of the one that it cannot be submitted under, since something else has it."""
+        return None if self.memory.name_wanted is None else (self.summary.connection, *self.memory.name_wanted)
+
+    @property
     def flow(self) -> str:
         """The key of fair queueing: the project once it is known, the namespace before."""
         return self.summary.project_id or self.meta.ref.namespace
@@ -60,13 +79,15 @@ class Entry:
 
 
 class Inventory:
-    """All entries, by UID, by workload id, and by project and name (where lists show a workload under another id)."""
+    """All entries, by UID, by workload id, by project and name (where lists show a workload under another id), and by those
+    that they wait for."""
 
     def __init__(self) -> None:
         self._by_uid: dict[str, Entry] = {}
         self._by_ref: dict[tuple[str, str], str] = {}
         self._by_workload_id: dict[tuple[str, str], tuple[str, ...]] = {}
         self._by_name: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._by_name_wanted: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._lists_use_our_ids: set[str] = set()
         """Connections whose lists have shown an id that we know from V2."""
 
@@ -142,6 +163,10 @@ class Inventory:
         namesakes = self._all(self._by_name.get((connection, row.project_id, row.name), ()))
         return [entry for entry in namesakes if is_same_moment(row.created_at, entry.summary.created_at)]
 
+    def waiting_for(self, connection: str, project_id: str, name: str) -> list[Entry]:
+        """The entries that cannot be submitted while something else has this name."""
+        return self._all(self._by_name_wanted.get((connection, project_id, name), ()))
+
     def _all(self, uids: tuple[str, ...]) -> list[Entry]:
         return [self._by_uid[uid] for uid in uids]
 
@@ -182,7 +207,7 @@ class Inventory:
 
     def _put(self, entry: Entry) -> Entry:
         before = self._by_uid.get(entry.uid)
-        if before is None or before.summary is not entry.summary:
+        if before is None or before.summary is not entry.summary or before.name_wanted != entry.name_wanted:
             if before is not None:
                 self._unindex(before)
             self._index(entry)
@@ -190,29 +215,24 @@ class Inventory:
         return entry
 
     def _index(self, entry: Entry) -> None:
-        by_id, by_name = _places(entry)
-        if by_id is not None:
-            self._by_workload_id[by_id] = (*self._by_workload_id.get(by_id, ()), entry.uid)
-        if by_name is not None:
-            self._by_name[by_name] = (*self._by_name.get(by_name, ()), entry.uid)
+        if entry.workload_id is not None:
+            _put_in(self._by_workload_id, entry.workload_id, entry.uid)
+        if entry.name is not None:
+            _put_in(self._by_name, entry.name, entry.uid)
+        if entry.name_wanted is not None:
+            _put_in(self._by_name_wanted, entry.name_wanted, entry.uid)
 
     def _unindex(self, entry: Entry) -> None:
-        by_id, by_name = _places(entry)
-        if by_id is not None:
-            _take_out(self._by_workload_id, by_id, entry.uid)
-        if by_name is not None:
-            _take_out(self._by_name, by_name, entry.uid)
+        if entry.workload_id is not None:
+            _take_out(self._by_workload_id, entry.workload_id, entry.uid)
+        if entry.name is not None:
+            _take_out(self._by_name, entry.name, entry.uid)
+        if entry.name_wanted is not None:
+            _take_out(self._by_name_wanted, entry.name_wanted, entry.uid)
 
 
-def _places(entry: Entry) -> tuple[tuple[str, str] | None, tuple[str, str, str] | None]:
-    """Its keys in the two indexes."""
-    summary = entry.summary
-    if summary.workload_id is None:
-        return None, None
-    by_id = (summary.connection, summary.workload_id)
-    if not summary.project_id or not summary.name:
-        return by_id, None
-    return by_id, (summary.connection, summary.project_id, summary.name)
+def _put_in(index: dict[K, tuple[str, ...]], place: K, uid: str) -> None:
+    index[place] = (*index.get(place, ()), uid)
 
 
 def _take_out(index: dict[K, tuple[str, ...]], place: K, uid: str) -> None:

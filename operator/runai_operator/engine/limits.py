@@ -104,8 +104,8 @@ class ReadScheduler(PacedScheduler):
 MINUTE = 60.0
 _TICK = 0.001
 """Seconds. Rounding may leave a remainder shorter than any tick of the clock."""
-TURN_PATIENCE = 10.0
-"""Seconds in which an object whose turn has come has to use it; then it goes to the end of the queue."""
+PATIENCE = 10.0
+"""Seconds in which an object that was woken has to ask again; then it goes to the end of the queue."""
 
 
 class DeletionLimiter:
@@ -115,8 +115,8 @@ class DeletionLimiter:
     """
 
     def __init__(self, rate: int, clock: Callable[[], float], wake: Callable[[str], None]) -> None:
-        """`rate` of 0 lets nobody through. `wake(uid)` is called when the turn of `uid`, which waits, has come. `clock` in
-        loop seconds."""
+        """`rate` of 0 lets nobody through. `wake(uid)` is called when `uid`, which waits, may be deleted. `clock` in loop
+        seconds."""
         self._rate, self._clock, self._wake = rate, clock, wake
         self._admissions: deque[float] = deque()
         """Those of the last minute."""
@@ -126,7 +126,7 @@ class DeletionLimiter:
         self._changed = asyncio.Event()
 
     def wait(self, uid: str, *, runs: bool = True) -> float:
-        """Seconds until the turn of `uid` comes, at most; 0 from when it may be deleted, until `forget`. The first call
+        """Seconds until `uid` may be deleted, at most; 0 from then on, until `forget`. The first call
         queues it. What no longer `runs` need not wait: its deletion ends nothing."""
         if uid in self._admitted or not (runs or self._rate == 0):
             return 0.0
@@ -135,7 +135,7 @@ class DeletionLimiter:
         now = self._clock()
         free, place = self._free(now), list(self._queue).index(uid)
         if place >= free:
-            return self._until_turn(place - free, now)
+            return self._until_free(place - free, now)
         self._leave_queue(uid)
         self._admissions.append(now)
         self._admitted.add(uid)
@@ -149,11 +149,11 @@ class DeletionLimiter:
             self._changed.set()
 
     def waiting(self) -> int:
-        """How many wait for their turn."""
+        """How many are held back."""
         return len(self._queue)
 
     async def run(self) -> None:
-        """Wakes those whose turn has come, for ever."""
+        """Wakes those that may be deleted, for ever."""
         while True:
             self._changed.clear()
             with suppress(TimeoutError):
@@ -168,14 +168,14 @@ class DeletionLimiter:
             woken = self._woken.setdefault(uid, now)
             if woken == now:
                 self._wake(uid)
-            elif now - woken >= TURN_PATIENCE:
+            elif now - woken >= PATIENCE:
                 self._leave_queue(uid)
                 self._queue[uid] = None
                 return _TICK
         if not self._queue or self._rate == 0:
             return None
         next_free = self._admissions[0] + MINUTE - now if self._admissions else math.inf
-        return max(_TICK, min(next_free, TURN_PATIENCE if free else math.inf))
+        return max(_TICK, min(next_free, PATIENCE if free else math.inf))
 
     def _leave_queue(self, uid: str) -> None:
         del self._queue[uid]
@@ -187,7 +187,7 @@ class DeletionLimiter:
             self._admissions.popleft()
         return self._rate - len(self._admissions)
 
-    def _until_turn(self, ahead: int, now: float) -> float:
+    def _until_free(self, ahead: int, now: float) -> float:
         """Seconds, if `ahead` others are admitted before, each as soon as possible, and those who may go now go now."""
         if self._rate == 0:
             return math.inf

@@ -46,7 +46,7 @@ from runai_operator.domain.errors import (
     TooLarge,
     Vanished,
 )
-from runai_operator.domain.memory import Memory, Requests, SchedulingMessage, Source
+from runai_operator.domain.memory import Memory, Requests, SchedulingMessage
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
@@ -61,7 +61,7 @@ from runai_operator.domain.model import (
     Workload,
 )
 from runai_operator.domain.plan import StatusSummary
-from runai_operator.domain.reasons import ConditionType, Reason
+from runai_operator.domain.reasons import ConditionType
 from runai_operator.domain.requeue import requeue_after
 from runai_operator.domain.state import (
     Candidate,
@@ -215,7 +215,7 @@ class Reconciler:
         self._log_change(s, summary, status)
         memory = self._remembered(s, end, summary, wrote=bool(patch))
         done = replace(end, memory=memory, meta=written.workload.meta, summary=summary)
-        return self._scheduled(replace(done, answered=end.verdict is not Verdict.RETRYING))
+        return self._scheduled(replace(done, answered=not end.in_trouble))
 
     def _remembered(self, s: State, end: Result, summary: StatusSummary, *, wrote: bool) -> Memory:
         waits = end.verdict in (Verdict.RETRYING, Verdict.WAITING, Verdict.DELETING)
@@ -227,6 +227,7 @@ class Reconciler:
             sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
             retrying_since=s.retrying_since(end),
             recreations=s.recreations,
+            name_wanted=s.name_wanted(end),
             wrote_at=self._clock() if wrote else s.memory.wrote_at,
         )
 
@@ -290,11 +291,11 @@ class Reconciler:
 
     async def _do_render(self, s: State, upstream: Upstream) -> State:
         try:
-            rendered = await self._render(s.workload, upstream.projects, large=s.memory.large)
+            rendered = await self._render(s.workload, upstream.projects, large=s.memory.large, anew=s.asked)
         except TooLarge:
             raise
         except BridgeError as error:
-            return replace(s, desired=error, memory=replace(s.memory, source=_missing_source(s, error)))
+            return replace(s, desired=error)
         return replace(s, desired=rendered.desired, memory=replace(s.memory, source=rendered.source))
 
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
@@ -421,13 +422,6 @@ def _project_of(s: State, workload_id: str) -> str | None:
 def _about(ref: Ref) -> dict[str, str]:
     """For the fields of a log line."""
     return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}
-
-
-def _missing_source(s: State, error: BridgeError) -> Source | None:
-    """So that the next check of the sources notices when it is there."""
-    ref = s.workload.spec.manifest_from
-    is_missing = ref is not None and error.condition_reason == Reason.SOURCE_NOT_FOUND
-    return Source(ref, None) if ref is not None and is_missing else s.memory.source
 
 
 def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:
