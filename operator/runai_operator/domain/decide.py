@@ -396,7 +396,8 @@ def _check_on(s: State) -> Action:
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
-        must_read = s.must_read or s.stored_status.reason in LOST_REASONS or s.stored_status.is_unknown
+        recorded = s.stored_status
+        must_read = s.must_read or recorded.reason in LOST_REASONS or recorded.is_unknown or recorded.replacing
         return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return _unless_lost(s) or Result(Verdict.IN_SYNC)
 
@@ -484,7 +485,7 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
             return _lost(s)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
             return _yield(remote)
-        case Remote(being_deleted=True) if s.stored_status.reason == Reason.RECREATING:
+        case Remote(being_deleted=True) if s.stored_status.replacing:
             return _recreating()  # by us: the change that asked for it was undone too late
         case Remote(being_deleted=True):
             return Result(Verdict.IN_SYNC, outstanding=on_the_way)
@@ -503,7 +504,7 @@ def _yield(remote: Remote) -> Result:
 
 def _lost(s: State) -> Action:
     recorded = s.stored_status
-    if recorded.reason == Reason.RECREATING:
+    if recorded.replacing:
         return ForgetWorkload()
     if recorded.failed:
         if not _edit_waits(s):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError, Busy, Held, OutcomeUnknown, Throttled
 from runai_operator.domain.memory import Memory
@@ -79,6 +81,11 @@ def until_stalled(memory: Memory, limits: Limits, *, now: float) -> float | None
         return None
     left = memory.retrying_since + limits.stalled_after - now
     return left if left > 0 else None
+
+
+def until_failure_counts(memory: Memory, *, now: float) -> float | None:
+    """Seconds until a failure that an edit did not fix has to be shown again; None when there is none."""
+    return None if memory.failure_counts_at == math.inf else max(0.0, memory.failure_counts_at - now)
 
 
 def give_up_after(seconds: float, jitter: float) -> float:

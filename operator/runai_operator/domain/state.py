@@ -18,11 +18,12 @@ from runai_operator.domain.actions import (
     Verdict,
 )
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import BridgeError, NameTaken
+from runai_operator.domain.errors import BridgeError, Busy, NameTaken
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
     NOT_SUBMITTED,
+    REPLACING,
     CRDState,
     Gvk,
     Meta,
@@ -101,6 +102,8 @@ class StoredStatus:
     delivered: bool = False
     """Run:ai has accepted the last change."""
     not_submitted: bool = False
+    replacing: bool = False
+    """We are having the workload deleted, to create it anew."""
     handled_token: str | None = None
     reason: str | None = None
     """Reason of Ready."""
@@ -139,6 +142,7 @@ class StoredStatus:
             delivered=bool(status.get("submittedHash"))
             and not (synced and synced.get("reason") == Reason.NOT_DELIVERED),
             not_submitted=status.get("submission") == NOT_SUBMITTED,
+            replacing=status.get("submission") == REPLACING,
             handled_token=status.get("lastHandledReconcileAt"),
             reason=ready.get("reason") if ready else None,
             is_unknown=_is_unknown(synced),
@@ -312,6 +316,13 @@ class State:
         seen. So a deletion that waited for something else is not given up at the first failure.
         """
         return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=self.trouble_for) <= 0
+
+    def is_replacing(self, end: Result) -> bool:
+        """We are having the workload deleted to create it anew, given that this pass ends with `end`; whatever the spec
+        asks for until that is done."""
+        is_alive = isinstance(self.remote, Remote) and not (self.remote.gone or self.remote.being_deleted)
+        is_begun = isinstance(end.error, Busy) and end.error.condition_reason == Reason.RECREATING
+        return is_begun or (self.stored_status.replacing and not is_alive)
 
     def name_wanted(self, end: Result) -> tuple[str, str] | None:
         """Project and name that the submission waits for, given that this pass ends with `end`."""

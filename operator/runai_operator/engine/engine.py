@@ -24,6 +24,7 @@ from runai_operator.domain.requeue import (
     next_sync_read,
     probe_interval,
     regularly,
+    until_failure_counts,
     until_stalled,
 )
 from runai_operator.domain.state import Limits
@@ -309,6 +310,7 @@ class Engine:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
+            delay = until_failure_counts(entry.memory, now=self._clock())
         if delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
 

@@ -43,8 +43,7 @@ class Entry:
 
     @property
     def sighting(self) -> Sighting | None:
-        """The row, unless it shows a failure from before the last edit."""
-        if self.row is None or self.summary.workload_id is None or self.memory.is_stale(self.row):
+        if self.row is None or self.summary.workload_id is None:
             return None
         return Sighting(self.summary.workload_id, self.row)
 
@@ -140,12 +139,13 @@ class Inventory:
         """Stores the row; returns the entries for which it shows a change."""
         news = []
         for entry in self.of_row(connection, row):
-            if entry.summary.phase == Phase.COMPLETED or entry.memory.is_stale(row):
+            if entry.summary.phase == Phase.COMPLETED:
                 continue
-            before = entry.row
+            # A failure that an edit may have fixed is as if it had not been seen.
+            before = None if entry.row is None or entry.memory.is_stale(entry.row) else entry.row
             is_news = not entry.summary.agrees_with(row) if before is None else watched(before) != watched(row)
             kept = self._put(replace(entry, row=row))
-            if is_news:
+            if is_news and not entry.memory.is_stale(row):
                 news.append(kept)
         return news
 
@@ -194,9 +194,7 @@ class Inventory:
         meta = (
             result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta
         )
-        is_the_same = summary.workload_id == entry.summary.workload_id
-        is_shown = entry.row is not None and is_the_same and not result.memory.is_stale(entry.row)
-        row = entry.row if is_shown else None
+        row = entry.row if summary.workload_id == entry.summary.workload_id else None
         return self._put(replace(entry, meta=meta, summary=summary, memory=result.memory, requests=requests, row=row))
 
     def counts(self) -> Counter[tuple[str, str]]:

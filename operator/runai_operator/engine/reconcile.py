@@ -128,6 +128,7 @@ class Reconciler:
 
     def _begin(self, workload: Workload, memory: Memory, requests: Requests, seen: Sighting | None) -> State:
         now = self._clock()
+        memory = memory.at(now)
         if workload.meta.deleting and memory.deletion_seen_at is None:
             memory = replace(memory, deletion_seen_at=now)
         memory = replace(memory, pending_status=_still_pending(workload, memory))
@@ -135,6 +136,8 @@ class Reconciler:
         status = overlay(stored, memory.pending_status)
         # The id may have changed since, and the row be that of the workload before.
         row = seen.row if seen is not None and seen.workload_id == status.get("workloadId") else None
+        if row is not None and memory.is_stale(row):
+            row = None
         return State(
             workload=replace(workload, status=status),
             install=self._install,
@@ -220,8 +223,9 @@ class Reconciler:
     def _remembered(self, s: State, end: Result, summary: StatusSummary, *, wrote: bool) -> Memory:
         waits = end.verdict in (Verdict.RETRYING, Verdict.WAITING, Verdict.DELETING)
         goes_on = summary.in_flight and summary.sync == s.workload.status.get("syncStatus")
+        memory = s.memory if summary.in_flight else s.memory.synced(now=s.now, grace=self._limits.grace)
         return replace(
-            s.memory,
+            memory,
             pending_status={},
             failures=s.memory.failures + 1 if waits else 0,
             sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
@@ -377,6 +381,7 @@ class Reconciler:
                     ),
                 )
             return replace(s, remote=Missing())
+        s = replace(s, memory=s.memory.edited())
         if s.stored_status.failed:
             s = _without_failure(s)
         return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})
@@ -401,7 +406,7 @@ class Reconciler:
         kept = [
             entry for entry in s.workload.status.get("conditions") or () if entry.get("type") != ConditionType.COMPLETED
         ]
-        workload = await self._writer.status(s.workload, {**forget_run(), "conditions": kept})
+        workload = await self._writer.status(s.workload, {**forget_run(), "submission": None, "conditions": kept})
         memory = replace(s.memory, pending_status={}, lookup_since=None)
         if action.lost:
             memory = replace(memory, recreations=s.recreations + 1, recreated_at=s.now)

@@ -36,7 +36,7 @@ def deleted(bench):
 
 
 async def test_a_deletion_after_an_accident_that_was_called_off_does_not_wait_for_it(bench):
-    """Each of the 200 used to keep its turn, so that the next one came twenty minutes later."""
+    """Each of the 200 used to stay booked, so that the next one came twenty minutes later."""
     made = await settled(bench, 201)
     for stored in made[:200]:
         bench.delete(stored)
@@ -52,7 +52,7 @@ async def test_a_deletion_after_an_accident_that_was_called_off_does_not_wait_fo
     assert deleted(bench) <= 31
 
 
-async def test_a_recreation_that_was_undone_gives_up_its_turn(bench):
+async def test_a_recreation_that_was_undone_leaves_the_queue(bench):
     made = await settled(bench, 40, recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
     before = [stored.status["workloadId"] for stored in made]
     for stored in made:
