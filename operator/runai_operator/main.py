@@ -215,11 +215,16 @@ class Operator:
     def _ready(self) -> list[Check]:
         return [
             Check("first-list", self._engine is not None, "" if self._engine else "RunaiWorkloads were not listed yet"),
-            Check("watch", self._watch.established, "" if self._watch.established else "no watch on RunaiWorkloads"),
+            Check("watch", self._watch.established, self._watch_detail()),
         ]
 
+    def _watch_detail(self) -> str:
+        if self._watch.forbidden:
+            return f"forbidden in {', '.join(self._watch.forbidden)}"
+        return "" if self._watch.established else "no watch on RunaiWorkloads"
+
     def _measure(self) -> None:
-        self._metrics.watch(self._watch.established)
+        self._metrics.watch(self._watch.established, len(self._watch.forbidden))
         if self._engine is not None:
             self._engine.report()
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from fakes.chance import Chance, call
-from runai_operator.domain.errors import InvalidWorkload, KubernetesUnavailable, SourceUnusable, StaleObject, Vanished
+from runai_operator.domain.errors import (
+    AccessDenied,
+    InvalidWorkload,
+    KubernetesUnavailable,
+    SourceUnusable,
+    StaleObject,
+    Vanished,
+)
 from runai_operator.domain.model import (
     FINALIZER,
     NOT_SUBMITTED,
@@ -88,6 +95,10 @@ class FakeKube:
         self.missing_keys: set[str] = set()
         self.looks: Counter[str] = Counter()
         """Metadata reads of sources, by name."""
+        self.scopes: Sequence[str | None] = (None,)
+        """The watched namespaces."""
+        self.forbidden_namespaces: set[str | None] = set()
+        """Where a RoleBinding is missing, or the namespace."""
         self.released: list[Stored] = []
         """Objects whose finalizer was removed while they were deleting."""
         self._versions = itertools.count(1)
@@ -173,6 +184,7 @@ class FakeKubeAccess:
         del large
 
         def effect() -> Workload | None:
+            self._refuse_forbidden(ref.namespace)
             self._kube.reads += 1
             stored = self._kube.of(ref)
             return stored.as_read() if stored else None
@@ -204,6 +216,7 @@ class FakeKubeAccess:
         return await call(self._chance, effect, to_runai=False, name="write_status")
 
     def _guarded(self, ref: Ref, version: str) -> Stored:
+        self._refuse_forbidden(ref.namespace)
         stored = self._kube.of(ref)
         if stored is None:
             raise Vanished("gone")
@@ -218,9 +231,19 @@ class FakeKubeAccess:
             stored.version = next(self._kube._versions)
         return str(stored.version)
 
-    async def list_all(self) -> AsyncIterator[TableRow]:
+    @property
+    def scopes(self) -> Sequence[str | None]:
+        return self._kube.scopes
+
+    async def list_all(self, scope: str | None) -> AsyncIterator[TableRow]:
+        self._refuse_forbidden(scope)
         for stored in list(self._kube.objects.values()):
-            yield TableRow(stored.meta(), cells_of(stored))
+            if scope in (None, stored.ref.namespace):
+                yield TableRow(stored.meta(), cells_of(stored))
+
+    def _refuse_forbidden(self, namespace: str | None) -> None:
+        if namespace in self._kube.forbidden_namespaces:
+            raise AccessDenied(f"RunaiWorkloads in {namespace} are forbidden.")
 
     async def read_crd(self) -> CRDState | None:
         return await call(self._chance, lambda: self._kube.crd, to_runai=False, name="read_crd")

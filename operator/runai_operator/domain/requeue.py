@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from runai_operator.domain.actions import Result, Verdict
-from runai_operator.domain.errors import BridgeError, Busy, Held, OutcomeUnknown, Throttled
+from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, OutcomeUnknown, Throttled
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Limits
@@ -107,7 +107,9 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
         case Verdict.TOO_LARGE:
             return CONFLICT_PAUSE * jitter
         case Verdict.FAILED:
-            return backoff(failures, jitter, ceiling=SOON_CEILING)
+            # A right that is missing comes back with a person, if at all: a whole namespace may lack it.
+            is_denied = isinstance(end.error, AccessDenied)
+            return backoff(failures, jitter, ceiling=BACKOFF_CEILING if is_denied else SOON_CEILING)
         case Verdict.BUG:
             return backoff(failures, jitter)
     return None

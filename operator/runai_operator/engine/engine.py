@@ -98,6 +98,8 @@ class Engine:
             now=now,
             random=random,
         )
+        self._unlisted: dict[str | None, str] = {}
+        """Scopes whose last list failed, and why, which is logged once."""
         self._unreadable_sources: set[tuple[str, str, str]] = set()
         """Namespace, kind and name of those whose last read failed, which is logged once."""
         self._beat = self._clock()
@@ -166,9 +168,8 @@ class Engine:
             self._name_freed(entry.name)
 
     async def load(self) -> None:
-        """Rebuilds the inventory from one list, before the watch starts."""
-        async for row in self._kube.list_all():
-            self._load(row)
+        """Rebuilds the inventory from lists, before the watch starts. Raises when no scope can be listed."""
+        await self.resync()
         log.info("loaded %d workloads", len(self.inventory))
 
     def _load(self, row: TableRow) -> str:
@@ -203,11 +204,29 @@ class Engine:
         return self._queue.knows(uid) or self.upstreams.is_parked(uid)
 
     async def resync(self) -> None:
-        """The safety net for the watch and for every timer: finds what was missed, and forgets what is gone."""
-        known = {entry.uid for entry in self.inventory}
-        listed = {self._load(row) async for row in self._kube.list_all()}
+        """The safety net for the watch and for every timer: finds what was missed, and forgets what is gone.
+
+        Each scope is listed for itself, since one may be forbidden, or gone. Raises when none can be listed.
+        """
+        errors = [await self._resync_scope(scope) for scope in self._kube.scopes]
+        if all(errors) and errors[0] is not None:
+            raise errors[0]
+
+    async def _resync_scope(self, scope: str | None) -> BridgeError | None:
+        """The error if it cannot be listed; what is known of its objects then stays as it is."""
+        known = {entry.uid for entry in self.inventory if scope in (None, entry.ref.namespace)}
+        try:
+            listed = {self._load(row) async for row in self._kube.list_all(scope)}
+        except BridgeError as error:
+            if self._unlisted.get(scope) != error.message and len(self._kube.scopes) > 1:
+                log.warning("%s", error.message)
+            self._unlisted[scope] = error.message
+            return error
+        if self._unlisted.pop(scope, None) is not None:
+            log.info("RunaiWorkloads in %s can be listed again", scope or "the whole cluster")
         for uid in known - listed:
             self._forget(uid)
+        return None
 
     # --- what the connections bring (`Listener`)
 
@@ -297,7 +316,10 @@ class Engine:
         if result.verdict is Verdict.BUG:
             self._observer.bug()
         if result.verdict is Verdict.FAILED and result.error is not None:
-            log.warning("could not reconcile: %s", result.error.message, extra=entry.about)
+            level = (
+                logging.WARNING if result.memory.failures.bit_count() == 1 else logging.DEBUG
+            )  # the 1st, 2nd, 4th ...
+            log.log(level, "could not reconcile: %s", result.error.message, extra=entry.about)
         if (entry_after := self.inventory.finish(entry.uid, result, taken)) is not None:
             self._schedule(entry_after, result, work.lane)
 

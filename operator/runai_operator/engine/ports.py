@@ -5,7 +5,7 @@ All methods raise only classes of `domain.errors`. Reads are idempotent and neve
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from runai_operator.domain.model import (
@@ -73,8 +73,11 @@ class Kube(Protocol):
 
         Raises as `write_finalizers` does."""
 
-    def list_all(self) -> AsyncIterator[TableRow]:
-        """Every RunaiWorkload in scope, in pages, without building bodies."""
+    scopes: Sequence[str | None]
+    """The watched namespaces; None alone is the whole cluster."""
+
+    def list_all(self, scope: str | None) -> AsyncIterator[TableRow]:
+        """Every RunaiWorkload in the scope, in pages, without building bodies."""
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
         """The text of a `manifestFrom`. Raises `SourceUnusable` when it, its key or the right to it is missing."""

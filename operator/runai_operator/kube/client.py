@@ -92,7 +92,7 @@ class KubeClient:
         of objects per list call."""
         self._session = session
         self._records_namespace = records_namespace
-        self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self.scopes: Sequence[str | None] = tuple(namespaces) or (None,)
         self._page = page
 
     async def read(self, ref: Ref, *, large: bool) -> Workload | None:
@@ -131,15 +131,14 @@ class KubeClient:
         body = {"metadata": {"resourceVersion": resource_version}, "status": patch}
         return await self._patch(call, ref, f"{workload_path(ref)}/status", body)
 
-    async def list_all(self) -> AsyncIterator[TableRow]:
-        """Every RunaiWorkload in scope, in pages of `Table` rows, without bodies.
+    async def list_all(self, scope: str | None) -> AsyncIterator[TableRow]:
+        """Every RunaiWorkload in the scope, in pages of `Table` rows, without bodies.
 
         A list whose continue token has expired starts over: objects may then come twice.
         """
-        for namespace in self._scopes:
-            async for page in self._pages(namespace):
-                for listed in page:
-                    yield listed
+        async for page in self._pages(scope):
+            for listed in page:
+                yield listed
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
         """The text of a `manifestFrom`. Raises `SourceUnusable` when it, its key or the right to it is missing."""
@@ -171,7 +170,7 @@ class KubeClient:
         """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read.
 
         An installation for single namespaces usually may not: it asks first, since audit logs count denied calls."""
-        if self._scopes != (None,) and not await self._may_read_crd():
+        if self.scopes != (None,) and not await self._may_read_crd():
             return None
         call = Call("get", "customresourcedefinitions", name=CRD_NAME)
         try:

@@ -41,6 +41,8 @@ class WatchState:
 
     def __init__(self, namespaces: Sequence[str] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
         self._open = dict.fromkeys(map(collection_path, namespaces or (None,)), False)
+        self._names = dict(zip(self._open, namespaces or ("the whole cluster",), strict=True))
+        self._refused: set[str] = set()
         self._clock = clock
         self._last_sign = clock()
         self.listed = 0
@@ -49,8 +51,14 @@ class WatchState:
 
     @property
     def established(self) -> bool:
-        """Every collection was listed, and its watch is open or being reopened after it ended."""
-        return all(self._open.values())
+        """Every collection that we may watch was listed, and its watch is open or being reopened after it ended."""
+        allowed = [is_open for collection, is_open in self._open.items() if collection not in self._refused]
+        return bool(allowed) and all(allowed)
+
+    @property
+    def forbidden(self) -> list[str]:
+        """The names of the collections that we may not watch: namespaces that are gone, or where a right is missing."""
+        return [self._names[collection] for collection in self._open if collection in self._refused]
 
     def silent_seconds(self) -> float:
         """Since the last sign of life: a request, an answer, an event or a bookmark (one a minute at least)."""
@@ -66,6 +74,18 @@ class WatchState:
     def opened(self, collection: str, *, listed: bool) -> None:
         self._open[collection] = True
         self.listed += listed
+        if collection in self._refused:
+            self._refused.discard(collection)
+            log.info("may watch RunaiWorkloads in %s again", self._names[collection])
+
+    def refused(self, collection: str) -> None:
+        """HTTP 403. The others go on, and this one is tried again."""
+        self.lost(collection)
+        if collection not in self._refused:
+            self._refused.add(collection)
+            log.warning(
+                "may not watch RunaiWorkloads in %s: is the namespace gone, or a RoleBinding?", self._names[collection]
+            )
 
     def lost(self, collection: str) -> None:
         self._open[collection] = False
@@ -123,8 +143,11 @@ class WatchGuard:
         if response.status == 200:
             self._listed.add(collection)  # kopf only watches once it has read the list to its end
         else:
-            self._state.lost(collection)
+            self._failed(collection, response)
         return response
+
+    def _failed(self, collection: str, response: aiohttp.ClientResponse) -> None:
+        (self._state.refused if response.status == 403 else self._state.lost)(collection)
 
     async def _watch(
         self, collection: str, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -144,7 +167,7 @@ class WatchGuard:
             # Only this attribute lets us read along; kopf uses its `iter_chunked`, aiohttp the rest, passed on.
             response.content = WatchedStream(response.content, self._state.sign)  # type: ignore[assignment]
         else:
-            self._state.lost(collection)
+            self._failed(collection, response)
         return response
 
     async def _end(self, collection: str, response: aiohttp.ClientResponse, reason: str) -> None:

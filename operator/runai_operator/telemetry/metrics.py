@@ -125,7 +125,13 @@ class Metrics:
     def _declare_world(self) -> None:
         """Metrics of the RunaiWorkloads, and of the watch on them."""
         self._workloads = self._gauge("workloads", "RunaiWorkloads by phase and Ready condition.", "phase", "ready")
-        self._watch = self._gauge("watch_established", "1 while the Kubernetes watch is established, else 0.")
+        self._watch = self._gauge(
+            "watch_established", "1 while the Kubernetes watch is established wherever it is allowed, else 0."
+        )
+        self._watch_forbidden = self._gauge(
+            "watch_forbidden",
+            "Watched namespaces (or 1 for the whole cluster) where the operator may not watch RunaiWorkloads.",
+        )
         self._deletions = self._gauge("deletions_waiting", "RunaiWorkloads that are being deleted.")
         self._deletion_age = self._gauge(
             "deletion_oldest_seconds", "Time since the oldest deletion that still waits was requested, else 0."
@@ -230,9 +236,10 @@ class Metrics:
             for sample in family.samples
         ]
 
-    def watch(self, established: bool) -> None:
-        """The watch on our resource is established, or not."""
+    def watch(self, established: bool, forbidden: int = 0) -> None:
+        """The watch on our resource is established, or not, wherever it is not forbidden; and in how many places it is."""
         self._watch.set(established)
+        self._watch_forbidden.set(forbidden)
 
     def deletions(self, waiting: int, oldest_seconds: float) -> None:
         """How many deletions have not ended, and how long the oldest has waited (0 without any)."""

@@ -153,6 +153,42 @@ async def test_it_outlasts_any_row_of_refusals(fake, shell, what, status):
     assert len([r for r in fake.lists() if "watch" not in r.query]) == (16 if what == "list" else 1)
 
 
+@pytest.mark.usefixtures("shell")
+async def test_a_namespace_that_may_not_be_watched_keeps_no_other_from_being_ready(
+    fake, session, client, shell, caplog
+):
+    """It, or its RoleBinding, is gone. It is tried again, and logged once."""
+    caplog.set_level(logging.INFO)
+    refused = True
+    fake.fault = lambda r: refusal(403) if refused and "/namespaces/gone/" in r.path else None
+    fake.add("a")
+    async with Shell(session, client, ("stays", "gone")) as watching:
+        await watching.established()
+        await until(lambda: len([r for r in fake.requests if "/namespaces/gone/" in r.path]) > 5)
+        assert watching.state.forbidden == ["gone"]
+        assert watching.seen == [(None, "a")]
+
+        refused = False
+        await until(lambda: len(watching.seen) == 2)
+        await until(lambda: not watching.state.forbidden)
+        await watching.established()
+
+    said = [record.getMessage() for record in caplog.records if "gone" in record.getMessage()]
+    assert said == [
+        "watching RunaiWorkloads in stays, gone",
+        "may not watch RunaiWorkloads in gone: is the namespace gone, or a RoleBinding?",
+        "may watch RunaiWorkloads in gone again",
+    ]
+
+
+@pytest.mark.usefixtures("shell")
+async def test_where_nothing_may_be_watched_it_is_not_ready(fake, session, client):
+    fake.fault = lambda r: refusal(403) if "/namespaces/" in r.path else None
+    async with Shell(session, client, ("a", "b")) as watching:
+        await until(lambda: sorted(watching.state.forbidden) == ["a", "b"])
+        assert not watching.state.established
+
+
 async def test_a_lost_connection_is_opened_again_and_shows_meanwhile(fake, shell):
     def hang_up(request):
         request.transport.abort()
