@@ -60,7 +60,13 @@ class FakeRunaiAccess:
     async def create(self, submission: Submission) -> Remote:
         def effect() -> Remote:
             self._runai.allow("POST", submission)
-            metadata = {"name": submission.name, "projectId": submission.project_id, "priority": submission.priority}
+            metadata = {
+                "name": submission.name,
+                "projectId": submission.project_id,
+                "priority": submission.priority,
+                "category": submission.category,
+                "preemptibility": submission.preemptibility,
+            }
             try:
                 made = self._runai.world.create(metadata, submission.manifest, self._runai.now())
             except Refused as refused:

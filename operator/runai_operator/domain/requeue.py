@@ -85,7 +85,8 @@ def until_stalled(memory: Memory, limits: Limits, *, now: float) -> float | None
 
 def until_failure_counts(memory: Memory, *, now: float) -> float | None:
     """Seconds until a failure that an edit did not fix has to be shown again; None when there is none."""
-    return None if memory.failure_counts_at == math.inf else max(0.0, memory.failure_counts_at - now)
+    # At least a second: the rest may be shorter than any tick of the clock.
+    return None if memory.failure_counts_at == math.inf else max(1.0, memory.failure_counts_at - now)
 
 
 def give_up_after(seconds: float, jitter: float) -> float:
