@@ -146,8 +146,8 @@ ANSWERS = [
     (Operation.CREATE, answer(422), InvalidWorkload, "Run:ai refused the workload: the reason."),
     (Operation.CREATE, answer(400, details="spec.x"), InvalidWorkload, "refused the workload: the reason (spec.x)."),
     (Operation.CREATE, answer(400, "line one\n\tline two."), InvalidWorkload, "workload: line one line two."),
-    (Operation.CREATE, answer(400, ""), InvalidWorkload, "Run:ai refused the workload."),
-    (Operation.CREATE, html(400), UnexpectedReply, "HTTP 400"),
+    (Operation.CREATE, answer(400, ""), InvalidWorkload, "Run:ai refused the workload without a reason"),
+    (Operation.CREATE, html(400), InvalidWorkload, "without a reason that can be shown (HTTP 400 with text/html)."),
     (Operation.CREATE, answer(409), NameTaken, "already exists in the project: the reason."),
     (Operation.CREATE, html(409), NameTaken, "already exists in the project."),
     (
