@@ -129,6 +129,7 @@ def _runai_client(access: RunaiAccess, metrics: Metrics) -> RunaiClient:
         credentials=Credentials(access.client_id, secret=access.client_secret, secret_file=access.client_secret_file),
         ca_file=access.ca_file,
         allow_http=access.base_url.startswith("http://"),
+        proxy=access.proxy,
         on_call=metrics.runai_call(DEFAULT_CONNECTION),
     )
 

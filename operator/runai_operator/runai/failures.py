@@ -256,11 +256,9 @@ def _cause(error: Exception) -> str:
     if not isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return "waited too long" if isinstance(error, httpx.TimeoutException) else "the address is not usable"
     text = clip(" ".join(str(error).split()), _DETAIL_LIMIT).rstrip(".") or "no connection"
-    return (
-        f"{text}. Set RUNAI_CA_FILE to the certificate authority of the control plane"
-        if "CERTIFICATE_VERIFY_FAILED" in text
-        else text
-    )
+    unknown_issuer = "CERTIFICATE_VERIFY_FAILED" in text and any(word in text for word in ("issuer", "self-signed"))
+    advice = ". RUNAI_CA_FILE must hold the certificate authority that issued the control plane's certificate"
+    return text + advice if unknown_issuer else text
 
 
 def _retry_after(answer: Answer) -> float | None:
