@@ -99,6 +99,28 @@ def test_hostile_objects_cost_their_owners_only(
     control_plane.kubectl("delete", "rwl", "--namespace", namespace, *HOSTILE, "--timeout=60s")
 
 
+def test_objects_full_of_annotations_keep_nobody_from_starting(
+    control_plane: ControlPlane, start_operator: Callable[..., Operator], workloads: Workloads
+):
+    """Annotations may fill 256 KiB; as JSON, `<` takes six bytes. One page of these would be 86 MB."""
+    full = {"kubectl.kubernetes.io/last-applied-configuration": "<" * 240_000}
+    names = [f"full-{n}" for n in range(60)]
+    for name in names:
+        item = workload(name, workloads.namespace, manifest=manifest_of("Deployment"))
+        item["metadata"]["annotations"] = full
+        control_plane.client.create(item)
+    workloads.apply("good", manifest=manifest_of("Deployment"))
+    operator = start_operator()
+    for name in ("good", *names[::20]):
+        workloads.wait(name, lambda item: item["status"].get("workloadId"), what="no id")
+
+    assert operator.alive
+    assert operator.metric("runai_operator_skipped_workloads") == 0
+    assert in_mebibytes(operator.peak_bytes()) < 200
+    for name in names:
+        control_plane.client.delete(f"{workloads.collection}/{name}")
+
+
 @pytest.mark.parametrize("answer", ["garbage", "huge", "deep"])
 def test_hostile_answers_stop_nobody_and_make_nothing_twice(
     usual_peak: int, start_operator, runai: Simulator, workloads: Workloads, feed: Feed, answer: str
