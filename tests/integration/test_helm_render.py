@@ -335,6 +335,11 @@ def test_an_annotation_of_the_user_replaces_ours():
     assert template["metadata"]["annotations"] == OURS_BY_THE_USER["podAnnotations"]
 
 
+def test_without_its_tests_the_chart_holds_no_pod_for_kubectl_to_start():
+    assert "Pod" in {item["kind"] for item in Helm().objects()}
+    assert "Pod" not in {item["kind"] for item in Helm().objects({**MINIMAL, "tests": {"enabled": False}})}
+
+
 @each_ci
 def test_the_notes_describe_what_is_installed_and_nothing_else(values):
     objects = Helm().objects(values)
