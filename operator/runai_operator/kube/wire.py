@@ -107,6 +107,8 @@ class Answer:
     body: bytes = field(default=b"", repr=False)
     retry_after: str | None = None
     """The header, as it came."""
+    complete: bool = True
+    """False if the body was longer than wanted: then it is only the start."""
 
 
 def collection_path(namespace: str | None) -> str:
@@ -127,16 +129,26 @@ def _safe(segment: str) -> str:
     return quote(segment, safe="")
 
 
-def decode_metadata(data: bytes) -> Any:
+def decode_metadata(data: bytes, *, lean: bool = False) -> Any:
     """Objects without their bodies, lists and tables of them; raises `Unreadable`.
 
     Whoever may create an object may nest its `managedFields` at will (the API server keeps thousands of levels), and
-    they travel with the metadata. We do not need them.
+    they travel with the metadata. We do not need them. With `lean`, they and the annotations of others (client-side
+    apply puts the whole object into one) are dropped while parsing, before they take memory.
     """
+    hook = _lean if lean else None
     try:
-        return decode_json(data, max_depth=METADATA_DEPTH)
+        return decode_json(data, max_depth=METADATA_DEPTH, object_hook=hook)
     except TooDeep:
-        return decode_json(cut(data, *_MANAGED_FIELDS), max_depth=METADATA_DEPTH)
+        return decode_json(cut(data, *_MANAGED_FIELDS), max_depth=METADATA_DEPTH, object_hook=hook)
+
+
+def _lean(part: dict[str, Any]) -> dict[str, Any]:
+    if "uid" in part and "resourceVersion" in part:
+        part.pop("managedFields", None)
+        if isinstance(annotations := part.get("annotations"), dict):
+            part["annotations"] = {key: value for key, value in annotations.items() if key.startswith(f"{GROUP}/")}
+    return part
 
 
 def decode_workload(data: bytes) -> Workload:

@@ -132,6 +132,10 @@ class Metrics:
             "watch_forbidden",
             "Watched namespaces (or 1 for the whole cluster) where the operator may not watch RunaiWorkloads.",
         )
+        self._skipped = self._gauge(
+            "skipped_workloads",
+            "RunaiWorkloads that the last list left out, since each alone is too large to be listed.",
+        )
         self._deletions = self._gauge("deletions_waiting", "RunaiWorkloads that are being deleted.")
         self._deletion_age = self._gauge(
             "deletion_oldest_seconds", "Time since the oldest deletion that still waits was requested, else 0."
@@ -240,6 +244,10 @@ class Metrics:
         """The watch on our resource is established, or not, wherever it is not forbidden; and in how many places it is."""
         self._watch.set(established)
         self._watch_forbidden.set(forbidden)
+
+    def skipped(self, count: int) -> None:
+        """How many objects the last list left out."""
+        self._skipped.set(count)
 
     def deletions(self, waiting: int, oldest_seconds: float) -> None:
         """How many deletions have not ended, and how long the oldest has waited (0 without any)."""
