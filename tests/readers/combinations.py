@@ -25,6 +25,7 @@ from runai_operator.domain.errors import (
     KubernetesUnavailable,
     NameTaken,
     OutcomeUnknown,
+    SourceUnusable,
     Throttled,
     Unavailable,
     UnexpectedReply,
@@ -224,6 +225,7 @@ def _over(phase: str | None, sync: str | None, desired: str | None) -> Iterator[
         Result(Verdict.WAITING, WAITING[1], outstanding=True),
         Result(Verdict.DELETING, WAITING[0]),
         Result(Verdict.DELETING),
+        Result(Verdict.IN_SYNC, SourceUnusable("It is not there.", reason=Reason.SOURCE_NOT_FOUND)),
     ]
     if sync is None:
         ends.append(Result(Verdict.DELIVERED))  # what answers a POST or PUT shows no sync

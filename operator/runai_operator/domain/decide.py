@@ -370,7 +370,7 @@ def _follow_spec(s: State) -> Action:
     match s.desired:
         case None:
             return _check_on(s)
-        case SourceUnusable(version=None) as error if not s.edited:
+        case SourceUnusable() as error if not s.edited:
             return _beside(_check_on(s), error)
         case InvalidWorkload() as error:
             return Result(Verdict.REJECTED, error, outstanding=True)

@@ -18,7 +18,7 @@ PHASE_REASONS = frozenset({reason for reason in Reason if reason.group is Group.
 """Reasons of Ready that mirror Run:ai: the lists show the next change."""
 SYNC_REASONS = frozenset({Reason.SYNCED, Reason.SYNCING, Reason.SYNC_FAILED, Reason.SYNC_NOT_REPORTED})
 """Reasons of Synced that mirror Run:ai. Any other says that something is owed, or unknown."""
-SOURCE_REASONS = frozenset({Reason.SOURCE_NOT_FOUND, Reason.SOURCE_FORBIDDEN})
+SOURCE_REASONS = frozenset({Reason.SOURCE_NOT_FOUND, Reason.SOURCE_FORBIDDEN, Reason.SOURCE_INVALID})
 """Reasons of Synced beside a workload that goes on without its source, at which every process looks by itself."""
 RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 """Reasons of a retry."""

@@ -274,7 +274,7 @@ class Reason(StrEnum):
         "SourceNotFound",
         Group.REJECTED,
         "The ConfigMap or Secret of `manifestFrom`, or its key, is not there.",
-        "Create it, or correct `spec.manifestFrom`.",
+        "Create it, or correct `spec.manifestFrom`. What was submitted goes on, with this reason in `Synced` alone.",
     )
     SOURCE_FORBIDDEN = (
         "SourceForbidden",

@@ -48,7 +48,7 @@ class OwingBench(Bench):
         self.paused = self.apply("paused")
         self.deleted = [self.apply(f"deleted{number}") for number in range(4)]
 
-    async def settle(self):
+    async def begin(self):
         self.apply_all()
         await asyncio.sleep(90)
         assert self.ready() == len(self.kube.objects)
@@ -119,7 +119,7 @@ async def bench():
 @pytest.mark.parametrize("seed", range(20))
 async def test_whatever_is_owed_is_delivered_after_restarts_at_any_moment(bench, seed):
     random = Random(seed)
-    await bench.settle()
+    await bench.begin()
     if unseen := random.random() < 0.4:
         await bench.stop()
     else:

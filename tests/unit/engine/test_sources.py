@@ -140,16 +140,20 @@ async def test_a_source_that_cannot_be_read_takes_nothing_from_what_runs(bench, 
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-@pytest.mark.parametrize("lost", ["pruned", "forbidden"])
+@pytest.mark.parametrize("lost", ["pruned", "forbidden", "without its key"])
 async def test_what_runs_stays_ready_when_its_source_is_lost(bench, lost, restarted):
     stored = await running(bench)
     before = dict(bench.kube.sources)
-    if lost == "pruned":
-        bench.kube.sources.clear()
-    else:
-        bench.kube.forbidden_sources.add("code")
+    match lost:
+        case "pruned":
+            bench.kube.sources.clear()
+        case "forbidden":
+            bench.kube.forbidden_sources.add("code")
+        case "without its key":
+            bench.kube.missing_keys.add("x.yaml")
+            bench.kube.sources["code"] = held(1, 2)
     await asyncio.sleep(SOON)
-    reason = {"pruned": "SourceNotFound", "forbidden": "SourceForbidden"}[lost]
+    reason = "SourceForbidden" if lost == "forbidden" else "SourceNotFound"
     assert reasons(stored) == ("Running", reason, False)
     assert condition(stored.status, "Synced")["status"] == "False"
 
@@ -162,6 +166,7 @@ async def test_what_runs_stays_ready_when_its_source_is_lost(bench, lost, restar
     assert (bench.kube.writes, bench.kube.reads) == (writes, reads), "it is at rest"
 
     bench.kube.forbidden_sources.clear()
+    bench.kube.missing_keys.clear()
     bench.kube.sources.update(before)
     await asyncio.sleep(SOON)
     assert reasons(stored) == ("Running", "Synced", False)
