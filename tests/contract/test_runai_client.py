@@ -18,6 +18,7 @@ from controlplane.certificates import Authority
 from fakes.scripted_runai import UUID, workload
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable, UnexpectedReply
 from runai_operator.domain.model import RowQuery, Submission
+from runai_operator.engine.engine import WORKERS
 from runai_operator.main import _runai_client
 from runai_operator.runai import wire
 from runai_operator.runai.client import Credentials, RunaiClient, Timeouts
@@ -291,6 +292,25 @@ async def test_a_full_pool_is_unavailable(server: Server):
         await asyncio.gather(*waiting, return_exceptions=True)
         server.behave = _accept
         assert (await client.create(SUBMISSION)).id == UUID, "cancelled calls gave their connections back"
+
+
+async def test_a_slow_server_is_not_out_of_reach_for_all_workers_and_both_polls_at_once(server: Server):
+    """A call that waits for a connection counts as an outage: there must be one for each."""
+    slow = WORKERS + len(("delta", "sweep"))
+    go_on = asyncio.Event()
+
+    async def hesitate(peer: Peer) -> None:
+        await go_on.wait()
+        await _accept(peer)
+
+    server.behave = hesitate
+    url = f"http://127.0.0.1:{server.port}"
+    async with connected(url, allow_http=True, timeouts=Timeouts(pool=0.2)) as client, asyncio.timeout(30):
+        calls = [asyncio.create_task(client.create(SUBMISSION)) for _ in range(slow)]
+        await server.has_seen(1 + slow)
+        go_on.set()
+
+        assert {remote.id for remote in await asyncio.gather(*calls)} == {UUID}
 
 
 async def test_a_burst_shares_few_connections(server: Server):

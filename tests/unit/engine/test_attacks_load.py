@@ -15,7 +15,7 @@ from fakes.uneven_runai import Lost, Troubles, UnevenRunai
 from runai_operator.domain.actions import Render
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import AccessDenied, OutcomeUnknown, StaleObject, Throttled, Unavailable
-from runai_operator.domain.model import DEFAULT_CONNECTION, Spec
+from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Spec
 from runai_operator.engine import reconcile
 from runai_operator.engine.engine import WORKERS
 from runai_operator.engine.gate import CallClass
@@ -249,6 +249,31 @@ async def test_a_denied_permission_holds_back_only_what_needs_it(bench):
 
     assert condition(new.status, "Ready")["status"] == "True", "creating is allowed"
     assert len(bench.kube.objects) == 42, "and deleting"
+
+
+@pytest.mark.parametrize("after", [None, 0.0, 3600.0], ids=["no hint", "a hint of nothing", "a hint of an hour"])
+async def test_throttled_submissions_back_off_are_not_in_doubt_and_stop_nobody_else(bench, after):
+    await bench.running(0)
+    bench.troubles["create"] = lambda: Throttled("HTTP 429", after=after)
+    made = bench.apply_many(100)
+    await asyncio.sleep(120)
+    began = bench.loop.time()
+    await asyncio.sleep(60)
+
+    assert bench.counts(began)["create"] <= 4
+    assert bench.of_kube(began) <= 20
+    assert await bench.shown_after("Degraded") <= SOON
+    assert {stored.status.get("submission") for stored in made} == {NOT_SUBMITTED}
+
+    began = bench.loop.time()
+    bench.delete(made[0])
+    await asyncio.sleep(5)
+    assert ("ns", "w0") not in bench.kube.objects, "nothing was created, so nothing has to be looked up"
+
+    del bench.troubles["create"]
+    await asyncio.sleep(60 + 30 + 30)
+    assert bench.ready() >= 99
+    assert len({workload.name for workload in bench.runai.live()}) == len(bench.runai.live())
 
 
 async def test_a_single_workload_that_may_not_be_read_holds_back_no_other(bench):
