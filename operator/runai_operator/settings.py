@@ -115,8 +115,8 @@ VARIABLES = (
     Variable(
         "OPERATOR_DELETE_RATE",
         "100",
-        "How many workloads are deleted in Run:ai within a minute, at most; further deletions are rate-limited, so that "
-        "an accident can be stopped. 0 deletes none. At most 100000.",
+        "How many workloads that have not finished are deleted in Run:ai within a minute, at most; further deletions are "
+        "rate-limited, so that an accident can be stopped. 0 deletes none at all. At most 100000.",
     ),
     Variable(
         "OPERATOR_RELEASE_AFTER",

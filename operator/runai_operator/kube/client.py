@@ -20,8 +20,8 @@ from yarl import URL
 from runai_operator.codecs.json import TooDeep, Unreadable, decode_json
 from runai_operator.domain.errors import (
     AccessDenied,
-    InvalidWorkload,
     KubernetesUnavailable,
+    SourceUnusable,
     StaleObject,
     TooLarge,
     Vanished,
@@ -150,18 +150,18 @@ class KubeClient:
         self.skipped = len(skipped)
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
-        """The text of a `manifestFrom`. Raises `InvalidWorkload` when it, its key or the right to it is missing."""
+        """The text of a `manifestFrom`. Raises `SourceUnusable` when it, its key or the right to it is missing."""
         try:
             call, path = _source_call(namespace, source)
             answer = await self._call(call, path)
         except Vanished:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"There is no {source.kind} {source.name} in namespace {namespace}. Create it, or correct"
                 " spec.manifestFrom.",
                 reason=Reason.SOURCE_NOT_FOUND,
             ) from None
         except AccessDenied:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"The operator is not allowed to read {source.kind} {source.name} in namespace {namespace}. Ask an"
                 " administrator to allow it, or give the manifest in another way.",
                 reason=Reason.SOURCE_FORBIDDEN,
@@ -172,7 +172,7 @@ class KubeClient:
         """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
         try:
             return await self._metadata(*_source_call(namespace, source), "resourceVersion")
-        except (Vanished, AccessDenied, InvalidWorkload):
+        except (Vanished, AccessDenied, SourceUnusable):
             return None
 
     async def read_crd(self) -> CRDState | None:
@@ -385,6 +385,8 @@ def _small_workload(body: bytes) -> Workload:
 def _source_call(namespace: str, source: SourceRef) -> tuple[Call, str]:
     """The request for a source. An invalid name could make another path of it: two dots would list all Secrets."""
     if not _DNS_NAME.fullmatch(source.name):
-        raise InvalidWorkload(f"The name of the {source.kind} in spec.manifestFrom is not valid. Correct it.")
+        raise SourceUnusable(
+            f"The name of the {source.kind} in spec.manifestFrom is not valid. Correct it.", reason=Reason.INVALID_SPEC
+        )
     resource = "secrets" if source.kind == "Secret" else "configmaps"
     return Call("get", resource, namespace, source.name), source_path(namespace, source)

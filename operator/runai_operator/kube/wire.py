@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from runai_operator.codecs.json import TooDeep, Unreadable, cut, decode_json
 from runai_operator.domain.checks import MANIFEST, TOO_DEEP, Finding, read_spec, refusal
-from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.errors import SourceUnusable
 from runai_operator.domain.model import (
     CONFIRM_DELETE_ANNOTATION,
     FINALIZER,
@@ -228,25 +228,27 @@ def page_of_table(table: Mapping[str, Any]) -> tuple[list[TableRow], str]:
 
 
 def source_text(held: Mapping[str, Any], source: SourceRef) -> SourceText:
-    """The text under the source's key of a ConfigMap or Secret. Raises `InvalidWorkload`."""
+    """The text under the source's key of a ConfigMap or Secret. Raises `SourceUnusable`."""
+    version = held["metadata"]["resourceVersion"]
     plain, encoded = held.get("data") or {}, held.get("binaryData") or {}
     if source.kind == "Secret":
         plain, encoded = {}, plain
     text = plain.get(source.key)
     if text is None:
         if source.key not in encoded:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"{source.kind} {source.name} has no key {source.key}: add it, or correct spec.manifestFrom.",
                 reason=Reason.SOURCE_NOT_FOUND,
+                version=version,
             )
         try:
             text = base64.b64decode(encoded[source.key]).decode()
         except UnicodeDecodeError:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"Key {source.key} of {source.kind} {source.name} holds no UTF-8 text: put the manifest there as text.",
-                reason=Reason.SOURCE_INVALID,
+                version=version,
             ) from None
-    return SourceText(text, held["metadata"]["resourceVersion"])
+    return SourceText(text, version)
 
 
 def crd_from_metadata(meta: Mapping[str, Any]) -> CRDState:
