@@ -378,8 +378,12 @@ class Environment:
 
     def proxy(self, base_url: str) -> str | None:
         """The one to use for this address; a stand-in for it needs none."""
-        proxies = {scheme: self._first(f"{scheme.upper()}_PROXY", "ALL_PROXY") for scheme in _PORTS}
-        match, exempt = _BASE_URL.fullmatch(base_url), self._first("NO_PROXY")
+        general = ("ALL_PROXY", "all_proxy")
+        proxies = {
+            "https": self._first("HTTPS_PROXY", "https_proxy", *general),
+            "http": self._first("HTTP_PROXY", "http_proxy", *general),
+        }
+        match, exempt = _BASE_URL.fullmatch(base_url), self._first("NO_PROXY", "no_proxy")
         url = self.optional(proxies[match["scheme"]], proxy_url) if match else None
         if match is None or url is None:
             return None
@@ -387,9 +391,8 @@ class Environment:
         return None if self.value(exempt, lambda text: bypasses(text, host, port), stand_in=True) else url
 
     def _first(self, *names: str) -> str:
-        """The first of these that is set, in capital or small letters; the first of all if none is."""
-        spelt = [spelling for name in names for spelling in (name, name.lower())]
-        return next(filter(self.text, spelt), names[0])
+        """The first of these that is set, or else the first."""
+        return next(filter(self.text, names), names[0])
 
     def client_secret(self) -> tuple[str | None, Path | None]:
         secret = self.optional("RUNAI_CLIENT_SECRET", str)

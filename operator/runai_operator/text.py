@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
+    ord("\n"): "\\n",
+    ord("\r"): "\\r",
+    ord("\t"): "\\t",
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
+
 
 def clip(text: str, limit: int) -> str:
     """`text` in at most `limit` characters, with an ellipsis where something was cut."""
@@ -11,3 +19,8 @@ def clip(text: str, limit: int) -> str:
 def one_line(text: str) -> str:
     """`text` on one line, with a space for whatever cannot be printed."""
     return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+
+
+def escaped(text: str) -> str:
+    """`text` as it is, but control characters as escapes: it can neither start a new line nor move the cursor."""
+    return text.translate(_CONTROLS)

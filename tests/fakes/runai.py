@@ -9,7 +9,7 @@ from typing import Any
 
 from fakes.chance import Chance, call
 from runai_operator.domain import manifest as manifests
-from runai_operator.domain.errors import AccessDenied, Busy, InvalidWorkload, NameTaken
+from runai_operator.domain.errors import AccessDenied, Busy, InvalidWorkload, NameTaken, UnexpectedReply
 from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.runai.wire import read_remote
 from runai_simulator.rules import Refused
@@ -78,14 +78,14 @@ class FakeRunaiAccess:
 
     async def get(self, workload_id: str) -> Remote | None:
         def effect() -> Remote | None:
-            found = self._runai.world.find(workload_id, self._runai.now())
+            found = self._found(workload_id)
             return self._remote(found, with_sync=True) if found else None
 
         return await self._call("get", effect)
 
     async def update(self, workload_id: str, submission: Submission) -> Remote | None:
         def effect() -> Remote | None:
-            found = self._runai.world.find(workload_id, self._runai.now())
+            found = self._found(workload_id)
             if found is None:
                 return None
             self._runai.allow("PUT", (found, submission))
@@ -101,7 +101,7 @@ class FakeRunaiAccess:
 
     async def delete(self, workload_id: str) -> bool:
         def effect() -> bool:
-            found = self._runai.world.find(workload_id, self._runai.now())
+            found = self._found(workload_id)
             if found is None:
                 return False
             self._runai.allow("DELETE", (found, None))
@@ -141,6 +141,12 @@ class FakeRunaiAccess:
             )
 
         return await self._call("projects", effect)
+
+    def _found(self, workload_id: str) -> Workload | None:
+        found = self._runai.world.find(workload_id, self._runai.now())
+        if found is None and not self._runai.world.switches.errors_documented:
+            raise UnexpectedReply("Run:ai was asked about the workload, but it answered HTTP 404 in another form.")
+        return found
 
     async def _call(self, name: str, effect: Callable[[], Any], *, is_write: bool = False) -> Any:
         self._runai.count(name)

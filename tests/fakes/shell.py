@@ -44,5 +44,5 @@ class Shell:
     async def established(self, listed=1):
         await until(lambda: self.state.established and self.state.listed >= listed)
 
-    async def saw(self, kind, name):
+    async def observed(self, kind, name):
         await until(lambda: (kind, name) in self.seen)

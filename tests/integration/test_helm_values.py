@@ -260,6 +260,30 @@ def test_refused_together(runai, others, said):
 A_WORKLOAD = {"apiVersion": "bridge.run.ai/v1alpha1", "kind": "RunaiWorkload", "metadata": {"name": "a"}}
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "", "*", ".svc, *.example.com,example.com:443", "10.0.0.0/8,fd00::/8,::1,[::1],[fd00::1]:443,10.0.0.1:80", "10.*",
+        "http://example.com", "a b", "*a.com",
+    ],
+)  # fmt: skip
+def test_the_chart_takes_the_exemptions_that_the_operator_takes(entries):
+    proxied = {
+        "RUNAI_BASE_URL": "https://a.run.ai",
+        "RUNAI_CLIENT_ID": "a",
+        "RUNAI_CLIENT_SECRET": "b",
+        "HTTPS_PROXY": "b",
+    }
+    try:
+        Settings.from_environment({**proxied, "NO_PROXY": entries})
+        taken = True
+    except SettingsError:
+        taken = False
+    node = SCHEMA["properties"]["runai"]["properties"]["proxy"]["properties"]["noProxy"]
+
+    assert jsonschema.Draft7Validator(node).is_valid(entries) == taken
+
+
 @pytest.mark.parametrize("given", [A_WORKLOAD, f"# one\n{yaml.safe_dump(A_WORKLOAD)}"], ids=["a map", "a string"])
 def test_a_runaiworkload_beside_its_definition_is_refused_with_what_to_do(given):
     values = {**MINIMAL, "extraObjects": [given]}
@@ -284,6 +308,10 @@ AS_THE_OPERATOR = [
     ("/properties/runai/baseUrl", "RUNAI_BASE_URL", [
         "https://a.run.ai", "https://a.run.ai/", "HTTPS://A.run.ai:8443", "https://[::1]:1", "a.run.ai", "ftp://a",
         "https://user@a.run.ai", "https://a.run.ai/path", "https://a.run.ai?x",
+    ]),
+    ("/properties/runai/proxy/https", "HTTPS_PROXY", [
+        "http://a:3128", "https://a", "a:3128", "http://me:x%23@a:1/", "http://[::1]:3128", "socks5://a", "http://a#", "http://a/b",
+        "http://a b",
     ]),
     ("/properties/operator/watchNamespaces", "OPERATOR_NAMESPACES", ["a", "team-a", "0", "A", "a_b", "-a", "x" * 64]),
     ("/properties/operator/deltaInterval", "OPERATOR_DELTA_INTERVAL", ["5s", "1m30s", "0.5h", "2000ms", "5", "1d", "s"]),

@@ -160,7 +160,7 @@ def test_an_empty_or_blank_variable_counts_as_not_set():
 
 
 class Asked(dict):
-    """An environment that notes what it is asked for, in whatever letters."""
+    """An environment that notes what it is asked for; small letters mean the same."""
 
     def __init__(self):
         super().__init__(ACCESS)

@@ -35,7 +35,7 @@ from runai_operator.domain.errors import (
     UnexpectedReply,
 )
 from runai_operator.domain.model import Project, Remote, RowPage, RowQuery, Submission
-from runai_operator.engine.budget import Budget, TokenBucket
+from runai_operator.engine.budget import SHORTEST_WAIT, Budget, TokenBucket
 from runai_operator.engine.circuit import Circuit, Pauses
 from runai_operator.engine.ports import Runai
 
@@ -47,8 +47,6 @@ TOKEN = "token"  # noqa: S105 - the name of a circuit
 """The circuit of the access token, which all classes share."""
 LEADER = "leader"
 """Not a circuit, but named as one in the refusals of a process that may not act: nothing can be parked there."""
-_SHORTEST_WAIT = 0.001
-"""Seconds. Rounding may leave a remainder shorter than any tick of the clock: without the bound, the loop may spin."""
 
 
 class CallClass(StrEnum):
@@ -280,7 +278,7 @@ class Gate(Runai):
                 del self._parked_at[uid]
                 self._wake(uid)
         due = min(lot.due(now) for lot in self._lots.values())
-        return None if due == math.inf else max(due - now, _SHORTEST_WAIT)
+        return None if due == math.inf else max(due - now, SHORTEST_WAIT)
 
     # --- one call
 

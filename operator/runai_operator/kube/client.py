@@ -30,7 +30,7 @@ from runai_operator.domain.model import PLURAL, CRDState, Orphan, Ref, SourceRef
 from runai_operator.domain.reasons import Reason
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.failures import FOREIGN, Call, failure, retry_after
-from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_head, read_start
+from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_page_start, read_start
 from runai_operator.kube.wire import (
     ACCESS_REVIEWS_PATH,
     CRD_NAME,
@@ -283,10 +283,10 @@ class KubeClient:
                 rows, token = await self._table(call, answer)
                 yield rows
             else:
-                head = _decoded(call, answer, read_head)
-                token = head.metadata.get("continue") or ""
-                skipped.add(head.first)
-                log.warning(SKIPPED, head.first)
+                start = _decoded(call, answer, read_page_start)
+                token = start.metadata.get("continue") or ""
+                skipped.add(start.first)
+                log.warning(SKIPPED, start.first)
             if not token:
                 return
 

@@ -45,22 +45,22 @@ class PageSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """What the beginning of a page tells: the list's own metadata, and the first object."""
+class PageStart:
+    """What the beginning of a page says: the list's own metadata, and the first object."""
 
     metadata: Mapping[str, Any]
     first: str
-    """Namespace and name, as far as they can be told."""
+    """Namespace and name, as far as they can be read."""
 
 
-def read_head(start: bytes) -> Head:
+def read_page_start(start: bytes) -> PageStart:
     """From the first bytes of a page, in which the API server puts them; raises `Unreadable`."""
     content = _CONTENT.search(start)
     found = _METADATA.search(start, 0, content.start()) if content else None
     if content is None or found is None:
         raise Unreadable("it is too large, and does not begin as a list does")
     named = [re.compile(_FIELD % field).search(start, content.end()) for field in (b"namespace", b"name")]
-    return Head(decode_json(found[1]), "/".join(match[1].decode(errors="replace") for match in named if match))
+    return PageStart(decode_json(found[1]), "/".join(match[1].decode(errors="replace") for match in named if match))
 
 
 async def read_start(stream: aiohttp.StreamReader, limit: int) -> tuple[bytes, bool]:

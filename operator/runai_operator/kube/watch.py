@@ -28,7 +28,7 @@ import aiohttp
 from yarl import URL
 
 from runai_operator.codecs.json import Unreadable
-from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_head, read_start
+from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_page_start, read_start
 from runai_operator.kube.wire import METADATA, METADATA_DEPTH, METADATA_LIST, collection_path, decode_metadata
 from runai_operator.text import clip
 
@@ -243,11 +243,11 @@ class WatchedResponse(aiohttp.ClientResponse):
     def leave_out(self) -> str:
         """Makes an empty page of one whose start was read; returns the name of its first object."""
         try:
-            head = read_head(self._page or b"")
+            start = read_page_start(self._page or b"")
         except Unreadable as error:
             raise _unusable(error) from None
-        self._page = json.dumps({"metadata": head.metadata, "items": []}).encode()
-        return head.first
+        self._page = json.dumps({"metadata": start.metadata, "items": []}).encode()
+        return start.first
 
     async def json(self, **options: Any) -> Any:
         """Like aiohttp's, but a success may hold what `json.loads` cannot read, and an empty list is never null.

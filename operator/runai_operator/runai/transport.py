@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeVar
@@ -142,17 +142,24 @@ class Transport:
     @asynccontextmanager
     async def _connections(self) -> AsyncIterator[httpx.AsyncClient]:
         """For the length of one call."""
-        if await self._trust.renew() and not self._closed:
+        renewed = await self._trust.renew()
+        if self._closed:
+            raise Unavailable("The connection to Run:ai is closed: the operator is stopping.")
+        if renewed:
             old, self._session = self._session, _Session(self._open())
-            if not old.calls:
-                await old.http.aclose()
+            await self._retire(old)
         session = self._session
         session.calls += 1
         try:
             yield session.http
         finally:
             session.calls -= 1
-            if session is not self._session and not session.calls:
+            await self._retire(session)
+
+    async def _retire(self, session: _Session) -> None:
+        """Closes connections that nobody uses any more, which takes nothing from a call that just succeeded."""
+        if session is not self._session and not session.calls:
+            with suppress(*FOREIGN):
                 await session.http.aclose()
 
     async def call(self, request: Request, auth: httpx.Auth | None = None) -> Answer:
@@ -160,8 +167,6 @@ class Transport:
 
         Raises the error that `failures.failure` returns for an exception, and the errors of `auth`.
         """
-        if self._closed:
-            raise Unavailable("The connection to Run:ai is closed: the operator is stopping.")
         is_token = request.operation is Operation.TOKEN
         problem: BridgeError | None = None
         started = time.monotonic()

@@ -49,7 +49,7 @@ _TOKEN_FIELDS = {"access_token", "accessToken", "expires_in", "expiresIn", "exp"
 _ERROR_FIELDS = {"code", "message", "details", "error"}
 _READ = frozenset(_REMOTE_FIELDS | _ROW_FIELDS | _TOKEN_FIELDS | _ERROR_FIELDS)
 
-_SUMMARIES = ("message", "error_description", "detail", "title", "error", "reason")
+_SUMMARIES = ("message", "error_description", "detail", "title", "error", "reason", "msg")
 """Where error bodies of all kinds say what is wrong; the first one that is there."""
 _PARTICULARS = ("details", "errors")
 _PLACES = ("field", "path", "property")
@@ -122,8 +122,15 @@ def _told(said: Any) -> Iterator[str]:
         place = next((where for key in _PLACES if isinstance(where := said.get(key), str)), "")
         if place and summary:
             summary = f"{place}: {summary}"
-        particulars = "; ".join(text for key in _PARTICULARS for text in _told(said.get(key)))
+        particulars = "; ".join(text for key in _PARTICULARS for text in _told(_by_field(said.get(key))))
         yield from filter(None, [f"{summary} ({particulars})" if summary and particulars else summary or particulars])
+
+
+def _by_field(errors: Any) -> Any:
+    """Errors as a list, where they come as a mapping from fields to what is wrong with them."""
+    if not isinstance(errors, dict) or not errors.keys().isdisjoint((*_SUMMARIES, *_PARTICULARS)):
+        return errors
+    return [{"field": name, "message": text} for name, text in errors.items() if isinstance(text, str | list)]
 
 
 def read_oauth_error(answer: Answer) -> str | None:

@@ -11,7 +11,7 @@ from fakes.shell import Shell, until
 from runai_operator.kube import client as kube_client
 from runai_operator.kube import pages, watch
 from runai_operator.kube.client import KubeClient
-from runai_operator.kube.pages import PAGE_LIMIT, PageSize, read_head
+from runai_operator.kube.pages import PAGE_LIMIT, PageSize, read_page_start
 from runai_operator.kube.wire import decode_metadata
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -131,8 +131,8 @@ def test_the_head_of_a_page_is_read_from_its_start_alone():
         b'"PartialObjectMetadata","metadata":{"name":"a","namespace":"team","annotations":{"k":"xxxxx'
     )
 
-    assert read_head(start).metadata["continue"] == "abc"
-    assert read_head(start).first == "team/a"
+    assert read_page_start(start).metadata["continue"] == "abc"
+    assert read_page_start(start).first == "team/a"
 
 
 def test_a_page_shrinks_to_one_object_and_no_further():

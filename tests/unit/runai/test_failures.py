@@ -286,6 +286,14 @@ def test_a_missing_certificate_authority_says_which_setting_helps():
     assert "RUNAI_CA_FILE" in error.message
 
 
+@pytest.mark.parametrize("text", ["certificate has expired", "Hostname mismatch, certificate is not valid for 'a'"])
+def test_another_authority_is_not_advised_where_it_would_not_help(text):
+    error = failure(Operation.GET, httpx.ConnectError(f"[SSL: CERTIFICATE_VERIFY_FAILED] {text} (_ssl.c:1000)"))
+
+    assert text in error.message
+    assert "RUNAI_CA_FILE" not in error.message
+
+
 def test_a_long_message_of_the_api_is_clipped():
     assert len(failure(Operation.CREATE, answer(400, "x" * 50_000, details="y" * 50_000)).message) < 600
 

@@ -569,3 +569,51 @@ def test_no_date_header_breaks_the_reader(text):
     date = wire.read_date(text)
 
     assert date is None or date.utcoffset() == timedelta(0)
+
+
+SAID = {
+    "the documented form": ({"code": 400, "message": "no kind", "details": "spec.x"}, "no kind (spec.x)"),
+    "details in a list": (
+        {"code": 400, "message": "no", "details": ["a", {"field": "x", "message": "b"}]},
+        "no (a; x: b)",
+    ),
+    "a message alone": ({"message": "no kind"}, "no kind"),
+    "an error in an error": ({"error": {"code": 400, "message": "no kind"}}, "no kind"),
+    "an error as text": ({"error": "Bad Request", "status": 400}, "Bad Request"),
+    "a list of errors": ({"errors": ["a", "b", "a"]}, "a; b; a"),
+    "errors by field": (
+        {"title": "Invalid", "errors": {"spec.x": ["missing", "empty"]}},
+        "Invalid (spec.x: missing; empty)",
+    ),
+    "a problem": ({"type": "about:blank", "title": "Bad", "status": 400, "detail": "no kind"}, "no kind"),
+    "a validator's": ({"detail": [{"loc": ["body", "x"], "msg": "missing", "type": "t"}]}, "missing"),
+    "several lines": ({"message": "a\n\tb"}, "a b"),
+    "a list": ([{"message": "a"}, {"message": "b"}], "a; b"),
+    "text": ("no kind", "no kind"),
+    "what was sent, beside the error": ({"message": "no", "rawManifest": {"a": "s3cret"}, "request": "s3cret"}, "no"),
+    "numbers": ({"message": 7, "details": [1, None, True]}, ""),
+    "nothing": ({}, ""),
+    "null": (None, ""),
+}
+
+
+@pytest.mark.parametrize(("body", "said"), SAID.values(), ids=SAID)
+def test_what_an_error_says_is_read_from_any_form(body, said):
+    assert wire.read_message(Answer(400, json.dumps(body).encode(), "application/problem+json")) == said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(400, b"bad\nrequest", "text/plain; charset=utf-8"), "bad request"),
+        (Answer(400, b"\xff", "text/plain"), "\ufffd"),
+        (Answer(400, b" <html>", "text/plain"), ""),
+        (Answer(400, b"<html>", "text/html"), ""),
+        (Answer(400, b"", "application/json"), ""),
+        (Answer(400, b"{", "application/json"), ""),
+        (Answer(400, b'{"errors":' * 50 + b"1" + b"}" * 50, "application/json"), ""),
+        (Answer(400, None, "application/json"), ""),
+    ],
+)
+def test_what_is_no_error_body_says_nothing(answer, said):
+    assert wire.read_message(answer) == said
