@@ -37,6 +37,13 @@ class FindRemote:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadProject:
+    """What is the name of this project? Asked only where it decides what is allowed."""
+
+    project_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadSchedulingMessages:
     """Ask the scheduler why a workload is pending."""
 
@@ -185,7 +192,7 @@ class Result:
     """The pass did what was requested of it, so the requests are not kept for the next one."""
 
 
-Reading = Render | ReadRemote | FindRemote | ReadSchedulingMessages | ReadCRD | ReserveDeletion
+Reading = Render | ReadRemote | FindRemote | ReadProject | ReadSchedulingMessages | ReadCRD | ReserveDeletion
 Writing = (
     BeginSubmission | AddFinalizer | MarkInDoubt | Create | Adopt | RecordId | Update | Delete | ForgetWorkload
     | RecordOrphan | RemoveFinalizer

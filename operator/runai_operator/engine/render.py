@@ -30,13 +30,16 @@ class Rendered:
 
 
 class Projects:
-    """Resolves project names to ids, which are cached for a while; a name that was not found is asked for each time."""
+    """Resolves project names to ids and back, and caches both for a while; a name that was not found is asked for each
+    time."""
 
     def __init__(self, runai: Runai, clock: Callable[[], float]) -> None:
         """`clock` in loop seconds."""
         self._runai, self._clock = runai, clock
         self._known: dict[tuple[str, str | None], tuple[str, float]] = {}
         self._asking: dict[tuple[str, str | None], asyncio.Lock] = {}
+        self._names: dict[str, tuple[str | None, float]] = {}
+        self._naming: dict[str, asyncio.Lock] = {}
 
     async def resolve(self, name: str, cluster_id: str | None) -> str:
         """The id of the project. Raises `InvalidWorkload` when there is none or more than one."""
@@ -48,6 +51,15 @@ class Projects:
                     _only(await self._runai.projects(name=name, cluster_id=cluster_id), name, cluster_id),
                     self._clock(),
                 )
+        return known[0]
+
+    async def name_of(self, project_id: str) -> str | None:
+        """The name of the project; None when there is none of that id."""
+        async with self._naming.setdefault(project_id, asyncio.Lock()):
+            known = self._names.get(project_id)
+            if known is None or self._clock() - known[1] > PROJECT_MEMORY:
+                project = await self._runai.project(project_id)
+                known = self._names[project_id] = (project.name if project else None, self._clock())
         return known[0]
 
 
