@@ -77,7 +77,7 @@ class Bench:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
 
-    def apply(self, name: str, *, namespace: str = "ns", **spec):
+    def apply(self, name: str, /, *, namespace: str = "ns", **spec):
         stored = self.kube.create(namespace, name, Spec(**({"manifest": RUNS_ON, "project_id": "1"} | spec)))
         self.engine.observe("ADDED", stored.meta())
         return stored
