@@ -14,6 +14,7 @@ from typing import Any
 
 from runai_operator import __version__
 from runai_operator.commands import orphans
+from runai_operator.domain.access import Access, parse_access
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import DEFAULT_CONNECTION
 from runai_operator.domain.requeue import reconnect_after
@@ -30,6 +31,7 @@ from runai_operator.settings import (
     Environment,
     KubeAccess,
     Logging,
+    Operation,
     RunaiAccess,
     Settings,
     SettingsError,
@@ -78,13 +80,23 @@ def _parser() -> argparse.ArgumentParser:
 def run_operator(signals: StopSignals) -> int:
     """Runs until SIGTERM or SIGINT. Raises `SettingsError`."""
     settings = Settings.from_environment()
+    access = _access(settings.operation)
     configure(settings.logging.log_format, settings.logging.log_level)
     for sentence in unknown_variables():
         log.warning("%s", sentence)
-    code = _run(lambda: Operator(settings, signals).run())
+    code = _run(lambda: Operator(settings, signals, access).run())
     if code == 0:
         log.info("stopped")
     return code
+
+
+def _access(operation: Operation) -> Access:
+    if operation.access is None:
+        return Access()
+    try:
+        return parse_access(operation.access)
+    except ValueError as error:
+        raise SettingsError([f"RUNAI_ACCESS_FILE {error}"]) from None
 
 
 def tend_orphans(given: argparse.Namespace) -> int:
@@ -137,8 +149,8 @@ def _runai_client(access: RunaiAccess, metrics: Metrics) -> RunaiClient:
 class Operator:
     """Everything that `run` needs, wired together."""
 
-    def __init__(self, settings: Settings, signals: StopSignals) -> None:
-        self._settings, self._signals = settings, signals
+    def __init__(self, settings: Settings, signals: StopSignals, access: Access) -> None:
+        self._settings, self._signals, self._access = settings, signals, access
         self._metrics = Metrics(__version__)
         self._watch = WatchState(settings.kube.namespaces)
         self._engine: Engine | None = None
@@ -188,6 +200,7 @@ class Operator:
                     release_after=settings.release_after,
                 ),
                 delete_rate=settings.delete_rate,
+                access=self._access,
             ),
             now=lambda: datetime.now(UTC),
             random=SystemRandom(),

@@ -74,6 +74,12 @@ VARIABLES = (
         "`true` accepts a plain `http://` address. The client secret then travels unencrypted: for tests only.",
     ),
     Variable(
+        "RUNAI_ACCESS_FILE",
+        "",
+        "YAML file that says which namespaces may use which Run:ai projects; read at start. Empty: all may use every "
+        "project that the client reaches.",
+    ),
+    Variable(
         "OPERATOR_INSTALL_ID",
         "",
         "Name of this installation in the owner marks: 1 to 63 letters, digits, `-`, `_` and `.`. Set the old one when "
@@ -150,6 +156,7 @@ _DURATION = re.compile(r"(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:h|ms|m|s|us|ns))+
 _DURATION_PART = re.compile(r"([0-9.]+)(h|ms|m|s|us|ns)")
 _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _SECRET_LIMIT = 64 * 1024
+_ACCESS_LIMIT = 1024 * 1024
 
 
 class LogFormat(StrEnum):
@@ -279,6 +286,8 @@ class Operation(Group):
     release_after: float
     delete_rate: int
     """Within a minute."""
+    access: str | None
+    """The text of the access table; None: no limits."""
 
     @classmethod
     def read(cls, environment: Environment) -> Self:
@@ -291,6 +300,7 @@ class Operation(Group):
             grace_period=environment.interval("OPERATOR_GRACE_PERIOD", "1s", "1h"),
             release_after=environment.interval("OPERATOR_RELEASE_AFTER", "1s", "8760h"),
             delete_rate=environment.value("OPERATOR_DELETE_RATE", _rate, 0),
+            access=environment.optional("RUNAI_ACCESS_FILE", _access_file),
         )
 
 
@@ -506,6 +516,20 @@ def _secret_file(text: str) -> Path:
     if not content.strip():
         raise ValueError("names an empty file")
     return Path(text)
+
+
+def _access_file(text: str) -> str:
+    try:
+        with Path(text).open("rb") as file:
+            content = file.read(_ACCESS_LIMIT + 1)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"is {_quoted(text)}, which cannot be read ({_why(error)})") from None
+    if len(content) > _ACCESS_LIMIT:
+        raise ValueError(f"is {_quoted(text)}, which is larger than {_ACCESS_LIMIT} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"is {_quoted(text)}, which is not text") from None
 
 
 def _ca_file(text: str) -> Path:

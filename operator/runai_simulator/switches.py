@@ -64,7 +64,7 @@ class Switches:
     unknown_project_403: bool = True
     """POST to a project that does not exist answers 403; else 400."""
     hidden_answers_404: bool = True
-    """A workload of a project outside of the caller's scope answers 404; else 403."""
+    """A project outside of the caller's scope, and a workload of it, answers 404; else 403."""
     deleted_list: bool = True
     """The v1 list knows `deleted=true`; else it is empty then."""
     filters_all_hold: bool = True

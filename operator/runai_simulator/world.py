@@ -162,6 +162,11 @@ class World:
     def visible_projects(self) -> list[Project]:
         return [project for project in self.projects.values() if project.id not in self.hidden]
 
+    def find_project(self, project_id: str) -> Project | None:
+        """By id. Raises `Refused` for one outside of the scope."""
+        self._check_scope(project_id)
+        return None if project_id in self.hidden else self.projects.get(project_id)
+
     def switch(self, values: dict[str, Any], now: float) -> None:
         """Change switches; what is under way keeps its pace. Raises `ValueError`."""
         self.switches = self.switches.changed(values)
@@ -304,7 +309,7 @@ class World:
         workload = self._workloads.get(workload_id)
         if workload is None or self.is_forgotten(workload, now):
             return None
-        self._check_scope(workload)
+        self._check_scope(workload.project.id)
         hidden = workload.project.id in self.hidden or (self.switches.deleted_answers_404 and workload.is_gone(now))
         return None if hidden else workload
 
@@ -314,7 +319,7 @@ class World:
         seen = now - self.switches.list_lag
         if workload is None or seen < workload.created or self.is_forgotten(workload, seen):
             return None
-        self._check_scope(workload)
+        self._check_scope(workload.project.id)
         hidden = workload.project.id in self.hidden or (workload.is_gone(seen) and not self.switches.deleted_list)
         return None if hidden else workload
 
@@ -485,8 +490,8 @@ class World:
         if not self.switches.writes_while_busy and status in ("Queued", "Applying"):
             raise Refused(409, f"the workload is busy: {status}")
 
-    def _check_scope(self, workload: Workload) -> None:
-        if workload.project.id in self.hidden and not self.switches.hidden_answers_404:
+    def _check_scope(self, project_id: str) -> None:
+        if project_id in self.hidden and not self.switches.hidden_answers_404:
             raise Refused(403, "insufficient permissions")
 
     def _new_id(self) -> str:

@@ -308,9 +308,11 @@ def test_a_workload_outside_of_the_scope(switched, expected):
     assert switched.rows() == []
     assert switched.create("b").status_code == 403
     assert switched.http.get("/api/v1/org-unit/projects?filterBy=name==team-a").json()["projects"] == []
+    assert switched.http.get("/api/v1/org-unit/projects/1").status_code == expected
 
     switched.admin("POST", "projects/1", hidden=False)
     assert switched.read(workload_id).status_code == 200
+    assert switched.http.get("/api/v1/org-unit/projects/1").json()["name"] == "team-a"
     assert len(switched.rows()) == 1
 
 

@@ -12,6 +12,7 @@ from fakes.chance import Chance
 from fakes.kube import FakeKube, Stored
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai
+from runai_operator.domain.access import Access
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DEFAULT_CONNECTION, Spec, Workload
 from runai_operator.domain.state import Limits
@@ -38,6 +39,8 @@ class Bench:
         self.kube = FakeKube(lambda: EPOCH + self.loop.time())
         self.runai = FakeRunai(lambda: EPOCH + self.loop.time(), world)
         self.observer = SilentObserver()
+        self.access = Access()
+        """The table that the next process is given."""
         self.task: asyncio.Task[None] | None = None
 
     async def start(self, **settings: float) -> None:
@@ -47,7 +50,7 @@ class Bench:
             kube=self.kube_access(chance),
             connections=self.connections(chance),
             observer=self.observer,
-            settings=settings_of(**settings),
+            settings=replace(settings_of(**settings), access=self.access),
             now=lambda: datetime.fromtimestamp(EPOCH + self.loop.time(), UTC),
             random=Random(1),
             choose=self.choose,
@@ -74,8 +77,8 @@ class Bench:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
 
-    def apply(self, name: str, /, **spec):
-        stored = self.kube.create("ns", name, Spec(**({"manifest": RUNS_ON, "project_id": "1"} | spec)))
+    def apply(self, name: str, /, *, namespace: str = "ns", **spec):
+        stored = self.kube.create(namespace, name, Spec(**({"manifest": RUNS_ON, "project_id": "1"} | spec)))
         self.engine.observe("ADDED", stored.meta())
         return stored
 

@@ -148,6 +148,16 @@ class FakeRunaiAccess:
             raise UnexpectedReply("Run:ai was asked about the workload, but it answered HTTP 404 in another form.")
         return found
 
+    async def project(self, project_id: str) -> Project | None:
+        def effect() -> Project | None:
+            try:
+                found = self._runai.world.find_project(project_id)
+            except Refused as refused:
+                raise _error(refused) from None
+            return Project(found.id, found.name, found.cluster_id) if found else None
+
+        return await self._call("project", effect)
+
     async def _call(self, name: str, effect: Callable[[], Any], *, is_write: bool = False) -> Any:
         self._runai.count(name)
         return await call(self._chance, effect, to_runai=True, is_write=is_write, name=name)

@@ -60,5 +60,8 @@ class TroubledRunai:
         await self._call(CallClass.LISTS, name)
         return ()
 
+    async def project(self, project_id):
+        await self._call(CallClass.LISTS, project_id)
+
     async def aclose(self):
         self.closed = True

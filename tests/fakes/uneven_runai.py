@@ -18,6 +18,7 @@ _CLASS = {
     "scheduling_messages": CallClass.READS,
     "rows": CallClass.LISTS,
     "projects": CallClass.LISTS,
+    "project": CallClass.LISTS,
 }
 
 

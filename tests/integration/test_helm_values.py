@@ -11,6 +11,7 @@ import yaml
 
 from controlplane import ControlPlane
 from installation import CHART, MINIMAL, Helm, HelmFailed, kubernetes_types
+from runai_operator.domain.access import parse_access
 from runai_operator.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.installation
@@ -132,6 +133,22 @@ BAD = {
     "a misspelt Secret key": ("runai.secretKeys.id=a", "at '/runai/secretKeys': additional properties 'id'"),
     "a misspelt CA key": ("runai.caBundle.configmap=a", "at '/runai/caBundle': additional properties 'configmap'"),
     "a misspelt proxy": ("runai.proxy.no_proxy=a", "at '/runai/proxy': additional properties 'no_proxy'"),
+    "an entry of access without projects": (
+        "runai.access[0].namespaces={a}",
+        "at '/runai/access/0': missing property 'projects'",
+    ),
+    "an entry of access without namespaces": (
+        "runai.access[0].namespaces=a,runai.access[0].projects={a}",
+        "at '/runai/access/0/namespaces': got string, want array",
+    ),
+    "a pattern of access that is none": (
+        "runai.access[0].namespaces={Team?},runai.access[0].projects={a}",
+        "at '/runai/access/0/namespaces/0': 'Team?' does not match pattern",
+    ),
+    "a misspelt right to adopt": (
+        "runai.access[0].namespaces={a},runai.access[0].projects={a},runai.access[0].adopt=true",
+        "at '/runai/access/0': additional properties 'adopt' not allowed",
+    ),
     "a misspelt probe": ("probes.live.periodSeconds=1", "at '/probes': additional properties 'live' not allowed"),
     "a setting of a probe that is not ours to give": (
         "probes.liveness.httpGet.path=/",
@@ -318,6 +335,20 @@ AS_THE_OPERATOR = [
     ("/properties/operator/logLevel", "OPERATOR_LOG_LEVEL", ["debug", "error", "trace"]),
     ("/properties/operator/logFormat", "OPERATOR_LOG_FORMAT", ["json", "text", "xml"]),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["namespaces", "projects"])
+@pytest.mark.parametrize("pattern", ["a", "team-*", "*", "A.b_c", "a?", "[a]", "", "a b", "x" * 63, "x" * 64, 17, True])
+def test_the_schema_and_the_operator_agree_on_access(place, pattern):
+    table = [{"namespaces": ["a"], "projects": ["a"]} | {place: [pattern]}]
+    try:
+        parse_access(yaml.safe_dump(table))
+        taken = True
+    except ValueError:
+        taken = False
+    validator = jsonschema.Draft7Validator({**SCHEMA["properties"]["runai"]["properties"]["access"]})
+
+    assert validator.is_valid(table) == taken
 
 
 @pytest.mark.parametrize(("where", "variable", "values"), AS_THE_OPERATOR, ids=[row[1] for row in AS_THE_OPERATOR])

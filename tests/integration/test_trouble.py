@@ -288,6 +288,37 @@ def test_bad_configuration_ends_with_two_and_one_line(control_plane, runai, tmp_
     assert "RUNAI_CLIENT_ID" in operator.output()
 
 
+def test_a_table_of_access_that_cannot_be_used_ends_with_two_and_one_line(control_plane, runai, tmp_path):
+    from stack import Operator
+
+    table = tmp_path / "access.yaml"
+    table.write_text("- namespaces: [team-a]\n  projects: [team-a]\n- namespaces: [team-b]\n")
+    with Operator(tmp_path, control_plane.kubeconfig, runai.url, RUNAI_ACCESS_FILE=str(table)) as operator:
+        code = operator.wait()
+
+    assert code == 2
+    assert operator.output().strip() == (
+        "runai-operator: RUNAI_ACCESS_FILE cannot be used: entry 2 needs projects, a list of names or patterns"
+    )
+
+
+def test_a_namespace_gets_only_the_projects_of_the_table(control_plane, runai, workloads, tmp_path):
+    from stack import Operator
+
+    table = tmp_path / "access.yaml"
+    table.write_text('- namespaces: ["*"]\n  projects: [team-a]\n')
+    with Operator(tmp_path, control_plane.kubeconfig, runai.url, RUNAI_ACCESS_FILE=str(table)):
+        workloads.apply("a", manifest=RUNS_ON, projectName="team-a")
+        workloads.apply("b", manifest=RUNS_ON, projectName=None, projectId="2")
+        workloads.apply("c", manifest=RUNS_ON, projectName=None, projectId="1")
+        workloads.wait_id("a")
+        workloads.wait_id("c")
+        item = workloads.wait("b", lambda item: "ProjectNotAllowed" in str(item.get("status")))
+
+    assert not item["metadata"].get("finalizers")
+    assert {entry["projectId"] for entry in runai.live()} == {"1"}
+
+
 @pytest.mark.parametrize(
     "fault", [None, {"kind": "timeout"}], ids=["while all is well", "while Run:ai does not answer"]
 )

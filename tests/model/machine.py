@@ -21,6 +21,7 @@ from fakes.direct import DirectUpstream, OpenFence
 from fakes.kube import AdmissionRefused, FakeKube, Stored
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai, mark_of
+from runai_operator.domain.access import Access
 from runai_operator.domain.actions import Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError
@@ -72,6 +73,7 @@ class Replica:
             observer=SilentObserver(),
             install=install,
             limits=Limits(grace=GRACE, stalled_after=60, release_after=RELEASE_AFTER),
+            access=Access(),
             clock=world.clock,
             now=lambda: datetime.fromtimestamp(world.now, UTC),
             random=random.Random(0),

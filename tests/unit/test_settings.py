@@ -31,6 +31,9 @@ ACCESS = {
 }
 
 
+TABLE = "- namespaces: [team-a]\n  projects: [team-a]\n"
+
+
 def settings(**changes):
     return Settings.from_environment(ACCESS | changes)
 
@@ -63,6 +66,7 @@ def test_access_to_runai_is_all_that_must_be_set():
             grace_period=60,
             release_after=86400,
             delete_rate=100,
+            access=None,
         ),
         logging=Logging(log_format="json", log_level="info"),
     )
@@ -73,6 +77,8 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
     secret.write_text(SECRET)
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text("{}")
+    access = tmp_path / "access.yaml"
+    access.write_text(TABLE)
 
     read = settings(
         RUNAI_BASE_URL="http://10.0.0.1:9000",
@@ -80,6 +86,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         RUNAI_CLIENT_SECRET_FILE=str(secret),
         RUNAI_CA_FILE=certifi.where(),
         RUNAI_ALLOW_HTTP="true",
+        RUNAI_ACCESS_FILE=str(access),
         HTTP_PROXY="http://proxy.example.com:3128",
         OPERATOR_INSTALL_ID="blue",
         OPERATOR_NAMESPACES="team-a, team-b",
@@ -119,6 +126,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
             grace_period=90,
             release_after=7200,
             delete_rate=0,
+            access=TABLE,
         ),
         logging=Logging(log_format="text", log_level="debug"),
     )
@@ -362,6 +370,11 @@ def test_all_intervals_have_documented_bounds():
             {"RUNAI_CA_FILE": __file__},
             f"RUNAI_CA_FILE is {__file__!r}, which holds no PEM certificate",
             id="the CA file holds something else",
+        ),
+        pytest.param(
+            {"RUNAI_ACCESS_FILE": "/no/such/access.yaml"},
+            "RUNAI_ACCESS_FILE is '/no/such/access.yaml', which cannot be read (No such file or directory)",
+            id="the table of access is missing",
         ),
         pytest.param(
             {"OPERATOR_INSTALL_ID": "my cluster"},

@@ -37,6 +37,13 @@ class FindRemote:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadProject:
+    """What is the name of this project? Asked only where it decides what is allowed."""
+
+    project_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadSchedulingMessages:
     """Ask the scheduler why a workload is pending."""
 
@@ -191,7 +198,7 @@ class Result:
         return self.verdict is Verdict.RETRYING or (self.verdict is Verdict.DELETING and is_stuck)
 
 
-Reading = Render | ReadRemote | FindRemote | ReadSchedulingMessages | ReadCRD | ReserveDeletion
+Reading = Render | ReadRemote | FindRemote | ReadProject | ReadSchedulingMessages | ReadCRD | ReserveDeletion
 Writing = (
     BeginSubmission | AddFinalizer | MarkInDoubt | Create | Adopt | RecordId | Update | Delete | ForgetWorkload
     | RecordOrphan | RemoveFinalizer

@@ -33,6 +33,7 @@ from runai_operator.domain.actions import (
     FindRemote,
     ForgetWorkload,
     MarkInDoubt,
+    ReadProject,
     ReadRemote,
     ReadSchedulingMessages,
     RecordId,
@@ -105,7 +106,7 @@ def _next(s: State) -> Action:
 def _hold(action: Action) -> Action:
     """Paused: reads go on, and writes wait."""
     match action:
-        case Render() | ReadRemote() | FindRemote():
+        case Render() | ReadRemote() | FindRemote() | ReadProject():
             return action
         case Result(verdict=Verdict.IN_SYNC, outstanding=outstanding):
             return Result(Verdict.PAUSED, outstanding=outstanding)
@@ -139,8 +140,8 @@ def _observe(s: State) -> Action:
             return ReadRemote(workload_id, with_row=True)
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=s.stored_status.workload_id is None)
-        case Remote(gone=False):
-            return Result(Verdict.IN_SYNC)
+        case Remote(gone=False) as remote:
+            return _unless_barred(s, remote) or Result(Verdict.IN_SYNC)
         case Missing() | Remote() if s.stored_status.workload_id == workload_id:
             return _refuse(s, _gone_error(workload_id))
         case Missing() | Remote():
@@ -151,14 +152,21 @@ def _observe(s: State) -> Action:
 
 
 def _submit(s: State) -> Action:
-    desired = s.desired
-    match desired:
+    # In doubt, what an earlier attempt made is found first.
+    if not s.in_doubt and (barred := _unless_target_barred(s)):
+        return barred
+    match s.desired:
         case None:
             return Render()
-        case InvalidWorkload():
-            return _refuse(s, desired)
-        case BridgeError():
-            return Result(Verdict.RETRYING, desired, outstanding=True, not_submitted=not s.in_doubt)
+        case InvalidWorkload() as error:
+            return _refuse(s, error)
+        case BridgeError() as error:
+            return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not s.in_doubt)
+        case Desired() as desired:
+            return _create_or_adopt(s, desired)
+
+
+def _create_or_adopt(s: State, desired: Desired) -> Action:
     if s.failed is not None:
         return _after_failed_attempt(s, s.failed)
     if s.to_adopt is not None:
@@ -171,7 +179,27 @@ def _submit(s: State) -> Action:
         return action
     if s.conflict:
         return _name_is_held(s, desired)
-    return _intent_first(s) or _in_doubt_first(s) or Create(desired.submission)
+    return _unless_target_barred(s) or _intent_first(s) or _in_doubt_first(s) or Create(desired.submission)
+
+
+def _unless_target_barred(s: State) -> Action | None:
+    """Why nothing may be created in the project that the spec names; None when it may."""
+    return _as_action(s, s.barred_from_target)
+
+
+def _unless_barred(s: State, remote: Remote, *, adopts: bool = False) -> Action | None:
+    """Why the workload may not be used, by the project that it really is in; None when it may."""
+    return _as_action(s, s.barred_from(remote, adopts=adopts))
+
+
+def _as_action(s: State, barred: ReadProject | BridgeError | None) -> Action | None:
+    match barred:
+        case InvalidWorkload():
+            return replace(_refuse(s, barred), in_doubt=s.in_doubt)
+        case BridgeError():
+            proven = s.workload_id is None and not s.in_doubt
+            return Result(Verdict.RETRYING, barred, outstanding=True, not_submitted=proven)
+    return barred
 
 
 def _intent_first(s: State) -> Action | None:
@@ -210,7 +238,7 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
         if remote.being_deleted:
             return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
         if is_predecessor(remote.mark, s.mark) and _is_of_kind(remote, desired):
-            return _intent_first(s) or _take_over(s, remote, candidate.row, desired)
+            return _unless_barred(s, remote) or _intent_first(s) or _take_over(s, remote, candidate.row, desired)
         # Another owner's mark, or the conflict of a first attempt, proves that no attempt of ours made it.
         proven = remote.mark is not None or remote.mark_readable or s.is_first_attempt
         return Result(Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven)
@@ -240,11 +268,18 @@ def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
             )
             return _refuse(s, error)
         case Remote() as remote:
+            if barred := _unless_barred(s, remote, adopts=not _is_own(s, remote)):
+                return barred
             if obstacle := _adoption_obstacle(s, remote, desired):
                 return _refuse(s, obstacle)
             if Adopt in s.done or s.delivered_now or is_ours(remote.mark, s.mark):
                 return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
             return _intent_first(s) or _take_over(s, remote, s.row, desired)
+
+
+def _is_own(s: State, remote: Remote) -> bool:
+    """The object submitted it, or an earlier object of its name did."""
+    return may_delete(s, remote) or is_predecessor(remote.mark, s.mark)
 
 
 def _adopt_what_was_observed(s: State) -> Action:
@@ -419,7 +454,10 @@ def _follow_edit(s: State, desired: Desired) -> Action:
         return _follow_change_of_identity(s)
     if s.remote is None:
         return ReadRemote(str(s.workload_id))
-    return _unless_lost(s, on_the_way=True) or Update(str(s.workload_id), desired.submission)
+    if action := _unless_lost(s, on_the_way=True):
+        return action
+    barred = _unless_barred(s, s.remote) if isinstance(s.remote, Remote) else None
+    return barred or Update(str(s.workload_id), desired.submission)
 
 
 def _is_same_identity(s: State, desired: Desired) -> bool:
@@ -452,6 +490,8 @@ def _follow_change_of_identity(s: State) -> Action:
 
 def _replace(s: State) -> Action:
     """Delete, wait until gone, forget; the next step then creates."""
+    if barred := _unless_target_barred(s):
+        return barred
     match s.remote:
         case None:
             return ReadRemote(str(s.workload_id))
@@ -460,15 +500,21 @@ def _replace(s: State) -> Action:
         case Missing() | Remote(gone=True):
             return ForgetWorkload()
         case Remote() as remote:
-            if remote.being_deleted or Delete in s.done:
-                return _recreating()
-            if not may_delete(s, remote):
-                return _yield(remote)
-            if s.deletion_wait is None:
-                return ReserveDeletion()
-            if s.deletion_wait > 0:
-                return Result(Verdict.WAITING, rate_limited(s.deletion_wait, Reason.RECREATING), outstanding=True)
-            return Delete(remote.id)
+            return _delete_to_replace(s, remote)
+
+
+def _delete_to_replace(s: State, remote: Remote) -> Action:
+    if remote.being_deleted or Delete in s.done:
+        return _recreating()
+    if not may_delete(s, remote):
+        return _yield(remote)
+    if barred := _unless_barred(s, remote):
+        return barred
+    if s.deletion_wait is None:
+        return ReserveDeletion()
+    if s.deletion_wait > 0:
+        return Result(Verdict.WAITING, rate_limited(s.deletion_wait, Reason.RECREATING), outstanding=True)
+    return Delete(remote.id)
 
 
 def _recreating() -> Result:

@@ -6,6 +6,7 @@ The workload in Run:ai is deleted first, and only if it is ours. Deletions end, 
 - While the CustomResourceDefinition is being deleted, and every object with it, nothing is deleted in Run:ai until
   an administrator confirms it there.
 - Deletions beyond a rate wait until the rate allows them.
+- What is in a project that the namespace may not use (any more) is neither deleted nor forgotten.
 - Where Run:ai cannot be used for very long, the finalizer is removed, after what stays behind has been written down.
 """
 
@@ -16,6 +17,7 @@ from runai_operator.domain.actions import (
     Delete,
     FindRemote,
     ReadCRD,
+    ReadProject,
     ReadRemote,
     RecordOrphan,
     RemoveFinalizer,
@@ -118,11 +120,30 @@ def _delete_present(s: State, remote: Remote) -> Action:
         )
     if not may_delete(s, remote):
         return RemoveFinalizer("the workload in Run:ai carries the mark of another owner and is left alone")
+    if barred := _unless_barred(s, remote):
+        return barred
     if s.deletion_wait is None:
         return ReserveDeletion()
     if s.deletion_wait > 0:
         return Result(Verdict.DELETING, rate_limited(s.deletion_wait, Reason.DELETING))
     return Delete(remote.id)
+
+
+def _unless_barred(s: State, remote: Remote) -> Action | None:
+    """Why the namespace may not delete it, by the project that it really is in; None when it may."""
+    match s.barred_from(remote):
+        case None:
+            return None
+        case ReadProject() as action:
+            return action
+        case InvalidWorkload():
+            return _held(
+                f"Workload {remote.id} stays in Run:ai: objects in namespace {s.workload.ref.namespace} may not use its"
+                f" project ({remote.project_name or remote.project_id}). Set deletionPolicy: Orphan to leave it there, or ask"
+                " whoever runs the operator to allow the project (runai.access)."
+            )
+        case BridgeError() as error:
+            return _out_of_reach(s, error)
 
 
 def _deleting(message: str) -> Result:

@@ -246,6 +246,12 @@ class Reason(StrEnum):
         "Several projects have the name.",
         "Set `spec.clusterId`, or `spec.projectId` instead.",
     )
+    PROJECT_NOT_ALLOWED = (
+        "ProjectNotAllowed",
+        Group.REJECTED,
+        "The operator's table of access does not let objects of the namespace use the project, or adopt workloads in it.",
+        "Name a project that they may use, or ask whoever runs the operator to extend `runai.access`.",
+    )
     WORKLOAD_NOT_FOUND = (
         "WorkloadNotFound",
         Group.REJECTED,

@@ -10,15 +10,17 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from runai_operator.domain.access import Access
 from runai_operator.domain.actions import (
     AddFinalizer,
     BeginSubmission,
+    ReadProject,
     ReadSchedulingMessages,
     Result,
     Verdict,
 )
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import BridgeError, Busy, NameTaken
+from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, NameTaken
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
@@ -200,6 +202,7 @@ class State:
     connection: str = DEFAULT_CONNECTION
     """Name of the Run:ai connection that the pass goes through."""
     limits: Limits = field(default_factory=Limits)
+    access: Access = field(default_factory=Access)
     now: float = 0.0
     """The process's clock, seconds."""
     wall: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -215,6 +218,8 @@ class State:
     remote: Remote | Missing | BridgeError | None = None
     row: Row | None = None
     found: tuple[Candidate, ...] | BridgeError | None = None
+    project_names: Mapping[str, str | BridgeError | None] = field(default_factory=dict)
+    """Names of projects by id; None: Run:ai knows none of that id."""
     crd: CRDState | None = None
     """As read after the deletion was seen."""
     deletion_wait: float | None = None
@@ -316,6 +321,48 @@ class State:
         seen. So a deletion that waited for something else is not given up at the first failure.
         """
         return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=self.trouble_for) <= 0
+
+    @property
+    def barred_from_target(self) -> ReadProject | BridgeError | None:
+        """Why the object may not use the project that its spec names, or what to read first; None when it may."""
+        spec = self.workload.spec
+        if spec.project_name is None and spec.project_id is None:
+            return None  # refused for that, if one is needed
+        called = spec.project_name or f"with id {spec.project_id}"
+        what = f"use project {called}: name a project that they may use, or ask whoever runs the operator to allow this one"
+        return self._barred(spec.project_id or "", spec.project_name, what)
+
+    def barred_from(self, remote: Remote, *, adopts: bool = False) -> ReadProject | BridgeError | None:
+        """Why the object may not use a workload, or what to read first; None when it may.
+
+        The project that the workload really is in decides, and is not named: it may be a stranger's. `adopts`: others made
+        the workload.
+        """
+        if adopts:
+            what = f"adopt workload {remote.id}: remove spec.workloadId to have one created, or ask whoever runs the operator"
+            what += " to allow adoption in its project"
+        else:
+            what = (
+                f"use workload {remote.id} in its project: name another, or ask whoever runs the operator to allow that"
+            )
+        return self._barred(remote.project_id, remote.project_name, what, adopts=adopts)
+
+    def _barred(
+        self, project_id: str, name: str | None, what: str, *, adopts: bool = False
+    ) -> ReadProject | BridgeError | None:
+        """`name`: None where it has to be read; `what`: they may not do, and what to do instead."""
+        if not self.access.limited:
+            return None
+        if name is None and project_id not in self.project_names:
+            return ReadProject(project_id)
+        known = self.project_names.get(project_id) if name is None else name
+        if isinstance(known, BridgeError):
+            return known
+        namespace = self.workload.ref.namespace
+        if self.access.allows(namespace, known, adoption=adopts):
+            return None
+        message = f"Objects in namespace {namespace} may not {what} (runai.access)."
+        return InvalidWorkload(message, reason=Reason.PROJECT_NOT_ALLOWED)
 
     def is_replacing(self, end: Result) -> bool:
         """We are having the workload deleted to create it anew, given that this pass ends with `end`; whatever the spec

@@ -174,9 +174,13 @@ def _owned(status: Json, s: State) -> Json:
 
 
 def shown_id(s: State) -> str | None:
-    """The id of the workload that status is about; not of one that was only read and may be adopted."""
-    is_observed = s.workload.spec.management_policy is ManagementPolicy.OBSERVE
-    return s.workload_id or (s.workload.spec.workload_id if is_observed else None)
+    """The id of the workload that status is about; not of one that was only read and may be adopted, or
+    that may not be observed."""
+    if s.workload_id is not None or s.workload.spec.management_policy is not ManagementPolicy.OBSERVE:
+        return s.workload_id
+    remote = s.remote
+    is_barred = isinstance(remote, Remote) and s.barred_from(remote) is not None
+    return None if is_barred else s.workload.spec.workload_id
 
 
 def _shown(reading: Remote | Row, sources: Iterable[tuple[StatusField, str]]) -> Json:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
+from runai_operator.domain.access import Access
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.memory import Requests
@@ -55,6 +56,7 @@ class EngineSettings:
     limits: Limits = field(default_factory=Limits)
     delete_rate: int = 100
     """Workloads deleted in Run:ai within a minute, at most; 0 deletes none."""
+    access: Access = field(default_factory=Access)
 
 
 def always_default(_: Workload) -> str:
@@ -94,6 +96,7 @@ class Engine:
             observer=observer,
             install=settings.install,
             limits=settings.limits,
+            access=settings.access,
             clock=self._clock,
             now=now,
             random=random,

@@ -209,6 +209,10 @@ class Gate(Runai):
         call = _Call(CallClass.LISTS, f"project {name}")
         return await self._make(call, lambda: self._runai.projects(name=name, cluster_id=cluster_id))
 
+    async def project(self, project_id: str) -> Project | None:
+        call = _Call(CallClass.LISTS, f"project {project_id}")
+        return await self._make(call, lambda: self._runai.project(project_id))
+
     async def aclose(self) -> None:
         """Closes the client behind the gate, if it can be closed."""
         if (close := getattr(self._runai, "aclose", None)) is not None:

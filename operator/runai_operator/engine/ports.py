@@ -50,6 +50,9 @@ class Runai(Protocol):
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         """Projects with exactly this name that the credentials may see."""
 
+    async def project(self, project_id: str) -> Project | None:
+        """The project of this id; None where Run:ai reports that there is none."""
+
 
 class Kube(Protocol):
     """The Kubernetes API, as far as workloads need it."""

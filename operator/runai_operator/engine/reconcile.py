@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from random import Random
 
+from runai_operator.domain.access import Access
 from runai_operator.domain.actions import (
     Action,
     AddFinalizer,
@@ -22,6 +23,7 @@ from runai_operator.domain.actions import (
     ForgetWorkload,
     MarkInDoubt,
     ReadCRD,
+    ReadProject,
     ReadRemote,
     ReadSchedulingMessages,
     RecordId,
@@ -101,6 +103,7 @@ class Reconciler:
         observer: Observer,
         install: str,
         limits: Limits,
+        access: Access,
         clock: Callable[[], float],
         now: Callable[[], datetime],
         random: Random,
@@ -109,7 +112,7 @@ class Reconciler:
         self._kube, self._upstreams = kube, upstreams
         self._render, self._writer = Renderer(kube, install), Writer(kube, fence, observer)
         self._crd_guard, self._observer = crd_guard, observer
-        self._install, self._limits = install, limits
+        self._install, self._limits, self._access = install, limits, access
         self._clock, self._now, self._random = clock, now, random
 
     async def reconcile(self, meta: Meta, memory: Memory, requests: Requests, seen: Sighting | None) -> Result:
@@ -142,6 +145,7 @@ class Reconciler:
             workload=replace(workload, status=status),
             install=self._install,
             limits=self._limits,
+            access=self._access,
             now=now,
             wall=self._now(),
             memory=memory,
@@ -283,6 +287,8 @@ class Reconciler:
                 return await self._do_find(s, action, upstream)
             case ReadSchedulingMessages(row):
                 return await self._do_read_scheduling_messages(s, row, upstream)
+            case ReadProject(project_id):
+                return await self._do_read_project(s, project_id, upstream)
             case ReserveDeletion():
                 return replace(s, deletion_wait=upstream.deletions.wait(s.workload.ref.uid, runs=not s.has_finished))
             case Create():
@@ -333,6 +339,14 @@ class Reconciler:
             return replace(s, found=error)
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
         return replace(s, found=found, memory=replace(s.memory, lookup_since=since))
+
+    async def _do_read_project(self, s: State, project_id: str, upstream: Upstream) -> State:
+        name: str | BridgeError | None
+        try:
+            name = await upstream.projects.name_of(project_id, anew=s.asked)
+        except BridgeError as error:
+            name = error
+        return replace(s, project_names={**s.project_names, project_id: name})
 
     async def _do_read_scheduling_messages(self, s: State, row: Row, upstream: Upstream) -> State:
         s = replace(s, done=s.done | {ReadSchedulingMessages})

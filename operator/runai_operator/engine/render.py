@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,19 +35,22 @@ class Rendered:
     """Where the manifest was looked for, usable or not, and at which version."""
 
 
+_Key = tuple[str, str, str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What Run:ai said to the question for a project."""
+    """What Run:ai said to a question about a project: the id or the name."""
 
     at: float
     """Loop seconds."""
-    found: str | BridgeError
+    found: str | BridgeError | None
     lasts: float
     """Seconds for which nobody asks again."""
 
 
 class Projects:
-    """Resolves project names to ids, with one question at a time for each name.
+    """Resolves project names to ids, and ids to names, with one question at a time for each.
 
     Whoever waits while the question is under way gets its answer, be it an error. What was found is cached for a while, and
     what was not for a moment, which grows: a misspelt name may be in hundreds of specs.
@@ -56,39 +59,63 @@ class Projects:
     def __init__(self, runai: Runai, clock: Callable[[], float]) -> None:
         """`clock` in loop seconds."""
         self._runai, self._clock = runai, clock
-        self._answers: dict[tuple[str, str | None], _Answer] = {}
-        self._asking: dict[tuple[str, str | None], asyncio.Lock] = {}
+        self._answers: dict[_Key, _Answer] = {}
+        self._asking: dict[_Key, asyncio.Lock] = {}
 
     async def resolve(self, name: str, cluster_id: str | None, *, anew: bool = False) -> str:
         """The id of the project. `anew`: somebody asked to try again, so that what was not found is asked for.
 
         Raises `InvalidWorkload` when there is none or more than one, and what the question raised.
         """
-        key, began = (name, cluster_id), self._clock()
+
+        async def ask() -> str:
+            return _only(await self._runai.projects(name=name, cluster_id=cluster_id), name, cluster_id)
+
+        return str(await self._answer(("name", name, cluster_id), ask, anew=anew))
+
+    async def name_of(self, project_id: str, *, anew: bool = False) -> str | None:
+        """The name of the project; None when there is none of that id. `anew` as above. Raises what the question raised."""
+
+        async def ask() -> str | None:
+            project = await self._runai.project(project_id)
+            return project.name if project is not None else None
+
+        return await self._answer(("id", project_id, None), ask, anew=anew)
+
+    async def _answer(self, key: _Key, ask: Callable[[], Awaitable[str | None]], *, anew: bool) -> str | None:
+        began = self._clock()
         async with self._asking.setdefault(key, asyncio.Lock()):
             answer = self._answers.get(key)
             if answer is None or not self._holds(answer, began, anew=anew):
-                answer = self._answers[key] = await self._ask(name, cluster_id, answer)
+                answer = self._answers[key] = await self._ask(ask, answer)
         if isinstance(answer.found, BridgeError):
             raise answer.found.twin()
         return answer.found
 
     def _holds(self, answer: _Answer, began: float, *, anew: bool) -> bool:
         """Whether it is an answer to a question of `began`."""
-        is_doubted = anew and isinstance(answer.found, BridgeError)
+        is_doubted = anew and not isinstance(answer.found, str)
         return answer.at > began or (began - answer.at < answer.lasts and not is_doubted)
 
-    async def _ask(self, name: str, cluster_id: str | None, before: _Answer | None) -> _Answer:
-        found: str | BridgeError
+    async def _ask(self, ask: Callable[[], Awaitable[str | None]], before: _Answer | None) -> _Answer:
+        found: str | BridgeError | None
         try:
-            found = _only(await self._runai.projects(name=name, cluster_id=cluster_id), name, cluster_id)
-            lasts = PROJECT_MEMORY
-        except InvalidWorkload as error:
-            found, was_missed = error, before is not None and isinstance(before.found, InvalidWorkload)
-            lasts = min(MISS_MEMORY, 2 * before.lasts) if before is not None and was_missed else FIRST_MISS_MEMORY
+            found = await ask()
         except BridgeError as error:
-            found, lasts = error, 0.0 if isinstance(error, CircuitOpen) else TROUBLE_MEMORY
+            found = error
+        if isinstance(found, str):
+            lasts = PROJECT_MEMORY
+        elif _is_miss(found):
+            was_missed = before is not None and _is_miss(before.found)
+            lasts = min(MISS_MEMORY, 2 * before.lasts) if before is not None and was_missed else FIRST_MISS_MEMORY
+        else:
+            lasts = 0.0 if isinstance(found, CircuitOpen) else TROUBLE_MEMORY
         return _Answer(self._clock(), found, lasts)
+
+
+def _is_miss(found: str | BridgeError | None) -> bool:
+    """There is no such project."""
+    return found is None or isinstance(found, InvalidWorkload)
 
 
 def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:

@@ -141,6 +141,14 @@ class RunaiClient:
             found += page
         return tuple(p for p in found if p.name == name and cluster_id in (None, p.cluster_id))
 
+    async def project(self, project_id: str) -> Project | None:
+        """The project of exactly this id; None when Run:ai itself reports that there is none, or shows another."""
+        answer = await self._get(Operation.PROJECT, f"{_PROJECTS}/{wire.safe_project_id(project_id)}")
+        if wire.is_absent(answer):
+            return None
+        project = await self._read(Operation.PROJECT, answer, wire.read_project)
+        return project if project.id == project_id else None
+
     async def _get(self, operation: Operation, path: str) -> Answer:
         return await self._call(Request(operation, "GET", path, limit=_SINGLE_LIMIT))
 

@@ -59,6 +59,7 @@ class Operation(StrEnum):
     LIST = "list"
     DETAIL = "detail"
     PROJECTS = "projects"
+    PROJECT = "project"
     TOKEN = "token"  # noqa: S105 - the name of an operation
 
     @property
@@ -95,6 +96,7 @@ _PURPOSE = {
     Operation.LIST: "list workloads",
     Operation.DETAIL: "read why the workload waits",
     Operation.PROJECTS: "list projects",
+    Operation.PROJECT: "read the name of a project",
     Operation.TOKEN: "get an access token",
 }
 

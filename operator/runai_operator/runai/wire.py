@@ -218,7 +218,19 @@ def read_page(query: RowQuery, date: datetime | None) -> Callable[[Json], RowPag
 
 def read_projects_from(offset: int) -> Callable[[Json], tuple[list[Project], int | None]]:
     """A reader of the page of projects at `offset`, with the offset of the next."""
-    return lambda body: (list(_read_all(body, "projects", _read_project)), _next_offset(body, offset))
+    return lambda body: (list(_read_all(body, "projects", read_project)), _next_offset(body, offset))
+
+
+def read_project(item: Any) -> Project:
+    """One project, out of a list or alone."""
+    project = _mapping(item)
+    if project is None:
+        raise Unreadable("no object")
+    return Project(
+        id=_required(project, "id", _identifier),
+        name=_required(project, "name", _name),
+        cluster_id=_word(project.get("clusterId")),
+    )
 
 
 def read_scheduling_messages(body: Json) -> tuple[str, ...]:
@@ -259,6 +271,13 @@ def safe_id(workload_id: str) -> str:
             "The workload id is not a UUID. Copy it from Run:ai, where the workload's details show it."
         )
     return workload_id
+
+
+def safe_project_id(project_id: str) -> str:
+    """The id, safe in a URL."""
+    if not _FILTER_VALUE.fullmatch(project_id):
+        raise InvalidWorkload("The project id has characters that no id of Run:ai has. Correct spec.projectId.")
+    return project_id
 
 
 def create_body(submission: Submission) -> bytes:
@@ -383,17 +402,6 @@ def _read_row(item: Any) -> Row:
         created_at=_moment(row.get("createdAt")),
         completed_at=_moment(row.get("completedAt")),
         deleted_at=_moment(row.get("deletedAt")),
-    )
-
-
-def _read_project(item: Any) -> Project:
-    project = _mapping(item)
-    if project is None:
-        raise Unreadable("no object")
-    return Project(
-        id=_required(project, "id", _identifier),
-        name=_required(project, "name", _name),
-        cluster_id=_word(project.get("clusterId")),
     )
 
 

@@ -29,6 +29,7 @@ from builders import (
     submitted_status,
     without_finalizer,
 )
+from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.actions import (
     Action,
     AddFinalizer,
@@ -70,6 +71,7 @@ from runai_operator.domain.model import (
     Orphan,
     OwnerMark,
     RecreatePolicy,
+    Remote,
     RerunPolicy,
 )
 from runai_operator.domain.reasons import Reason
@@ -1039,6 +1041,96 @@ def test_finalize(state, expected):
 @pytest.mark.parametrize(("state", "expected"), OBSERVE)
 def test_observe(state, expected):
     assert outcome(decide(state)) == expected
+
+
+EVERY_ROW = [*SUBMIT, *MAINTAIN, *FINALIZE, *OBSERVE]
+NAMES = {"1": "team-a", "2": "team-b"}
+EVERYTHING = Access((AccessRule(("*",), ("*",), adoption=True),))
+NOTHING = Access((AccessRule(("elsewhere",), ("*",), adoption=True),))
+NO_ADOPTION = Access((AccessRule(("*",), ("*",)),))
+
+
+@pytest.mark.parametrize(("state", "expected"), EVERY_ROW)
+def test_a_table_of_access_that_allows_everything_changes_nothing(state, expected):
+    assert outcome(decide(replace(state, access=EVERYTHING, project_names=NAMES))) == expected
+
+
+@pytest.mark.parametrize(("state", "expected"), EVERY_ROW)
+def test_nothing_is_written_to_runai_for_whom_no_project_is_allowed(state, expected):
+    action = decide(replace(state, access=NOTHING, project_names=NAMES))
+
+    assert not isinstance(action, Create | Update | Delete | ReserveDeletion | BeginSubmission | MarkInDoubt)
+    if isinstance(expected, Create | Update):
+        assert outcome(action).reason == "ProjectNotAllowed"
+    if isinstance(expected, Delete):
+        assert outcome(action).verdict is not Verdict.IN_SYNC
+
+
+def moved(reading):
+    """The same workload, in another project than the object names."""
+    return replace(reading, project_name="team-b") if isinstance(reading, Remote) else reading
+
+
+@pytest.mark.parametrize(("state", "expected"), EVERY_ROW)
+def test_what_is_in_another_project_is_not_written_to_though_the_object_names_one_that_is_allowed(state, expected):
+    candidates = state.found if isinstance(state.found, tuple) else ()
+    action = decide(
+        replace(
+            state,
+            access=Access((AccessRule(("*",), ("team-a",), adoption=True),)),
+            remote=moved(state.remote),
+            found=tuple(replace(each, remote=moved(each.remote)) for each in candidates) or state.found,
+        )
+    )
+
+    assert not isinstance(action, Update | Delete | ReserveDeletion)
+
+
+@pytest.mark.parametrize(("state", "expected"), EVERY_ROW)
+def test_nothing_is_written_to_runai_before_the_name_of_a_project_is_known(state, expected):
+    nameless = replace(
+        state,
+        access=EVERYTHING,
+        workload=replace(state.workload, spec=replace(state.workload.spec, project_name=None, project_id="1")),
+    )
+
+    assert not isinstance(decide(nameless), Create | Update | Delete | ReserveDeletion)
+    for unknown in (None, DOWN):
+        action = decide(replace(nameless, project_names=dict.fromkeys(NAMES, unknown)))
+        assert not isinstance(action, Create | Update | Delete | ReserveDeletion)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        case(
+            "a stranger's workload without a mark is not adopted",
+            a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=None, project_name="team-a")),
+            ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True, not_submitted=True),
+        ),
+        case(
+            "nor one with the mark of an object in another namespace",
+            a_state(
+                without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=NAMESAKE, project_name="team-a")
+            ),
+            ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True, not_submitted=True),
+        ),
+        case(
+            "one of an earlier object of the name is, since that made it",
+            a_state(
+                without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=EARLIER_LIFE, project_name="team-a")
+            ),
+            AddFinalizer(),
+        ),
+        case(
+            "its own is",
+            a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(project_name="team-a")),
+            AddFinalizer(),
+        ),
+    ],
+)
+def test_where_projects_are_allowed_but_no_adoption(state, expected):
+    assert outcome(decide(replace(state, access=NO_ADOPTION))) == expected
 
 
 def test_a_taken_name_names_the_object_that_holds_it():

@@ -205,6 +205,23 @@ async def test_projects_are_found_by_their_exact_name_over_all_pages(client, run
     assert await client.projects(name="nobody", cluster_id=None) == ()
 
 
+async def test_a_project_is_read_by_exactly_its_id(client, runai: ScriptedRunai):
+    runai.answer = httpx.Response(200, json={"id": "17", "name": "team-a", "clusterId": "c1", "status": {}})
+
+    assert await client.project("17") == Project("17", "team-a", "c1")
+    assert runai.asked[0].url.path == "/api/v1/org-unit/projects/17"
+    assert await client.project("017") is None, "an answer about another project says nothing of this one"
+    runai.answer = api_error(404)
+    assert await client.project("17") is None
+    runai.answer = httpx.Response(404)
+    with pytest.raises(UnexpectedReply):
+        await client.project("17")
+    asked = len(runai.asked)
+    with pytest.raises(InvalidWorkload):
+        await client.project("../workloads")
+    assert len(runai.asked) == asked
+
+
 @pytest.mark.parametrize("workload_id", ["", "..", "a/b"], ids=repr)
 async def test_a_bad_id_is_refused_before_anything_is_sent(client, runai: ScriptedRunai, submission, workload_id):
     for call in (
@@ -277,6 +294,7 @@ async def test_garbage_leaves_a_write_in_doubt_and_a_read_unexpected(client, run
         lambda: client.get(UUID),
         lambda: client.rows(RowQuery()),
         lambda: client.projects(name="a", cluster_id=None),
+        lambda: client.project("a"),
         lambda: client.scheduling_messages(UUID),
     ):
         with pytest.raises(UnexpectedReply):
@@ -292,6 +310,7 @@ async def test_every_call_is_counted_with_its_outcome(client, runai: ScriptedRun
         (httpx.Response(503), lambda: client.rows(RowQuery())),
         (api_error(404), lambda: client.scheduling_messages(UUID)),
         (httpx.Response(429), lambda: client.projects(name="a", cluster_id=None)),
+        (api_error(404), lambda: client.project("a")),
     ):
         runai.answer = answer
         with contextlib.suppress(BridgeError):
@@ -306,6 +325,7 @@ async def test_every_call_is_counted_with_its_outcome(client, runai: ScriptedRun
         ("list", "503"),
         ("detail", "404"),
         ("projects", "429"),
+        ("project", "404"),
     ]
 
 

@@ -28,7 +28,7 @@ from runai_operator.runai.client import RunaiClient
 from runai_operator.runai.failures import FOREIGN, Operation, failure
 from runai_operator.runai.wire import Answer
 
-READS = [Operation.GET, Operation.LIST, Operation.DETAIL, Operation.PROJECTS]
+READS = [Operation.GET, Operation.LIST, Operation.DETAIL, Operation.PROJECTS, Operation.PROJECT]
 WRITES = [Operation.CREATE, Operation.DRY_RUN, Operation.UPDATE, Operation.DELETE]
 
 # Every exception class that httpx exports: what it means for a write, and for a read.
@@ -347,6 +347,7 @@ async def test_no_failure_shows_token_secret_manifest_or_body(at_the_token, clie
             lambda: client.rows(RowQuery()),
             lambda: client.scheduling_messages(UUID),
             lambda: client.projects(name="a", cluster_id=None),
+            lambda: client.project("a"),
         ):
             error = await raised_by(call)
             if error:

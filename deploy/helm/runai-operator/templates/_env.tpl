@@ -14,6 +14,10 @@
 - name: RUNAI_ALLOW_HTTP
   value: "true"
 {{- end }}
+{{- if .Values.runai.access }}
+- name: RUNAI_ACCESS_FILE
+  value: /etc/runai/access/access.yaml
+{{- end }}
 {{- if or .Values.runai.caBundle.configMap .Values.runai.caBundle.secret }}
 - name: RUNAI_CA_FILE
   value: /etc/runai/ca/ca.crt
