@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from random import SystemRandom, random
+from socket import gethostname
 from typing import Any
 
 from runai_operator import __version__
@@ -169,7 +170,10 @@ class Operator:
         settings, access = self._settings.operation, self._settings.kube
         await session.open()
         kube = KubeClient(
-            session, namespaces=access.namespaces, records_namespace=access.records_namespace or session.namespace
+            session,
+            namespaces=access.namespaces,
+            records_namespace=access.records_namespace or session.namespace,
+            instance=gethostname(),
         )
         install = settings.install_id or await _patiently(lambda: kube.namespace_uid("kube-system"))
         engine = Engine(
@@ -186,6 +190,7 @@ class Operator:
                     release_after=settings.release_after,
                 ),
                 delete_rate=settings.delete_rate,
+                events=settings.events,
             ),
             now=lambda: datetime.now(UTC),
             random=SystemRandom(),

@@ -107,6 +107,11 @@ VARIABLES = (
         "the finalizer is removed. From 1s to 8760h.",
     ),
     Variable(
+        "OPERATOR_EVENTS",
+        "true",
+        "`false` makes no Kubernetes Events; the right to create them is then not needed.",
+    ),
+    Variable(
         "OPERATOR_RECORDS_NAMESPACE",
         "",
         "Namespace of the operator's own records. Empty: that of the pod, or of the kubeconfig's context.",
@@ -256,6 +261,7 @@ class Operation(Group):
     release_after: float
     delete_rate: int
     """Within a minute."""
+    events: bool
 
     @classmethod
     def read(cls, environment: Environment) -> Self:
@@ -268,6 +274,7 @@ class Operation(Group):
             grace_period=environment.interval("OPERATOR_GRACE_PERIOD", "1s", "1h"),
             release_after=environment.interval("OPERATOR_RELEASE_AFTER", "1s", "8760h"),
             delete_rate=environment.value("OPERATOR_DELETE_RATE", _rate, 0),
+            events=environment.value("OPERATOR_EVENTS", _boolean, stand_in=True),
         )
 
 

@@ -157,6 +157,12 @@ class Meta:
         """Ours."""
         return FINALIZER in self.finalizers
 
+    @property
+    def fields(self) -> dict[str, str | int | float]:
+        """For a log line about the object."""
+        ref = self.ref
+        return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid, "generation": self.generation}
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
