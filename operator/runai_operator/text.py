@@ -1,6 +1,10 @@
-"""Text for people: bounded, and on one line."""
+"""Text for people: bounded, on one line, and without what is not for them."""
 
 from __future__ import annotations
+
+import re
+
+FIELD_PATH = re.compile(r"\b(?:metadata|spec)(?:\.[A-Za-z][A-Za-z0-9]{0,62}|\[[0-9]{1,4}\])+")
 
 
 def clip(text: str, limit: int) -> str:
@@ -11,3 +15,8 @@ def clip(text: str, limit: int) -> str:
 def one_line(text: str) -> str:
     """`text` on one line, with a space for whatever cannot be printed."""
     return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+
+
+def field_paths(text: str, limit: int = 256) -> str:
+    """The fields of a manifest that `text` names: what may be kept of a text that may quote their values."""
+    return clip(", ".join(dict.fromkeys(FIELD_PATH.findall(text))), limit)

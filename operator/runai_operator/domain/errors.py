@@ -47,6 +47,8 @@ class BridgeError(Exception):
     scope: Scope = Scope.OBJECT
     circuit: str | None = None
     """Name of the circuit breaker that this error counts against; None when it counts against none."""
+    unquoted: str | None = None
+    """The message without what the other side said, which may repeat what it was sent; None where it quotes nothing."""
 
     def __init__(self, message: str, *, reason: str | None = None) -> None:
         self.message = clip(message, MESSAGE_LIMIT)
@@ -55,8 +57,15 @@ class BridgeError(Exception):
 
     def within(self, circuit: str) -> Self:
         """A copy, without traceback and cause, that names the circuit it counts against."""
-        twin = type(self).__new__(type(self), *self.args)
-        twin.__dict__.update(self.__dict__, circuit=circuit)
+        return self._twin(circuit=circuit)
+
+    def without_quotes(self) -> Self:
+        """A copy for where others may read it, or for an object whose manifest comes from a Secret."""
+        return self if self.unquoted is None else self._twin(message=self.unquoted, unquoted=None)
+
+    def _twin(self, **changes: object) -> Self:
+        twin = type(self).__new__(type(self), str(changes.get("message", self.message)))
+        twin.__dict__.update(self.__dict__, **changes)
         return twin
 
 

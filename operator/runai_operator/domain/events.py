@@ -1,6 +1,6 @@
 """What happens to one object, in words: one line of the log each, and for what people should know a Kubernetes Event.
 
-There are two kinds: an operation at Run:ai, and a change of what a condition says. Nothing else is told of an object.
+There are two kinds: an operation at Run:ai, and a change of what a condition says. Nothing else is reported of an object.
 """
 
 from __future__ import annotations
@@ -117,14 +117,15 @@ def _without_effect(action: Create | Update | Delete, after: State) -> Event | N
 
 def of_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Event]:
     """What two statuses say differently: what Ready gives as its reason, and a trouble that only Synced shows."""
-    told, now = _ready(before), _ready(after)
-    if now is not None and (told is None or (told.reason, told.is_warning) != (now.reason, now.is_warning)):
+    was, now = _ready(before), _ready(after)
+    if now is not None and (was is None or (was.reason, was.is_warning) != (now.reason, now.is_warning)):
         yield now
-    hidden, seen = _trouble(before), _trouble(after)
-    if seen is not None and (hidden is None or hidden.reason != seen.reason):
-        yield seen
-    elif seen is None and hidden is not None and told is not None and now is not None and told.reason == now.reason:
-        yield Event(now.reason, RECONCILE, now.message, is_public=False)  # nothing but the trouble is over
+    trouble_was, trouble = _trouble(before), _trouble(after)
+    if trouble is not None and (trouble_was is None or trouble_was.reason != trouble.reason):
+        yield trouble
+    is_over = trouble_was is not None and trouble is None
+    if is_over and was is not None and now is not None and was.reason == now.reason:
+        yield Event(now.reason, RECONCILE, now.message, is_public=False)
 
 
 def _ready(status: Mapping[str, Any]) -> Event | None:

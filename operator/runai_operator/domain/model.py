@@ -108,10 +108,11 @@ class SourceRef:
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """The text behind a `SourceRef` and the resourceVersion it was read at."""
+    """The text behind a `SourceRef`, and which object at which resourceVersion it was read from."""
 
-    text: str
+    text: str = field(repr=False)
     version: str
+    uid: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

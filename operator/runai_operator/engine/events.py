@@ -43,7 +43,7 @@ class EventRecorder:
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
-        """`guarded` raises `NotLeader` where nothing may be written; `report` is told of each event `sent`, `dropped` or
+        """`guarded` raises `NotLeader` where nothing may be written; `report` is called for each event: `sent`, `dropped` or
         `failed`. `clock` in loop seconds, `now` in UTC."""
         self._send, self._guarded, self._report, self._clock, self._now = send, guarded, report, clock, now
         self._queue: asyncio.Queue[tuple[Meta, Event, datetime]] = asyncio.Queue(QUEUE)

@@ -181,11 +181,13 @@ class Reconciler:
 
     async def _do(self, s: State, action: Action, upstream: Upstream | None) -> State:
         after = replace(await self._perform(s, action, upstream), now=self._clock())
+        if after.is_confidential:
+            after = after.without_quotes()
         if event := events.of_operation(action, s, after):
-            self._tell(after, event, since=s.now)
+            self._report(after, event, since=s.now)
         return after
 
-    def _tell(self, s: State, event: events.Event, *, since: float) -> None:
+    def _report(self, s: State, event: events.Event, *, since: float) -> None:
         """The one place where what happens to an object is logged, and recorded as a Kubernetes Event."""
         about = _about(s, event.workload_id)
         about |= {"reason": event.reason, "action": event.action, "duration": round(s.now - since, 3)}
@@ -230,7 +232,7 @@ class Reconciler:
         if s.workload_id is None:
             summary = replace(summary, connection=s.connection)  # where it waits, if it has to
         for event in events.of_changes(s.workload.status, status):
-            self._tell(replace(written, now=self._clock()), event, since=began)
+            self._report(replace(written, now=self._clock()), event, since=began)
         memory = self._remembered(s, end, summary, wrote=bool(patch))
         done = replace(end, memory=memory, meta=written.workload.meta, summary=summary)
         return self._scheduled(replace(done, answered=end.verdict is not Verdict.RETRYING))

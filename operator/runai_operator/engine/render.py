@@ -80,7 +80,7 @@ class Renderer:
         long to read.
         """
         spec, ref = workload.spec, workload.ref
-        place, manifest, source = await self._manifest(spec, ref.namespace, large=large)
+        place, manifest, source, key = await self._manifest(spec, ref.namespace, large=large)
         gvk = checks.gvk_of(manifest, place=place)
         name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
         if spec.project_id is not None:
@@ -90,10 +90,7 @@ class Renderer:
         else:
             raise checks.refusal(checks.NO_PROJECT)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
-        secret = source is not None and source.ref.kind == "Secret"
-        content = manifests.content_hash(
-            manifest, priority=spec.priority, category=spec.category, key=self._install if secret else None
-        )
+        content = manifests.content_hash(manifest, priority=spec.priority, category=spec.category, key=key)
         submission = Submission(
             name=name,
             project_id=project_id,
@@ -107,16 +104,22 @@ class Renderer:
         desired = Desired(submission, gvk, content, from_source=source is not None)
         return Rendered(desired, source)
 
-    async def _manifest(self, spec: Spec, namespace: str, *, large: bool) -> tuple[str, Any, Source | None]:
-        """The field that gives the manifest, its value, and for another object's text which one at which version."""
+    async def _manifest(self, spec: Spec, namespace: str, *, large: bool) -> tuple[str, Any, Source | None, str | None]:
+        """The field that gives the manifest, its value, for another object's text which one at which version, and the
+        key of its hash.
+
+        A Secret's UID is random, and only those who may read the Secret see it; status never shows it. One that is
+        deleted and created again has another, and counts as changed.
+        """
         if spec.manifest is not None:
-            return checks.MANIFEST, spec.manifest, None
+            return checks.MANIFEST, spec.manifest, None, None
         if spec.manifest_yaml is not None:
-            return checks.MANIFEST_YAML, await _read(spec.manifest_yaml, checks.MANIFEST_YAML, large=large), None
-        if spec.manifest_from is not None:
-            source = await self._kube.read_source(namespace, spec.manifest_from)
+            return checks.MANIFEST_YAML, await _read(spec.manifest_yaml, checks.MANIFEST_YAML, large=large), None, None
+        if (ref := spec.manifest_from) is not None:
+            source = await self._kube.read_source(namespace, ref)
             manifest = await _read(source.text, checks.MANIFEST_FROM, large=large)
-            return checks.MANIFEST_FROM, manifest, Source(spec.manifest_from, source.version)
+            key = source.uid if ref.kind == "Secret" else None
+            return checks.MANIFEST_FROM, manifest, Source(ref, source.version), key
         raise checks.refusal(checks.NO_MANIFEST)
 
 

@@ -236,7 +236,7 @@ def source_text(held: Mapping[str, Any], source: SourceRef) -> SourceText:
                 f"Key {source.key} of {source.kind} {source.name} holds no UTF-8 text: put the manifest there as text.",
                 reason=Reason.SOURCE_INVALID,
             ) from None
-    return SourceText(text, held["metadata"]["resourceVersion"])
+    return SourceText(text, held["metadata"]["resourceVersion"], held["metadata"]["uid"])
 
 
 def crd_from_metadata(meta: Mapping[str, Any]) -> CRDState:
