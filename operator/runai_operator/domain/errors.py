@@ -2,7 +2,8 @@
 
     BridgeError
     ├── InvalidWorkload     the user's content is rejected, by us or by Run:ai; only a change of it helps
-    │   └── NameTaken       the name in Run:ai belongs to something that is not ours
+    │   ├── NameTaken       the name in Run:ai belongs to something that is not ours
+    │   └── SourceUnusable  the ConfigMap or Secret with the manifest, at one of its versions
     ├── Busy                Run:ai is still applying or deleting; try again soon
     ├── Held                we hold back a write on purpose, until the rate allows it or somebody acts
     ├── AccessDenied        credentials or permissions; an admin must act
@@ -55,17 +56,23 @@ class BridgeError(Exception):
         self.condition_reason = reason or self.reason
         super().__init__(self.message)
 
+    def twin(self) -> Self:
+        """A copy without traceback and cause: one instance that is raised again and again would collect them."""
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
     def within(self, circuit: str) -> Self:
-        """A copy, without traceback and cause, that names the circuit it counts against."""
-        return self._twin(circuit=circuit)
+        """A twin that names the circuit it counts against."""
+        twin = self.twin()
+        twin.circuit = circuit
+        return twin
 
     def without_quotes(self) -> Self:
-        """A copy for where others may read it, or for an object whose manifest comes from a Secret."""
-        return self if self.unquoted is None else self._twin(message=self.unquoted, unquoted=None)
-
-    def _twin(self, **changes: object) -> Self:
-        twin = type(self).__new__(type(self), str(changes.get("message", self.message)))
-        twin.__dict__.update(self.__dict__, **changes)
+        """A twin for where others may read it, or for an object whose manifest comes from a Secret."""
+        twin = self.twin()
+        if self.unquoted is not None:
+            twin.message, twin.unquoted, twin.args = self.unquoted, None, (self.unquoted,)
         return twin
 
 
@@ -79,6 +86,16 @@ class NameTaken(InvalidWorkload):
     """409 on create, and the holder is not ours."""
 
     reason = Reason.NAME_TAKEN
+
+
+class SourceUnusable(InvalidWorkload):
+    """The source of `manifestFrom` gives no text; `version`: its resourceVersion, None where it cannot be read."""
+
+    reason = Reason.SOURCE_INVALID
+
+    def __init__(self, message: str, *, reason: str | None = None, version: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.version = version
 
 
 class Busy(BridgeError):

@@ -146,8 +146,8 @@ ANSWERS = [
     (Operation.CREATE, answer(422), InvalidWorkload, "Run:ai refused the workload: the reason."),
     (Operation.CREATE, answer(400, details="spec.x"), InvalidWorkload, "refused the workload: the reason (spec.x)."),
     (Operation.CREATE, answer(400, "line one\n\tline two."), InvalidWorkload, "workload: line one line two."),
-    (Operation.CREATE, answer(400, ""), InvalidWorkload, "Run:ai refused the workload."),
-    (Operation.CREATE, html(400), UnexpectedReply, "HTTP 400"),
+    (Operation.CREATE, answer(400, ""), InvalidWorkload, "Run:ai refused the workload without a reason"),
+    (Operation.CREATE, html(400), InvalidWorkload, "without a reason that can be shown (HTTP 400 with text/html)."),
     (Operation.CREATE, answer(409), NameTaken, "already exists in the project: the reason."),
     (Operation.CREATE, html(409), NameTaken, "already exists in the project."),
     (
@@ -256,11 +256,21 @@ SERVER_NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
         ("-3", None, 0.0),
         ("999999", None, 3600.0),
         ("nan", None, None),
+        ("inf", None, None),
+        ("1e400", None, None),
+        ("9" * 400, None, None),
+        ("-1e9", None, 0.0),
+        ("0x10", None, None),
+        ("", None, None),
+        ("7, 8", None, None),
         ("soon", None, None),
         (None, None, None),
         pytest.param("Thu, 15 Jan 2026 10:30:20 GMT", SERVER_NOW, 20.0, id="a date, by the server's clock"),
         pytest.param("Thu, 15 Jan 2026 10:00:00 GMT", SERVER_NOW, 0.0, id="a date that has passed"),
         pytest.param("Thu, 15 Jan 2026 10:30:20 GMT", None, None, id="a date without the server's clock"),
+        pytest.param("Thu, 15 Jan 9999 23:59:59 GMT", SERVER_NOW, 3600.0, id="a date that never comes"),
+        pytest.param("Fri, 31 Dec 9999 23:59:59 -2300", SERVER_NOW, None, id="a date after the last"),
+        pytest.param("Thu, 99 Foo 2026 10:30:20 GMT", SERVER_NOW, None, id="a date that is none"),
     ],
 )
 def test_the_servers_hint_how_long_to_wait(retry_after, date, after):
@@ -365,4 +375,4 @@ def test_without_quotes_nothing_is_left_of_what_the_api_says_of_a_workload_but_c
     assert bare.message.endswith(".")
     if "hunter2" in error.message:
         assert "spec.password" in bare.message
-        assert f"code {status}" in bare.message
+        assert f"HTTP {status}" in bare.message
