@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -115,6 +116,8 @@ def tend_orphans(given: argparse.Namespace) -> int:
 def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
     try:
         asyncio.run(job())
+    except SettingsError:
+        raise
     except BridgeError as error:
         log.error("%s", error.message)  # noqa: TRY400 - the message says it all
         return 1
@@ -122,6 +125,12 @@ def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
         log.exception("ended by an unexpected error")
         return 1
     return 0
+
+
+def _why(error: OSError) -> str:
+    """The operating system's words alone; those of a name that is not known have no number of their own."""
+    number = error.errno or 0
+    return (os.strerror(number) if number > 0 else error.strerror or "unusable").lower()
 
 
 def _runai_client(access: RunaiAccess, metrics: Metrics) -> RunaiClient:
@@ -161,7 +170,13 @@ class Operator:
             port=listen.port,
         )
         try:
-            async with server:
+            async with AsyncExitStack() as stack:
+                try:
+                    await stack.enter_async_context(server)
+                except OSError as error:
+                    raise SettingsError(
+                        [f"OPERATOR_LISTEN is {listen}, where nothing can listen: {_why(error)}"]
+                    ) from None
                 await _until(stop, self._bridge(session, stop), pulse.run())
         finally:
             await session.close()

@@ -187,6 +187,11 @@ class Listen:
     host: str | None
     port: int
 
+    def __str__(self) -> str:
+        """As it is written in the setting."""
+        host = f"[{self.host}]" if self.host and ":" in self.host else self.host or ""
+        return f"{host}:{self.port}"
+
 
 class Group:
     """Settings that are needed together."""

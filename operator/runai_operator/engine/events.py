@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 
 from runai_operator.domain.errors import BridgeError, NotLeader, Vanished
 from runai_operator.domain.events import RECONCILE, Event
-from runai_operator.domain.memory import NEVER
 from runai_operator.domain.model import Meta
 from runai_operator.engine.budget import Budget, TokenBucket
 
@@ -28,7 +27,7 @@ QUEUE = 2000
 REPEAT_AFTER = 600.0
 """Seconds in which the same words about the same object are not sent again."""
 REMEMBERED = 10_000
-"""Most events of which is known when they were sent last."""
+"""Most events that are known to be repeated; beyond, some may be sent twice."""
 
 
 class EventRecorder:
@@ -48,13 +47,13 @@ class EventRecorder:
         self._send, self._guarded, self._report, self._clock, self._now = send, guarded, report, clock, now
         self._queue: asyncio.Queue[tuple[Meta, Event, datetime]] = asyncio.Queue(QUEUE)
         self._budget = TokenBucket(BUDGET, clock)
-        self._recorded: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._recorded: OrderedDict[int, float] = OrderedDict()
+        """When each was recorded, by the hash of its words, the oldest first."""
         self._last = datetime.min.replace(tzinfo=UTC)
         self._trouble: str | None = None
 
     def record(self, about: Meta, event: Event) -> None:
-        now, words = self._clock(), (about.ref.uid, event.reason, event.message)
-        if event.action == RECONCILE and now - self._recorded.get(words, NEVER) < REPEAT_AFTER:
+        if event.action == RECONCILE and self._is_repeated(hash((about.ref.uid, event.reason, event.message))):
             return
         if self._queue.qsize() >= (QUEUE if event.is_warning else QUEUE // 2):
             self._report("dropped")
@@ -62,10 +61,16 @@ class EventRecorder:
         # No two at the same time: the name of an Event is that of its object and its time.
         self._last = max(self._now(), self._last + timedelta(microseconds=1))
         self._queue.put_nowait((about, event, self._last))
-        self._recorded[words] = now
-        self._recorded.move_to_end(words)
-        if len(self._recorded) > REMEMBERED:
+
+    def _is_repeated(self, words: int) -> bool:
+        now = self._clock()
+        while self._recorded and now - next(iter(self._recorded.values())) >= REPEAT_AFTER:
             self._recorded.popitem(last=False)
+        if words in self._recorded:
+            return True
+        if len(self._recorded) < REMEMBERED:
+            self._recorded[words] = now
+        return False
 
     async def run(self) -> None:
         """Sends what is recorded, for ever."""
