@@ -44,7 +44,6 @@ _SOMEBODY_MUST_ACT = frozenset(
 )
 """Reasons that call for a person although the object is not stalled."""
 _REJECTED = frozenset(reason for reason in Reason if reason.group is Group.REJECTED)
-_TROUBLE = _REJECTED | frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def _without_effect(action: Create | Update | Delete, after: State) -> Event | N
 
 
 def of_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Event]:
-    """What two statuses say differently: what Ready gives as its reason, and a trouble that only Synced shows."""
+    """What two statuses say differently: what Ready gives as its reason, and a rejection that only Synced shows."""
     was, now = _ready(before), _ready(after)
     if now is not None and (was is None or (was.reason, was.is_warning) != (now.reason, now.is_warning)):
         yield now
@@ -139,10 +138,10 @@ def _ready(status: Mapping[str, Any]) -> Event | None:
 
 
 def _trouble(status: Mapping[str, Any]) -> Event | None:
-    """A trouble of Synced that Ready does not show as well."""
+    """A rejection that only Synced shows. A retry that only Synced shows is the trouble of a connection: the log has one
+    line for it, not one for each object."""
     ready, synced = condition(status, ConditionType.READY) or {}, condition(status, ConditionType.SYNCED) or {}
     reason = synced.get("reason")
-    if reason not in _TROUBLE or reason == ready.get("reason"):
+    if reason not in _REJECTED or reason == ready.get("reason"):
         return None
-    is_warning = reason in _REJECTED or reason in _SOMEBODY_MUST_ACT
-    return Event(str(reason), RECONCILE, str(synced.get("message")), is_warning=is_warning, is_public=is_warning)
+    return Event(str(reason), RECONCILE, str(synced.get("message")), is_warning=True)
