@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -75,6 +76,30 @@ def test_a_note_that_is_too_long_for_an_event_is_cut_and_not_refused(
     (failed,) = [one for one in made(control_plane, namespace) if one["reason"] == "Failed"]
 
     assert 1000 < len(failed["note"].encode()) <= 1024
+
+
+@pytest.mark.parametrize("steering", ["refuse", "message"])
+def test_what_a_secret_holds_is_nowhere_to_be_read_when_run_ai_quotes_it(
+    start_operator, workloads: Workloads, namespace: str, control_plane: ControlPlane, steering: str
+):
+    operator = start_operator(OPERATOR_LOG_LEVEL="debug")
+    quoting = {
+        f"simulator.run.ai/{steering}": "spec.replicas: Invalid value: hunter2",
+        "simulator.run.ai/end": "Failed",
+    }
+    content = json.dumps(RUNS_ON | {"metadata": {"annotations": quoting}})
+    metadata = {"name": "held", "namespace": namespace}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"m.yaml": content}}
+    made_secret = control_plane.client.apply(secret)
+    workloads.apply("train", manifestFrom={"secretKeyRef": {"name": "held", "key": "m.yaml"}})
+    workloads.wait_condition("train", "Stalled", "True")
+    operator.wait_until("the event", lambda: {"Failed", "InvalidSpec"} & set(reasons(control_plane, namespace)))
+    shown = [workloads.get("train"), made(control_plane, namespace)]
+    everything = json.dumps(shown) + operator.output() + operator.metrics()
+
+    assert "hunter2" not in everything
+    assert "about spec.replicas" in json.dumps(shown[0]), "what may be shown is"
+    assert made_secret["metadata"]["uid"] not in everything
 
 
 def test_an_operator_without_events_makes_none(
