@@ -1,7 +1,7 @@
 """Sends Kubernetes Events beside the passes: late, few, and never at their expense.
 
 To record an event is to queue it. One task sends what is queued, a few a second; what does not fit into the queue is
-dropped and counted. What was found, rather than done, is sent once in a while in the same words.
+dropped and counted. So is what an object that goes back and forth would make beyond a few in a while.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from runai_operator.domain.errors import BridgeError, NotLeader, Vanished
@@ -24,10 +25,22 @@ BUDGET = Budget(rate=10.0, burst=20.0)
 """Events a second. A burst of submissions makes hundreds of writes a second to the same API server."""
 QUEUE = 2000
 """Events that wait at most; only those that call for a person may take the second half of the places."""
-REPEAT_AFTER = 600.0
-"""Seconds in which the same words about the same object are not sent again."""
+MOST_CHANGES = 10
+"""Events about changes of one object within the window, none of them like the one before; operations are not limited."""
+WINDOW = 600.0
+"""Seconds."""
 REMEMBERED = 10_000
-"""Most events that are known to be repeated; beyond, some may be sent twice."""
+"""Most objects whose events are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    """Of one object, in the window that began at `since`."""
+
+    since: float
+    last: int
+    """Hash of the words of its last event."""
+    count: int = 1
 
 
 class EventRecorder:
@@ -47,13 +60,13 @@ class EventRecorder:
         self._send, self._guarded, self._report, self._clock, self._now = send, guarded, report, clock, now
         self._queue: asyncio.Queue[tuple[Meta, Event, datetime]] = asyncio.Queue(QUEUE)
         self._budget = TokenBucket(BUDGET, clock)
-        self._recorded: OrderedDict[int, float] = OrderedDict()
-        """When each was recorded, by the hash of its words, the oldest first."""
+        self._recent: OrderedDict[str, _Recent] = OrderedDict()
+        """By UID, the oldest window first."""
         self._last = datetime.min.replace(tzinfo=UTC)
         self._trouble: str | None = None
 
     def record(self, about: Meta, event: Event) -> None:
-        if event.action == RECONCILE and self._is_repeated(hash((about.ref.uid, event.reason, event.message))):
+        if event.action == RECONCILE and self._is_too_much(about.ref.uid, hash((event.reason, event.message))):
             return
         if self._queue.qsize() >= (QUEUE if event.is_warning else QUEUE // 2):
             self._report("dropped")
@@ -62,14 +75,17 @@ class EventRecorder:
         self._last = max(self._now(), self._last + timedelta(microseconds=1))
         self._queue.put_nowait((about, event, self._last))
 
-    def _is_repeated(self, words: int) -> bool:
+    def _is_too_much(self, uid: str, words: int) -> bool:
         now = self._clock()
-        while self._recorded and now - next(iter(self._recorded.values())) >= REPEAT_AFTER:
-            self._recorded.popitem(last=False)
-        if words in self._recorded:
-            return True
-        if len(self._recorded) < REMEMBERED:
-            self._recorded[words] = now
+        while self._recent and now - next(iter(self._recent.values())).since >= WINDOW:
+            self._recent.popitem(last=False)
+        recent = self._recent.get(uid)
+        if recent is not None:
+            if words == recent.last or recent.count >= MOST_CHANGES:
+                return True
+            self._recent[uid] = replace(recent, last=words, count=recent.count + 1)
+        elif len(self._recent) < REMEMBERED:
+            self._recent[uid] = _Recent(now, words)
         return False
 
     async def run(self) -> None:
