@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from random import SystemRandom, random
+from socket import gethostname
 from typing import Any
 
 from runai_operator import __version__
@@ -126,6 +128,8 @@ def tend_orphans(given: argparse.Namespace) -> int:
 def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
     try:
         asyncio.run(job())
+    except SettingsError:
+        raise
     except BridgeError as error:
         log.error("%s", error.message)  # noqa: TRY400 - the message says it all
         return 1
@@ -133,6 +137,12 @@ def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
         log.exception("ended by an unexpected error")
         return 1
     return 0
+
+
+def _why(error: OSError) -> str:
+    """The operating system's words alone; those of a name that is not known have no number of their own."""
+    number = error.errno or 0
+    return (os.strerror(number) if number > 0 else error.strerror or "unusable").lower()
 
 
 def _runai_client(access: RunaiAccess, metrics: Metrics) -> RunaiClient:
@@ -172,7 +182,13 @@ class Operator:
             port=listen.port,
         )
         try:
-            async with server:
+            async with AsyncExitStack() as stack:
+                try:
+                    await stack.enter_async_context(server)
+                except OSError as error:
+                    raise SettingsError(
+                        [f"OPERATOR_LISTEN is {listen}, where nothing can listen: {_why(error)}"]
+                    ) from None
                 await _until(stop, self._bridge(session, stop), pulse.run())
         finally:
             await session.close()
@@ -183,7 +199,10 @@ class Operator:
         settings, access = self._settings.operation, self._settings.kube
         await session.open()
         kube = self._kube = KubeClient(
-            session, namespaces=access.namespaces, records_namespace=access.records_namespace or session.namespace
+            session,
+            namespaces=access.namespaces,
+            records_namespace=access.records_namespace or session.namespace,
+            instance=gethostname(),
         )
         install = settings.install_id or await _patiently(lambda: kube.namespace_uid("kube-system"))
         engine = Engine(
@@ -201,6 +220,7 @@ class Operator:
                 ),
                 delete_rate=settings.delete_rate,
                 access=self._access,
+                events=settings.events,
             ),
             now=lambda: datetime.now(UTC),
             random=SystemRandom(),

@@ -131,6 +131,11 @@ VARIABLES = (
         "the finalizer is removed. From 1s to 8760h.",
     ),
     Variable(
+        "OPERATOR_EVENTS",
+        "true",
+        "`false` makes no Kubernetes Events; the right to create them is then not needed.",
+    ),
+    Variable(
         "OPERATOR_RECORDS_NAMESPACE",
         "",
         "Namespace of the operator's own records. Empty: that of the pod, or of the kubeconfig's context.",
@@ -188,6 +193,11 @@ class Listen:
 
     host: str | None
     port: int
+
+    def __str__(self) -> str:
+        """As it is written in the setting."""
+        host = f"[{self.host}]" if self.host and ":" in self.host else self.host or ""
+        return f"{host}:{self.port}"
 
 
 class Group:
@@ -288,6 +298,7 @@ class Operation(Group):
     """Within a minute."""
     access: str | None
     """The text of the access table; None: no limits."""
+    events: bool
 
     @classmethod
     def read(cls, environment: Environment) -> Self:
@@ -301,6 +312,7 @@ class Operation(Group):
             release_after=environment.interval("OPERATOR_RELEASE_AFTER", "1s", "8760h"),
             delete_rate=environment.value("OPERATOR_DELETE_RATE", _rate, 0),
             access=environment.optional("RUNAI_ACCESS_FILE", _access_file),
+            events=environment.value("OPERATOR_EVENTS", _boolean, stand_in=True),
         )
 
 

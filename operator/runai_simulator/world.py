@@ -376,7 +376,7 @@ class World:
         done = now + 2 * takes
         steps = [Step(now, "Queued"), Step(now + takes, "Applying")]
         if workload.steering.sync == "fail":
-            steps.append(Step(done, "Failed", SYNC_FAILURE))
+            steps.append(Step(done, "Failed", workload.steering.message or SYNC_FAILURE))
             if not self.switches.sync_failure_recovers:
                 self._never_synced(workload, now, steps)
                 return

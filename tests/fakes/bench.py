@@ -26,9 +26,9 @@ LIMITS = Limits(grace=10)
 RUNS_ON = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1}}
 
 
-def settings_of(*, delete_rate: int = 100, **limits: float) -> EngineSettings:
+def settings_of(*, delete_rate: int = 100, events: bool = True, **limits: float) -> EngineSettings:
     """`limits` by the names of their fields."""
-    return EngineSettings(install="i", limits=replace(LIMITS, **limits), delete_rate=delete_rate)
+    return EngineSettings(install="i", limits=replace(LIMITS, **limits), delete_rate=delete_rate, events=events)
 
 
 class Bench:

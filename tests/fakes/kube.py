@@ -19,6 +19,7 @@ from runai_operator.domain.errors import (
     StaleObject,
     Vanished,
 )
+from runai_operator.domain.events import Event
 from runai_operator.domain.model import (
     FINALIZER,
     NOT_SUBMITTED,
@@ -85,6 +86,8 @@ class FakeKube:
         """None where it may not be read."""
         self.orphans: dict[str, Orphan] = {}
         self.orphan_limit = 1000
+        self.events: list[tuple[Meta, Event, datetime]] = []
+        """Kubernetes Events, which count apart from the writes."""
         self.writes = 0
         self.reads = 0
         self.sources: dict[str, SourceText] = {}
@@ -257,6 +260,13 @@ class FakeKubeAccess:
             return True
 
         return await call(self._chance, effect, to_runai=False, name="record_orphan")
+
+    async def record_event(self, about: Meta, event: Event, when: datetime) -> None:
+        def effect() -> None:
+            assert len(event.reason) <= 128, "as the API server does"
+            self._kube.events.append((about, event, when))
+
+        await call(self._chance, effect, to_runai=False, name="record_event")
 
     async def orphans(self) -> dict[str, Orphan | None]:
         return await call(self._chance, lambda: dict(self._kube.orphans), to_runai=False, name="orphans")

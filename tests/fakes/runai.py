@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,9 +10,10 @@ from typing import Any
 
 from fakes.chance import Chance, call
 from runai_operator.domain import manifest as manifests
-from runai_operator.domain.errors import AccessDenied, Busy, InvalidWorkload, NameTaken, UnexpectedReply
+from runai_operator.domain.errors import UnexpectedReply
 from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
-from runai_operator.runai.wire import read_remote
+from runai_operator.runai.failures import Operation, failure
+from runai_operator.runai.wire import Answer, read_remote
 from runai_simulator.rules import Refused
 from runai_simulator.switches import Switches
 from runai_simulator.views import v1_row, v2_read, v2_workload
@@ -129,8 +131,11 @@ class FakeRunaiAccess:
         return await self._call("find" if query.name else "list", effect)
 
     async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        del workload_id
-        return await self._call("detail", lambda: ("no room",))
+        def effect() -> tuple[str, ...]:
+            found = self._runai.world.find_v1(workload_id, self._runai.now())
+            return ((found.steering.message if found else "") or "no room",)
+
+        return await self._call("detail", effect)
 
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         def effect() -> tuple[Project, ...]:
@@ -168,9 +173,10 @@ class FakeRunaiAccess:
 
 
 def _error(refused: Refused, *, write: str = "POST") -> Exception:
-    if refused.code == 409:
-        return NameTaken(refused.message) if write == "POST" else Busy(refused.message)
-    return AccessDenied(refused.message) if refused.code == 403 else InvalidWorkload(refused.message)
+    """As the client maps the answer of the simulator."""
+    operation = {"POST": Operation.CREATE, "PUT": Operation.UPDATE, "DELETE": Operation.DELETE}[write]
+    body = json.dumps({"code": refused.code, "message": refused.message}).encode()
+    return failure(operation, Answer(refused.code, body, "application/json"))
 
 
 def _row(item: dict[str, Any]) -> Row:

@@ -48,8 +48,8 @@ REACHED_BY = {
     "OPERATOR_GRACE_PERIOD": ("operator.gracePeriod", "2m"),
     "OPERATOR_DELETE_RATE": ("operator.deleteRate", 7),
     "OPERATOR_RELEASE_AFTER": ("operator.releaseAfter", "2h"),
+    "OPERATOR_EVENTS": ("operator.events", False),
 }
-SHOWN_AS = {True: "true", 9090: ":9090", 7: "7"}
 FROM_SECRETS_AND_FILES = {
     "RUNAI_CLIENT_ID",
     "RUNAI_CLIENT_SECRET",
@@ -57,6 +57,7 @@ FROM_SECRETS_AND_FILES = {
     "RUNAI_CA_FILE",
     "RUNAI_ACCESS_FILE",
 }
+SHOWN_AS = {True: "true", False: "false", 9090: ":9090", 7: "7"}
 KNOWN_TO_THE_POD = {"OPERATOR_RECORDS_NAMESPACE"}
 MORE_GENERAL = {"ALL_PROXY", "SSL_CERT_FILE"}
 """The values set the more specific ones."""

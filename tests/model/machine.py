@@ -71,6 +71,7 @@ class Replica:
             fence=OpenFence(),
             crd_guard=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
             observer=SilentObserver(),
+            record=lambda about, event: None,
             install=install,
             limits=Limits(grace=GRACE, stalled_after=60, release_after=RELEASE_AFTER),
             access=Access(),

@@ -67,6 +67,7 @@ def test_access_to_runai_is_all_that_must_be_set():
             release_after=86400,
             delete_rate=100,
             access=None,
+            events=True,
         ),
         logging=Logging(log_format="json", log_level="info"),
     )
@@ -99,6 +100,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         OPERATOR_GRACE_PERIOD="90s",
         OPERATOR_RELEASE_AFTER="2h",
         OPERATOR_DELETE_RATE="0",
+        OPERATOR_EVENTS="false",
         OPERATOR_RECORDS_NAMESPACE="runai",
         KUBECONFIG=f"{tmp_path / 'missing'}:{kubeconfig}",
     )
@@ -127,6 +129,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
             release_after=7200,
             delete_rate=0,
             access=TABLE,
+            events=False,
         ),
         logging=Logging(log_format="text", log_level="debug"),
     )

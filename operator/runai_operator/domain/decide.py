@@ -439,11 +439,7 @@ def _check_on(s: State) -> Action:
 
 def _follow_edit(s: State, desired: Desired) -> Action:
     recorded = s.stored_status
-    same = same_content(recorded.content, desired.content) if recorded.content else False
-    same_identity = _is_same_identity(s, desired)
-    if same is None:
-        # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
-        same = s.workload.meta.generation == recorded.observed_generation
+    same, same_identity = _is_same_content(s, desired), _is_same_identity(s, desired)
     # Two edits since the last pass: the first may have been sent, and its answer lost in a crash.
     may_have_sent_another = s.workload.meta.generation > recorded.observed_generation + 1
     if same and same_identity and (recorded.completed or not may_have_sent_another):
@@ -458,6 +454,13 @@ def _follow_edit(s: State, desired: Desired) -> Action:
         return action
     barred = _unless_barred(s, s.remote) if isinstance(s.remote, Remote) else None
     return barred or Update(str(s.workload_id), desired.submission)
+
+
+def _is_same_content(s: State, desired: Desired) -> bool:
+    recorded = s.stored_status
+    same = same_content(recorded.content, desired.content) if recorded.content else False
+    # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
+    return s.workload.meta.generation == recorded.observed_generation if same is None else same
 
 
 def _is_same_identity(s: State, desired: Desired) -> bool:
@@ -584,7 +587,7 @@ def _recreate(s: State) -> Action:
 
 def _edit_waits(s: State) -> bool:
     """There is an edit that was not sent."""
-    return isinstance(s.desired, Desired) and not same_content(s.stored_status.content or "", s.desired.content)
+    return isinstance(s.desired, Desired) and not _is_same_content(s, s.desired)
 
 
 def _after_failed_update(error: BridgeError) -> Action:

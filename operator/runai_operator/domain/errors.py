@@ -48,6 +48,8 @@ class BridgeError(Exception):
     scope: Scope = Scope.OBJECT
     circuit: str | None = None
     """Name of the circuit breaker that this error counts against; None when it counts against none."""
+    unquoted: str | None = None
+    """The message without what the other side said, which may repeat what it was sent; None where it quotes nothing."""
 
     def __init__(self, message: str, *, reason: str | None = None) -> None:
         self.message = clip(message, MESSAGE_LIMIT)
@@ -64,6 +66,13 @@ class BridgeError(Exception):
         """A twin that names the circuit it counts against."""
         twin = self.twin()
         twin.circuit = circuit
+        return twin
+
+    def without_quotes(self) -> Self:
+        """A twin for where others may read it, or for an object whose manifest comes from a Secret."""
+        twin = self.twin()
+        if self.unquoted is not None:
+            twin.message, twin.unquoted, twin.args = self.unquoted, None, (self.unquoted,)
         return twin
 
 

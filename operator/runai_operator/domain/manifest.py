@@ -36,6 +36,8 @@ SERVER_OWNED = frozenset(
 """Metadata of an object in some cluster; a manifest that was copied from there still has it."""
 
 HASH_VERSION = "v1"
+KEYED_HASH_VERSION = "v2"
+"""What came from a Secret, keyed by the Secret's UID. (Such a hash of version v1 was keyed by the install id.)"""
 
 
 def with_mark(manifest: Json, *, name: str, mark: OwnerMark) -> Json:
@@ -85,14 +87,17 @@ def _text(value: object) -> str:
 
 
 def content_hash(manifest: Json, *, priority: str | None, category: str | None, key: str | None = None) -> str:
-    """`v1:` and 32 hex digits over what a PUT sends, apart from the mark; keyed by `key` where it may be secret.
+    """A version, a colon and 32 hex digits over what a PUT sends, apart from the mark.
 
-    A field that is null counts as absent, as it does to Kubernetes: tools add and drop such fields on their way.
+    What comes from a Secret is keyed by `key`, which must not be known to those who may read the hash: else each of them
+    could try out what the Secret holds. A field that is null counts as absent, as it does to Kubernetes: tools add and
+    drop such fields on their way.
     """
     content = {"manifest": _without_nulls(normalised(manifest)), "priority": priority, "category": category}
     data = _dump(content, sort_keys=True)
-    digest = hashlib.sha256(data) if key is None else hmac.new(key.encode(), data, hashlib.sha256)
-    return f"{HASH_VERSION}:{digest.hexdigest()[:32]}"
+    if key is None:
+        return f"{HASH_VERSION}:{hashlib.sha256(data).hexdigest()[:32]}"
+    return f"{KEYED_HASH_VERSION}:{hmac.new(key.encode(), data, hashlib.sha256).hexdigest()[:32]}"
 
 
 def _without_nulls(value: Any) -> Any:

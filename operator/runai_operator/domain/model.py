@@ -110,10 +110,11 @@ class SourceRef:
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """The text behind a `SourceRef` and the resourceVersion it was read at."""
+    """The text behind a `SourceRef`, and which object at which resourceVersion it was read from."""
 
-    text: str
+    text: str = field(repr=False)
     version: str
+    uid: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,12 @@ class Meta:
     def has_finalizer(self) -> bool:
         """Ours."""
         return FINALIZER in self.finalizers
+
+    @property
+    def fields(self) -> dict[str, str | int | float]:
+        """For a log line about the object."""
+        ref = self.ref
+        return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid, "generation": self.generation}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from runai_operator.domain.access import Access
 from runai_operator.domain.actions import (
@@ -37,6 +37,8 @@ from runai_operator.domain.model import (
 )
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
+
+T = TypeVar("T")
 
 LOST_REASONS = frozenset(
     {
@@ -234,6 +236,26 @@ class State:
     """POST was answered by 409."""
     failed: BridgeError | None = None
     """The error of a write to Run:ai."""
+
+    @property
+    def is_confidential(self) -> bool:
+        """The manifest comes from a Secret: what Run:ai says may quote it, and is not to be shown."""
+        source = self.workload.spec.manifest_from
+        return source is not None and source.kind == "Secret"
+
+    def without_quotes(self) -> State:
+        """The same with errors that quote nothing."""
+
+        def unquoted(value: T) -> T:
+            return value.without_quotes() if isinstance(value, BridgeError) else value
+
+        return replace(
+            self,
+            desired=unquoted(self.desired),
+            remote=unquoted(self.remote),
+            found=unquoted(self.found),
+            failed=unquoted(self.failed),
+        )
 
     @property
     def stored_status(self) -> StoredStatus:

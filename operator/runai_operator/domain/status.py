@@ -16,10 +16,11 @@ from typing import Any
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
+from runai_operator.domain.manifest import same_content
 from runai_operator.domain.model import NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
 from runai_operator.domain.state import LOST_REASONS, Desired, Missing, State
-from runai_operator.text import clip
+from runai_operator.text import clip, field_paths
 
 MESSAGE_LIMIT = 2048
 """Bound of every message in the schema, in characters."""
@@ -116,6 +117,8 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     `now` (UTC) is the time of transitions. `stalled`: the retries have lasted too long to count as reconciling.
     """
     status = mirrored(s)
+    if s.is_confidential:
+        status.update({name: _redacted(status[name]) for name in _MAY_QUOTE if status.get(name)})
     _record_delivery(status, s, end)
     status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = _submission(s, end)
@@ -165,6 +168,17 @@ def mirrored(s: State) -> Json:
     return _owned(status, s)
 
 
+_MAY_QUOTE = ("syncMessage", "phaseMessage")
+"""Fields in Run:ai's own words, which may quote the manifest."""
+
+
+def _redacted(said: str) -> str:
+    """Doing it again changes nothing."""
+    fields = field_paths(said)
+    about = f" about {fields}" if fields else ""
+    return f"a message{about}, left out since the manifest comes from a Secret"
+
+
 def _owned(status: Json, s: State) -> Json:
     if status.get("workloadId"):
         status["ownerUid"] = s.workload.ref.uid
@@ -194,11 +208,20 @@ def _plain(value: object) -> object:
 
 
 def _record_delivery(status: Json, s: State, end: Result) -> None:
-    if end.verdict is Verdict.DELIVERED and isinstance(s.desired, Desired):
+    if isinstance(s.desired, Desired) and (
+        end.verdict is Verdict.DELIVERED or _was_hashed_otherwise(s, s.desired, end)
+    ):
         status["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
     elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error:
         # What Run:ai holds now is not known, so the next comparison must not find it equal; the identity is known.
         status["submittedHash"] = f".{s.stored_status.identity}" if s.stored_status.identity else None
+
+
+def _was_hashed_otherwise(s: State, desired: Desired, end: Result) -> bool:
+    """By another version of the operator: what changes from now on could not be noticed by the old hash."""
+    recorded = s.stored_status.content
+    is_settled = end.verdict is Verdict.IN_SYNC and not end.outstanding
+    return is_settled and bool(recorded) and same_content(recorded or "", desired.content) is None
 
 
 def _is_silent_about_sync(s: State, end: Result) -> bool:

@@ -196,7 +196,9 @@ class Circuit:
 
 
 def _cause(error: BridgeError) -> Cause:
-    """For callers whose calls are surely not sent: only the call that failed "may have happened"."""
+    """For callers whose calls are surely not sent: only the call that failed "may have happened". They are other objects,
+    so nothing is quoted."""
+    error = error.without_quotes()
     if isinstance(error, OutcomeUnknown):
         return Cause(
             f"Not sent, since Run:ai fails at present. An earlier request: {error.message}", Unavailable.reason

@@ -12,6 +12,7 @@ from random import Random
 from runai_operator.domain.access import Access
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.events import Event
 from runai_operator.domain.memory import Requests
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
@@ -30,6 +31,7 @@ from runai_operator.domain.requeue import (
 )
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
+from runai_operator.engine.events import EventRecorder
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.inventory import Entry, Inventory
 from runai_operator.engine.ports import Kube, Observer, Runai
@@ -57,6 +59,8 @@ class EngineSettings:
     delete_rate: int = 100
     """Workloads deleted in Run:ai within a minute, at most; 0 deletes none."""
     access: Access = field(default_factory=Access)
+    events: bool = True
+    """Whether Kubernetes Events are made."""
 
 
 def always_default(_: Workload) -> str:
@@ -88,12 +92,16 @@ class Engine:
         self._queue = WorkQueue(self._clock, workers=WORKERS)
         self.upstreams = Upstreams({name: self._upstream(name, runai) for name, runai in connections.items()}, choose)
         self._crd_guard = CRDGuard(kube.read_crd, self._wake_urgently, clock=self._clock, random=random)
+        self._events = EventRecorder(
+            kube.record_event, guarded=self.fence.guarded, report=observer.event, clock=self._clock, now=now
+        )
         self._reconciler = Reconciler(
             kube=kube,
             upstreams=self.upstreams,
             fence=self.fence,
             crd_guard=self._crd_guard,
             observer=observer,
+            record=self._events.record if settings.events else _record_nothing,
             install=settings.install,
             limits=settings.limits,
             access=settings.access,
@@ -131,6 +139,7 @@ class Engine:
             for upstream in self.upstreams:
                 group.create_task(upstream.run())
             group.create_task(self._crd_guard.run())
+            group.create_task(self._events.run())
             group.create_task(self._every(RESYNC_INTERVAL, self.resync))
             group.create_task(self._every(SOURCE_INTERVAL, self._check_sources))
 
@@ -322,7 +331,7 @@ class Engine:
             level = (
                 logging.WARNING if result.memory.failures.bit_count() == 1 else logging.DEBUG
             )  # the 1st, 2nd, 4th ...
-            log.log(level, "could not reconcile: %s", result.error.message, extra=entry.about)
+            log.log(level, "could not reconcile: %s", result.error.message, extra=entry.meta.fields)
         if (entry_after := self.inventory.finish(entry.uid, result, taken)) is not None:
             self._schedule(entry_after, result, work.lane)
 
@@ -434,6 +443,10 @@ class Engine:
             self._observer.deletions_rate_limited(upstream.name, upstream.deletions.waiting())
         for lane, depth in self._queue.depth().items():
             self._observer.queue_depth(lane, depth)
+
+
+def _record_nothing(_: Meta, __: Event) -> None:
+    """Where Kubernetes Events are not wanted."""
 
 
 def _is_news(entry: Entry, meta: Meta) -> bool:

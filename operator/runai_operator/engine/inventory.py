@@ -71,11 +71,6 @@ class Entry:
         """The key of fair queueing: the project once it is known, the namespace before."""
         return self.summary.project_id or self.meta.ref.namespace
 
-    @property
-    def about(self) -> dict[str, str]:
-        """For the fields of a log line."""
-        return {"namespace": self.ref.namespace, "object": self.ref.name, "uid": self.uid}
-
 
 class Inventory:
     """All entries, by UID, by workload id, by project and name (where lists show a workload under another id), and by those

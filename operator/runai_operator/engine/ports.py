@@ -6,10 +6,13 @@ All methods raise only classes of `domain.errors`. Reads are idempotent and neve
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
+from runai_operator.domain.events import Event
 from runai_operator.domain.model import (
     CRDState,
+    Meta,
     Orphan,
     Project,
     Ref,
@@ -96,6 +99,9 @@ class Kube(Protocol):
 
         Raises `AccessDenied`, `KubernetesUnavailable`."""
 
+    async def record_event(self, about: Meta, event: Event, when: datetime) -> None:
+        """Makes a Kubernetes Event about the object as it was in `about`. Raises as the other writes do."""
+
 
 class Observer(Protocol):
     """What the engine reports to telemetry. Labels are from small fixed sets, never names of objects; `connection` is
@@ -110,6 +116,9 @@ class Observer(Protocol):
 
     def kube_write(self, kind: str, result: str) -> None:
         """`kind`: `status`, `finalizer` or `orphan`; `result`: `ok` or the reason of the error."""
+
+    def event(self, result: str) -> None:
+        """A Kubernetes Event was `sent`, `dropped` (too many) or has `failed`."""
 
     def polled(self, connection: str, kind: str, result: str, seconds: float) -> None:
         """One poll; `kind`: `delta` or `sweep`. It was complete only if `result` is `ok`."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from random import Random
 
+from runai_operator.domain import events
 from runai_operator.domain.access import Access
 from runai_operator.domain.actions import (
     Action,
@@ -36,7 +37,6 @@ from runai_operator.domain.actions import (
     Verdict,
     Writing,
 )
-from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import (
     BridgeError,
@@ -55,7 +55,6 @@ from runai_operator.domain.model import (
     Json,
     Meta,
     Orphan,
-    Ref,
     Remote,
     Row,
     RowQuery,
@@ -101,6 +100,7 @@ class Reconciler:
         fence: Fence,
         crd_guard: CRDGuard,
         observer: Observer,
+        record: Callable[[Meta, events.Event], None],
         install: str,
         limits: Limits,
         access: Access,
@@ -108,8 +108,8 @@ class Reconciler:
         now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        """`clock` in loop seconds, `now` in UTC."""
-        self._kube, self._upstreams = kube, upstreams
+        """`record` is given what people should know; it must not block. `clock` in loop seconds, `now` in UTC."""
+        self._kube, self._upstreams, self._record = kube, upstreams, record
         self._render, self._writer = Renderer(kube, install), Writer(kube, fence, observer)
         self._crd_guard, self._observer = crd_guard, observer
         self._install, self._limits, self._access = install, limits, access
@@ -125,7 +125,7 @@ class Reconciler:
         except BridgeError as error:
             return self._failed(error, memory)
         except Exception:
-            log.exception("unexpected error", extra=_about(meta.ref))
+            log.exception("unexpected error", extra=meta.fields)
             return self._bug(memory)
         return await self._run(s)
 
@@ -154,7 +154,7 @@ class Reconciler:
         )
 
     async def _run(self, s: State) -> Result:
-        did = "none"
+        began, did = self._clock(), "none"
         upstream: Upstream | None = None
         try:
             upstream = self._upstreams.of(s.workload)
@@ -164,24 +164,45 @@ class Reconciler:
             s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for(s.workload_id))
         try:
             for _ in range(MAX_STEPS):
-                action = decide(s)
+                action = self._decided(s)
                 if isinstance(action, Result):
                     if upstream is not None and s.deletion_wait is None:
                         upstream.deletions.forget(s.workload.ref.uid)  # it was not asked, so nothing waits for it
-                    return await self._finish(s, replace(action, did=did))
-                s = replace(await self._perform(s, action, upstream), now=self._clock())
+                    return await self._finish(s, replace(action, did=did), began)
+                s = await self._do(s, action, upstream)
                 if isinstance(action, Writing):
                     did = type(action).__name__
                 if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:
-                    log.info("removed the finalizer: %s", action.why, extra=_about(s.workload.ref))
                     return Result(Verdict.RELEASED, did=did, memory=s.memory)
         except BridgeError as error:
             return self._failed(error, s.memory, did=did, meta=s.workload.meta)
         except Exception:
-            log.exception("unexpected error", extra=_about(s.workload.ref))
+            log.exception("unexpected error", extra=_about(s))
             return self._bug(s.memory, did=did)
-        log.error("no end after %d actions, the last being %s", MAX_STEPS, did, extra=_about(s.workload.ref))
+        log.error("no end after %d actions, the last being %s", MAX_STEPS, did, extra=_about(s))
         return self._bug(s.memory, did=did)
+
+    def _decided(self, s: State) -> Action:
+        action = decide(s)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("decided: %s", events.in_words(action), extra=_about(s))
+        return action
+
+    async def _do(self, s: State, action: Action, upstream: Upstream | None) -> State:
+        after = replace(await self._perform(s, action, upstream), now=self._clock())
+        if after.is_confidential:
+            after = after.without_quotes()
+        if event := events.of_operation(action, s, after):
+            self._report(after, event, since=s.now)
+        return after
+
+    def _report(self, s: State, event: events.Event, *, since: float) -> None:
+        """The one place where what happens to an object is logged, and recorded as a Kubernetes Event."""
+        about = _about(s, event.workload_id)
+        about |= {"reason": event.reason, "action": event.action, "duration": round(s.now - since, 3)}
+        log.log(logging.WARNING if event.is_warning else logging.INFO, "%s", event.message, extra=about)
+        if event.is_public:
+            self._record(s.workload.meta, event)
 
     def _bug(self, memory: Memory, *, did: str = "none") -> Result:
         return self._scheduled(Result(Verdict.BUG, did=did, memory=_once_more_failed(memory)))
@@ -202,7 +223,7 @@ class Reconciler:
 
     # --- the end of a pass
 
-    async def _finish(self, s: State, end: Result) -> Result:
+    async def _finish(self, s: State, end: Result, began: float) -> Result:
         """Writes status if it has changed, removes a finalizer if nothing was submitted, and updates the memory."""
         if end.verdict is Verdict.IGNORED:
             return replace(end, memory=s.memory, meta=s.workload.meta, answered=True)
@@ -219,7 +240,8 @@ class Reconciler:
         summary = StatusSummary.of_status(status, has_source=s.workload.spec.manifest_from is not None)
         if s.workload_id is None:
             summary = replace(summary, connection=s.connection)  # where it waits, if it has to
-        self._log_change(s, summary, status)
+        for event in events.of_changes(s.workload.status, status):
+            self._report(replace(written, now=self._clock()), event, since=began)
         memory = self._remembered(s, end, summary, wrote=bool(patch))
         done = replace(end, memory=memory, meta=written.workload.meta, summary=summary)
         return self._scheduled(replace(done, answered=not end.in_trouble))
@@ -238,12 +260,6 @@ class Reconciler:
             name_wanted=s.name_wanted(end),
             wrote_at=self._clock() if wrote else s.memory.wrote_at,
         )
-
-    def _log_change(self, s: State, summary: StatusSummary, status: Json) -> None:
-        if s.stored_status.reason != summary.reason:
-            ready = condition(status, ConditionType.READY) or {}
-            extra = {**_about(s.workload.ref), "reason": summary.reason, "workload_id": summary.workload_id}
-            log.info("%s", ready.get("message"), extra=extra)
 
     # --- performing
 
@@ -412,8 +428,6 @@ class Reconciler:
         recorded = await self._writer.orphan(replace(orphan, released=s.wall))
         if recorded:
             self._observer.orphaned()
-            extra = {**_about(s.workload.ref), "workload_id": orphan.workload_id, "reason": orphan.why}
-            log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
         return replace(s, orphan_recorded=recorded)
 
     async def _do_forget(self, s: State, action: ForgetWorkload) -> State:
@@ -429,7 +443,7 @@ class Reconciler:
             workload=workload,
             memory=memory,
             requests=replace(s.requests, read=False),
-            remote=None, row=None, found=None, deletion_wait=None, done=s.done - {Delete}, conflict=False,
+            remote=None, row=None, found=None, deletion_wait=None, done=s.done - {Delete} | {ForgetWorkload}, conflict=False,
         )  # fmt: skip
 
 
@@ -438,9 +452,10 @@ def _project_of(s: State, workload_id: str) -> str | None:
     return s.stored_status.project_id if workload_id == s.workload_id else None
 
 
-def _about(ref: Ref) -> dict[str, str]:
-    """For the fields of a log line."""
-    return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}
+def _about(s: State, workload_id: str | None = None) -> dict[str, str | int | float]:
+    """For the fields of a log line; `workload_id` where it is not the one of status."""
+    known = {"workload_id": workload_id or s.workload_id, "connection": s.connection}
+    return s.workload.meta.fields | {name: value for name, value in known.items() if value is not None}
 
 
 def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:

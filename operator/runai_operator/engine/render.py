@@ -146,33 +146,34 @@ class Renderer:
         Raises what reading the source raises when whether it can be used is not known and, unless `large`, `TooLarge` for a
         manifest that takes long to read.
         """
-        ref, source, held = workload.spec.manifest_from, None, None
+        ref, source, held, key = workload.spec.manifest_from, None, None, None
         if ref is not None:
             try:
                 held = await self._kube.read_source(workload.ref.namespace, ref)
             except SourceUnusable as error:
                 return Rendered(error, Source(ref, error.version))
-            source = Source(ref, held.version)
+            source, key = Source(ref, held.version), held.uid if ref.kind == "Secret" else None
         try:
             place, manifest = await _manifest(workload.spec, held, large=large)
-            return Rendered(await self._desired(workload, place, manifest, projects, anew=anew), source)
+            desired = await self._desired(workload, place, manifest, projects, key=key, anew=anew)
+            return Rendered(desired, source)
         except TooLarge:
             raise
         except BridgeError as error:
             return Rendered(error, source)
 
     async def _desired(
-        self, workload: Workload, place: str, manifest: Any, projects: Projects, *, anew: bool
+        self, workload: Workload, place: str, manifest: Any, projects: Projects, *, key: str | None, anew: bool
     ) -> Desired:
+        """`key` is that of the hash."""
         spec, ref = workload.spec, workload.ref
         gvk = checks.gvk_of(manifest, place=place)
         name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
         project_id = await _project(spec, projects, anew=anew)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
-        secret = spec.manifest_from is not None and spec.manifest_from.kind == "Secret"
-        content = manifests.content_hash(
-            manifest, priority=spec.priority, category=spec.category, key=self._install if secret else None
-        )
+        # A Secret's UID is random, and only those who may read the Secret see it: status never shows it. One that is
+        # deleted and created again has another, and counts as changed.
+        content = manifests.content_hash(manifest, priority=spec.priority, category=spec.category, key=key)
         submission = Submission(
             name=name,
             project_id=project_id,

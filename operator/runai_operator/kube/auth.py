@@ -236,7 +236,12 @@ def _load(kubeconfig: str | None) -> Configuration:
             config_file=kubeconfig, client_configuration=configuration, persist_config=False
         )
     else:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        try:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except ConfigException:
+            raise ConfigException(
+                "KUBECONFIG is not set, and this is no pod with a token of its ServiceAccount"
+            ) from None
     return configuration
 
 

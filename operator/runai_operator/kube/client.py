@@ -12,6 +12,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import aiohttp
@@ -26,7 +27,8 @@ from runai_operator.domain.errors import (
     TooLarge,
     Vanished,
 )
-from runai_operator.domain.model import PLURAL, CRDState, Orphan, Ref, SourceRef, SourceText, TableRow, Workload
+from runai_operator.domain.events import Event
+from runai_operator.domain.model import PLURAL, CRDState, Meta, Orphan, Ref, SourceRef, SourceText, TableRow, Workload
 from runai_operator.domain.reasons import Reason
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.failures import FOREIGN, Call, failure, retry_after
@@ -47,6 +49,8 @@ from runai_operator.kube.wire import (
     crd_from_metadata,
     decode_metadata,
     decode_workload,
+    event_object,
+    events_path,
     is_in_groups,
     is_watchable,
     meta_from_object,
@@ -90,12 +94,13 @@ class KubeClient:
         *,
         namespaces: Sequence[str] = (),
         records_namespace: str = "default",
+        instance: str = FIELD_MANAGER,
         page: int = PAGE,
     ) -> None:
-        """No namespaces means the whole cluster. `records_namespace` holds the operator's own records; `page` is the number
-        of objects per list call."""
+        """No namespaces means the whole cluster. `records_namespace` holds the operator's own records; `instance` names this
+        process in Events; `page` is the number of objects per list call."""
         self._session = session
-        self._records_namespace = records_namespace
+        self._records_namespace, self._instance = records_namespace, instance
         self.scopes: Sequence[str | None] = tuple(namespaces) or (None,)
         self._page = PageSize(page)
         self._skipped: dict[str | None, int] = {}
@@ -250,6 +255,12 @@ class KubeClient:
                 f"There is no namespace {self._records_namespace} to record orphans in. Create it, or correct"
                 " OPERATOR_RECORDS_NAMESPACE."
             ) from None
+
+    async def record_event(self, about: Meta, event: Event, when: datetime) -> None:
+        """Makes an Event of `events.k8s.io/v1`, which `kubectl describe` shows with the object."""
+        call, path = Call("create", "events", about.ref.namespace), events_path(about.ref.namespace)
+        body = json.dumps(event_object(about, event, when, controller=FIELD_MANAGER, instance=self._instance)).encode()
+        await self._call(call, path, accept=METADATA, query={"fieldManager": FIELD_MANAGER}, post=body)
 
     async def namespace_uid(self, name: str) -> str:
         """UID of a namespace; that of `kube-system` identifies the cluster. Raises `Vanished`, `AccessDenied`."""

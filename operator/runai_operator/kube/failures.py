@@ -87,6 +87,8 @@ def _of_answer(call: Call, answer: Answer) -> BridgeError:
         return StaleObject(f"The object has changed before the operator could {call}.")
     if answer.status == 422:
         return InvalidWorkload(f"Kubernetes refuses to {call}: {_sentence(message or 'no reason was given')}")
+    if answer.status == 403 and _is_terminating(answer):
+        return Vanished(f"Namespace {call.namespace} is being deleted, so nothing can be created in it.")
     if answer.status == 403:
         return AccessDenied(
             f"The operator is not allowed to {call}. Grant it that right in the Role or ClusterRole of its"
@@ -124,6 +126,13 @@ def _status(answer: Answer) -> dict[str, Any]:
 def _details(answer: Answer) -> dict[str, Any]:
     details = _status(answer).get("details")
     return details if isinstance(details, dict) else {}
+
+
+def _is_terminating(answer: Answer) -> bool:
+    causes = _details(answer).get("causes")
+    return isinstance(causes, list) and any(
+        isinstance(cause, dict) and cause.get("reason") == "NamespaceTerminating" for cause in causes
+    )
 
 
 def _cause(cause: dict[str, Any]) -> str:

@@ -10,17 +10,19 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from runai_operator.codecs.json import TooDeep, Unreadable, cut, decode_json
 from runai_operator.domain.checks import MANIFEST, TOO_DEEP, Finding, read_spec, refusal
 from runai_operator.domain.errors import SourceUnusable
+from runai_operator.domain.events import Event
 from runai_operator.domain.model import (
     CONFIRM_DELETE_ANNOTATION,
     FINALIZER,
     GROUP,
+    KIND,
     PAUSED_ANNOTATION,
     PLURAL,
     RECONCILE_ANNOTATION,
@@ -248,7 +250,7 @@ def source_text(held: Mapping[str, Any], source: SourceRef) -> SourceText:
                 f"Key {source.key} of {source.kind} {source.name} holds no UTF-8 text: put the manifest there as text.",
                 version=version,
             ) from None
-    return SourceText(text, version)
+    return SourceText(text, version, held["metadata"]["uid"])
 
 
 def crd_from_metadata(meta: Mapping[str, Any]) -> CRDState:
@@ -262,6 +264,45 @@ def crd_from_metadata(meta: Mapping[str, Any]) -> CRDState:
 
 def configmaps_path(namespace: str) -> str:
     return f"/api/v1/namespaces/{_safe(namespace)}/configmaps"
+
+
+def events_path(namespace: str) -> str:
+    return f"/apis/events.k8s.io/v1/namespaces/{_safe(namespace)}/events"
+
+
+NOTE_BYTES = 1024
+"""Longest note of an Event; longer ones are refused, and so are words of more than 128 characters."""
+
+
+def event_object(about: Meta, event: Event, when: datetime, *, controller: str, instance: str) -> dict[str, Any]:
+    """An Event of `events.k8s.io/v1`, named as client-go names them."""
+    ref = about.ref
+    name = f"{ref.name[:236].rstrip('-.')}.{int(when.timestamp() * 1e6):x}"
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": ref.namespace},
+        "eventTime": when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "type": "Warning" if event.is_warning else "Normal",
+        "reason": event.reason,
+        "action": event.action,
+        "note": _within_bytes(event.message, NOTE_BYTES),
+        "reportingController": f"{GROUP}/{controller}",
+        "reportingInstance": clip(instance, 128),
+        "regarding": {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": KIND,
+            "namespace": ref.namespace,
+            "name": ref.name,
+            "uid": ref.uid,
+            "resourceVersion": about.resource_version,
+        },
+    }
+
+
+def _within_bytes(text: str, limit: int) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= limit else encoded[: limit - 3].decode(errors="ignore") + "…"
 
 
 def orphan_entry(orphan: Orphan) -> str:

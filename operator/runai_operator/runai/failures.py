@@ -30,7 +30,7 @@ from runai_operator.domain.errors import (
     UnexpectedReply,
 )
 from runai_operator.runai.wire import Answer, number, read_date, read_message, read_oauth_error
-from runai_operator.text import clip, one_line
+from runai_operator.text import clip, field_paths, one_line
 
 FOREIGN = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError, OSError)
 """Everything that sending a request can raise; `OSError` holds the TLS errors and timeouts that httpx lets through."""
@@ -104,7 +104,7 @@ _PURPOSE = {
 def failure(operation: Operation, cause: Answer | Exception) -> BridgeError:
     """The domain's error for an answer that is not a success, one that cannot be read, or an exception of httpx."""
     if isinstance(cause, Answer):
-        return _of_token_answer(cause) if operation is Operation.TOKEN else _of_answer(operation, cause)
+        return _of_token_answer(cause) if operation is Operation.TOKEN else _with_unquoted(operation, cause)
     if isinstance(cause, Unreadable):
         return _doubtful(operation, f"its answer cannot be used ({cause})")
     return _of_exception(operation, cause)
@@ -127,12 +127,21 @@ def _of_exception(operation: Operation, error: Exception) -> BridgeError:
     return _doubtful(operation, f"its answer cannot be used ({type(error).__name__})")
 
 
-def _of_answer(operation: Operation, answer: Answer) -> BridgeError:
+def _with_unquoted(operation: Operation, answer: Answer) -> BridgeError:
+    """Where one workload is concerned, what the API says may quote its manifest."""
+    error = _of_answer(operation, answer, _said(answer))
+    if operation not in (Operation.LIST, Operation.PROJECTS):
+        error.unquoted = _of_answer(operation, answer, _named(answer)).message
+    return error
+
+
+def _of_answer(operation: Operation, answer: Answer, said: str) -> BridgeError:
+    """`said` ends a sentence: what the API says."""
     status = answer.status
     if status >= 500 or status in (408, 499):
-        return _server_trouble(operation, answer)
+        return _server_trouble(operation, answer, said)
     if status >= 400:
-        return _refusal(operation, answer)
+        return _refusal(operation, answer, said)
     if status >= 300:
         return _unexpected(
             operation, "it redirects to another address", advice="Check RUNAI_BASE_URL.", scope=Scope.CONNECTION
@@ -140,12 +149,11 @@ def _of_answer(operation: Operation, answer: Answer) -> BridgeError:
     return _doubtful(operation, f"it answered HTTP {status}, which the API does not document")
 
 
-def _refusal(operation: Operation, answer: Answer) -> BridgeError:
-    said = _said(answer)
+def _refusal(operation: Operation, answer: Answer, said: str) -> BridgeError:
     match answer.status:
         case 400 | 422 if operation.submits:
             # Whoever answered so did not carry it out, whatever the body looks like.
-            if operation.creates and "already exists" in said.lower():
+            if operation.creates and "already exists" in _said(answer).lower():
                 return _name_taken(said)
             why = said if said != "." else f" without a reason that can be shown ({_form(answer)})."
             return InvalidWorkload(f"Run:ai refused the workload{why}")
@@ -214,10 +222,10 @@ def _of_token_answer(answer: Answer) -> BridgeError:
     )
 
 
-def _server_trouble(operation: Operation, answer: Answer) -> BridgeError:
+def _server_trouble(operation: Operation, answer: Answer, said: str) -> BridgeError:
     if operation.writes:
-        return _doubtful(operation, f"it answered HTTP {answer.status}{_said(answer)}")
-    return Unavailable(f"Run:ai failed to {operation.purpose} (HTTP {answer.status}){_said(answer)}")
+        return _doubtful(operation, f"it answered HTTP {answer.status}{said}")
+    return Unavailable(f"Run:ai failed to {operation.purpose} (HTTP {answer.status}){said}")
 
 
 def _doubtful(operation: Operation, what: str) -> BridgeError:
@@ -251,6 +259,13 @@ def _form(answer: Answer) -> str:
     """What came, for somebody who has to find out where it came from."""
     kind = clip(one_line(answer.content_type.partition(";")[0]), 64)
     return f"HTTP {answer.status} {'with ' + kind if kind and answer.body != b'' else 'without a body'}"
+
+
+def _named(answer: Answer) -> str:
+    """In place of `_said`: no more than the code and the fields that it names."""
+    said = read_message(answer)
+    fields = field_paths(said)
+    return f" (HTTP {answer.status}{', about ' + fields if fields else ''}; what it says is left out)." if said else "."
 
 
 def _cause(error: Exception) -> str:

@@ -85,6 +85,7 @@ class Metrics:
         )
         self._bugs = self._counter("unexpected_errors", "Exceptions that nobody foresaw: each one is a bug.")
         self._kube_writes = self._counter("kube_writes", "Writes to the Kubernetes API.", "kind", "result")
+        self._events = self._counter("events", "Kubernetes Events that were sent, dropped or have failed.", "result")
         self._loop_lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop wakes up, measured each second.", _LAG
         )
@@ -166,6 +167,10 @@ class Metrics:
         """A reconcile ended: what it did, and `ok` or the reason of its error."""
         self._reconciles.labels(action, result).inc()
         self._reconcile_seconds.labels(action).observe(seconds)
+
+    def event(self, result: str) -> None:
+        """A Kubernetes Event: `sent`, `dropped` or `failed`."""
+        self._events.labels(result).inc()
 
     def bug(self) -> None:
         """An exception outside our taxonomy was caught."""

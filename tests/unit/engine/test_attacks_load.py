@@ -421,4 +421,5 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     leftovers += [deletions._queue, deletions._admitted, deletions._woken]
     assert not any(leftovers)
     assert set(upstream.gate._lots) == {"token", *CallClass}
-    assert len(asyncio.all_tasks()) == WORKERS + 11
+    assert bench.engine._events._queue.empty()
+    assert len(asyncio.all_tasks()) == WORKERS + 12

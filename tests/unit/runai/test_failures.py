@@ -368,3 +368,20 @@ async def test_a_workload_in_an_answer_is_kept_without_its_manifests(client, run
     runai.answer = httpx.Response(200, json={"workload": {**workload(), "rawManifest": manifest}})
 
     assert BODY_MARKER not in repr(await client.get(UUID))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 422, 429, 500, 503])
+@pytest.mark.parametrize("operation", [*WRITES, Operation.GET, Operation.DETAIL])
+def test_without_quotes_nothing_is_left_of_what_the_api_says_of_a_workload_but_code_and_fields(operation, status):
+    said = "spec.password: Invalid value: hunter2 already exists"
+    body = json.dumps({"code": status, "message": said, "details": "hunter2"}).encode()
+    error = failure(operation, Answer(status, body, "application/json"))
+    bare = error.within("reads").without_quotes()
+
+    assert (type(bare), bare.condition_reason, bare.scope) == (type(error), error.condition_reason, error.scope)
+    assert bare.circuit == "reads"
+    assert "hunter2" not in f"{bare.message} {bare} {bare!r}"
+    assert bare.message.endswith(".")
+    if "hunter2" in error.message:
+        assert "spec.password" in bare.message
+        assert f"HTTP {status}" in bare.message

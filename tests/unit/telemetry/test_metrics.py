@@ -42,6 +42,7 @@ def use_everything(metrics):
     call("create", "timeout", 30.0)
     metrics.circuit("default", "writes", up=True)
     metrics.kube_write("status", "ok")
+    metrics.event("sent")
     metrics.polled("default", "delta", "ok", 0.1)
     metrics.status_age("default", 2.0)
     metrics.workloads({("Running", "True"): 2})

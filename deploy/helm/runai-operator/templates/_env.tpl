@@ -60,4 +60,6 @@
   value: {{ .Values.operator.deleteRate | quote }}
 - name: OPERATOR_RELEASE_AFTER
   value: {{ .Values.operator.releaseAfter | quote }}
+- name: OPERATOR_EVENTS
+  value: {{ .Values.operator.events | quote }}
 {{- end }}
