@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +11,10 @@ from fakes.chance import Chance, call
 from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import AccessDenied, Busy, InvalidWorkload, NameTaken
 from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
-from runai_operator.runai.wire import read_remote
+from runai_operator.runai.wire import read_remote, read_row_of
 from runai_simulator.rules import Refused
 from runai_simulator.switches import Switches
-from runai_simulator.views import v1_row, v2_read, v2_workload
+from runai_simulator.views import v1_detail, v1_row, v2_read, v2_workload
 from runai_simulator.world import Workload, World
 
 PAGE = 500
@@ -122,9 +122,17 @@ class FakeRunaiAccess:
 
         return await self._call("find" if query.name else "list", effect)
 
-    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        del workload_id
-        return await self._call("detail", lambda: ("no room",))
+    async def row(self, row_id: str) -> Row | None:
+        def effect() -> Row | None:
+            now, world = self._runai.now(), self._runai.world
+            found = world.find_v1(row_id, now)
+            if found is None:
+                return None
+            item = v1_detail(found, now - world.switches.list_lag, world.switches)
+            read = read_row_of(row_id)(item)
+            return replace(_row(item), phase_message=read.phase_message, by_scheduler=read.by_scheduler)
+
+        return await self._call("detail", effect)
 
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         def effect() -> tuple[Project, ...]:

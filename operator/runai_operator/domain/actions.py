@@ -37,10 +37,10 @@ class FindRemote:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadSchedulingMessages:
-    """Ask the scheduler why a workload is pending."""
+class ReadRow:
+    """v1 GET of one id, which may be another than that of V2: what lists do not show, or show only later."""
 
-    row: Row
+    row_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +179,15 @@ class Result:
     """As last read or written; None when the object was not read."""
     summary: StatusSummary | None = None
     """Of the status as it is now; None when it is not known to have changed."""
+    row: Row | None = None
+    """As read by itself in this pass."""
     requeue_after: float | None = None
     """Seconds until the next pass; None when an event or a poll will trigger it."""
     answered: bool = False
     """The pass did what was requested of it, so the requests are not kept for the next one."""
 
 
-Reading = Render | ReadRemote | FindRemote | ReadSchedulingMessages | ReadCRD | ReserveDeletion
+Reading = Render | ReadRemote | FindRemote | ReadRow | ReadCRD | ReserveDeletion
 Writing = (
     BeginSubmission | AddFinalizer | MarkInDoubt | Create | Adopt | RecordId | Update | Delete | ForgetWorkload
     | RecordOrphan | RemoveFinalizer

@@ -32,7 +32,7 @@ from runai_operator.domain.actions import (
     ForgetWorkload,
     MarkInDoubt,
     ReadRemote,
-    ReadSchedulingMessages,
+    ReadRow,
     RecordId,
     RemoveFinalizer,
     Render,
@@ -78,8 +78,8 @@ from runai_operator.domain.state import (
 def decide(s: State) -> Action:
     """The next action in this state."""
     action = _next(s)
-    if isinstance(action, Result) and s.lacks_scheduling_message and s.row is not None:
-        return ReadSchedulingMessages(s.row)
+    if isinstance(action, Result) and s.must_read_row and s.row is not None:
+        return ReadRow(s.row.id)
     return action
 
 
@@ -427,7 +427,8 @@ def _follow_change_of_identity(s: State) -> Action:
         return _replace(s)
     error = InvalidWorkload(
         "Name, project, preemptibility, mnnvl and the manifest's apiVersion and kind cannot be changed in Run:ai: undo"
-        " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again.",
+        " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again; if it has"
+        " finished by then, rerunPolicy: OnSpecChange too.",
         reason=Reason.IMMUTABLE_FIELD_CHANGED,
     )
     return Result(Verdict.REJECTED, error, outstanding=True)

@@ -255,6 +255,8 @@ class Row:
     department_name: str | None = None
     phase: str | None = None
     phase_message: str | None = None
+    by_scheduler: bool = False
+    """The message is the scheduler's, which lists do not show: it comes with a row that is read by itself."""
     phase_updated_at: str | None = None
     running_pods: int | None = None
     requested_pods: int | None = None

@@ -15,6 +15,8 @@ connection."""
 WAITING_CEILING = 15.0
 LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
+FIRST_ROW_READ = 2.0
+ROW_READ_CEILING = 600.0
 SLOW_PROBE = 1800.0
 """How often a rejected workload is tried again although nothing changed here: the other side may have changed."""
 PROBE_AT_START = 30.0
@@ -68,6 +70,12 @@ def breaker_pause(openings: int, jitter: float, *, first: float, ceiling: float)
 def next_sync_read(reads: int) -> float:
     """Between readings of a sync in flight: 1 s at first, 15 s at most."""
     return _exponential(reads, WAITING_CEILING, base=1.5)
+
+
+def next_row_read(reads: int) -> float:
+    """Between readings of the row of a pending workload: 2 s at first, when the scheduler may have said why; then 15 s,
+    and ten minutes at most."""
+    return FIRST_ROW_READ if reads == 0 else _exponential(reads - 1, ROW_READ_CEILING / 15) * 15
 
 
 def until_stalled(memory: Memory, limits: Limits, *, now: float) -> float | None:

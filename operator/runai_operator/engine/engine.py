@@ -17,9 +17,11 @@ from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.requeue import (
     PROBE_AT_START,
+    ROW_READ_CEILING,
     SLOW_PROBE,
     WRITE_SPACING,
     give_up_after,
+    next_row_read,
     next_sync_read,
     probe_interval,
     regularly,
@@ -78,7 +80,7 @@ class Engine:
         self._kube, self._observer, self._random, self._now = kube, observer, random, now
         self._settings = settings
         self.fence = Fence(self._clock)
-        self.inventory = Inventory()
+        self.inventory = Inventory(self._clock)
         self._queue = WorkQueue(self._clock, workers=WORKERS)
         self.upstreams = Upstreams({name: self._upstream(name, runai) for name, runai in connections.items()}, choose)
         self._crd_guard = CRDGuard(kube.read_crd, self._wake_urgently, clock=self._clock, random=random)
@@ -193,6 +195,8 @@ class Engine:
                 self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, within))
             case Need.READ:
                 self._plan_read(entry, self._random.uniform(0, 1))
+            case Need.ROW:
+                self._plan_row_read(entry, self._random.uniform(0, ROW_READ_CEILING), patiently=True)
 
     def _is_planned(self, uid: str) -> bool:
         return self._queue.knows(uid) or self.upstreams.is_parked(uid)
@@ -212,6 +216,10 @@ class Engine:
 
     def read_due(self, uid: str) -> None:
         if (entry := self.inventory.request(uid, Requests(read=True))) is not None:
+            self._enqueue(entry, Lane.PERIODIC)
+
+    def row_due(self, uid: str) -> None:
+        if (entry := self.inventory.request(uid, Requests(row=True))) is not None:
             self._enqueue(entry, Lane.PERIODIC)
 
     def stall_due(self, uid: str) -> None:
@@ -243,6 +251,10 @@ class Engine:
     def _plan_read(self, entry: Entry, delay: float) -> None:
         if (upstream := self.upstreams.named(entry.summary.connection)) is not None:
             upstream.reads.plan(entry.uid, delay)
+
+    def _plan_row_read(self, entry: Entry, delay: float, *, patiently: bool) -> None:
+        if (upstream := self.upstreams.named(entry.summary.connection)) is not None:
+            upstream.plan_row_read(entry.uid, delay, patiently=patiently)
 
     def _wake_urgently(self, uid: str, delay: float) -> None:
         if (entry := self.inventory.get(uid)) is not None:
@@ -296,6 +308,7 @@ class Engine:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
+        self._follow_pending(entry)
         if delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
 
@@ -304,10 +317,17 @@ class Engine:
         if upstream is None:
             return
         if entry.summary.in_flight:
-            upstream.reads.plan(entry.uid, next_sync_read(entry.memory.sync_reads))
+            upstream.reads.follow(entry.uid, next_sync_read(entry.memory.sync_reads))
         else:
-            # Planned by a pass that ran while the reading that found the end was already requested.
-            upstream.reads.cancel_later(entry.uid)
+            upstream.reads.arrived(entry.uid)
+
+    def _follow_pending(self, entry: Entry) -> None:
+        """The scheduler's reason appears, and changes, without news in any list."""
+        if entry.asks_scheduler:
+            reads = entry.memory.row_reads if entry.row is not None else 1
+            self._plan_row_read(entry, next_row_read(reads), patiently=reads > 0)
+        elif (upstream := self.upstreams.named(entry.summary.connection)) is not None:
+            upstream.cancel_row_read(entry.uid)
 
     def _parked_at(self, entry: Entry, result: Result) -> Upstream | None:
         """The connection where the object is parked now, whose gate wakes it when calls go out again."""
@@ -359,6 +379,8 @@ class Engine:
     def report(self) -> None:
         """Reports to the observer how many there are of everything now."""
         self._observer.workloads(self.inventory.counts())
+        self._observer.reasons(self.inventory.reasons())
+        self._observer.outstanding(self.inventory.stalled(), self.inventory.oldest_owed())
         now = self._clock()
         waits = [
             now - entry.memory.deletion_seen_at

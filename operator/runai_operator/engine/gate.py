@@ -34,7 +34,7 @@ from runai_operator.domain.errors import (
     Unavailable,
     UnexpectedReply,
 )
-from runai_operator.domain.model import Project, Remote, RowPage, RowQuery, Submission
+from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.engine.budget import Budget, TokenBucket
 from runai_operator.engine.circuit import Circuit, Pauses
 from runai_operator.engine.ports import Runai
@@ -203,9 +203,9 @@ class Gate(Runai):
         key = str(next(self._numbers)) if query.name is None else f"{query.project_id}/{query.name}"
         return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
 
-    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        call = _Call(CallClass.READS, workload_id)
-        return await self._make(call, lambda: self._runai.scheduling_messages(workload_id))
+    async def row(self, row_id: str) -> Row | None:
+        call = _Call(CallClass.READS, row_id)
+        return await self._make(call, lambda: self._runai.row(row_id))
 
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         call = _Call(CallClass.LISTS, f"project {name}")

@@ -23,7 +23,7 @@ from runai_operator.domain.actions import (
     MarkInDoubt,
     ReadCRD,
     ReadRemote,
-    ReadSchedulingMessages,
+    ReadRow,
     RecordId,
     RecordOrphan,
     RemoveFinalizer,
@@ -46,7 +46,7 @@ from runai_operator.domain.errors import (
     TooLarge,
     Vanished,
 )
-from runai_operator.domain.memory import Memory, Requests, SchedulingMessage, Source
+from runai_operator.domain.memory import Memory, Requests, Source
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
@@ -61,7 +61,7 @@ from runai_operator.domain.model import (
     Workload,
 )
 from runai_operator.domain.plan import StatusSummary
-from runai_operator.domain.reasons import ConditionType, Reason
+from runai_operator.domain.reasons import ConditionType, Phase, Reason
 from runai_operator.domain.requeue import requeue_after
 from runai_operator.domain.state import (
     Candidate,
@@ -212,7 +212,8 @@ class Reconciler:
             summary = replace(summary, connection=s.connection)  # where it waits, if it has to
         self._log_change(s, summary, status)
         memory = self._remembered(s, end, summary, wrote=bool(patch))
-        done = replace(end, memory=memory, meta=written.workload.meta, summary=summary)
+        row = s.row if ReadRow in s.done else None
+        done = replace(end, memory=memory, meta=written.workload.meta, summary=summary, row=row)
         return self._scheduled(replace(done, answered=end.verdict is not Verdict.RETRYING))
 
     def _remembered(self, s: State, end: Result, summary: StatusSummary, *, wrote: bool) -> Memory:
@@ -223,6 +224,7 @@ class Reconciler:
             pending_status={},
             failures=s.memory.failures + 1 if waits else 0,
             sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
+            row_reads=s.memory.row_reads if summary.phase == Phase.PENDING else 0,
             retrying_since=s.retrying_since(end),
             recreations=s.recreations,
             wrote_at=self._clock() if wrote else s.memory.wrote_at,
@@ -274,8 +276,8 @@ class Reconciler:
                 return await self._do_read(s, action, upstream)
             case FindRemote():
                 return await self._do_find(s, action, upstream)
-            case ReadSchedulingMessages(row):
-                return await self._do_read_scheduling_messages(s, row, upstream)
+            case ReadRow(row_id):
+                return await self._do_read_row(s, row_id, upstream)
             case ReserveDeletion():
                 return replace(s, deletion_wait=upstream.deletions.wait(s.workload.ref.uid))
             case Create():
@@ -293,7 +295,8 @@ class Reconciler:
             raise
         except BridgeError as error:
             return replace(s, desired=error, memory=replace(s.memory, source=_missing_source(s, error)))
-        return replace(s, desired=rendered.desired, memory=replace(s.memory, source=rendered.source))
+        memory = replace(s.memory, source=rendered.source)
+        return replace(s, desired=rendered.desired, gvk=rendered.gvk, memory=memory)
 
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
@@ -327,14 +330,14 @@ class Reconciler:
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
         return replace(s, found=found, memory=replace(s.memory, lookup_since=since))
 
-    async def _do_read_scheduling_messages(self, s: State, row: Row, upstream: Upstream) -> State:
-        s = replace(s, done=s.done | {ReadSchedulingMessages})
+    async def _do_read_row(self, s: State, row_id: str, upstream: Upstream) -> State:
+        memory = replace(s.memory, row_reads=s.memory.row_reads + 1)
+        s = replace(s, done=s.done | {ReadRow}, memory=memory)
         try:
-            messages = await upstream.gate.scheduling_messages(row.id)
+            row = await upstream.gate.row(row_id)
         except BridgeError:
-            return s
-        known = SchedulingMessage(row.phase_updated_at, "; ".join(messages))
-        return replace(s, memory=replace(s.memory, scheduling=known))
+            return s  # it is planned again
+        return s if row is None or memory.is_stale(row) else replace(s, row=row)
 
     async def _do_write_submission(self, s: State, word: str | None, done: type) -> State:
         workload = await self._writer.status(s.workload, {"submission": word})
@@ -350,6 +353,7 @@ class Reconciler:
             return replace(s, failed=error, memory=replace(s.memory, lookup_since=None))
         except BridgeError as error:
             return replace(s, failed=error)
+        s = replace(s, memory=replace(s.memory, first_submission=True))
         return replace(_with_id(s, remote, delivered=True), row=None, done=s.done | {Create})
 
     def _do_adopt(self, s: State, action: Adopt) -> State:
@@ -374,6 +378,7 @@ class Reconciler:
                     ),
                 )
             return replace(s, remote=Missing())
+        s = replace(s, memory=replace(s.memory, first_submission=False))
         if s.stored_status.failed:
             s = _without_failure(s)
         return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})

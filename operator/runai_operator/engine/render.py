@@ -10,9 +10,9 @@ from typing import Any
 from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES
 from runai_operator.domain import checks
 from runai_operator.domain import manifest as manifests
-from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.errors import BridgeError, InvalidWorkload
 from runai_operator.domain.memory import Source
-from runai_operator.domain.model import OwnerMark, Project, Spec, Submission, Workload
+from runai_operator.domain.model import Gvk, OwnerMark, Project, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Desired
@@ -24,7 +24,8 @@ PROJECT_MEMORY = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    desired: Desired
+    desired: Desired | BridgeError
+    gvk: Gvk
     source: Source | None
     """Where the manifest was read and at which version."""
 
@@ -74,7 +75,7 @@ class Renderer:
         self._kube, self._install = kube, install
 
     async def __call__(self, workload: Workload, projects: Projects, *, large: bool) -> Rendered:
-        """What would be sent for this workload.
+        """What would be sent for this workload, or why its project cannot be found.
 
         Raises `InvalidWorkload`, the errors of the look-ups, and, unless `large`, `TooLarge` for a manifest that takes
         long to read.
@@ -83,12 +84,10 @@ class Renderer:
         place, manifest, source = await self._manifest(spec, ref.namespace, large=large)
         gvk = checks.gvk_of(manifest, place=place)
         name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
-        if spec.project_id is not None:
-            project_id = spec.project_id
-        elif spec.project_name is not None:
-            project_id = await projects.resolve(spec.project_name, spec.cluster_id)
-        else:
-            raise checks.refusal(checks.NO_PROJECT)
+        try:
+            project_id = await _project_id(spec, projects)
+        except BridgeError as error:
+            return Rendered(error, gvk, source)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
         secret = source is not None and source.ref.kind == "Secret"
         content = manifests.content_hash(
@@ -105,7 +104,7 @@ class Renderer:
             encoded=spec.manifest is None,
         )
         desired = Desired(submission, gvk, content, from_source=source is not None)
-        return Rendered(desired, source)
+        return Rendered(desired, gvk, source)
 
     async def _manifest(self, spec: Spec, namespace: str, *, large: bool) -> tuple[str, Any, Source | None]:
         """The field that gives the manifest, its value, and for another object's text which one at which version."""
@@ -118,6 +117,14 @@ class Renderer:
             manifest = await _read(source.text, checks.MANIFEST_FROM, large=large)
             return checks.MANIFEST_FROM, manifest, Source(spec.manifest_from, source.version)
         raise checks.refusal(checks.NO_MANIFEST)
+
+
+async def _project_id(spec: Spec, projects: Projects) -> str:
+    if spec.project_id is not None:
+        return spec.project_id
+    if spec.project_name is not None:
+        return await projects.resolve(spec.project_name, spec.cluster_id)
+    raise checks.refusal(checks.NO_PROJECT)
 
 
 async def _read(text: str, place: str, *, large: bool) -> Any:

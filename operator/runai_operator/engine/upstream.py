@@ -14,7 +14,15 @@ from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
 from runai_operator.domain.reasons import Reason
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.gate import CallClass, Gate
-from runai_operator.engine.limits import STATUS_INTERVAL, DeletionLimiter, PacedScheduler, ReadScheduler
+from runai_operator.engine.limits import (
+    MOST_ROW_READS,
+    PATIENT_INTERVAL,
+    ROW_READ_INTERVAL,
+    STATUS_INTERVAL,
+    DeletionLimiter,
+    PacedScheduler,
+    ReadScheduler,
+)
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Listener, Observer, Runai
 from runai_operator.engine.render import Projects
@@ -51,6 +59,10 @@ class Upstream:
         )
         self.projects = Projects(self.gate, clock)
         self.reads = ReadScheduler(listener.read_due, clock)
+        self.row_reads = PacedScheduler(listener.row_due, clock, interval=ROW_READ_INTERVAL, most=MOST_ROW_READS)
+        self.patient_row_reads = PacedScheduler(
+            lambda uid: self.row_reads.plan(uid, 0), clock, interval=PATIENT_INTERVAL
+        )
         self.stalls = PacedScheduler(listener.stall_due, clock, interval=STATUS_INTERVAL)
         self.deletions = DeletionLimiter(delete_rate, clock)
         self.poller = Poller(
@@ -71,6 +83,8 @@ class Upstream:
             group.create_task(self.poller.run())
             group.create_task(self.gate.run())
             group.create_task(self.reads.run())
+            group.create_task(self.row_reads.run())
+            group.create_task(self.patient_row_reads.run())
             group.create_task(self.stalls.run())
 
     async def aclose(self) -> None:
@@ -81,10 +95,24 @@ class Upstream:
         looked for in lists."""
         return self.gate.trouble_for(*CallClass if workload_id is None else (CallClass.READS, CallClass.WRITES))
 
+    def plan_row_read(self, uid: str, delay: float, *, patiently: bool) -> None:
+        """Reads the row of a workload by itself. `patiently`: it shares a few readings a minute with all that wait so."""
+        (self.patient_row_reads if patiently else self.row_reads).plan(uid, delay)
+
+    def cancel_row_read(self, uid: str) -> None:
+        self.row_reads.cancel(uid)
+        self.patient_row_reads.cancel(uid)
+
+    def read_ended(self, uid: str) -> None:
+        """A pass over the object has ended, and with it any read that was due."""
+        self.reads.ended(uid)
+        self.row_reads.ended(uid)
+
     def forget(self, uid: str) -> None:
         """The object no longer exists."""
         self.gate.unpark(uid)
         self.reads.cancel(uid)
+        self.cancel_row_read(uid)
         self.stalls.cancel(uid)
         self.deletions.forget(uid)
 
@@ -128,7 +156,7 @@ class Upstreams:
     def read_ended(self, uid: str) -> None:
         """A pass over the object has ended, and with it any read that was due."""
         for upstream in self:
-            upstream.reads.ended(uid)
+            upstream.read_ended(uid)
 
     def forget(self, uid: str) -> None:
         for upstream in self:

@@ -138,7 +138,7 @@ def _refusal(operation: Operation, answer: Answer) -> BridgeError:
         case 400 | 422 if operation.submits and read_error(answer):
             if operation.creates and "already exists" in said.lower():
                 return _name_taken(said)
-            return InvalidWorkload(f"Run:ai refused the workload{said}")
+            return InvalidWorkload(f"Run:ai refused the workload{said} Correct what it names.")
         case 401 | 403 | 407:
             return _denial(operation, answer.status, said)
         case 409 if operation.creates:
@@ -212,7 +212,6 @@ def _doubtful(operation: Operation, what: str) -> BridgeError:
     if operation.writes:
         return OutcomeUnknown(
             f"It is not known whether the request to {operation.purpose} took effect: {what.rstrip('.')}."
-            " The operator finds out before it sends anything again."
         )
     return _unexpected(operation, what)
 

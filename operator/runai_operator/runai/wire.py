@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -191,7 +191,20 @@ def read_projects_from(offset: int) -> Callable[[Json], tuple[list[Project], int
     return lambda body: (list(_read_all(body, "projects", _read_project)), _next_offset(body, offset))
 
 
-def read_scheduling_messages(body: Json) -> tuple[str, ...]:
+def read_row_of(row_id: str) -> Callable[[Json], Row]:
+    """A reader of one v1 workload that refuses any but this one. The scheduler's words are its message if it has none."""
+
+    def read(body: Json) -> Row:
+        row = _read_row(body)
+        if row.id.lower() != row_id.lower():
+            raise Unreadable("another workload than the one asked for")
+        said = "; ".join(_scheduling_messages(body))
+        return row if row.phase_message or not said else replace(row, phase_message=said, by_scheduler=True)
+
+    return read
+
+
+def _scheduling_messages(body: Json) -> tuple[str, ...]:
     """`pendingSchedulingMessages` of a v1 workload: each once, the text for users before the reason word."""
     listed = body.get("pendingSchedulingMessages")
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []

@@ -19,7 +19,7 @@ from runai_operator.domain.model import DEFAULT_CONNECTION, Spec
 from runai_operator.engine import reconcile
 from runai_operator.engine.engine import WORKERS
 from runai_operator.engine.gate import CallClass
-from runai_operator.engine.limits import MOST_READS
+from runai_operator.engine.limits import MOST_READS, MOST_ROW_READS
 
 pytestmark = pytest.mark.looptime
 
@@ -296,7 +296,7 @@ async def test_slow_reads_of_syncs_in_flight_delay_no_bystander(bench):
 
 
 def test_reads_leave_a_worker_for_what_lists_show():
-    assert WORKERS // 4 > MOST_READS
+    assert WORKERS // 4 > MOST_READS + MOST_ROW_READS
 
 
 @pytest.mark.parametrize("what", ["kube read", "kube write"])
