@@ -15,6 +15,8 @@ connection."""
 WAITING_CEILING = 15.0
 LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
+FIRST_STATUS = 1.5
+"""How long an object may be without a status while Run:ai does not answer."""
 FIRST_ROW_READ = 2.0
 ROW_READ_CEILING = 600.0
 SLOW_PROBE = 1800.0

@@ -16,6 +16,7 @@ from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow,
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.requeue import (
+    FIRST_STATUS,
     PROBE_AT_START,
     ROW_READ_CEILING,
     SLOW_PROBE,
@@ -96,6 +97,7 @@ class Engine:
             now=now,
             random=random,
         )
+        self._newcomers = WorkQueue(self._clock, workers=1)
         self._beat = self._clock()
 
     def _upstream(self, name: str, runai: Runai) -> Upstream:
@@ -122,6 +124,7 @@ class Engine:
             for upstream in self.upstreams:
                 group.create_task(upstream.run())
             group.create_task(self._crd_guard.run())
+            group.create_task(self._watch_newcomers())
             group.create_task(self._every(RESYNC_INTERVAL, self.resync))
             group.create_task(self._every(SOURCE_INTERVAL, self._check_sources))
 
@@ -143,7 +146,9 @@ class Engine:
         entry = self.inventory.get(meta.ref.uid)
         if entry is None:
             self._doubt_namesake(meta)
-            self._enqueue(self.inventory.add(meta), Lane.USER)
+            entry = self.inventory.add(meta)
+            self._enqueue(entry, Lane.USER)
+            self._newcomers.add(entry.uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
             return
         is_news = _is_news(entry, meta)
         entry = self.inventory.update_meta(entry, meta, anew=is_news)
@@ -158,7 +163,12 @@ class Engine:
     def _forget(self, uid: str) -> None:
         if self.inventory.forget(uid) is not None:
             self._queue.forget(uid)
+            self._newcomers.forget(uid)
             self.upstreams.forget(uid)
+
+    def _is_new(self, uid: str) -> bool:
+        entry = self.inventory.get(uid)
+        return entry is not None and entry.summary.observed_generation < 0
 
     async def load(self) -> None:
         """Rebuilds the inventory from one list, before the watch starts."""
@@ -178,6 +188,8 @@ class Engine:
             return uid
         self._doubt_namesake(row.meta)
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
+        if self._is_new(uid):
+            self._newcomers.add(uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
         if entry.summary.has_source and entry.summary.phase != Phase.COMPLETED:
             # A restart forgets what the source held when it was last read.
             entry = self.inventory.request(uid, Requests(check_content=True)) or entry
@@ -350,6 +362,30 @@ class Engine:
         return give_up_after(soonest, self._random.random())
 
     # --- beside the workers
+
+    async def _watch_newcomers(self) -> None:
+        """Writes a first status for what cannot be submitted: while Run:ai does not answer, a pass over it hangs, or does
+        not begin because others hang, and a blank one looks as if no operator were running."""
+        while True:
+            uid = (await self._newcomers.get()).key
+            try:
+                if self._is_new(uid) and any(upstream.holds_up() for upstream in self.upstreams):
+                    await self._show_waiting(uid)
+            except BridgeError as error:  # its pass has written meanwhile, or nothing can be written now
+                log.debug("no first status: %s", error.message)
+            except Exception:
+                log.exception("unexpected error")
+                self._observer.bug()
+            finally:
+                self._newcomers.done(uid)
+            if (entry := self.inventory.get(uid)) is not None and self._is_new(uid):
+                self._newcomers.add(uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
+
+    async def _show_waiting(self, uid: str) -> None:
+        entry = self.inventory.get(uid)
+        summary = await self._reconciler.show_waiting(entry.meta) if entry is not None else None
+        if summary is not None and self._is_new(uid) and (entry := self.inventory.get(uid)) is not None:
+            self.inventory.update_summary(entry, summary)
 
     async def _every(self, interval: float, job: Callable[[], object]) -> None:
         while True:

@@ -172,6 +172,9 @@ class Gate(Runai):
         self._parked_at: dict[str, _Lot] = {}
         self._stirred = asyncio.Event()
         self._numbers = itertools.count()
+        self._under_way: dict[int, tuple[float, CallClass]] = {}
+        """When each call that has no answer yet was begun."""
+        self._heard_at = dict.fromkeys(CallClass, -math.inf)
         self._up = dict.fromkeys(CallClass, True)
         for kind in CallClass:
             report(kind, True)
@@ -261,6 +264,11 @@ class Gate(Runai):
         """Why calls of this class are held back; None when they are not."""
         return next((circuit.refusal() for circuit in self._lots[kind].chain if circuit.open), None)
 
+    def silent_for(self, kind: CallClass) -> float:
+        """Seconds for which calls of this class have been under way without any answer; 0 while there are none."""
+        begun = [at for at, each in self._under_way.values() if each is kind]
+        return self._clock() - max(self._heard_at[kind], min(begun)) if begun else 0.0
+
     async def run(self) -> None:
         """Wakes parked objects, for ever."""
         while True:
@@ -330,15 +338,21 @@ class Gate(Runai):
 
     async def _timed(self, call: _Call, make: Callable[[], Awaitable[T]], ends: float) -> T:
         seconds, is_fenced = self._left(ends)
+        number = next(self._numbers)
+        self._under_way[number] = self._clock(), call.kind
         try:
             async with asyncio.timeout(seconds) as limit, self._guarded():
-                return await make()
+                answer = await make()
         except NotLeader:
             raise _Fenced from None
         except TimeoutError:
             if not limit.expired():  # the client's own, and a bug: it raises only errors of the domain
                 raise
             raise (_Fenced() if is_fenced else call.unanswered()) from None
+        finally:
+            del self._under_way[number]
+        self._heard_at[call.kind] = self._clock()
+        return answer
 
     def _left(self, ends: float) -> tuple[float, bool]:
         """Seconds until a call must be over, and whether it is the fence that says so."""

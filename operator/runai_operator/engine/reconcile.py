@@ -126,6 +126,20 @@ class Reconciler:
             return self._bug(memory)
         return await self._run(s)
 
+    async def show_waiting(self, meta: Meta) -> StatusSummary | None:
+        """Writes the first status of an object that cannot be submitted now; None when it has one, or its pass will write
+        it."""
+        workload = await self._kube.read(meta.ref, large=True)
+        if workload is None or workload.meta.deleting or workload.status.get("conditions"):
+            return None
+        upstream = self._upstreams.of(workload)
+        if (error := upstream.holds_up()) is None:
+            return None
+        s = replace(self._begin(workload, Memory(), Requests(), None), connection=upstream.name)
+        status = build_status(s, Result(Verdict.RETRYING, error, outstanding=True), now=s.wall)
+        await self._writer.status(workload, patch_between(workload.status, status))
+        return StatusSummary.of_status(status, has_source=workload.spec.manifest_from is not None)
+
     def _begin(self, workload: Workload, memory: Memory, requests: Requests, seen: Sighting | None) -> State:
         now = self._clock()
         if workload.meta.deleting and memory.deletion_seen_at is None:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
-from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailable
 from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
 from runai_operator.domain.reasons import Reason
 from runai_operator.engine.fence import Fence
@@ -26,6 +26,9 @@ from runai_operator.engine.limits import (
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Listener, Observer, Runai
 from runai_operator.engine.render import Projects
+
+SILENCE = 1.0
+"""Seconds after which calls without an answer are said to be held up."""
 
 
 class Upstream:
@@ -89,6 +92,15 @@ class Upstream:
 
     async def aclose(self) -> None:
         await self.gate.aclose()
+
+    def holds_up(self) -> BridgeError | None:
+        """Why nothing can be submitted now, if it cannot: calls are held back, or those under way get no answer."""
+        for kind in (CallClass.LISTS, CallClass.WRITES):  # a project is looked up in a list
+            if (error := self.gate.error(kind)) is not None:
+                return error
+            if self.gate.silent_for(kind) >= SILENCE:
+                return Unavailable("Run:ai has not answered yet: the workload is submitted as soon as it does.")
+        return None
 
     def trouble_for(self, workload_id: str | None) -> float:
         """Seconds for which the calls that one workload needs have had no useful answer; one whose id is not known is

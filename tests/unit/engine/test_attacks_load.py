@@ -391,7 +391,9 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     queue, reads = bench.engine._queue, upstream.reads
     assert len(bench.engine.inventory) == upstream.gate.parked == 0
     leftovers = [queue._ready, queue._delayed, queue._active, queue._again]
-    leftovers += [reads._due, reads._heap, reads._under_way, upstream.deletions._slots]
+    leftovers += [reads._due, reads._heap, reads._under_way, reads._following, upstream.deletions._slots]
+    leftovers += [upstream.row_reads._due, upstream.patient_row_reads._due, upstream.gate._under_way]
+    leftovers += [bench.engine._newcomers._ready, bench.engine._newcomers._delayed]
     assert not any(leftovers)
     assert set(upstream.gate._lots) == {"token", *CallClass}
-    assert len(asyncio.all_tasks()) == WORKERS + 10
+    assert len(asyncio.all_tasks()) == WORKERS + 13
