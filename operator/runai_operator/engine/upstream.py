@@ -67,7 +67,7 @@ class Upstream:
             lambda uid: self.row_reads.plan(uid, 0), clock, interval=PATIENT_INTERVAL
         )
         self.stalls = PacedScheduler(listener.stall_due, clock, interval=STATUS_INTERVAL)
-        self.deletions = DeletionLimiter(delete_rate, clock)
+        self.deletions = DeletionLimiter(delete_rate, clock, listener.wake)
         self.poller = Poller(
             name,
             runai=self.gate,
@@ -89,6 +89,7 @@ class Upstream:
             group.create_task(self.row_reads.run())
             group.create_task(self.patient_row_reads.run())
             group.create_task(self.stalls.run())
+            group.create_task(self.deletions.run())
 
     async def aclose(self) -> None:
         await self.gate.aclose()
