@@ -180,6 +180,7 @@ def _matches(row: Row, query: RowQuery) -> bool:
     moment = row.deleted_at if query.deleted else row.phase_updated_at
     return (
         query.name in (None, row.name)
+        and query.phase in (None, row.phase)
         and query.project_id in (None, row.project_id)
         and (
             query.changed_since is None

@@ -71,7 +71,9 @@ class Memory:
     first_submission: bool = False
     """This process created the workload and has sent nothing to it since."""
     row_reads: int = 0
-    """How often its row was read by itself since it became pending."""
+    """How often its row was read by itself since it became pending, or since it was edited."""
+    counts_may_lag: bool = False
+    """An edit was sent. Lists show what it does to pods and GPUs only with the next change of phase, or the next sweep."""
     stale_failure_at: str | None = None
     """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored ..."""
     failure_counts_at: float = math.inf

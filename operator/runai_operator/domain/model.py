@@ -286,6 +286,7 @@ class RowQuery:
     deleted: bool = False
     changed_since: datetime | None = None
     """Only rows with `phaseUpdatedAt` (`deletedAt` for deleted ones) at or after this, by the server's clock."""
+    phase: str | None = None
     name: str | None = None
     project_id: str | None = None
     offset: int = 0

@@ -21,6 +21,8 @@ FIRST_STATUS = 1.5
 """How long an object may be without a status while Run:ai does not answer."""
 FIRST_ROW_READ = 2.0
 ROW_READ_CEILING = 600.0
+COUNT_READS = 4
+"""How often the row is read after an edit: 2, 8, 32 and 128 s after one another, since pods take their time."""
 SLOW_PROBE = 1800.0
 """How often a rejected workload is tried again although nothing changed here: the other side may have changed."""
 PROBE_AT_START = 30.0
@@ -82,6 +84,11 @@ def next_row_read(reads: int) -> float:
     """Between readings of the row of a pending workload: 2 s at first, when the scheduler may have said why; then 15 s,
     and ten minutes at most."""
     return FIRST_ROW_READ if reads == 0 else _exponential(reads - 1, ROW_READ_CEILING / 15) * 15
+
+
+def next_count_read(reads: int) -> float | None:
+    """Between readings of the row after an edit has reached the cluster, for three minutes; None after the last."""
+    return FIRST_ROW_READ * 4.0**reads if reads < COUNT_READS else None
 
 
 def until_stalled(memory: Memory, limits: Limits, *, now: float) -> float | None:

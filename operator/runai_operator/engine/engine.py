@@ -23,6 +23,7 @@ from runai_operator.domain.requeue import (
     SLOW_PROBE,
     WRITE_SPACING,
     give_up_after,
+    next_count_read,
     next_row_read,
     next_sync_read,
     probe_interval,
@@ -335,7 +336,7 @@ class Engine:
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
             delay = until_failure_counts(entry.memory, now=self._clock())
-        self._follow_pending(entry)
+        self._follow_row(entry)
         if delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
 
@@ -348,10 +349,12 @@ class Engine:
         else:
             upstream.reads.arrived(entry.uid)
 
-    def _follow_pending(self, entry: Entry) -> None:
-        """The scheduler's reason appears, and changes, without news in any list."""
-        if entry.asks_scheduler:
-            reads = entry.memory.row_reads if entry.row is not None else 1
+    def _follow_row(self, entry: Entry) -> None:
+        """The scheduler's reason appears, and changes, without news in any list; so do the counts after an edit."""
+        reads = entry.memory.row_reads if entry.row is not None else 1
+        if entry.counts_may_lag and (pause := next_count_read(reads)) is not None:
+            self._plan_row_read(entry, pause, patiently=False)
+        elif entry.asks_scheduler:
             self._plan_row_read(entry, next_row_read(reads), patiently=reads > 0)
         elif (upstream := self.upstreams.named(entry.summary.connection)) is not None:
             upstream.cancel_row_read(entry.uid)

@@ -50,6 +50,12 @@ class Entry:
         return Sighting(self.summary.workload_id, self.row)
 
     @property
+    def counts_may_lag(self) -> bool:
+        """An edit has reached the cluster, and lists may not show yet what it did to pods and GPUs."""
+        is_there = self.row is not None and not self.summary.in_flight and not self.meta.deleting
+        return self.memory.counts_may_lag and is_there
+
+    @property
     def asks_scheduler(self) -> bool:
         """It is pending, and only the scheduler can say why."""
         says_itself = self.row is not None and self.row.phase_message is not None and not self.row.by_scheduler

@@ -62,7 +62,7 @@ from runai_operator.domain.model import (
 )
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import ConditionType, Phase
-from runai_operator.domain.requeue import requeue_after
+from runai_operator.domain.requeue import next_count_read, requeue_after
 from runai_operator.domain.state import (
     Candidate,
     Desired,
@@ -137,7 +137,7 @@ class Reconciler:
             return None
         s = replace(self._begin(workload, Memory(), Requests(), None), connection=upstream.name)
         status = build_status(s, Result(Verdict.RETRYING, error, outstanding=True), now=s.wall)
-        await self._writer.status(workload, patch_between(workload.status, status))
+        await self._writer.first_status(workload, patch_between(workload.status, status))
         return StatusSummary.of_status(status, has_source=workload.spec.manifest_from is not None)
 
     def _begin(self, workload: Workload, memory: Memory, requests: Requests, seen: Sighting | None) -> State:
@@ -237,6 +237,9 @@ class Reconciler:
 
     def _remembered(self, s: State, end: Result, summary: StatusSummary, *, wrote: bool) -> Memory:
         waits = end.verdict in (Verdict.RETRYING, Verdict.WAITING, Verdict.DELETING)
+        counts_may_lag = (
+            s.memory.counts_may_lag and not summary.finished and next_count_read(s.memory.row_reads) is not None
+        )
         goes_on = summary.in_flight and summary.sync == s.workload.status.get("syncStatus")
         memory = s.memory if summary.in_flight else s.memory.synced(now=s.now, grace=self._limits.grace)
         return replace(
@@ -244,7 +247,8 @@ class Reconciler:
             pending_status={},
             failures=s.memory.failures + 1 if waits else 0,
             sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
-            row_reads=s.memory.row_reads if summary.phase == Phase.PENDING else 0,
+            row_reads=s.memory.row_reads if summary.phase == Phase.PENDING or counts_may_lag else 0,
+            counts_may_lag=counts_may_lag,
             retrying_since=s.retrying_since(end),
             recreations=s.recreations,
             name_wanted=s.name_wanted(end),
@@ -399,7 +403,7 @@ class Reconciler:
                     ),
                 )
             return replace(s, remote=Missing())
-        s = replace(s, memory=replace(s.memory.edited(), first_submission=False))
+        s = replace(s, memory=replace(s.memory.edited(), first_submission=False, counts_may_lag=True, row_reads=0))
         if s.stored_status.failed:
             s = _without_failure(s)
         return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailable
-from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
-from runai_operator.domain.reasons import Reason
+from runai_operator.domain.model import DEFAULT_CONNECTION, RowQuery, Workload
+from runai_operator.domain.reasons import Phase, Reason
+from runai_operator.domain.requeue import regularly
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.gate import CallClass, Gate
 from runai_operator.engine.limits import (
@@ -27,6 +28,8 @@ from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Listener, Observer, Runai
 from runai_operator.engine.render import Projects
 
+RECOUNT_INTERVAL = 20.0
+"""Seconds between two pages of running workloads."""
 SILENCE = 1.0
 """Seconds after which calls without an answer are said to be held up."""
 
@@ -51,6 +54,7 @@ class Upstream:
     ) -> None:
         """Takes ownership of `runai`. Durations in seconds, `clock` in loop seconds."""
         self.name = name
+        self._listener, self._random = listener, random
         self.gate = Gate(
             runai,
             wake=listener.wake,
@@ -85,11 +89,27 @@ class Upstream:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.poller.run())
             group.create_task(self.gate.run())
+            group.create_task(self._recount())
             group.create_task(self.reads.run())
             group.create_task(self.row_reads.run())
             group.create_task(self.patient_row_reads.run())
             group.create_task(self.stalls.run())
             group.create_task(self.deletions.run())
+
+    async def _recount(self) -> None:
+        """Pods and GPUs of what runs may change without a change of phase, as under an autoscaler: no delta shows that, and
+        sweeps are rare. So the rows of running workloads are read again and again, one page after another."""
+        offset = 0
+        while True:
+            await asyncio.sleep(regularly(RECOUNT_INTERVAL, self._random.random()))
+            try:
+                page = await self.gate.rows(RowQuery(phase=Phase.RUNNING, offset=offset))
+            except BridgeError:
+                offset = 0  # the poller reports it
+                continue
+            for row in page.rows:
+                self._listener.row_seen(self.name, row)
+            offset = page.next_offset or 0
 
     async def aclose(self) -> None:
         await self.gate.aclose()

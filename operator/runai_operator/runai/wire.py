@@ -242,7 +242,7 @@ def list_params(query: RowQuery) -> dict[str, str | int]:
     if query.changed_since is not None:
         since = query.changed_since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         conditions.append(f"{changed}>={since}")
-    conditions += _equals(name=query.name, projectId=query.project_id)
+    conditions += _equals(phase=query.phase, name=query.name, projectId=query.project_id)
     params: dict[str, str | int] = {"limit": PAGE, "offset": query.offset, "sortOrder": "asc"}
     params["sortBy"] = changed if query.changed_since is not None else "createdAt"
     if query.deleted:

@@ -423,4 +423,4 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     leftovers += [deletions._queue, deletions._admitted, deletions._woken]
     assert not any(leftovers)
     assert set(upstream.gate._lots) == {"token", *CallClass}
-    assert len(asyncio.all_tasks()) == WORKERS + 14
+    assert len(asyncio.all_tasks()) == WORKERS + 15
