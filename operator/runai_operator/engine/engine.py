@@ -336,7 +336,8 @@ class Engine:
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
             delay = until_failure_counts(entry.memory, now=self._clock())
-        self._follow_row(entry)
+        if result.summary is not None:
+            self._follow_row(entry)
         if delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
 

@@ -6,6 +6,7 @@ Its owner closes it. A pass gets the one of its workload from `Upstreams.of` and
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
@@ -27,6 +28,8 @@ from runai_operator.engine.limits import (
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Listener, Observer, Runai
 from runai_operator.engine.render import Projects
+
+log = logging.getLogger(__name__)
 
 RECOUNT_INTERVAL = 20.0
 """Seconds between two pages of running workloads."""
@@ -54,7 +57,7 @@ class Upstream:
     ) -> None:
         """Takes ownership of `runai`. Durations in seconds, `clock` in loop seconds."""
         self.name = name
-        self._listener, self._random = listener, random
+        self._listener, self._observer, self._random = listener, observer, random
         self.gate = Gate(
             runai,
             wake=listener.wake,
@@ -104,12 +107,14 @@ class Upstream:
             await asyncio.sleep(regularly(RECOUNT_INTERVAL, self._random.random()))
             try:
                 page = await self.gate.rows(RowQuery(phase=Phase.RUNNING, offset=offset))
+                for row in page.rows:
+                    self._listener.row_seen(self.name, row)
+                offset = page.next_offset or 0
             except BridgeError:
                 offset = 0  # the poller reports it
-                continue
-            for row in page.rows:
-                self._listener.row_seen(self.name, row)
-            offset = page.next_offset or 0
+            except Exception:
+                log.exception("unexpected error while reading rows of %s", self.name)
+                self._observer.bug()
 
     async def aclose(self) -> None:
         await self.gate.aclose()
