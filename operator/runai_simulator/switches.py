@@ -91,6 +91,8 @@ class Switches:
     """Seconds in each of Queued and Applying."""
     phase_time: float = 0.5
     """Seconds in each of Creating, Pending, Initializing, Stopping and Resuming."""
+    scheduler_time: float = 0.0
+    """Seconds that a workload is Pending before the v1 GET of it says why."""
     run_time: float = 2.0
     """Seconds from Running to Completed, for kinds that complete."""
     delete_time: float = 0.5

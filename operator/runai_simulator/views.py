@@ -159,6 +159,7 @@ def v1_detail(workload: Workload, now: float, switches: Switches) -> Json:
     """The answer of a v1 GET of one, with what keeps it pending."""
     row = v1_row(workload, now, switches)
     waits = row["phase"] == "Pending" and workload.steering.pending
+    is_known = now >= workload.phase(now)[2] + switches.scheduler_time
     reason = {
         "nodePool": "default",
         "phaseReason": "NonPreemptibleOverQuota",
@@ -166,7 +167,7 @@ def v1_detail(workload: Workload, now: float, switches: Switches) -> Json:
         "orgType": "PROJECT",
         "userMessage": workload.steering.message or f"project {workload.project.name} has no GPUs left in its quota",
     }
-    return {**row, "pendingSchedulingMessages": [reason] if waits else None}
+    return {**row, "pendingSchedulingMessages": [reason] if waits and is_known else None}
 
 
 def events(workload: Workload, now: float, switches: Switches) -> list[Json]:

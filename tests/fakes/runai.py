@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +13,10 @@ from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import UnexpectedReply
 from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.runai.failures import Operation, failure
-from runai_operator.runai.wire import Answer, read_remote
+from runai_operator.runai.wire import Answer, read_remote, read_row_of
 from runai_simulator.rules import Refused
 from runai_simulator.switches import Switches
-from runai_simulator.views import v1_row, v2_read, v2_workload
+from runai_simulator.views import v1_detail, v1_row, v2_read, v2_workload
 from runai_simulator.world import Workload, World
 
 PAGE = 500
@@ -130,10 +130,15 @@ class FakeRunaiAccess:
 
         return await self._call("find" if query.name else "list", effect)
 
-    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        def effect() -> tuple[str, ...]:
-            found = self._runai.world.find_v1(workload_id, self._runai.now())
-            return ((found.steering.message if found else "") or "no room",)
+    async def row(self, row_id: str) -> Row | None:
+        def effect() -> Row | None:
+            now, world = self._runai.now(), self._runai.world
+            found = world.find_v1(row_id, now)
+            if found is None:
+                return None
+            item = v1_detail(found, now - world.switches.list_lag, world.switches)
+            read = read_row_of(row_id)(item)
+            return replace(_row(item), phase_message=read.phase_message, by_scheduler=read.by_scheduler)
 
         return await self._call("detail", effect)
 
@@ -200,6 +205,7 @@ def _matches(row: Row, query: RowQuery) -> bool:
     moment = row.deleted_at if query.deleted else row.phase_updated_at
     return (
         query.name in (None, row.name)
+        and query.phase in (None, row.phase)
         and query.project_id in (None, row.project_id)
         and (
             query.changed_since is None

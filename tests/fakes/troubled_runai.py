@@ -48,9 +48,8 @@ class TroubledRunai:
         await self._call(CallClass.READS, workload_id)
         return Remote(workload_id, workload_id, "1")
 
-    async def scheduling_messages(self, workload_id):
-        await self._call(CallClass.READS, workload_id)
-        return ("no GPU",)
+    async def row(self, row_id):
+        await self._call(CallClass.READS, row_id)
 
     async def rows(self, query):
         await self._call(CallClass.LISTS, query.name or "all")

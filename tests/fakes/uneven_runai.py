@@ -15,7 +15,7 @@ _CLASS = {
     "update": CallClass.WRITES,
     "delete": CallClass.WRITES,
     "get": CallClass.READS,
-    "scheduling_messages": CallClass.READS,
+    "row": CallClass.READS,
     "rows": CallClass.LISTS,
     "projects": CallClass.LISTS,
     "project": CallClass.LISTS,

@@ -752,7 +752,8 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
     "selector",
     [
         "spec.projectName=team-a",
-        "spec.manifest.kind=Job",
+        "status.ready=True",
+        "status.reason=Running",
         "status.phase=Running",
         "status.projectName=team-a",
         f"status.workloadId={ID}",

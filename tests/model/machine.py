@@ -62,7 +62,7 @@ class Replica:
     def __init__(self, world: BridgeModel, install: str) -> None:
         self.install, self._world = install, world
         self.chance = Chance()
-        self.inventory = Inventory()
+        self.inventory = Inventory(lambda: 0.0)
         kube = world.kube.client(self.chance)
         self.upstream = DirectUpstream(world.runai.client(self.chance), world.clock, delete_rate=DELETE_RATE)
         self.reconciler = Reconciler(

@@ -44,10 +44,10 @@ class ReadProject:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadSchedulingMessages:
-    """Ask the scheduler why a workload is pending."""
+class ReadRow:
+    """v1 GET of one id, which may be another than that of V2: what lists do not show, or show only later."""
 
-    row: Row
+    row_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +186,8 @@ class Result:
     """As last read or written; None when the object was not read."""
     summary: StatusSummary | None = None
     """Of the status as it is now; None when it is not known to have changed."""
+    row: Row | None = None
+    """As read by itself in this pass."""
     requeue_after: float | None = None
     """Seconds until the next pass; None when an event or a poll will trigger it."""
     answered: bool = False
@@ -198,7 +200,7 @@ class Result:
         return self.verdict is Verdict.RETRYING or (self.verdict is Verdict.DELETING and is_stuck)
 
 
-Reading = Render | ReadRemote | FindRemote | ReadProject | ReadSchedulingMessages | ReadCRD | ReserveDeletion
+Reading = Render | ReadRemote | FindRemote | ReadProject | ReadRow | ReadCRD | ReserveDeletion
 Writing = (
     BeginSubmission | AddFinalizer | MarkInDoubt | Create | Adopt | RecordId | Update | Delete | ForgetWorkload
     | RecordOrphan | RemoveFinalizer

@@ -35,7 +35,7 @@ from runai_operator.domain.actions import (
     MarkInDoubt,
     ReadProject,
     ReadRemote,
-    ReadSchedulingMessages,
+    ReadRow,
     RecordId,
     RemoveFinalizer,
     Render,
@@ -82,8 +82,8 @@ from runai_operator.domain.state import (
 def decide(s: State) -> Action:
     """The next action in this state."""
     action = _next(s)
-    if isinstance(action, Result) and s.lacks_scheduling_message and s.row is not None:
-        return ReadSchedulingMessages(s.row)
+    if isinstance(action, Result) and s.must_read_row and s.row is not None:
+        return ReadRow(s.row.id)
     return action
 
 
@@ -485,7 +485,8 @@ def _follow_change_of_identity(s: State) -> Action:
         return _replace(s)
     error = InvalidWorkload(
         "Name, project, preemptibility, mnnvl and the manifest's apiVersion and kind cannot be changed in Run:ai: undo"
-        " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again.",
+        " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again; if it has"
+        " finished by then, rerunPolicy: OnSpecChange too.",
         reason=Reason.IMMUTABLE_FIELD_CHANGED,
     )
     return Result(Verdict.REJECTED, error, outstanding=True)

@@ -47,7 +47,7 @@ def finalize(s: State) -> Action:
     if s.crd.deleting and not s.crd.confirmed:
         return _held(
             "The CustomResourceDefinition is being deleted, so nothing is deleted in Run:ai: annotate it with"
-            " bridge.run.ai/confirm-delete=true to delete the workloads too, or set deletionPolicy: Orphan here."
+            " bridge.run.ai/confirm-delete=true to delete the workloads too."
         )
     if s.failed is not None:
         return _out_of_reach(s, s.failed)
@@ -88,8 +88,8 @@ def _finalize_in_doubt(s: State) -> Action:
             return _delete_present(s, candidate.remote)
     if any(is_unreadable(candidate) for candidate in s.found):
         return _deleting(
-            f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there;"
-            " delete it in Run:ai if it is, or set deletionPolicy: Orphan to leave it alone."
+            f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there: delete it in Run:ai if"
+            " it is."
         )
     if s.absence_proven:
         return RemoveFinalizer("no workload of ours is in Run:ai")
@@ -116,7 +116,7 @@ def _delete_present(s: State, remote: Remote) -> Action:
     if s.adoption_unproven and remote.mark is None and not remote.mark_readable:
         return _deleting(
             f"Whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai: delete it there if it"
-            " was, or set deletionPolicy: Orphan to leave it alone."
+            " was."
         )
     if not may_delete(s, remote):
         return RemoveFinalizer("the workload in Run:ai carries the mark of another owner and is left alone")
@@ -158,7 +158,7 @@ def rate_limited(wait: float, reason: Reason) -> Held:
     """The error for a deletion that was not sent; `wait`: seconds until it may be."""
     return Held(
         "Rate-limited: more workloads are to be deleted in Run:ai than OPERATOR_DELETE_RATE allows a minute. It is deleted"
-        " as soon as the rate allows; set deletionPolicy: Orphan to leave it in Run:ai.",
+        " as soon as the rate allows.",
         reason=reason,
         after=wait,
     )
@@ -172,8 +172,7 @@ def _out_of_reach(s: State, error: BridgeError) -> Action:
         return RecordOrphan(_left_behind(s, error))
     if not s.orphan_recorded:
         full = Held(
-            f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans,"
-            " or set deletionPolicy: Orphan to remove the finalizer unrecorded.",
+            f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans.",
             scope=error.scope,  # it is still the connection that is waited for
         )
         return Result(Verdict.DELETING, full)

@@ -27,15 +27,6 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class SchedulingMessage:
-    """Why a workload is pending, as the scheduler said when it was asked."""
-
-    pending_since: str | None
-    """`phaseUpdatedAt` of the row that it was asked for."""
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Requests:
     """What somebody asked the next pass to do in addition."""
 
@@ -45,12 +36,19 @@ class Requests:
     """Compare what would be sent: the manifest's source changed."""
     stall: bool = False
     """It waits at the gate, and has for so long that status must call it stalled. Nothing is asked of Run:ai for that."""
+    row: bool = False
+    """Read the row by itself: it may show what no list does."""
 
     def without_stall(self) -> Requests:
         return replace(self, stall=False)
 
     def __or__(self, other: Requests) -> Requests:
-        return Requests(self.read or other.read, self.check_content or other.check_content, self.stall or other.stall)
+        return Requests(
+            read=self.read or other.read,
+            check_content=self.check_content or other.check_content,
+            stall=self.stall or other.stall,
+            row=self.row or other.row,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,12 @@ class Memory:
     """Passes in a row that ended in retrying or waiting."""
     sync_reads: int = 0
     """Readings in a row that found the sync in flight."""
+    first_submission: bool = False
+    """This process created the workload and has sent nothing to it since."""
+    row_reads: int = 0
+    """How often its row was read by itself since it became pending, or since it was edited."""
+    counts_may_lag: bool = False
+    """An edit was sent. Lists show what it does to pods and GPUs only with the next change of phase, or the next sweep."""
     stale_failure_at: str | None = None
     """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored ..."""
     failure_counts_at: float = math.inf
@@ -77,7 +81,6 @@ class Memory:
     source: Source | None = None
     name_wanted: tuple[str, str] | None = None
     """Project and name in Run:ai that something else holds."""
-    scheduling: SchedulingMessage | None = None
     wrote_at: float = NEVER
     """When status was last written."""
     large: bool = False

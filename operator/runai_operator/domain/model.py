@@ -264,6 +264,8 @@ class Row:
     department_name: str | None = None
     phase: str | None = None
     phase_message: str | None = None
+    by_scheduler: bool = False
+    """The message is the scheduler's, which lists do not show: it comes with a row that is read by itself."""
     phase_updated_at: str | None = None
     running_pods: int | None = None
     requested_pods: int | None = None
@@ -291,6 +293,7 @@ class RowQuery:
     deleted: bool = False
     changed_since: datetime | None = None
     """Only rows with `phaseUpdatedAt` (`deletedAt` for deleted ones) at or after this, by the server's clock."""
+    phase: str | None = None
     name: str | None = None
     project_id: str | None = None
     offset: int = 0

@@ -18,14 +18,15 @@ PHASE_REASONS = frozenset({reason for reason in Reason if reason.group is Group.
 """Reasons of Ready that mirror Run:ai: the lists show the next change."""
 SYNC_REASONS = frozenset({Reason.SYNCED, Reason.SYNCING, Reason.SYNC_FAILED, Reason.SYNC_NOT_REPORTED})
 """Reasons of Synced that mirror Run:ai. Any other says that something is owed, or unknown."""
+SETTLED_SYNCS = frozenset({"Synced", "Failed", "Deleted"})
+"""Words of Run:ai for a sync that has come to its end."""
 SOURCE_REASONS = frozenset({Reason.SOURCE_NOT_FOUND, Reason.SOURCE_FORBIDDEN, Reason.SOURCE_INVALID})
 """Reasons of Synced beside a workload that goes on without its source, at which every process looks by itself."""
 RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 """Reasons of a retry."""
-REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - {
-    # A restart is what brings a connection back, and what gives the operator another install id.
-    Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER,
-}  # fmt: skip
+MENDED_BY_RESTART = frozenset({Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER})
+"""A restart is what brings a connection back, and what gives the operator another install id."""
+REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - MENDED_BY_RESTART
 """Reasons of Ready that only a change here or in Run:ai clears. Beside a retry the last reading of Run:ai is owed."""
 
 
@@ -36,6 +37,8 @@ class Need(StrEnum):
     """Its sync is in flight: the workload is read in Run:ai, at a limited rate."""
     PROBE = "probe"
     """It was rejected: it is tried again now and then, since the other side may have changed."""
+    ROW = "row"
+    """It is pending: the scheduler is asked why now and then."""
     PASS = "pass"  # noqa: S105 - no password
     """Something is outstanding, or not known."""
 
@@ -56,6 +59,7 @@ class StatusSummary:
     reason: str | None = None
     """Of Ready."""
     synced_reason: str | None = None
+    stalled: bool = False
     submission: str | None = None
     sent: bool = False
     """Something was submitted for it, so our finalizer belongs on it; what is only observed has none."""
@@ -88,6 +92,7 @@ class StatusSummary:
             ready=cells.get("Ready") or None,
             reason=cells.get("Reason") or None,
             synced_reason=cells.get("Synced Reason") or None,
+            stalled=cells.get("Stalled") == "True",
             submission=cells.get("Submission") or None,
             sent=bool(cells.get("Hash")),
             pods=cells.get("Pods"),
@@ -116,6 +121,7 @@ class StatusSummary:
             ready=ready.get("status"),
             reason=ready.get("reason"),
             synced_reason=synced.get("reason"),
+            stalled=condition(status, ConditionType.STALLED) is not None,
             submission=status.get("submission"),
             sent=bool(status.get("submittedHash")),
             pods=status.get("runningPods"),
@@ -137,7 +143,7 @@ class StatusSummary:
         """Submitted, and not on its cluster yet; one that has failed may have been fixed by an edit."""
         # Where the sync is not reported, Ready follows the phase once the workload has been read.
         silent = self.sync is None and self.reason not in (None, Reason.SYNCING)
-        settled = self.sync in ("Synced", "Failed", "Deleted") or self.phase == Phase.COMPLETED or silent
+        settled = self.sync in SETTLED_SYNCS or self.phase == Phase.COMPLETED or silent
         return self.workload_id is not None and not settled
 
     def agrees_with(self, row: Row) -> bool:
@@ -157,12 +163,25 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
     if _is_unseen(summary, meta) or _is_in_doubt(summary, meta):
         return Need.PASS
     if summary.synced_reason in SYNC_REASONS | SOURCE_REASONS and summary.reason in PHASE_REASONS:
-        return Need.READ if summary.in_flight else Need.NOTHING
+        return _needed_of_run(summary)
     if meta.paused and summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:
         # What is outstanding waits until somebody removes the annotation; what is on its way is followed.
-        return Need.READ if summary.in_flight else Need.NOTHING
+        return _needed_of_run(summary)
     is_refused = summary.reason in REJECTED_REASONS and summary.synced_reason not in RETRY_REASONS
     return Need.PROBE if is_refused else Need.PASS
+
+
+def is_owed(summary: StatusSummary, meta: Meta) -> bool:
+    """The operator has not done yet what was asked of it: to submit, to send an edit, to delete. Neither what waits for a
+    person nor what Run:ai is at is owed."""
+    return plan_of(summary, meta) is Need.PASS and summary.reason not in MENDED_BY_RESTART
+
+
+def _needed_of_run(summary: StatusSummary) -> Need:
+    """Of a workload with nothing outstanding."""
+    if summary.in_flight:
+        return Need.READ
+    return Need.ROW if summary.phase == Phase.PENDING else Need.NOTHING
 
 
 def _is_unseen(summary: StatusSummary, meta: Meta) -> bool:

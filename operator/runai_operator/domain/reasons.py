@@ -104,11 +104,14 @@ class Reason(StrEnum):
     meaning: str
     remedy: str
     """What a person should do."""
+    hint: str
+    """The end of a message that does not say that itself: the remedy in short, and where there is more."""
 
-    def __new__(cls, word: str, group: Group, meaning: str, remedy: str) -> Self:
+    def __new__(cls, word: str, group: Group, meaning: str, remedy: str, hint: str = "") -> Self:
         member = str.__new__(cls, word)
         member._value_ = word
         member.group, member.meaning, member.remedy = group, meaning, remedy
+        member.hint = f"{hint} (docs/status.md#{word.lower()})." if hint else ""
         return member
 
     @property
@@ -134,18 +137,21 @@ class Reason(StrEnum):
         Group.SHOWN,
         "The workload runs with a problem.",
         "Read the message; Run:ai may get over it by itself.",
+        "Run:ai may get over it by itself",
     )
     FAILED = (
         "Failed",
         Group.SHOWN,
         "The workload has failed.",
         "Read the message and the workload's logs in Run:ai, then mend the manifest: an edit is sent.",
+        "Its logs in Run:ai may say more; an edit of the manifest is sent",
     )
     SYNC_FAILED = (
         "SyncFailed",
         Group.SHOWN,
         "Run:ai could not bring the manifest to its cluster.",
-        "Mend what the message names.",
+        "Mend what the message names: an edit is sent.",
+        "Mend what is named: an edit is sent",
     )
     SYNCING = ("Syncing", Group.SHOWN, "Run:ai has accepted the workload and is bringing it to its cluster.", WAIT)
     CREATING = ("Creating", Group.SHOWN, "The workload is on its cluster and is being set up.", WAIT)
@@ -159,12 +165,14 @@ class Reason(StrEnum):
         Group.SHOWN,
         "Run:ai is deleting the workload although this object lives.",
         "Find out who deleted it.",
+        "Find out who deleted it",
     )
     UNKNOWN_PHASE = (
         "UnknownPhase",
         Group.SHOWN,
         "Run:ai shows a phase that the operator does not know.",
         "See the phase in Run:ai.",
+        "See it in Run:ai",
     )
 
     PAUSED = (
@@ -178,6 +186,7 @@ class Reason(StrEnum):
         Group.ASKED,
         "The object is being deleted and waits for Run:ai.",
         "Wait; `deletionPolicy: Orphan` removes the object at once and leaves the workload in Run:ai.",
+        "The operator goes on by itself; deletionPolicy: Orphan leaves the workload in Run:ai and removes this object at once",
     )
     WAITING_FOR_NAME = (
         "WaitingForName",
@@ -193,6 +202,7 @@ class Reason(StrEnum):
             " while."
         ),
         "Find out who deletes it.",
+        "Find out who deletes it",
     )
     RECREATING = (
         "Recreating",
@@ -205,13 +215,17 @@ class Reason(StrEnum):
         "InvalidSpec",
         Group.REJECTED,
         "Run:ai or the operator refuses the manifest or another field.",
-        "Mend what the message names.",
+        "Mend what the message names: an edit is tried at once.",
+        "An edit is tried at once",
     )
     IMMUTABLE_FIELD_CHANGED = (
         "ImmutableFieldChanged",
         Group.REJECTED,
         "A field changed that Run:ai cannot change.",
-        "Undo the edit, or set `recreatePolicy: OnImmutableChange`.",
+        (
+            "Undo the edit, or set `recreatePolicy: OnImmutableChange`; for a workload that has finished also"
+            " `rerunPolicy: OnSpecChange`."
+        ),
     )
     FINISHED_NOT_RERUN = (
         "FinishedNotRerun",
@@ -300,6 +314,7 @@ class Reason(StrEnum):
         Group.RETRYING,
         "Run:ai cannot be reached or fails to answer.",
         "Wait; if others reach it, check `RUNAI_BASE_URL`, proxy and certificates.",
+        "The operator tries again by itself",
     )
     RUNAI_THROTTLED = ("RunaiThrottled", Group.RETRYING, "Run:ai asks for fewer requests.", WAIT)
     ACCESS_DENIED = (
@@ -313,14 +328,22 @@ class Reason(StrEnum):
         Group.RETRYING,
         "A request got no answer, so it is not known whether it was carried out.",
         "Wait; the operator finds out before it sends anything again.",
+        "The operator finds out before it sends anything again",
     )
     UNEXPECTED_REPLY = (
         "UnexpectedReply",
         Group.RETRYING,
         "An answer does not fit the API.",
         "Check `RUNAI_BASE_URL` and Run:ai's version.",
+        "The operator tries again by itself",
     )
-    RUNAI_BUSY = ("RunaiBusy", Group.RETRYING, "Run:ai is still applying or deleting.", WAIT)
+    RUNAI_BUSY = (
+        "RunaiBusy",
+        Group.RETRYING,
+        "Run:ai is still applying or deleting.",
+        WAIT,
+        "The operator tries again by itself",
+    )
     HOLDER_UNREADABLE = (
         "HolderUnreadable",
         Group.RETRYING,
@@ -332,12 +355,14 @@ class Reason(StrEnum):
         Group.RETRYING,
         "The source of `manifestFrom` could not be read from Kubernetes.",
         WAIT,
+        "The operator tries again by itself",
     )
     INTERNAL_ERROR = (
         "InternalError",
         Group.RETRYING,
         "This is a fault of the operator.",
         "Report it with the operator's log.",
+        "Report it with the operator's log",
     )
 
     SYNCED = ("Synced", Group.SYNCED, "What was submitted has reached the cluster.", NOTHING)

@@ -17,6 +17,12 @@ connection."""
 WAITING_CEILING = 15.0
 LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
+FIRST_STATUS = 1.5
+"""How long an object may be without a status while Run:ai does not answer."""
+FIRST_ROW_READ = 2.0
+ROW_READ_CEILING = 600.0
+COUNT_READS = 4
+"""How often the row is read after an edit: 2, 8, 32 and 128 s after one another, since pods take their time."""
 SLOW_PROBE = 1800.0
 """How often a rejected workload is tried again although nothing changed here: the other side may have changed."""
 PROBE_AT_START = 30.0
@@ -72,6 +78,17 @@ def breaker_pause(openings: int, jitter: float, *, first: float, ceiling: float)
 def next_sync_read(reads: int) -> float:
     """Between readings of a sync in flight: 1 s at first, 15 s at most."""
     return _exponential(reads, WAITING_CEILING, base=1.5)
+
+
+def next_row_read(reads: int) -> float:
+    """Between readings of the row of a pending workload: 2 s at first, when the scheduler may have said why; then 15 s,
+    and ten minutes at most."""
+    return FIRST_ROW_READ if reads == 0 else _exponential(reads - 1, ROW_READ_CEILING / 15) * 15
+
+
+def next_count_read(reads: int) -> float | None:
+    """Between readings of the row after an edit has reached the cluster, for three minutes; None after the last."""
+    return FIRST_ROW_READ * 4.0**reads if reads < COUNT_READS else None
 
 
 def until_stalled(memory: Memory, limits: Limits, *, now: float) -> float | None:

@@ -15,7 +15,7 @@ from runai_operator.domain.actions import (
     AddFinalizer,
     BeginSubmission,
     ReadProject,
-    ReadSchedulingMessages,
+    ReadRow,
     Result,
     Verdict,
 )
@@ -28,6 +28,7 @@ from runai_operator.domain.model import (
     REPLACING,
     CRDState,
     Gvk,
+    ManagementPolicy,
     Meta,
     OwnerMark,
     Remote,
@@ -50,6 +51,8 @@ LOST_REASONS = frozenset(
     }
 )
 """Reasons of Ready that only a fresh reading of Run:ai may clear."""
+HAVING_PODS = frozenset({Phase.INITIALIZING, Phase.RUNNING, Phase.DEGRADED, Phase.COMPLETED})
+"""Phases that a workload has only once its pods were on a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +220,8 @@ class State:
     """Why no connection to Run:ai can be used for this workload."""
 
     desired: Desired | BridgeError | None = None
+    gvk: Gvk | None = None
+    """Of the manifest, also of one that cannot be sent."""
     remote: Remote | Missing | BridgeError | None = None
     row: Row | None = None
     found: tuple[Candidate, ...] | BridgeError | None = None
@@ -437,27 +442,33 @@ class State:
         return BridgeError(str(ready.get("message", "")), reason=ready.get("reason"))
 
     @property
-    def lacks_scheduling_message(self) -> bool:
-        """The workload is pending without a message, and the scheduler has not been asked why yet."""
-        row, known = self.row, self.memory.scheduling
-        if (
-            row is None
-            or row.phase != Phase.PENDING
-            or row.phase_message
-            or self.workload.meta.deleting
-            or self.unusable
-        ):
-            return False
-        is_known = known is not None and known.pending_since == row.phase_updated_at
-        return not is_known and ReadSchedulingMessages not in self.done
+    def is_gone(self) -> bool:
+        """Read in this pass: the workload does not exist any more."""
+        return isinstance(self.remote, Missing) or (isinstance(self.remote, Remote) and self.remote.gone)
 
     @property
-    def shown_row(self) -> Row | None:
-        """The row, with the scheduler's message if it is pending without one."""
-        row, known = self.row, self.memory.scheduling
-        if row is None or known is None or row.phase != Phase.PENDING or row.phase_message:
-            return row
-        return replace(row, phase_message=known.text or None) if known.pending_since == row.phase_updated_at else row
+    def is_lost(self) -> bool:
+        """What Run:ai shows under the id on record, if anything, is not ours any more, as far as is known."""
+        if self.workload_id is None or self.workload.spec.management_policy is ManagementPolicy.OBSERVE:
+            return self.is_gone
+        if isinstance(self.remote, Remote) and not self.remote.gone:
+            return self.remote.mark is not None and not is_ours(self.remote.mark, self.mark)
+        return self.is_gone or self.stored_status.reason in LOST_REASONS - {Reason.RECREATING}
+
+    @property
+    def must_read_row(self) -> bool:
+        """The row is to be read by itself, and was not in this pass."""
+        is_possible = self.row is not None and not self.workload.meta.deleting and self.unusable is None
+        return self.requests.row and is_possible and ReadRow not in self.done
+
+    @property
+    def row_proves_sync(self) -> bool:
+        """Pods of the workload have run, so what was submitted first has reached the cluster. After an edit they may be
+        those from before it."""
+        row = self.row
+        return (
+            row is not None and row.id == self.workload_id and row.phase in HAVING_PODS and self.memory.first_submission
+        )
 
     @property
     def has_finished(self) -> bool:
@@ -514,6 +525,13 @@ def desired_name(s: State) -> str:
     """The name that an attempt in doubt used; the identity is frozen while there may have been one."""
     ref = s.workload.ref
     return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)
+
+
+def is_later(first: str | None, second: str | None) -> bool:
+    """Whether the first of two RFC 3339 times is known to be the later one."""
+    if first is None or second is None:
+        return False
+    return datetime.fromisoformat(first) > datetime.fromisoformat(second)
 
 
 def is_same_moment(first: str | None, second: str | None) -> bool:

@@ -18,8 +18,9 @@ from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
 from runai_operator.domain.manifest import same_content
 from runai_operator.domain.model import NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
+from runai_operator.domain.plan import SETTLED_SYNCS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
-from runai_operator.domain.state import LOST_REASONS, Desired, Missing, State
+from runai_operator.domain.state import LOST_REASONS, Desired, State
 from runai_operator.text import clip, field_paths
 
 MESSAGE_LIMIT = 2048
@@ -51,6 +52,8 @@ class StatusField:
 
 FIELDS = (
     StatusField("observedGeneration", of_run=False),
+    StatusField("ready", 7, of_run=False),
+    StatusField("reason", 256, of_run=False),
     StatusField("connection", 253, of_run=False),
     StatusField("workloadId", 64, remote="id", kept=True),
     StatusField("adoptedId", 64, of_run=False),
@@ -89,14 +92,14 @@ RUN_FIELDS = tuple(field.name for field in FIELDS if field.of_run)
 
 _BY_NAME: Mapping[str, StatusField] = {field.name: field for field in FIELDS}
 _FROM_REMOTE = [(field, field.remote) for field in FIELDS if field.remote is not None]
-_OF_PODS = [field.name for field in FIELDS if field.row is not None and not field.kept]
-"""What is no more when the workload is gone, unless it had finished."""
+_OF_PODS = ["desiredPhase", *(field.name for field in FIELDS if field.row is not None and not field.kept)]
+"""What is no more when the workload is gone or another's, unless it had finished."""
 _FROM_ROW = [(field, field.row) for field in FIELDS if field.row is not None]
 _watched_values = attrgetter(*(field.row for field in FIELDS if field.row is not None and field.watched))
 
 
 def watched(row: Row) -> tuple[object, ...]:
-    """The values of a row that trigger a pass when they change. The scheduler is asked each time it becomes pending."""
+    """The values of a row that trigger a pass when they change. Whenever it becomes pending, the scheduler is asked why."""
     return (*_watched_values(row), row.phase_updated_at if row.phase == Phase.PENDING else None)
 
 
@@ -129,6 +132,7 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
         status["phase"] = Phase.COMPLETED.value
     silent = _is_silent_about_sync(s, end)
     ready = ready_condition(s, status, end, stalled=stalled, silent=silent)
+    status["ready"], status["reason"] = ready.status, str(ready.reason)
     status["conditions"] = _conditions(s, ready, _synced(status, end, silent=silent), completed=completed, now=now)
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
 
@@ -155,16 +159,20 @@ def mirrored(s: State) -> Json:
     """Status fields as Run:ai shows them now, on top of what was stored."""
     status: Json = dict(s.workload.status)
     remote = s.remote
-    if isinstance(remote, Missing) or (isinstance(remote, Remote) and remote.gone):
-        if s.workload_id is not None:
+    if s.workload_id is None:
+        status.update(_asked_for(s))
+    if shown_id(s) is None or s.is_lost:
+        if s.workload_id is not None and s.is_gone:
             status.update(syncStatus="Deleted", syncMessage=None)
-            if s.stored_status.phase not in (Phase.COMPLETED, Phase.FAILED):
-                status.update(dict.fromkeys(_OF_PODS))
-            return _owned(status, s)
-    elif isinstance(remote, Remote) and remote.id == shown_id(s):
+        if s.stored_status.phase not in (Phase.COMPLETED, Phase.FAILED):
+            status.update(dict.fromkeys(_OF_PODS))
+        return _owned(status, s)
+    if isinstance(remote, Remote) and remote.id == shown_id(s):
         status.update(_shown(remote, _FROM_REMOTE))
-    if s.shown_row is not None and shown_id(s) is not None:
-        status.update(_shown(s.shown_row, _FROM_ROW))
+    if s.row is not None:
+        status.update(_shown(s.row, _FROM_ROW))
+    if s.row_proves_sync and status.get("syncStatus") not in {*SETTLED_SYNCS, "Deleting"}:
+        status.update(syncStatus="Synced", syncMessage=None)
     return _owned(status, s)
 
 
@@ -177,6 +185,12 @@ def _redacted(said: str) -> str:
     fields = field_paths(said)
     about = f" about {fields}" if fields else ""
     return f"a message{about}, left out since the manifest comes from a Secret"
+
+
+def _asked_for(s: State) -> Json:
+    """What can be said of a workload that is not there yet, or never will be."""
+    named: Json = {"projectName": s.workload.spec.project_name}
+    return named | {"gvk": asdict(s.gvk)} if s.gvk is not None else named
 
 
 def _owned(status: Json, s: State) -> Json:
@@ -319,10 +333,11 @@ def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[st
     """Status, reason and message of Synced: has the last change reached the cluster?"""
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
-        return "False", Reason.DELETING, "The workload is being deleted."
+        return "False", Reason.DELETING, error.message if error else "The workload is being deleted."
     if end.outstanding:
-        message = error.message if error else "The last change has not been sent to Run:ai."
-        return "False", Reason.NOT_DELIVERED, message
+        message = "The last change has not been sent to Run:ai."
+        said = _with_hint(error.condition_reason, error.message) if error else message
+        return "False", Reason.NOT_DELIVERED, said
     if end.verdict is Verdict.RETRYING and error:
         return "Unknown", error.condition_reason, error.message
     if end.verdict in (Verdict.REJECTED, Verdict.WAITING, Verdict.IN_SYNC) and error:
@@ -370,7 +385,7 @@ def _conditions(
             "type": kind.value,
             "status": status,
             "reason": clip(str(reason), 256),
-            "message": clip(message, MESSAGE_LIMIT),
+            "message": clip(_with_hint(reason, message), MESSAGE_LIMIT),
             "observedGeneration": s.workload.meta.generation,
             "lastTransitionTime": _transition_time(s, kind, status, now),
         }
@@ -379,6 +394,12 @@ def _conditions(
     # Types that a newer version may have written are kept as they are.
     ours = frozenset(ConditionType)
     return conditions + [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") not in ours]
+
+
+def _with_hint(reason: str, message: str) -> str:
+    """A message that is shown again has it already."""
+    hint = reason.hint if isinstance(reason, Reason) else ""
+    return message if not hint or hint in message else f"{message} {hint}"
 
 
 def _transition_time(s: State, kind: str, status: str, now: datetime) -> str:

@@ -18,11 +18,15 @@ from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow,
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.requeue import (
+    FIRST_STATUS,
     NAME_SPACING,
     PROBE_AT_START,
+    ROW_READ_CEILING,
     SLOW_PROBE,
     WRITE_SPACING,
     give_up_after,
+    next_count_read,
+    next_row_read,
     next_sync_read,
     probe_interval,
     regularly,
@@ -88,7 +92,7 @@ class Engine:
         self._kube, self._observer, self._random, self._now = kube, observer, random, now
         self._settings = settings
         self.fence = Fence(self._clock)
-        self.inventory = Inventory()
+        self.inventory = Inventory(self._clock)
         self._queue = WorkQueue(self._clock, workers=WORKERS)
         self.upstreams = Upstreams({name: self._upstream(name, runai) for name, runai in connections.items()}, choose)
         self._crd_guard = CRDGuard(kube.read_crd, self._wake_urgently, clock=self._clock, random=random)
@@ -111,6 +115,7 @@ class Engine:
         )
         self._unlisted: dict[str | None, str] = {}
         """Scopes whose last list failed, and why, which is logged once."""
+        self._newcomers = WorkQueue(self._clock, workers=1)
         self._unreadable_sources: set[tuple[str, str, str]] = set()
         """Namespace, kind and name of those whose last read failed, which is logged once."""
         self._beat = self._clock()
@@ -140,6 +145,7 @@ class Engine:
                 group.create_task(upstream.run())
             group.create_task(self._crd_guard.run())
             group.create_task(self._events.run())
+            group.create_task(self._watch_newcomers())
             group.create_task(self._every(RESYNC_INTERVAL, self.resync))
             group.create_task(self._every(SOURCE_INTERVAL, self._check_sources))
 
@@ -161,7 +167,9 @@ class Engine:
         entry = self.inventory.get(meta.ref.uid)
         if entry is None:
             self._doubt_namesake(meta)
-            self._enqueue(self.inventory.add(meta), Lane.USER)
+            entry = self.inventory.add(meta)
+            self._enqueue(entry, Lane.USER)
+            self._newcomers.add(entry.uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
             return
         is_news = _is_news(entry, meta)
         entry = self.inventory.update_meta(entry, meta, anew=is_news)
@@ -176,8 +184,13 @@ class Engine:
     def _forget(self, uid: str) -> None:
         if (entry := self.inventory.forget(uid)) is not None:
             self._queue.forget(uid)
+            self._newcomers.forget(uid)
             self.upstreams.forget(uid)
             self._name_freed(entry.name)
+
+    def _is_new(self, uid: str) -> bool:
+        entry = self.inventory.get(uid)
+        return entry is not None and entry.summary.observed_generation < 0
 
     async def load(self) -> None:
         """Rebuilds the inventory from lists, before the watch starts. Raises when no scope can be listed."""
@@ -196,6 +209,8 @@ class Engine:
             return uid
         self._doubt_namesake(row.meta)
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
+        if self._is_new(uid):
+            self._newcomers.add(uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
         if entry.summary.has_source and entry.summary.phase != Phase.COMPLETED:
             self._enqueue(entry, Lane.PERIODIC)  # no process but this one knows what the source held when it was read
         self._carry_on(entry, probe_within=PROBE_AT_START)
@@ -211,6 +226,8 @@ class Engine:
                 self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, within))
             case Need.READ:
                 self._plan_read(entry, self._random.uniform(0, 1))
+            case Need.ROW:
+                self._plan_row_read(entry, self._random.uniform(0, ROW_READ_CEILING), patiently=True)
 
     def _is_planned(self, uid: str) -> bool:
         return self._queue.knows(uid) or self.upstreams.is_parked(uid)
@@ -250,6 +267,10 @@ class Engine:
         if (entry := self.inventory.request(uid, Requests(read=True))) is not None:
             self._enqueue(entry, Lane.PERIODIC)
 
+    def row_due(self, uid: str) -> None:
+        if (entry := self.inventory.request(uid, Requests(row=True))) is not None:
+            self._enqueue(entry, Lane.PERIODIC)
+
     def stall_due(self, uid: str) -> None:
         if not self.upstreams.is_parked(uid):
             return
@@ -286,6 +307,10 @@ class Engine:
     def _plan_read(self, entry: Entry, delay: float) -> None:
         if (upstream := self.upstreams.named(entry.summary.connection)) is not None:
             upstream.reads.plan(entry.uid, delay)
+
+    def _plan_row_read(self, entry: Entry, delay: float, *, patiently: bool) -> None:
+        if (upstream := self.upstreams.named(entry.summary.connection)) is not None:
+            upstream.plan_row_read(entry.uid, delay, patiently=patiently)
 
     def _wake_urgently(self, uid: str, delay: float) -> None:
         if (entry := self.inventory.get(uid)) is not None:
@@ -345,6 +370,8 @@ class Engine:
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
             delay = until_failure_counts(entry.memory, now=self._clock())
+        if result.summary is not None:
+            self._follow_row(entry)
         if delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
 
@@ -353,10 +380,19 @@ class Engine:
         if upstream is None:
             return
         if entry.summary.in_flight:
-            upstream.reads.plan(entry.uid, next_sync_read(entry.memory.sync_reads))
+            upstream.reads.follow(entry.uid, next_sync_read(entry.memory.sync_reads))
         else:
-            # Planned by a pass that ran while the reading that found the end was already requested.
-            upstream.reads.cancel_later(entry.uid)
+            upstream.reads.arrived(entry.uid)
+
+    def _follow_row(self, entry: Entry) -> None:
+        """The scheduler's reason appears, and changes, without news in any list; so do the counts after an edit."""
+        reads = entry.memory.row_reads if entry.row is not None else 1
+        if entry.counts_may_lag and (pause := next_count_read(reads)) is not None:
+            self._plan_row_read(entry, pause, patiently=False)
+        elif entry.asks_scheduler:
+            self._plan_row_read(entry, next_row_read(reads), patiently=reads > 0)
+        elif (upstream := self.upstreams.named(entry.summary.connection)) is not None:
+            upstream.cancel_row_read(entry.uid)
 
     def _parked_at(self, entry: Entry, result: Result) -> Upstream | None:
         """The connection where the object is parked now, whose gate wakes it when calls go out again."""
@@ -379,6 +415,30 @@ class Engine:
         return give_up_after(soonest, self._random.random())
 
     # --- beside the workers
+
+    async def _watch_newcomers(self) -> None:
+        """Writes a first status for what cannot be submitted: while Run:ai does not answer, a pass over it hangs, or does
+        not begin because others hang, and a blank one reads as if no operator were running."""
+        while True:
+            uid = (await self._newcomers.get()).key
+            try:
+                if self._is_new(uid) and any(upstream.holds_up() for upstream in self.upstreams):
+                    await self._show_waiting(uid)
+            except BridgeError as error:  # its pass has written meanwhile, or nothing can be written now
+                log.debug("no first status: %s", error.message)
+            except Exception:
+                log.exception("unexpected error")
+                self._observer.bug()
+            finally:
+                self._newcomers.done(uid)
+            if (entry := self.inventory.get(uid)) is not None and self._is_new(uid):
+                self._newcomers.add(uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
+
+    async def _show_waiting(self, uid: str) -> None:
+        entry = self.inventory.get(uid)
+        summary = await self._reconciler.show_waiting(entry.meta) if entry is not None else None
+        if summary is not None and self._is_new(uid) and (entry := self.inventory.get(uid)) is not None:
+            self.inventory.update_summary(entry, summary)
 
     async def _every(self, interval: float, job: Callable[[], object]) -> None:
         while True:
@@ -432,6 +492,8 @@ class Engine:
     def report(self) -> None:
         """Reports to the observer how many there are of everything now."""
         self._observer.workloads(self.inventory.counts())
+        self._observer.reasons(self.inventory.reasons())
+        self._observer.outstanding(self.inventory.stalled(), self.inventory.oldest_owed())
         now = self._clock()
         waits = [
             now - entry.memory.deletion_seen_at

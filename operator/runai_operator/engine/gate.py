@@ -34,7 +34,7 @@ from runai_operator.domain.errors import (
     Unavailable,
     UnexpectedReply,
 )
-from runai_operator.domain.model import Project, Remote, RowPage, RowQuery, Submission
+from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.engine.budget import SHORTEST_WAIT, Budget, TokenBucket
 from runai_operator.engine.circuit import Circuit, Pauses
 from runai_operator.engine.ports import Runai
@@ -170,6 +170,9 @@ class Gate(Runai):
         self._parked_at: dict[str, _Lot] = {}
         self._stirred = asyncio.Event()
         self._numbers = itertools.count()
+        self._under_way: dict[int, tuple[float, CallClass]] = {}
+        """When each call that has no answer yet was begun."""
+        self._heard_at = dict.fromkeys(CallClass, -math.inf)
         self._up = dict.fromkeys(CallClass, True)
         for kind in CallClass:
             report(kind, True)
@@ -201,9 +204,9 @@ class Gate(Runai):
         key = str(next(self._numbers)) if query.name is None else f"{query.project_id}/{query.name}"
         return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
 
-    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        call = _Call(CallClass.READS, workload_id)
-        return await self._make(call, lambda: self._runai.scheduling_messages(workload_id))
+    async def row(self, row_id: str) -> Row | None:
+        call = _Call(CallClass.READS, row_id)
+        return await self._make(call, lambda: self._runai.row(row_id))
 
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         call = _Call(CallClass.LISTS, f"project {name}")
@@ -262,6 +265,11 @@ class Gate(Runai):
     def error(self, kind: CallClass) -> CircuitOpen | None:
         """Why calls of this class are held back; None when they are not."""
         return next((circuit.refusal() for circuit in self._lots[kind].chain if circuit.open), None)
+
+    def silent_for(self, kind: CallClass) -> float:
+        """Seconds for which calls of this class have been under way without any answer; 0 while there are none."""
+        begun = [at for at, each in self._under_way.values() if each is kind]
+        return self._clock() - max(self._heard_at[kind], min(begun)) if begun else 0.0
 
     async def run(self) -> None:
         """Wakes parked objects, for ever."""
@@ -332,15 +340,21 @@ class Gate(Runai):
 
     async def _timed(self, call: _Call, make: Callable[[], Awaitable[T]], ends: float) -> T:
         seconds, is_fenced = self._left(ends)
+        number = next(self._numbers)
+        self._under_way[number] = self._clock(), call.kind
         try:
             async with asyncio.timeout(seconds) as limit, self._guarded():
-                return await make()
+                answer = await make()
         except NotLeader:
             raise _Fenced from None
         except TimeoutError:
             if not limit.expired():  # the client's own, and a bug: it raises only errors of the domain
                 raise
             raise (_Fenced() if is_fenced else call.unanswered()) from None
+        finally:
+            del self._under_way[number]
+        self._heard_at[call.kind] = self._clock()
+        return answer
 
     def _left(self, ends: float) -> tuple[float, bool]:
         """Seconds until a call must be over, and whether it is the fence that says so."""

@@ -7,16 +7,16 @@ of it can be rebuilt from one `Table` list, except `Memory`, which is safe to lo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from runai_operator.domain.actions import Result
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import Meta, Ref, Row, Sighting
-from runai_operator.domain.plan import StatusSummary
+from runai_operator.domain.plan import StatusSummary, is_owed
 from runai_operator.domain.reasons import Phase
-from runai_operator.domain.state import is_same_moment
+from runai_operator.domain.state import is_later, is_same_moment
 from runai_operator.domain.status import watched
 
 K = TypeVar("K", tuple[str, str], tuple[str, str, str])
@@ -32,6 +32,8 @@ class Entry:
     requests: Requests = field(default_factory=Requests)
     row: Row | None = None
     """The last row of its workload that a list showed."""
+    owed_since: float | None = None
+    """Loop seconds since when this process has known of something that is owed; None while nothing is."""
 
     @property
     def uid(self) -> str:
@@ -46,6 +48,18 @@ class Entry:
         if self.row is None or self.summary.workload_id is None:
             return None
         return Sighting(self.summary.workload_id, self.row)
+
+    @property
+    def counts_may_lag(self) -> bool:
+        """An edit has reached the cluster, and lists may not show yet what it did to pods and GPUs."""
+        is_there = self.row is not None and not self.summary.in_flight and not self.meta.deleting
+        return self.memory.counts_may_lag and is_there
+
+    @property
+    def asks_scheduler(self) -> bool:
+        """It is pending, and only the scheduler can say why."""
+        says_itself = self.row is not None and self.row.phase_message is not None and not self.row.by_scheduler
+        return self.summary.phase == Phase.PENDING and not says_itself and not self.meta.deleting
 
     @property
     def workload_id(self) -> tuple[str, str] | None:
@@ -76,7 +90,9 @@ class Inventory:
     """All entries, by UID, by workload id, by project and name (where lists show a workload under another id), and by those
     that they wait for."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` in loop seconds."""
+        self._clock = clock
         self._by_uid: dict[str, Entry] = {}
         self._by_ref: dict[tuple[str, str], str] = {}
         self._by_workload_id: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -138,8 +154,9 @@ class Inventory:
                 continue
             # A failure that an edit may have fixed is as if it had not been seen.
             before = None if entry.row is None or entry.memory.is_stale(entry.row) else entry.row
-            is_news = not entry.summary.agrees_with(row) if before is None else watched(before) != watched(row)
-            kept = self._put(replace(entry, row=row))
+            seen = _with_scheduling_message(entry, row)
+            is_news = not entry.summary.agrees_with(seen) if before is None else watched(before) != watched(seen)
+            kept = self._put(replace(entry, row=seen))
             if is_news and not entry.memory.is_stale(row):
                 news.append(kept)
         return news
@@ -189,17 +206,37 @@ class Inventory:
         meta = (
             result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta
         )
-        row = entry.row if summary.workload_id == entry.summary.workload_id else None
+        is_the_same = summary.workload_id == entry.summary.workload_id
+        row = _later(entry.row, result.row) if is_the_same else None
         return self._put(replace(entry, meta=meta, summary=summary, memory=result.memory, requests=requests, row=row))
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """The number of entries by phase and by the status of Ready."""
-        return Counter((entry.summary.phase or "None", entry.summary.ready or "Unknown") for entry in self)
+        """The number of entries by phase (empty before the first) and by the status of Ready."""
+        return Counter((entry.summary.phase or "", entry.summary.ready or "Unknown") for entry in self)
+
+    def reasons(self) -> Counter[str]:
+        """The number of entries by the reason of Ready, empty before the first status."""
+        return Counter(entry.summary.reason or "" for entry in self)
+
+    def stalled(self) -> int:
+        return sum(entry.summary.stalled for entry in self)
+
+    def oldest_owed(self) -> float:
+        """Seconds since something has been owed to the entry that has waited longest; 0 while nothing is owed."""
+        now = self._clock()
+        return max((now - entry.owed_since for entry in self if entry.owed_since is not None), default=0.0)
+
+    def _owed_since(self, before: Entry | None, entry: Entry) -> float | None:
+        if not is_owed(entry.summary, entry.meta):
+            return None
+        return self._clock() if before is None or before.owed_since is None else before.owed_since
 
     # --- indexes
 
     def _put(self, entry: Entry) -> Entry:
         before = self._by_uid.get(entry.uid)
+        if before is None or before.summary is not entry.summary or before.meta is not entry.meta:
+            entry = replace(entry, owed_since=self._owed_since(before, entry))
         if before is None or before.summary is not entry.summary or before.name_wanted != entry.name_wanted:
             if before is not None:
                 self._unindex(before)
@@ -222,6 +259,26 @@ class Inventory:
             _take_out(self._by_name, entry.name, entry.uid)
         if entry.name_wanted is not None:
             _take_out(self._by_name_wanted, entry.name_wanted, entry.uid)
+
+
+def _with_scheduling_message(entry: Entry, row: Row) -> Row:
+    """As the list shows it, with what the scheduler said of the same wait: lists leave that out. After a restart the
+    status says it."""
+    if row.phase != Phase.PENDING or row.phase_message:
+        return row
+    before = entry.row
+    if before is None:
+        said = entry.summary.detail if entry.summary.phase == Phase.PENDING else None
+    else:
+        said = before.phase_message if before.phase_updated_at == row.phase_updated_at else None
+    return replace(row, phase_message=said, by_scheduler=True) if said else row
+
+
+def _later(listed: Row | None, read: Row | None) -> Row | None:
+    """The later of two rows of a workload: the one that lists showed last, and the one that a pass has read by itself."""
+    if listed is None or read is None:
+        return listed or read
+    return listed if is_later(listed.phase_updated_at, read.phase_updated_at) else read
 
 
 def _put_in(index: dict[K, tuple[str, ...]], place: K, uid: str) -> None:

@@ -14,9 +14,14 @@ STATUS_INTERVAL = 0.02
 """Seconds between two objects whose status is written although nothing happened to them: 50 a second."""
 READ_INTERVAL = 0.1
 """Seconds between two reads."""
-MOST_READS = 4
-"""Reads under way at the same time: fewer than the workers reserved for status work. While a read takes seconds, what
-the lists show, which needs no call, still finds a worker."""
+MOST_READS = 3
+"""Reads under way at the same time, and readings of rows: fewer together than the workers reserved for status work.
+While a read takes seconds, what the lists show, which needs no call, still finds a worker."""
+MOST_ROW_READS = 1
+ROW_READ_INTERVAL = 0.2
+"""Seconds between two readings of rows."""
+PATIENT_INTERVAL = 20.0
+"""Seconds between two such readings of what has been pending for a while, however many are: three a minute."""
 
 
 class PacedScheduler:
@@ -51,11 +56,6 @@ class PacedScheduler:
     def cancel(self, uid: str) -> None:
         self._due.pop(uid, None)
         self.ended(uid)
-
-    def cancel_later(self, uid: str) -> None:
-        """Unless it is due already: then somebody has a reason to read at once."""
-        if self._due.get(uid, -math.inf) > self._clock():
-            self.cancel(uid)
 
     async def run(self) -> None:
         """Begins everything when it is due, for ever."""
@@ -99,6 +99,27 @@ class ReadScheduler(PacedScheduler):
     def __init__(self, read: Callable[[str], None], clock: Callable[[], float]) -> None:
         """`read(uid)` queues one read, and `ended` has to be called when it is over."""
         super().__init__(read, clock, interval=READ_INTERVAL, most=MOST_READS)
+        self._following: set[str] = set()
+
+    def plan(self, uid: str, delay: float) -> None:
+        self._following.discard(uid)
+        super().plan(uid, delay)
+
+    def follow(self, uid: str, delay: float) -> None:
+        """Plans a read that only follows a sync in flight; `arrived` cancels it."""
+        is_for_another = uid in self._due and uid not in self._following
+        self.plan(uid, delay)
+        if not is_for_another:
+            self._following.add(uid)
+
+    def arrived(self, uid: str) -> None:
+        """The sync has come to its end; perhaps lists have shown that while the read was waiting."""
+        if uid in self._following:
+            self.cancel(uid)
+
+    def cancel(self, uid: str) -> None:
+        self._following.discard(uid)
+        super().cancel(uid)
 
 
 MINUTE = 60.0

@@ -47,8 +47,8 @@ class Runai(Protocol):
     async def rows(self, query: RowQuery) -> RowPage:
         """One page of the v1 list."""
 
-    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        """Why a workload is pending (v1 GET of one); empty when there is no message or no such workload."""
+    async def row(self, row_id: str) -> Row | None:
+        """v1 GET of one, by the id that lists use; with the scheduler's message if it is pending. None on 404."""
 
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         """Projects with exactly this name that the credentials may see."""
@@ -138,6 +138,12 @@ class Observer(Protocol):
     def workloads(self, counts: Mapping[tuple[str, str], int]) -> None:
         """The number of RunaiWorkloads by phase and by the status of Ready."""
 
+    def reasons(self, counts: Mapping[str, int]) -> None:
+        """The number of RunaiWorkloads by the reason of Ready."""
+
+    def outstanding(self, stalled: int, oldest_seconds: float) -> None:
+        """How many do not go on without somebody's help, and for how long the operator has owed something to one."""
+
     def circuit(self, connection: str, call_class: str, up: bool) -> None:
         """Whether calls of that class go out."""
 
@@ -153,6 +159,9 @@ class Listener(Protocol):
 
     def read_due(self, uid: str) -> None:
         """A planned read is due."""
+
+    def row_due(self, uid: str) -> None:
+        """A planned reading of its row is due."""
 
     def stall_due(self, uid: str) -> None:
         """It has waited for so long that status must say so."""

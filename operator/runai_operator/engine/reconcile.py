@@ -26,7 +26,7 @@ from runai_operator.domain.actions import (
     ReadCRD,
     ReadProject,
     ReadRemote,
-    ReadSchedulingMessages,
+    ReadRow,
     RecordId,
     RecordOrphan,
     RemoveFinalizer,
@@ -48,7 +48,7 @@ from runai_operator.domain.errors import (
     TooLarge,
     Vanished,
 )
-from runai_operator.domain.memory import Memory, Requests, SchedulingMessage
+from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
@@ -62,8 +62,8 @@ from runai_operator.domain.model import (
     Workload,
 )
 from runai_operator.domain.plan import StatusSummary
-from runai_operator.domain.reasons import ConditionType
-from runai_operator.domain.requeue import requeue_after
+from runai_operator.domain.reasons import ConditionType, Phase
+from runai_operator.domain.requeue import next_count_read, requeue_after
 from runai_operator.domain.state import (
     Candidate,
     Desired,
@@ -128,6 +128,20 @@ class Reconciler:
             log.exception("unexpected error", extra=meta.fields)
             return self._bug(memory)
         return await self._run(s)
+
+    async def show_waiting(self, meta: Meta) -> StatusSummary | None:
+        """Writes the first status of an object that cannot be submitted now; None when it has one, or its pass will write
+        it."""
+        workload = await self._kube.read(meta.ref, large=True)
+        if workload is None or workload.meta.deleting or workload.status.get("conditions"):
+            return None
+        upstream = self._upstreams.of(workload)
+        if (error := upstream.holds_up()) is None:
+            return None
+        s = replace(self._begin(workload, Memory(), Requests(), None), connection=upstream.name)
+        status = build_status(s, Result(Verdict.RETRYING, error, outstanding=True), now=s.wall)
+        await self._writer.first_status(workload, patch_between(workload.status, status))
+        return StatusSummary.of_status(status, has_source=workload.spec.manifest_from is not None)
 
     def _begin(self, workload: Workload, memory: Memory, requests: Requests, seen: Sighting | None) -> State:
         now = self._clock()
@@ -243,11 +257,15 @@ class Reconciler:
         for event in events.of_changes(s.workload.status, status):
             self._report(replace(written, now=self._clock()), event, since=began)
         memory = self._remembered(s, end, summary, wrote=bool(patch))
-        done = replace(end, memory=memory, meta=written.workload.meta, summary=summary)
+        row = s.row if ReadRow in s.done else None
+        done = replace(end, memory=memory, meta=written.workload.meta, summary=summary, row=row)
         return self._scheduled(replace(done, answered=not end.in_trouble))
 
     def _remembered(self, s: State, end: Result, summary: StatusSummary, *, wrote: bool) -> Memory:
         waits = end.verdict in (Verdict.RETRYING, Verdict.WAITING, Verdict.DELETING)
+        counts_may_lag = (
+            s.memory.counts_may_lag and not summary.finished and next_count_read(s.memory.row_reads) is not None
+        )
         goes_on = summary.in_flight and summary.sync == s.workload.status.get("syncStatus")
         memory = s.memory if summary.in_flight else s.memory.synced(now=s.now, grace=self._limits.grace)
         return replace(
@@ -255,6 +273,8 @@ class Reconciler:
             pending_status={},
             failures=s.memory.failures + 1 if waits else 0,
             sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
+            row_reads=s.memory.row_reads if summary.phase == Phase.PENDING or counts_may_lag else 0,
+            counts_may_lag=counts_may_lag,
             retrying_since=s.retrying_since(end),
             recreations=s.recreations,
             name_wanted=s.name_wanted(end),
@@ -301,10 +321,10 @@ class Reconciler:
                 return await self._do_read(s, action, upstream)
             case FindRemote():
                 return await self._do_find(s, action, upstream)
-            case ReadSchedulingMessages(row):
-                return await self._do_read_scheduling_messages(s, row, upstream)
             case ReadProject(project_id):
                 return await self._do_read_project(s, project_id, upstream)
+            case ReadRow(row_id):
+                return await self._do_read_row(s, row_id, upstream)
             case ReserveDeletion():
                 return replace(s, deletion_wait=upstream.deletions.wait(s.workload.ref.uid, runs=not s.has_finished))
             case Create():
@@ -322,7 +342,8 @@ class Reconciler:
             raise
         except BridgeError as error:
             return replace(s, desired=error)
-        return replace(s, desired=rendered.desired, memory=replace(s.memory, source=rendered.source))
+        memory = replace(s.memory, source=rendered.source)
+        return replace(s, desired=rendered.desired, gvk=rendered.gvk, memory=memory)
 
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
@@ -364,14 +385,14 @@ class Reconciler:
             name = error
         return replace(s, project_names={**s.project_names, project_id: name})
 
-    async def _do_read_scheduling_messages(self, s: State, row: Row, upstream: Upstream) -> State:
-        s = replace(s, done=s.done | {ReadSchedulingMessages})
+    async def _do_read_row(self, s: State, row_id: str, upstream: Upstream) -> State:
+        memory = replace(s.memory, row_reads=s.memory.row_reads + 1)
+        s = replace(s, done=s.done | {ReadRow}, memory=memory)
         try:
-            messages = await upstream.gate.scheduling_messages(row.id)
+            row = await upstream.gate.row(row_id)
         except BridgeError:
-            return s
-        known = SchedulingMessage(row.phase_updated_at, "; ".join(messages))
-        return replace(s, memory=replace(s.memory, scheduling=known))
+            return s  # it is planned again
+        return s if row is None or memory.is_stale(row) else replace(s, row=row)
 
     async def _do_write_submission(self, s: State, word: str | None, done: type) -> State:
         workload = await self._writer.status(s.workload, {"submission": word})
@@ -387,6 +408,7 @@ class Reconciler:
             return replace(s, failed=error, memory=replace(s.memory, lookup_since=None))
         except BridgeError as error:
             return replace(s, failed=error)
+        s = replace(s, memory=replace(s.memory, first_submission=True))
         return replace(_with_id(s, remote, delivered=True), row=None, done=s.done | {Create})
 
     def _do_adopt(self, s: State, action: Adopt) -> State:
@@ -411,7 +433,7 @@ class Reconciler:
                     ),
                 )
             return replace(s, remote=Missing())
-        s = replace(s, memory=s.memory.edited())
+        s = replace(s, memory=replace(s.memory.edited(), first_submission=False, counts_may_lag=True, row_reads=0))
         if s.stored_status.failed:
             s = _without_failure(s)
         return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})

@@ -12,7 +12,7 @@ from runai_operator.domain import checks
 from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import BridgeError, CircuitOpen, InvalidWorkload, SourceUnusable, TooLarge
 from runai_operator.domain.memory import Source
-from runai_operator.domain.model import OwnerMark, Project, SourceText, Spec, Submission, Workload
+from runai_operator.domain.model import Gvk, OwnerMark, Project, SourceText, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Desired
@@ -33,6 +33,8 @@ class Rendered:
     """What would be sent, or why there is nothing to send."""
     source: Source | None
     """Where the manifest was looked for, usable or not, and at which version."""
+    gvk: Gvk | None = None
+    """Of the manifest, also where it cannot be sent."""
 
 
 _Key = tuple[str, str, str | None]
@@ -153,21 +155,22 @@ class Renderer:
             except SourceUnusable as error:
                 return Rendered(error, Source(ref, error.version))
             source, key = Source(ref, held.version), held.uid if ref.kind == "Secret" else None
+        gvk = None
         try:
             place, manifest = await _manifest(workload.spec, held, large=large)
-            desired = await self._desired(workload, place, manifest, projects, key=key, anew=anew)
-            return Rendered(desired, source)
+            gvk = checks.gvk_of(manifest, place=place)
+            desired = await self._desired(workload, gvk, manifest, projects, key=key, anew=anew)
+            return Rendered(desired, source, gvk)
         except TooLarge:
             raise
         except BridgeError as error:
-            return Rendered(error, source)
+            return Rendered(error, source, gvk)
 
     async def _desired(
-        self, workload: Workload, place: str, manifest: Any, projects: Projects, *, key: str | None, anew: bool
+        self, workload: Workload, gvk: Gvk, manifest: Any, projects: Projects, *, key: str | None, anew: bool
     ) -> Desired:
         """`key` is that of the hash."""
         spec, ref = workload.spec, workload.ref
-        gvk = checks.gvk_of(manifest, place=place)
         name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
         project_id = await _project(spec, projects, anew=anew)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)

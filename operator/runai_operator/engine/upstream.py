@@ -6,18 +6,35 @@ Its owner closes it. A pass gets the one of its workload from `Upstreams.of` and
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
-from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
-from runai_operator.domain.reasons import Reason
+from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailable
+from runai_operator.domain.model import DEFAULT_CONNECTION, RowQuery, Workload
+from runai_operator.domain.reasons import Phase, Reason
+from runai_operator.domain.requeue import regularly
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.gate import CallClass, Gate
-from runai_operator.engine.limits import STATUS_INTERVAL, DeletionLimiter, PacedScheduler, ReadScheduler
+from runai_operator.engine.limits import (
+    MOST_ROW_READS,
+    PATIENT_INTERVAL,
+    ROW_READ_INTERVAL,
+    STATUS_INTERVAL,
+    DeletionLimiter,
+    PacedScheduler,
+    ReadScheduler,
+)
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Listener, Observer, Runai
 from runai_operator.engine.render import Projects
+
+log = logging.getLogger(__name__)
+
+RECOUNT_INTERVAL = 20.0
+"""Seconds between two pages of running workloads."""
+SILENCE = 1.0
+"""Seconds after which calls without an answer are said to be held up."""
 
 
 class Upstream:
@@ -40,6 +57,7 @@ class Upstream:
     ) -> None:
         """Takes ownership of `runai`. Durations in seconds, `clock` in loop seconds."""
         self.name = name
+        self._listener, self._observer, self._random = listener, observer, random
         self.gate = Gate(
             runai,
             wake=listener.wake,
@@ -51,6 +69,10 @@ class Upstream:
         )
         self.projects = Projects(self.gate, clock)
         self.reads = ReadScheduler(listener.read_due, clock)
+        self.row_reads = PacedScheduler(listener.row_due, clock, interval=ROW_READ_INTERVAL, most=MOST_ROW_READS)
+        self.patient_row_reads = PacedScheduler(
+            lambda uid: self.row_reads.plan(uid, 0), clock, interval=PATIENT_INTERVAL
+        )
         self.stalls = PacedScheduler(listener.stall_due, clock, interval=STATUS_INTERVAL)
         self.deletions = DeletionLimiter(delete_rate, clock, listener.wake)
         self.poller = Poller(
@@ -70,22 +92,65 @@ class Upstream:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.poller.run())
             group.create_task(self.gate.run())
+            group.create_task(self._recount())
             group.create_task(self.reads.run())
+            group.create_task(self.row_reads.run())
+            group.create_task(self.patient_row_reads.run())
             group.create_task(self.stalls.run())
             group.create_task(self.deletions.run())
 
+    async def _recount(self) -> None:
+        """Pods and GPUs of what runs may change without a change of phase, as under an autoscaler: no delta shows that, and
+        sweeps are rare. So the rows of running workloads are read again and again, one page after another."""
+        offset = 0
+        while True:
+            await asyncio.sleep(regularly(RECOUNT_INTERVAL, self._random.random()))
+            try:
+                page = await self.gate.rows(RowQuery(phase=Phase.RUNNING, offset=offset))
+                for row in page.rows:
+                    self._listener.row_seen(self.name, row)
+                offset = page.next_offset or 0
+            except BridgeError:
+                offset = 0  # the poller reports it
+            except Exception:
+                log.exception("unexpected error while reading rows of %s", self.name)
+                self._observer.bug()
+
     async def aclose(self) -> None:
         await self.gate.aclose()
+
+    def holds_up(self) -> BridgeError | None:
+        """Why nothing can be submitted now, if it cannot: calls are held back, or those under way get no answer."""
+        for kind in (CallClass.LISTS, CallClass.WRITES):  # a project is looked up in a list
+            if (error := self.gate.error(kind)) is not None:
+                return error
+            if self.gate.silent_for(kind) >= SILENCE:
+                return Unavailable("Run:ai has not answered yet: the workload is submitted as soon as it does.")
+        return None
 
     def trouble_for(self, workload_id: str | None) -> float:
         """Seconds for which the calls that one workload needs have had no useful answer; one whose id is not known is
         looked for in lists."""
         return self.gate.trouble_for(*CallClass if workload_id is None else (CallClass.READS, CallClass.WRITES))
 
+    def plan_row_read(self, uid: str, delay: float, *, patiently: bool) -> None:
+        """Reads the row of a workload by itself. `patiently`: it shares a few readings a minute with all that wait so."""
+        (self.patient_row_reads if patiently else self.row_reads).plan(uid, delay)
+
+    def cancel_row_read(self, uid: str) -> None:
+        self.row_reads.cancel(uid)
+        self.patient_row_reads.cancel(uid)
+
+    def read_ended(self, uid: str) -> None:
+        """A pass over the object has ended, and with it any read that was due."""
+        self.reads.ended(uid)
+        self.row_reads.ended(uid)
+
     def forget(self, uid: str) -> None:
         """The object no longer exists."""
         self.gate.unpark(uid)
         self.reads.cancel(uid)
+        self.cancel_row_read(uid)
         self.stalls.cancel(uid)
         self.deletions.forget(uid)
 
@@ -129,7 +194,7 @@ class Upstreams:
     def read_ended(self, uid: str) -> None:
         """A pass over the object has ended, and with it any read that was due."""
         for upstream in self:
-            upstream.reads.ended(uid)
+            upstream.read_ended(uid)
 
     def forget(self, uid: str) -> None:
         for upstream in self:

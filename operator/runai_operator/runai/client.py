@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import httpx
 
-from runai_operator.domain.model import Json, Project, Remote, RowPage, RowQuery, Submission
+from runai_operator.domain.model import Json, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
 from runai_operator.runai.failures import Operation, failure
@@ -121,12 +121,12 @@ class RunaiClient:
         answer = await self._list(Operation.LIST, _WORKLOADS_V1, wire.list_params(query))
         return await self._read(Operation.LIST, answer, wire.read_page(query, answer.date))
 
-    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        """Why a pending workload waits, from the v1 GET; empty also when v1 does not know it (yet)."""
-        answer = await self._get(Operation.DETAIL, f"{_WORKLOADS_V1}/{wire.safe_id(workload_id)}")
+    async def row(self, row_id: str) -> Row | None:
+        """The v1 GET, which also says why a pending workload waits; None also when v1 does not know it (yet)."""
+        answer = await self._get(Operation.DETAIL, f"{_WORKLOADS_V1}/{wire.safe_id(row_id)}")
         if wire.is_absent(answer):
-            return ()
-        return await self._read(Operation.DETAIL, answer, wire.read_scheduling_messages)
+            return None
+        return await self._read(Operation.DETAIL, answer, wire.read_row_of(row_id))
 
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         """Projects of exactly this name, on this cluster if one is given, that the credentials may see."""

@@ -156,7 +156,7 @@ def _refusal(operation: Operation, answer: Answer, said: str) -> BridgeError:
             if operation.creates and "already exists" in _said(answer).lower():
                 return _name_taken(said)
             why = said if said != "." else f" without a reason that can be shown ({_form(answer)})."
-            return InvalidWorkload(f"Run:ai refused the workload{why}")
+            return InvalidWorkload(f"Run:ai refused the workload{why} Correct what it names.")
         case 401 | 403 | 407:
             return _denial(operation, answer.status, said)
         case 409 if operation.creates:
@@ -233,7 +233,6 @@ def _doubtful(operation: Operation, what: str) -> BridgeError:
     if operation.writes:
         return OutcomeUnknown(
             f"It is not known whether the request to {operation.purpose} took effect: {what.rstrip('.')}."
-            " The operator finds out before it sends anything again."
         )
     return _unexpected(operation, what)
 

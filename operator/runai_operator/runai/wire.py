@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -233,7 +233,20 @@ def read_project(item: Any) -> Project:
     )
 
 
-def read_scheduling_messages(body: Json) -> tuple[str, ...]:
+def read_row_of(row_id: str) -> Callable[[Json], Row]:
+    """A reader of one v1 workload that refuses any but this one. The scheduler's words are its message if it has none."""
+
+    def read(body: Json) -> Row:
+        row = _read_row(body)
+        if row.id.lower() != row_id.lower():
+            raise Unreadable("another workload than the one asked for")
+        said = "; ".join(_scheduling_messages(body))
+        return row if row.phase_message or not said else replace(row, phase_message=said, by_scheduler=True)
+
+    return read
+
+
+def _scheduling_messages(body: Json) -> tuple[str, ...]:
     """`pendingSchedulingMessages` of a v1 workload: each once, the text for users before the reason word."""
     listed = body.get("pendingSchedulingMessages")
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
@@ -248,7 +261,7 @@ def list_params(query: RowQuery) -> dict[str, str | int]:
     if query.changed_since is not None:
         since = query.changed_since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         conditions.append(f"{changed}>={since}")
-    conditions += _equals(name=query.name, projectId=query.project_id)
+    conditions += _equals(phase=query.phase, name=query.name, projectId=query.project_id)
     params: dict[str, str | int] = {"limit": PAGE, "offset": query.offset, "sortOrder": "asc"}
     params["sortBy"] = changed if query.changed_since is not None else "createdAt"
     if query.deleted:

@@ -24,10 +24,13 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from runai_operator.domain.reasons import Phase
+from runai_operator.domain.reasons import Phase, Reason
 
 PHASES: Final = frozenset(Phase)
 """Workloads API v1, `Phase` (2.21 to 2.24). It is an open enum: other words count as `Other`."""
+
+REASONS: Final = frozenset(reason for reason in Reason if reason.in_conditions)
+"""Reasons of Ready. A status that a newer version wrote may have others: they count as `Other`."""
 
 CALL_CLASSES: Final = ("lists", "reads", "writes")
 """Calls to Run:ai that share a circuit breaker."""
@@ -126,6 +129,16 @@ class Metrics:
     def _declare_world(self) -> None:
         """Metrics of the RunaiWorkloads, and of the watch on them."""
         self._workloads = self._gauge("workloads", "RunaiWorkloads by phase and Ready condition.", "phase", "ready")
+        self._reasons = self._gauge(
+            "workloads_by_reason", "RunaiWorkloads by the reason of their Ready condition.", "reason"
+        )
+        self._stalled = self._gauge(
+            "workloads_stalled", "RunaiWorkloads that will not go on without somebody's help: condition Stalled."
+        )
+        self._oldest_owed = self._gauge(
+            "owed_oldest_seconds",
+            "Time for which this process has owed the submission, edit or deletion that waits longest, else 0.",
+        )
         self._watch = self._gauge(
             "watch_established", "1 while the Kubernetes watch is established wherever it is allowed, else 0."
         )
@@ -230,20 +243,26 @@ class Metrics:
 
     def workloads(self, counts: Mapping[tuple[str, str], int]) -> None:
         """All workloads by (phase, status of the Ready condition); an empty phase has not been reported yet."""
-        folded = dict.fromkeys(self._known_workload_series(), 0)
+        folded = {(labels["phase"], labels["ready"]): 0 for labels in _series(self._workloads)}
         for (phase, ready), count in counts.items():
-            series = (_folded_phase(phase), ready if ready in {"True", "False"} else "Unknown")
+            series = (_folded(phase, PHASES), ready if ready in {"True", "False"} else "Unknown")
             folded[series] = folded.get(series, 0) + count
         for labels, count in folded.items():
             self._workloads.labels(*labels).set(count)
 
-    def _known_workload_series(self) -> list[tuple[str, str]]:
-        """Series that exist already: they go to 0, for one that vanishes keeps its last value for minutes."""
-        return [
-            (sample.labels["phase"], sample.labels["ready"])
-            for family in self._workloads.collect()
-            for sample in family.samples
-        ]
+    def reasons(self, counts: Mapping[str, int]) -> None:
+        """All workloads by the reason of the Ready condition; an empty one has not been written yet."""
+        folded = {labels["reason"]: 0 for labels in _series(self._reasons)}
+        for reason, count in counts.items():
+            word = _folded(reason, REASONS)
+            folded[word] = folded.get(word, 0) + count
+        for word, count in folded.items():
+            self._reasons.labels(word).set(count)
+
+    def outstanding(self, stalled: int, oldest_seconds: float) -> None:
+        """How many are Stalled, and for how long the operator has owed what waits longest (0 without any)."""
+        self._stalled.set(stalled)
+        self._oldest_owed.set(oldest_seconds)
 
     def watch(self, established: bool, forbidden: int = 0) -> None:
         """The watch on our resource is established, or not, wherever it is not forbidden; and in how many places it is."""
@@ -279,7 +298,10 @@ class Metrics:
         return self._connections[connection]
 
 
-def _folded_phase(phase: str) -> str:
-    if not phase:
-        return "None"
-    return phase if phase in PHASES else "Other"
+def _series(gauge: Gauge) -> list[Mapping[str, str]]:
+    """The labels of what exists already: it goes to 0, for a series that vanishes keeps its last value for minutes."""
+    return [sample.labels for family in gauge.collect() for sample in family.samples]
+
+
+def _folded(word: str, known: frozenset[str]) -> str:
+    return (word if word in known else "Other") if word else "None"

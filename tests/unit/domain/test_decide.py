@@ -42,7 +42,7 @@ from runai_operator.domain.actions import (
     MarkInDoubt,
     ReadCRD,
     ReadRemote,
-    ReadSchedulingMessages,
+    ReadRow,
     RecordId,
     RecordOrphan,
     RemoveFinalizer,
@@ -474,13 +474,13 @@ MAINTAIN = [
         ends(Verdict.RETRYING, "RunaiUnavailable"),
     ),
     case(
-        "pending without a word: ask the scheduler before the pass ends",
-        a_state(LIVE, row=PENDING_ROW),
-        ReadSchedulingMessages(PENDING_ROW),
+        "pending: ask the scheduler before the pass ends, if it is its time",
+        a_state(LIVE, row=PENDING_ROW, requests=Requests(row=True)),
+        ReadRow(PENDING_ROW.id),
     ),
     case(
-        "pending without a word, and the scheduler was asked",
-        a_state(LIVE, row=PENDING_ROW, done=frozenset({ReadSchedulingMessages})),
+        "pending, and the scheduler was asked",
+        a_state(LIVE, row=PENDING_ROW, requests=Requests(row=True), done=frozenset({ReadRow})),
         ends(Verdict.IN_SYNC),
     ),
     # Edits.

@@ -78,7 +78,9 @@ def expected(settled: Pass) -> Need:
             return Need.PASS if restart_may_help else Need.PROBE
         case Verdict.IN_SYNC | Verdict.DELIVERED if settled.end.outstanding:
             return Need.PASS
-    return Need.READ if summary_after(settled).in_flight else Need.NOTHING
+    if summary_after(settled).in_flight:
+        return Need.READ
+    return Need.ROW if summary_after(settled).phase == "Pending" else Need.NOTHING
 
 
 def test_a_list_shows_the_same_summary_as_the_status_that_was_written():

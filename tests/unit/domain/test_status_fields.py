@@ -73,6 +73,7 @@ NOT_SHOWN_OF_ROW = {
     "name": "shown from V2; a row is never taken for ours by its name",
     "project_id": "shown from V2",
     "cluster_id": "shown from V2",
+    "by_scheduler": "says where `phase_message` comes from",
     "phase_updated_at": "tells new rows from known ones",
     "created_at": "shown from V2",
     "deleted_at": "a deleted workload shows nothing",
@@ -242,7 +243,9 @@ def test_the_bound_of_messages_is_that_of_the_schema():
     assert SCHEMA["conditions"]["items"]["properties"]["message"]["maxLength"] == MESSAGE_LIMIT
 
 
-@pytest.mark.parametrize("name", sorted(set(BOUNDS) - {"submission", "ownerUid"}))  # which every pass writes anew
+@pytest.mark.parametrize(
+    "name", sorted(set(BOUNDS) - {"ready", "reason", "submission", "ownerUid"})
+)  # which every pass writes anew
 def test_what_is_longer_is_clipped(name):
     assert len(settled(stored=submitted_status(**{name: "x" * 5000}))[name]) == BOUNDS[name]
 
@@ -259,6 +262,8 @@ FULL = {
     **SHOWN_OF_ANSWER,
     **SHOWN_OF_ITEM,
     "observedGeneration": 1,
+    "ready": "False",
+    "reason": "Degraded",
     "connection": "default",
     "adoptedId": WORKLOAD_ID,
     "ownerUid": REF.uid,
@@ -269,6 +274,8 @@ FULL = {
 }
 OF_THE_OBJECT = {
     "observedGeneration",
+    "ready",
+    "reason",
     "connection",
     "adoptedId",
     "ownerUid",

@@ -19,7 +19,7 @@ from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Spec
 from runai_operator.engine import reconcile
 from runai_operator.engine.engine import WORKERS
 from runai_operator.engine.gate import CallClass
-from runai_operator.engine.limits import MOST_READS
+from runai_operator.engine.limits import MOST_READS, MOST_ROW_READS
 
 pytestmark = pytest.mark.looptime
 
@@ -321,7 +321,7 @@ async def test_slow_reads_of_syncs_in_flight_delay_no_bystander(bench):
 
 
 def test_reads_leave_a_worker_for_what_lists_show():
-    assert WORKERS // 4 > MOST_READS
+    assert WORKERS // 4 > MOST_READS + MOST_ROW_READS
 
 
 @pytest.mark.parametrize("what", ["kube read", "kube write"])
@@ -417,9 +417,11 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     assert len(bench.engine.inventory) == upstream.gate.parked == 0
     leftovers = [queue._ready, queue._delayed, queue._active, queue._again]
     deletions = upstream.deletions
-    leftovers += [reads._due, reads._heap, reads._under_way]
+    leftovers += [reads._due, reads._heap, reads._under_way, reads._following]
+    leftovers += [upstream.row_reads._due, upstream.patient_row_reads._due, upstream.gate._under_way]
+    leftovers += [bench.engine._newcomers._ready, bench.engine._newcomers._delayed]
     leftovers += [deletions._queue, deletions._admitted, deletions._woken]
     assert not any(leftovers)
     assert set(upstream.gate._lots) == {"token", *CallClass}
     assert bench.engine._events._queue.empty()
-    assert len(asyncio.all_tasks()) == WORKERS + 12
+    assert len(asyncio.all_tasks()) == WORKERS + 16

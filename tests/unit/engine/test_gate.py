@@ -166,7 +166,7 @@ async def test_two_objects_failing_in_a_row_open_the_circuit_of_their_class_only
     "job",
     [
         pytest.param(lambda gate: gate.get("a"), id="get"),
-        pytest.param(lambda gate: gate.scheduling_messages("a"), id="scheduling messages"),
+        pytest.param(lambda gate: gate.row("a"), id="row"),
         pytest.param(lambda gate: gate.delete("a"), id="delete"),
         pytest.param(lambda gate: gate.update("a", submission("w")), id="update"),
         pytest.param(lambda gate: gate.create(submission("w")), id="create"),

@@ -106,15 +106,18 @@ async def test_whoever_moves_up_is_woken_when_its_turn_comes(head):
 
 
 @pytest.mark.looptime
-async def test_a_read_is_cancelled_for_later_only_while_it_is_not_due():
+async def test_a_settled_sync_cancels_the_reads_that_only_follow_it():
     read: list[str] = []
     scheduler = ReadScheduler(read.append, asyncio.get_running_loop().time)
-    scheduler.plan("in a while", 5)
-    scheduler.plan("now", 0)
-    for uid in ("in a while", "now", "never planned"):
-        scheduler.cancel_later(uid)
+    scheduler.follow("followed", 0)
+    scheduler.plan("missing from a list", 0)
+    scheduler.follow("missing from a list", 5)
+    scheduler.follow("then missing from a list", 5)
+    scheduler.plan("then missing from a list", 0)
+    for uid in ("followed", "missing from a list", "then missing from a list", "never planned"):
+        scheduler.arrived(uid)
     task = asyncio.create_task(scheduler.run())
     await asyncio.sleep(60)
     task.cancel()
 
-    assert read == ["now"]
+    assert read == ["missing from a list", "then missing from a list"]

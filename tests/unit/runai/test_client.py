@@ -109,7 +109,7 @@ async def test_what_the_api_does_not_know_is_absent(client, runai: ScriptedRunai
     assert await client.get(UUID) is None
     assert await client.update(UUID, submission) is None
     assert await client.delete(UUID) is False
-    assert await client.scheduling_messages(UUID) == ()
+    assert await client.row(UUID) is None
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,13 @@ async def test_a_page_of_rows(client, runai: ScriptedRunai):
     assert b"filterBy=phaseUpdatedAt%3E%3D2026-01-15T10%3A00%3A00.000Z%2Cname%3D%3Dtrain-a" in sent.query
 
 
-async def test_scheduling_messages_come_from_the_single_read_of_v1(client, runai: ScriptedRunai):
-    runai.answer = httpx.Response(200, json={"pendingSchedulingMessages": [{"userMessage": "No GPU left"}]})
+async def test_the_schedulers_message_comes_with_the_single_read_of_v1(client, runai: ScriptedRunai):
+    workload = {"id": UUID, "name": "a", "projectId": "1", "phase": "Pending"}
+    runai.answer = httpx.Response(200, json=workload | {"pendingSchedulingMessages": [{"userMessage": "No GPU left"}]})
 
-    assert await client.scheduling_messages(UUID) == ("No GPU left",)
+    row = await client.row(UUID)
+
+    assert (row.phase_message, row.by_scheduler) == ("No GPU left", True)
     assert runai.asked[0].url.path == f"/api/v1/workloads/{UUID}"
 
 
@@ -228,7 +231,7 @@ async def test_a_bad_id_is_refused_before_anything_is_sent(client, runai: Script
         client.get(workload_id),
         client.update(workload_id, submission),
         client.delete(workload_id),
-        client.scheduling_messages(workload_id),
+        client.row(workload_id),
     ):
         with pytest.raises(InvalidWorkload):
             await call
@@ -295,7 +298,7 @@ async def test_garbage_leaves_a_write_in_doubt_and_a_read_unexpected(client, run
         lambda: client.rows(RowQuery()),
         lambda: client.projects(name="a", cluster_id=None),
         lambda: client.project("a"),
-        lambda: client.scheduling_messages(UUID),
+        lambda: client.row(UUID),
     ):
         with pytest.raises(UnexpectedReply):
             await call()
@@ -308,7 +311,7 @@ async def test_every_call_is_counted_with_its_outcome(client, runai: ScriptedRun
         (httpx.ConnectError("x"), lambda: client.delete(UUID)),
         (httpx.ReadError("x"), lambda: client.get(UUID)),
         (httpx.Response(503), lambda: client.rows(RowQuery())),
-        (api_error(404), lambda: client.scheduling_messages(UUID)),
+        (api_error(404), lambda: client.row(UUID)),
         (httpx.Response(429), lambda: client.projects(name="a", cluster_id=None)),
         (api_error(404), lambda: client.project("a")),
     ):

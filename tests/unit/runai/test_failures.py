@@ -345,7 +345,7 @@ async def test_no_failure_shows_token_secret_manifest_or_body(at_the_token, clie
             lambda: client.delete(UUID),
             lambda: client.get(UUID),
             lambda: client.rows(RowQuery()),
-            lambda: client.scheduling_messages(UUID),
+            lambda: client.row(UUID),
             lambda: client.projects(name="a", cluster_id=None),
             lambda: client.project("a"),
         ):

@@ -354,6 +354,11 @@ def test_projects_are_read_with_their_cluster():
     assert wire.read_projects_from(0)(parsed(body)) == ([Project("1", "a", "c"), Project("2", "b", None)], 100)
 
 
+def read_message(**shown):
+    row = wire.read_row_of("a")(parsed({"id": "a", "name": "b", "projectId": "c"} | shown))
+    return row.phase_message, row.by_scheduler
+
+
 def test_scheduling_messages_are_said_once_and_for_people():
     messages = [
         None,
@@ -363,12 +368,15 @@ def test_scheduling_messages_are_said_once_and_for_people():
         "x",
     ]
 
-    assert wire.read_scheduling_messages(parsed({"pendingSchedulingMessages": messages})) == (
-        "No GPU left",
-        "Over quota",
-    )
-    assert wire.read_scheduling_messages(parsed({"pendingSchedulingMessages": None})) == ()
-    assert wire.read_scheduling_messages({}) == ()
+    assert read_message(pendingSchedulingMessages=messages) == ("No GPU left; Over quota", True)
+    assert read_message(pendingSchedulingMessages=None) == (None, False)
+    assert read_message() == (None, False)
+    assert read_message(pendingSchedulingMessages=messages, phaseMessage="queued") == ("queued", False)
+
+
+def test_another_row_than_the_one_asked_for_is_unreadable():
+    with pytest.raises(Unreadable):
+        wire.read_row_of("another")(parsed({"id": "a", "name": "b", "projectId": "c"}))
 
 
 @pytest.fixture
@@ -552,7 +560,8 @@ def test_no_json_breaks_a_reader(value):
         wire.read_remote,
         wire.read_page(RowQuery(), None),
         wire.read_projects_from(0),
-        wire.read_scheduling_messages,
+        wire.read_row_of("a"),
+        lambda body: wire.read_row_of("a")({"id": "a", "name": "b", "projectId": "c"} | body),
         lambda body: wire.read_page(RowQuery(), None)(
             {"workloads": [{"id": "a", "name": "b", "projectId": "c"} | body]}
         ),
