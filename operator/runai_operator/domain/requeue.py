@@ -13,6 +13,7 @@ SOON_CEILING = 30.0
 """For what ends soon, or must not wait long: an unknown outcome, a short failure of the Kubernetes API, a lost
 connection."""
 WAITING_CEILING = 15.0
+PAGE_CEILING = 60.0
 LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
 SLOW_PROBE = 1800.0
@@ -58,6 +59,16 @@ def around(seconds: float, jitter: float) -> float:
 def regularly(interval: float, jitter: float) -> float:
     """Between two runs of what is done all the time: within a tenth of the interval."""
     return interval * (0.9 + jitter / 5)
+
+
+def next_poll(interval: float, failures: int, jitter: float) -> float:
+    """Between two polls of a list: the interval, and after failures more, up to half a minute."""
+    return max(regularly(interval, jitter), spread(_exponential(failures, SOON_CEILING), jitter) if failures else 0.0)
+
+
+def retry_page_after(failures: int, jitter: float) -> float:
+    """Until a page of a sweep that failed is asked for again: nobody waits for it."""
+    return spread(5 * _exponential(failures, PAGE_CEILING / 5), jitter)
 
 
 def breaker_pause(openings: int, jitter: float, *, first: float, ceiling: float) -> float:

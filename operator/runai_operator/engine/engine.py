@@ -220,9 +220,11 @@ class Engine:
         if (entry := self.inventory.request(uid, Requests(stall=True))) is not None:
             self._enqueue(entry, Lane.PERIODIC)
 
-    def row_seen(self, connection: str, row: Row) -> None:
+    def row_seen(self, connection: str, row: Row) -> bool:
+        has_changed = self.inventory.shows_change(connection, row)
         for entry in self.inventory.see(connection, row):
             self._enqueue(entry, Lane.PERIODIC)
+        return has_changed
 
     def row_deleted(self, connection: str, row: Row) -> None:
         for entry in self.inventory.of_row(connection, row):

@@ -13,7 +13,6 @@ canary; after its success the others are woken gradually. Errors name the circui
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,6 +28,7 @@ from runai_operator.domain.errors import (
     CircuitOpen,
     NotLeader,
     OutcomeUnknown,
+    PageTooLarge,
     Scope,
     Throttled,
     Unavailable,
@@ -171,7 +171,6 @@ class Gate(Runai):
             self._add(kind, token)
         self._parked_at: dict[str, _Lot] = {}
         self._stirred = asyncio.Event()
-        self._numbers = itertools.count()
         self._up = dict.fromkeys(CallClass, True)
         for kind in CallClass:
             report(kind, True)
@@ -198,9 +197,9 @@ class Gate(Runai):
         return await self._make(call, lambda: self._runai.delete(workload_id))
 
     async def rows(self, query: RowQuery) -> RowPage:
-        # A look-up is for one object. The poller's lists are for all, and it may be the only caller: each of its
-        # failures counts.
-        key = str(next(self._numbers)) if query.name is None else f"{query.project_id}/{query.name}"
+        # A look-up is for one object. The poller's lists are for all, and it may be the only caller: two of them that
+        # fail are enough, while one alone must not hold up the others.
+        key = _list_of(query) if query.name is None else f"{query.project_id}/{query.name}"
         return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
 
     async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
@@ -371,6 +370,9 @@ class Gate(Runai):
                 blamed = kind
                 if kind.trip(tickets.pop(kind), now, error):
                     self._budget.lower()
+            case PageTooLarge():  # a smaller one may do
+                self._answered(tickets)
+                return None
             case Unavailable() | OutcomeUnknown() | UnexpectedReply():
                 blamed = kind
                 kind.fail(tickets.pop(kind), now, error, key=call.key)
@@ -436,6 +438,13 @@ class Gate(Runai):
             if up is not self._up[kind]:
                 self._up[kind] = up
                 self._report(kind, up)
+
+
+def _list_of(query: RowQuery) -> str:
+    """Which of the poller's lists the page belongs to."""
+    if query.deleted:
+        return "deleted"
+    return "all" if query.changed_since is None and not query.latest else "changed"
 
 
 def _permission(verb: str, project: str | None) -> str | None:

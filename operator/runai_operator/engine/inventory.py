@@ -128,6 +128,11 @@ class Inventory:
                 news.append(kept)
         return news
 
+    def shows_change(self, connection: str, row: Row) -> bool:
+        """Its phase has changed since a list last showed the workload."""
+        before = (entry.row for entry in self.of_row(connection, row) if entry.summary.phase != Phase.COMPLETED)
+        return any(known is not None and known.phase_updated_at != row.phase_updated_at for known in before)
+
     def of_row(self, connection: str, row: Row) -> list[Entry]:
         """The entries whose workload the row shows, by id: usually one, but others may observe the same workload.
 

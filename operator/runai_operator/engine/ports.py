@@ -42,7 +42,7 @@ class Runai(Protocol):
         """DELETE; False on 404; `Busy` on 409."""
 
     async def rows(self, query: RowQuery) -> RowPage:
-        """One page of the v1 list."""
+        """One page of the v1 list. Raises `PageTooLarge` when fewer rows may do."""
 
     async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
         """Why a workload is pending (v1 GET of one); empty when there is no message or no such workload."""
@@ -106,7 +106,7 @@ class Observer(Protocol):
         """`kind`: `status`, `finalizer` or `orphan`; `result`: `ok` or the reason of the error."""
 
     def polled(self, connection: str, kind: str, result: str, seconds: float) -> None:
-        """One poll; `kind`: `delta` or `sweep`. It was complete only if `result` is `ok`."""
+        """One poll; `kind`: `delta`, `deleted` or `sweep`. It was complete only if `result` is `ok`."""
 
     def deletions(self, waiting: int, oldest_seconds: float) -> None:
         """How many deletions have not ended, and how long the oldest has waited."""
@@ -119,6 +119,12 @@ class Observer(Protocol):
 
     def status_age(self, connection: str, seconds: float) -> None:
         """The age of what the lists show."""
+
+    def lists(self, connection: str, up: bool) -> None:
+        """Whether the lists can be read and understood."""
+
+    def list_lag(self, connection: str, seconds: float) -> None:
+        """How late the lists showed a change at worst, since the sweep before the last one."""
 
     def workloads(self, counts: Mapping[tuple[str, str], int]) -> None:
         """The number of RunaiWorkloads by phase and by the status of Ready."""
@@ -142,7 +148,8 @@ class Listener(Protocol):
     def stall_due(self, uid: str) -> None:
         """It has waited for so long that status must say so."""
 
-    def row_seen(self, connection: str, row: Row) -> None: ...
+    def row_seen(self, connection: str, row: Row) -> bool:
+        """A list showed the row; whether its phase has changed since one last showed the workload."""
 
     def row_deleted(self, connection: str, row: Row) -> None: ...
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import httpx
 
+from runai_operator.domain.errors import PageTooLarge
 from runai_operator.domain.model import Json, Project, Remote, RowPage, RowQuery, Submission
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
@@ -109,8 +110,10 @@ class RunaiClient:
         return await self._read(Operation.DELETE, answer, lambda _: True)
 
     async def rows(self, query: RowQuery) -> RowPage:
-        """One page of the v1 list, oldest first: by the time of change if `changed_since` is set, else of creation."""
+        """One page of the v1 list. Raises `PageTooLarge` for one over 8 MiB."""
         answer = await self._list(Operation.LIST, _WORKLOADS_V1, wire.list_params(query))
+        if answer.body is None and answer.status in _ACCEPTED:
+            raise PageTooLarge("A page of Run:ai's list of workloads is larger than the 8 MiB that are read.")
         return await self._read(Operation.LIST, answer, wire.read_page(query, answer.date))
 
     async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
