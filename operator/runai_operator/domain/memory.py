@@ -35,6 +35,16 @@ class SchedulingMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Every pass has failed to read the workload in Run:ai, though nothing is outstanding."""
+
+    since: float
+    reason: str
+    message: str
+    """Of the last error."""
+
+
+@dataclass(frozen=True, slots=True)
 class Requests:
     """What somebody asked the next pass to do in addition."""
 
@@ -42,14 +52,17 @@ class Requests:
     """Read the workload in Run:ai: its sync is in flight, or it is missing from the lists."""
     check_content: bool = False
     """Compare what would be sent: the manifest's source changed."""
-    stall: bool = False
-    """It waits at the gate, and has for so long that status must call it stalled. Nothing is asked of Run:ai for that."""
+    restate: bool = False
+    """Write what status must say by now though nothing has happened to the object: that it is stalled, that what it shows
+    is unknown, or known again. Nothing is asked of Run:ai for that."""
 
-    def without_stall(self) -> Requests:
-        return replace(self, stall=False)
+    def without_restate(self) -> Requests:
+        return replace(self, restate=False)
 
     def __or__(self, other: Requests) -> Requests:
-        return Requests(self.read or other.read, self.check_content or other.check_content, self.stall or other.stall)
+        return Requests(
+            self.read or other.read, self.check_content or other.check_content, self.restate or other.restate
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,7 @@ class Memory:
     recreated_at: float = NEVER
     retrying_since: float | None = None
     """Since when every pass has failed to do what is outstanding."""
+    unread: Unread | None = None
     deletion_seen_at: float | None = None
     """When this process first saw the object being deleted."""
     failures: int = 0

@@ -81,12 +81,15 @@ def next_sync_read(reads: int) -> float:
     return _exponential(reads, WAITING_CEILING, base=1.5)
 
 
-def until_stalled(memory: Memory, limits: Limits, *, now: float) -> float | None:
-    """Seconds until what waits with something outstanding has to be shown as stalled; None when nothing is outstanding, or
-    it was shown already."""
-    if memory.retrying_since is None:
+def until_restated(memory: Memory, limits: Limits, *, now: float) -> float | None:
+    """Seconds until status has to say that something outstanding is stalled, or that what could not be read is unknown;
+    None when it does already, or need not."""
+    if memory.retrying_since is not None:
+        left = memory.retrying_since + limits.stalled_after - now
+    elif memory.unread is not None:
+        left = memory.unread.since + limits.stale_after - now
+    else:
         return None
-    left = memory.retrying_since + limits.stalled_after - now
     return left if left > 0 else None
 
 

@@ -102,15 +102,12 @@ class Poller:
         self._by_time = True
         self._troubles: dict[str, BridgeError] = {}
         self._fresh_at = clock()
+        self.has_answered = False
+        """The lists have answered usefully once."""
         self._blind: BridgeError | None = None
         """Set while sweeps bring rows of which none can be understood."""
         self._blind_since = 0.0
         self._skips, self._lags, self._lag = False, False, 0.0
-
-    @property
-    def has_answered(self) -> bool:
-        """The lists have answered usefully once."""
-        return self._changes.watermark is not None
 
     @property
     def trouble(self) -> BridgeError | None:
@@ -139,7 +136,7 @@ class Poller:
             self._observer.polled(self._connection, delta.kind, _result(trouble), self._clock() - began)
             if delta is self._changes:
                 if trouble is None:
-                    self._fresh_at = began
+                    self._fresh_at, self.has_answered = began, True
                 self._observer.status_age(self._connection, self._clock() - self._fresh_at)
             # A failure that counts against a circuit breaker is braked there.
             failures = failures + 1 if trouble is not None and trouble.circuit is None else 0

@@ -145,8 +145,11 @@ class Listener(Protocol):
     def read_due(self, uid: str) -> None:
         """A planned read is due."""
 
-    def stall_due(self, uid: str) -> None:
-        """It has waited for so long that status must say so."""
+    def restate_due(self, uid: str) -> None:
+        """Status may have to say something else, though nothing has happened to the object."""
+
+    def freshness_changed(self, connection: str) -> None:
+        """What the connection shows has become unknown, or is known again."""
 
     def row_seen(self, connection: str, row: Row) -> bool:
         """A list showed the row; whether its phase has changed since one last showed the workload."""

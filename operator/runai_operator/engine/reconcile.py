@@ -159,6 +159,8 @@ class Reconciler:
             for _ in range(MAX_STEPS):
                 action = decide(s)
                 if isinstance(action, Result):
+                    if upstream is not None:
+                        s = replace(s, freshness=upstream.freshness)
                     return await self._finish(s, replace(action, did=did))
                 s = replace(await self._perform(s, action, upstream), now=self._clock())
                 if isinstance(action, Writing):
@@ -224,6 +226,7 @@ class Reconciler:
             failures=s.memory.failures + 1 if waits else 0,
             sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
             retrying_since=s.retrying_since(end),
+            unread=s.unread(end),
             recreations=s.recreations,
             wrote_at=self._clock() if wrote else s.memory.wrote_at,
         )

@@ -6,10 +6,12 @@ Its owner closes it. A pass gets the one of its workload from `Upstreams.of` and
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
 from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.freshness import Freshness, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
 from runai_operator.domain.reasons import Reason
 from runai_operator.engine.fence import Fence
@@ -18,6 +20,13 @@ from runai_operator.engine.limits import STATUS_INTERVAL, DeletionLimiter, Paced
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Listener, Observer, Runai
 from runai_operator.engine.render import Projects
+
+log = logging.getLogger(__name__)
+
+LOOKS = 12
+"""How often within the time after which a source of status is stale it is looked at."""
+SHORTEST_LOOK = 0.5
+"""Seconds."""
 
 
 class Upstream:
@@ -35,11 +44,14 @@ class Upstream:
         sweep_interval: float,
         grace: float,
         delete_rate: int,
+        stale_after: float,
         clock: Callable[[], float],
         random: Random,
     ) -> None:
         """Takes ownership of `runai`. Durations in seconds, `clock` in loop seconds."""
-        self.name = name
+        self.name, self._listener, self._clock = name, listener, clock
+        self._lists = self._readings = Source(stale_after)
+        self.freshness = Freshness(is_known=False)
         self.gate = Gate(
             runai,
             wake=listener.wake,
@@ -51,7 +63,7 @@ class Upstream:
         )
         self.projects = Projects(self.gate, clock)
         self.reads = ReadScheduler(listener.read_due, clock)
-        self.stalls = PacedScheduler(listener.stall_due, clock, interval=STATUS_INTERVAL)
+        self.restatements = PacedScheduler(listener.restate_due, clock, interval=STATUS_INTERVAL)
         self.deletions = DeletionLimiter(delete_rate, clock)
         self.poller = Poller(
             name,
@@ -71,7 +83,8 @@ class Upstream:
             group.create_task(self.poller.run())
             group.create_task(self.gate.run())
             group.create_task(self.reads.run())
-            group.create_task(self.stalls.run())
+            group.create_task(self.restatements.run())
+            group.create_task(self._watch_freshness())
 
     async def aclose(self) -> None:
         await self.gate.aclose()
@@ -81,11 +94,34 @@ class Upstream:
         looked for in lists."""
         return self.gate.trouble_for(*CallClass if workload_id is None else (CallClass.READS, CallClass.WRITES))
 
+    async def _watch_freshness(self) -> None:
+        while True:
+            await asyncio.sleep(max(SHORTEST_LOOK, self._lists.stale_after / LOOKS))
+            before, self.freshness = self.freshness, self._look()
+            if self.freshness == before:
+                continue
+            for was, why in ((before.lists, self.freshness.lists), (before.reads, self.freshness.reads)):
+                if why is not None and was is None:
+                    about = {"connection": self.name, "reason": why.condition_reason}
+                    log.warning("what Run:ai shows is unknown for too long: %s", why.message, extra=about)
+                elif was is not None and why is None:
+                    log.info("what Run:ai shows is known again", extra={"connection": self.name})
+            self._listener.freshness_changed(self.name)
+
+    def _look(self) -> Freshness:
+        now, poller, gate = self._clock(), self.poller, self.gate
+        self._lists = self._lists.seen(now=now, silent_for=poller.silent_for(), trouble=poller.trouble)
+        self._readings = self._readings.seen(
+            now=now, silent_for=gate.trouble_for(CallClass.READS), trouble=gate.error(CallClass.READS)
+        )
+        is_known = self.freshness.is_known or poller.has_answered or self._lists.stale is not None
+        return Freshness(self._lists.stale, self._readings.stale, is_known)
+
     def forget(self, uid: str) -> None:
         """The object no longer exists."""
         self.gate.unpark(uid)
         self.reads.cancel(uid)
-        self.stalls.cancel(uid)
+        self.restatements.cancel(uid)
         self.deletions.forget(uid)
 
 

@@ -9,11 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench
-from fakes.uneven_runai import Troubles, UnevenRunai
+from fakes.bench import RUNS_ON, WORLD, UnevenBench
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import AccessDenied, PageTooLarge, UnexpectedReply
-from runai_operator.domain.model import DEFAULT_CONNECTION, RowQuery
+from runai_operator.domain.model import RowQuery
 
 pytestmark = pytest.mark.looptime
 
@@ -23,26 +22,15 @@ CALLS_A_MINUTE = 40
 SWEEP_QUERY = RowQuery()
 
 
-class ListBench(Bench):
-    """Notes the list calls of the poller, and what the poller reports."""
+class ListBench(UnevenBench):
+    """Notes what the poller reports."""
 
     def __init__(self, world=WORLD):
         super().__init__(world)
-        self.troubles, self.latency, self.calls, self.up, self.lag, self.polls = Troubles(), {}, [], [], [], []
+        self.up, self.lag, self.polls = [], [], []
         self.observer.lists = lambda connection, up: self.up.append(up)
         self.observer.list_lag = lambda connection, seconds: self.lag.append(seconds)
         self.observer.polled = lambda connection, kind, result, seconds: self.polls.append((kind, result))
-
-    def connections(self, chance):
-        return {DEFAULT_CONNECTION: UnevenRunai(self.runai.client(chance), self.troubles, self.latency, self.note)}
-
-    def note(self, method):
-        self.calls.append((self.loop.time(), method))
-
-    def calls_in_worst_minute(self, since):
-        """Of all kinds of calls."""
-        times = [time for time, _ in self.calls if time >= since]
-        return max((sum(begin <= time < begin + 60 for time in times) for begin in times), default=0)
 
     async def with_foreign(self, count):
         """A running object of ours, among workloads of others made before and after it, few to a page."""
@@ -65,13 +53,8 @@ class ListBench(Bench):
         [found] = [each for each in self.runai.live() if each.name == "ours"]
         return found
 
-    async def shown_after(self, phase):
-        """Seconds until the phase that ours has from now on is shown."""
-        self.runai.world.set_phase(self.workload, phase, "", self.now())
-        began = self.loop.time()
-        while self.stored.status.get("phase") != phase and self.loop.time() - began < 600:  # noqa: ASYNC110 - a fake's status
-            await asyncio.sleep(0.25)
-        return self.loop.time() - began
+    async def ours_shown_after(self, phase):
+        return await self.shown_after(phase, self.stored)
 
 
 @pytest.fixture
@@ -138,7 +121,7 @@ async def test_what_ails_the_list_of_all_holds_up_no_change_and_costs_no_storm_o
     began = bench.loop.time()
     delays = []
     for phase in ("Degraded", "Running") * 3:
-        delays.append(await bench.shown_after(phase))
+        delays.append(await bench.ours_shown_after(phase))
         await asyncio.sleep(200)
 
     assert max(delays) <= IN_TIME
@@ -208,7 +191,7 @@ async def test_trouble_with_the_lists_is_told_once_shown_in_metrics_and_costs_fe
 
     assert bench.up[-1] is True
     assert {record.levelname for record in caplog.records} == {"INFO"}
-    assert await bench.shown_after("Degraded") <= IN_TIME
+    assert await bench.ours_shown_after("Degraded") <= IN_TIME
 
 
 async def test_the_list_of_the_deleted_that_fails_holds_up_no_change(bench):
@@ -222,7 +205,7 @@ async def test_the_list_of_the_deleted_that_fails_holds_up_no_change(bench):
     bench.runai.distort = only_the_deleted
     await asyncio.sleep(600)
 
-    assert await bench.shown_after("Degraded") <= IN_TIME
+    assert await bench.ours_shown_after("Degraded") <= IN_TIME
     assert bench.up[-1] is False
 
     # What was deleted meanwhile is found, since that list has a watermark of its own.
@@ -236,7 +219,7 @@ async def test_the_list_of_the_deleted_that_fails_holds_up_no_change(bench):
 async def test_an_old_page_of_a_sweep_does_not_undo_what_a_delta_has_shown(bench):
     await bench.with_foreign(1)
     old = (await bench.runai.client(bench.chance).rows(SWEEP_QUERY)).rows
-    assert await bench.shown_after("Degraded") <= IN_TIME
+    assert await bench.ours_shown_after("Degraded") <= IN_TIME
     shown = []
     bench.observer.reconciled = lambda *args: shown.append(bench.stored.status.get("phase"))
 
@@ -261,7 +244,7 @@ async def test_changes_that_the_lists_show_too_late_are_warned_of_and_measured(c
 
     bench.runai.world.switches = bench.runai.switches = replace(bench.runai.switches, list_lag=100)
     await asyncio.sleep(10)
-    await bench.shown_after("Degraded")
+    await bench.ours_shown_after("Degraded")
     await asyncio.sleep(400)
 
     assert max(bench.lag) > 20
