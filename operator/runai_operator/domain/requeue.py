@@ -12,7 +12,9 @@ BACKOFF_CEILING = 300.0
 SOON_CEILING = 30.0
 """For what ends soon, or must not wait long: an unknown outcome, a short failure of the Kubernetes API, a lost
 connection."""
-WAITING_CEILING = 15.0
+SYNC_CEILING = 15.0
+PROMPT_READS = 6
+"""How often, within half a minute, the end of a deletion or of a wait is looked for at once."""
 PAGE_CEILING = 60.0
 LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
@@ -78,7 +80,7 @@ def breaker_pause(openings: int, jitter: float, *, first: float, ceiling: float)
 
 def next_sync_read(reads: int) -> float:
     """Between readings of a sync in flight: 1 s at first, 15 s at most."""
-    return _exponential(reads, WAITING_CEILING, base=1.5)
+    return _exponential(reads, SYNC_CEILING, base=1.5)
 
 
 def until_restated(memory: Memory, limits: Limits, *, now: float) -> float | None:
@@ -91,6 +93,12 @@ def until_restated(memory: Memory, limits: Limits, *, now: float) -> float | Non
     else:
         return None
     return left if left > 0 else None
+
+
+def goes_on(end: Result, failures: int) -> bool:
+    """What Run:ai has to finish takes so long that nobody waits for its end any more: it is read when there is room."""
+    waits = end.verdict in (Verdict.DELETING, Verdict.WAITING) and (end.error is None or isinstance(end.error, Busy))
+    return waits and failures > PROMPT_READS
 
 
 def give_up_after(seconds: float, jitter: float) -> float:
@@ -130,7 +138,8 @@ def _after_waiting(error: BridgeError | None, failures: int, jitter: float) -> f
     if isinstance(error, Held):
         return error.after + jitter if error.after is not None else around(HELD_PROBE, jitter)
     if error is None or isinstance(error, Busy):
-        return _exponential(failures, WAITING_CEILING, base=1.5) * _less_a_quarter(jitter)
+        # The longer it lasts, the later its end is noticed; most ends are seen in the lists before.
+        return _exponential(failures, BACKOFF_CEILING, base=1.5) * _less_a_quarter(jitter)
     return _after_trouble(error, failures, jitter)
 
 

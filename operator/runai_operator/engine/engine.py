@@ -14,12 +14,13 @@ from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.memory import Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, is_misstated, plan_of
-from runai_operator.domain.reasons import Phase
+from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.requeue import (
     PROBE_AT_START,
     SLOW_PROBE,
     WRITE_SPACING,
     give_up_after,
+    goes_on,
     next_sync_read,
     probe_interval,
     regularly,
@@ -197,7 +198,7 @@ class Engine:
                 self._plan_read(entry, self._random.uniform(0, 1))
 
     def _is_planned(self, uid: str) -> bool:
-        return self._queue.knows(uid) or self.upstreams.is_parked(uid)
+        return self._queue.knows(uid) or self.upstreams.is_planned(uid)
 
     async def resync(self) -> None:
         """The safety net for the watch and for every timer: finds what was missed, and forgets what is gone."""
@@ -255,7 +256,11 @@ class Engine:
 
     def row_deleted(self, connection: str, row: Row) -> None:
         for entry in self.inventory.of_row(connection, row):
-            if entry.summary.workload_id == row.id and not entry.summary.finished:
+            if entry.summary.workload_id != row.id:
+                continue
+            if entry.meta.deleting or entry.summary.reason == Reason.RECREATING:
+                self._enqueue(entry, Lane.USER)
+            elif not entry.summary.finished:
                 self._plan_read(entry, 0)
 
     def swept(self, connection: str, ids: set[str], began: float) -> None:
@@ -329,7 +334,9 @@ class Engine:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
-        if delay is not None:
+        if delay is not None and goes_on(result, entry.memory.failures):
+            self._plan_read(entry, delay)
+        elif delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
 
     def _plan_restatement(self, entry: Entry) -> None:

@@ -156,6 +156,10 @@ class Upstreams:
         """Whether a gate will wake the object."""
         return any(upstream.gate.is_parked(uid) for upstream in self)
 
+    def is_planned(self, uid: str) -> bool:
+        """Whether a gate will wake the object, or a read of it is planned."""
+        return any(upstream.gate.is_parked(uid) or upstream.reads.knows(uid) for upstream in self)
+
     def unpark(self, uid: str) -> None:
         """A pass over the object begins."""
         for upstream in self:

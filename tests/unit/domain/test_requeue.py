@@ -88,13 +88,13 @@ REQUEUED = [
     case("throttled, with a hint", Result(Verdict.RETRYING, Throttled("wait", after=20)), 9, (20, 20.5, 21)),
     case("throttled, with a hint of nothing", Result(Verdict.RETRYING, Throttled("wait", after=0)), 9, (0, 0.5, 1)),
     case("throttled, without a hint", Result(Verdict.RETRYING, Throttled("wait")), 3, (1, 4, 8)),
-    # Waiting and deleting: soon, at most a quarter of a minute apart.
+    # Waiting and deleting: soon, and later and later, at most five minutes apart.
     case("waiting, at once", Result(Verdict.WAITING, Busy("wait")), 0, (0.75, 0.875, 1)),
     case("waiting, twice", Result(Verdict.WAITING, Busy("wait")), 2, (1.6875, 1.96875, 2.25)),
-    case("waiting, just before the ceiling", Result(Verdict.WAITING, Busy("wait")), 6, (8.54, 9.97, 11.39)),
-    case("waiting, at the ceiling", Result(Verdict.WAITING, Busy("wait")), 7, (11.25, 13.125, 15)),
-    case("deleting, at the ceiling", Result(Verdict.DELETING, Busy("wait")), 10_000, (11.25, 13.125, 15)),
-    case("deleting without a word", Result(Verdict.DELETING), 7, (11.25, 13.125, 15)),
+    case("waiting, for the sixth time", Result(Verdict.WAITING, Busy("wait")), 6, (8.54, 9.97, 11.39)),
+    case("waiting, at the ceiling", Result(Verdict.WAITING, Busy("wait")), 15, (225, 262.5, 300)),
+    case("deleting, at the ceiling", Result(Verdict.DELETING, Busy("wait")), 10_000, (225, 262.5, 300)),
+    case("deleting without a word", Result(Verdict.DELETING), 15, (225, 262.5, 300)),
     case("deleting, rate-limited", Result(Verdict.DELETING, Held("slow", after=42)), 9, (42, 42.5, 43)),
     case("deleting, at a rate of zero", Result(Verdict.DELETING, Held("no", after=math.inf)), 0, (math.inf,) * 3),
     case("recreating, rate-limited", Result(Verdict.WAITING, Held("slow", after=0.5)), 0, (0.5, 1, 1.5)),

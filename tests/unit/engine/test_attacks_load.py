@@ -394,4 +394,4 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     leftovers += [reads._due, reads._heap, reads._under_way, upstream.deletions._slots]
     assert not any(leftovers)
     assert set(upstream.gate._lots) == {"token", *CallClass}
-    assert len(asyncio.all_tasks()) == WORKERS + 13
+    assert len(asyncio.all_tasks()) == WORKERS + 14
