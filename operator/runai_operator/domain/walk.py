@@ -31,6 +31,8 @@ class Walk:
     pages: int = 0
     rows: int = 0
     unreadable: int = 0
+    skipped: int = 0
+    """Rows left out since the last page, since none of them could be read alone."""
     ended: bool = False
     endless: bool = False
     """It shows the same rows again and again."""
@@ -55,6 +57,7 @@ class Walk:
         read = replace(
             self,
             limit=min(MOST_ROWS, self.limit * 2),
+            skipped=0,
             pages=self.pages + 1,
             rows=self.rows + len(page.rows),
             unreadable=self.unreadable + page.unreadable,
@@ -74,7 +77,7 @@ class Walk:
         if self.limit > 1:
             return replace(self, limit=self.limit // 2)
         following = replace(self._position, offset=self._position.offset + 1)
-        return replace(self, position=following, unreadable=self.unreadable + 1)
+        return replace(self, position=following, unreadable=self.unreadable + 1, skipped=self.skipped + 1)
 
     @property
     def _position(self) -> RowQuery:

@@ -42,6 +42,8 @@ SWEEP_RATE = 10
 """Pages of sweeps within any minute, at most, however many workloads there are."""
 MOST_SWEEP_PAGES = 2000
 """A million workloads: what is longer has no end."""
+MOST_SKIPPED = 3
+"""So many rows in a row may be too large to be read: then it is not the rows."""
 MINUTE = 60.0
 INCONCLUSIVE = "Inconclusive"
 """The result, for metrics, of a sweep that left something out."""
@@ -154,10 +156,10 @@ class Poller:
         walk = Walk(RowQuery(deleted=is_deleted, changed_since=since), limit=delta.limit)
         while (query := walk.query) is not None and walk.pages < MOST_DELTA_PAGES:
             walk, page = await self._step(walk, query)
+            delta.limit = walk.limit
             first = first or page
             for row in page.rows if page is not None else ():
                 delta.report(row)
-        delta.limit = walk.limit
         if is_long:
             delta.long_at = now
         if not walk.ended:
@@ -239,6 +241,8 @@ class Poller:
         try:
             page = await self._runai.rows(query)
         except PageTooLarge:
+            if walk.skipped >= MOST_SKIPPED:
+                raise
             return walk.smaller(), None
         return walk.after(page), page
 
