@@ -19,6 +19,8 @@ PHASE_REASONS = frozenset({reason for reason in Reason if reason.group is Group.
 """Reasons of Ready that mirror Run:ai: the lists show the next change."""
 SYNC_REASONS = frozenset({Reason.SYNCED, Reason.SYNCING, Reason.SYNC_FAILED, Reason.SYNC_NOT_REPORTED})
 """Reasons of Synced that mirror Run:ai. Any other says that something is owed, or unknown."""
+SOURCE_REASONS = frozenset({Reason.SOURCE_NOT_FOUND, Reason.SOURCE_FORBIDDEN})
+"""Reasons of Synced beside a workload that goes on without its source, at which every process looks by itself."""
 RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 """Reasons of a retry."""
 REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - {
@@ -26,8 +28,6 @@ REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Grou
     Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER,
 }  # fmt: skip
 """Reasons of Ready that only a change here or in Run:ai clears. Beside a retry the last reading of Run:ai is owed."""
-
-
 MIRROR_REASONS = SYNC_REASONS | RETRY_REASONS
 """Reasons of Synced while nothing is outstanding: what Run:ai shows, or why that is unknown."""
 
@@ -159,7 +159,7 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
         return Need.PASS if meta.has_finalizer else Need.NOTHING
     if _is_unseen(summary, meta) or _is_in_doubt(summary, meta):
         return Need.PASS
-    if summary.synced_reason in MIRROR_REASONS and summary.reason in PHASE_REASONS:
+    if summary.synced_reason in MIRROR_REASONS | SOURCE_REASONS and summary.reason in PHASE_REASONS:
         # Where it is unknown, the lists say when it is known again (`is_misstated`).
         return Need.READ if summary.in_flight else Need.NOTHING
     if meta.paused and summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError, Busy, Held, OutcomeUnknown, Throttled
 from runai_operator.domain.memory import Memory
@@ -34,6 +36,8 @@ WAKE_WITHIN = 4.0
 """Objects that were held back together are woken within this time."""
 GIVE_UP_WITHIN = 60.0
 """Deletions that may be given up at the same moment are spread over this time."""
+NAME_SPACING = 20.0
+"""Between two attempts to submit under a name that was taken, and may be free now."""
 WRITE_SPACING = 1.0
 """Between two status writes that only polling asks for: changes in between are written together."""
 
@@ -99,6 +103,11 @@ def goes_on(end: Result, failures: int) -> bool:
     """What Run:ai has to finish takes so long that nobody waits for its end any more: it is read when there is room."""
     waits = end.verdict in (Verdict.DELETING, Verdict.WAITING) and (end.error is None or isinstance(end.error, Busy))
     return waits and failures > PROMPT_READS
+
+
+def until_failure_counts(memory: Memory, *, now: float) -> float | None:
+    """Seconds until a failure that an edit did not fix has to be shown again; None when there is none."""
+    return None if memory.failure_counts_at == math.inf else max(0.0, memory.failure_counts_at - now)
 
 
 def give_up_after(seconds: float, jitter: float) -> float:

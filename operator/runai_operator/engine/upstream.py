@@ -64,7 +64,7 @@ class Upstream:
         self.projects = Projects(self.gate, clock)
         self.reads = ReadScheduler(listener.read_due, clock)
         self.restatements = PacedScheduler(listener.restate_due, clock, interval=STATUS_INTERVAL)
-        self.deletions = DeletionLimiter(delete_rate, clock)
+        self.deletions = DeletionLimiter(delete_rate, clock, listener.wake)
         self.poller = Poller(
             name,
             runai=self.gate,
@@ -85,6 +85,7 @@ class Upstream:
             group.create_task(self.reads.run())
             group.create_task(self.restatements.run())
             group.create_task(self._watch_freshness())
+            group.create_task(self.deletions.run())
 
     async def aclose(self) -> None:
         await self.gate.aclose()

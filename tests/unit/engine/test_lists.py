@@ -195,7 +195,7 @@ async def test_trouble_with_the_lists_is_told_once_shown_in_metrics_and_costs_fe
     await asyncio.sleep(90)
 
     assert bench.up[-1] is True
-    assert {record.levelname for record in caplog.records} == {"INFO"}
+    assert {record.levelname for record in caplog.records if hasattr(record, "list")} == {"INFO"}
     assert await bench.ours_shown_after("Degraded") <= IN_TIME
 
 
