@@ -102,7 +102,7 @@ def until_restated(memory: Memory, limits: Limits, *, now: float) -> float | Non
 def goes_on(end: Result, failures: int) -> bool:
     """What Run:ai has to finish takes so long that nobody waits for its end any more: it is read when there is room."""
     waits = end.verdict in (Verdict.DELETING, Verdict.WAITING) and (end.error is None or isinstance(end.error, Busy))
-    return waits and failures > PROMPT_READS
+    return waits and failures > PROMPT_READS and not _is_ours_to_end(end.error)
 
 
 def until_failure_counts(memory: Memory, *, now: float) -> float | None:
@@ -147,9 +147,15 @@ def _after_waiting(error: BridgeError | None, failures: int, jitter: float) -> f
     if isinstance(error, Held):
         return error.after + jitter if error.after is not None else around(HELD_PROBE, jitter)
     if error is None or isinstance(error, Busy):
-        # The longer it lasts, the later its end is noticed; most ends are seen in the lists before.
-        return _exponential(failures, BACKOFF_CEILING, base=1.5) * _less_a_quarter(jitter)
+        # The longer Run:ai takes, the later the end is noticed; most ends are seen in the lists before.
+        ceiling = SOON_CEILING if _is_ours_to_end(error) else BACKOFF_CEILING
+        return _exponential(failures, ceiling, base=1.5) * _less_a_quarter(jitter)
     return _after_trouble(error, failures, jitter)
+
+
+def _is_ours_to_end(error: BridgeError | None) -> bool:
+    """What is waited for is a moment of our own choice."""
+    return error is not None and error.condition_reason == Reason.WAITING_TO_RECREATE
 
 
 def _after_trouble(error: BridgeError | None, failures: int, jitter: float) -> float:
