@@ -133,7 +133,7 @@ class RunaiClient:
 
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         """Projects of exactly this name, on this cluster if one is given, that the credentials may see."""
-        found: list[Project] = []
+        found: dict[Project, None] = {}
         offset: int | None = 0
         for _ in range(_MOST_PROJECT_PAGES):
             if offset is None:
@@ -141,7 +141,9 @@ class RunaiClient:
             params = wire.project_params(name, cluster_id, offset)
             answer = await self._list(Operation.PROJECTS, _PROJECTS, params)
             page, offset = await self._read(Operation.PROJECTS, answer, wire.read_projects_from(offset))
-            found += page
+            if found.keys() >= set(page):
+                break  # whatever it names as the next page
+            found |= dict.fromkeys(page)
         return tuple(p for p in found if p.name == name and cluster_id in (None, p.cluster_id))
 
     async def _get(self, operation: Operation, path: str) -> Answer:
