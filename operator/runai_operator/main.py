@@ -216,6 +216,7 @@ class Operator:
                 limits=Limits(
                     grace=settings.grace_period,
                     stalled_after=settings.stalled_after,
+                    stale_after=settings.stale_after,
                     release_after=settings.release_after,
                 ),
                 delete_rate=settings.delete_rate,

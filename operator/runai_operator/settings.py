@@ -113,6 +113,11 @@ VARIABLES = (
         "How long Run:ai may be out of reach before waiting workloads are shown as stalled. From 1s to 24h.",
     ),
     Variable(
+        "OPERATOR_STALE_AFTER",
+        "60s",
+        "How long Run:ai may give no useful answer before what was last seen there is shown as unknown. From 1s to 24h.",
+    ),
+    Variable(
         "OPERATOR_GRACE_PERIOD",
         "60s",
         "How long a workload that Run:ai's lists do not show may exist all the same; must exceed the lag of the lists. "
@@ -292,6 +297,7 @@ class Operation(Group):
     delta_interval: float
     sweep_interval: float
     stalled_after: float
+    stale_after: float
     grace_period: float
     release_after: float
     delete_rate: int
@@ -308,6 +314,7 @@ class Operation(Group):
             delta_interval=environment.interval("OPERATOR_DELTA_INTERVAL", "1s", "1h"),
             sweep_interval=environment.interval("OPERATOR_SWEEP_INTERVAL", "10s", "24h"),
             stalled_after=environment.interval("OPERATOR_STALLED_AFTER", "1s", "24h"),
+            stale_after=environment.interval("OPERATOR_STALE_AFTER", "1s", "24h"),
             grace_period=environment.interval("OPERATOR_GRACE_PERIOD", "1s", "1h"),
             release_after=environment.interval("OPERATOR_RELEASE_AFTER", "1s", "8760h"),
             delete_rate=environment.value("OPERATOR_DELETE_RATE", _rate, 0),

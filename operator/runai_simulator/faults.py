@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from runai_simulator.answers import ERROR_BODIES, error_body
 
@@ -32,6 +34,11 @@ KINDS = {
     "huge": "takes effect, then answers 10 MiB",
     "deep": "takes effect, then answers JSON of 50,000 levels",
     "html": "answers 502 with a page, as gateways do, without effect",
+    "login": "answers 200 with a page, as proxies do that want people to log in, without effect",
+    "endless": "a list names a next page, also after its last one",
+    "repeating": "a list shows its first page again and again, each time with a next one",
+    "unreadable-row": "a list ends its page with a row that lacks everything",
+    "large-rows": "each row of a list carries another MiB",
     "unauthorized": "answers 401, without effect",
     "slow-answer": "takes effect, then lets the answer drip over `seconds`",
 }
@@ -120,6 +127,9 @@ class Faults:
             return
         if kind in ("lost-answer", "error-after", "garbage", "huge", "deep", "timeout-after", "slow-answer"):
             answer = await _swallow(self._app, scope, receive)
+        if kind in _DISTORTED:
+            await _distort(kind, self._app, scope, receive, send)
+            return
         if kind in ("reset", "lost-answer"):
             await _cut(receive, send)
             return
@@ -150,6 +160,8 @@ def _content(fault: Fault) -> tuple[int, bytes, str, str]:
             return 200, b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "application/json", ""
         case "html":
             return 502, b"<html><body>Bad Gateway</body></html>", "text/html", ""
+        case "login":
+            return 200, b"<html><body>Please log in</body></html>", "text/html", ""
         case "unauthorized":
             return 401, *error_body(fault.body, 401, INJECTED), ""
     return fault.status, *error_body(fault.body, fault.status, INJECTED), fault.after
@@ -174,6 +186,36 @@ async def _swallow(app: App, scope: Scope, receive: Receive) -> list[Message]:
 
     await app(scope, receive, keep)
     return kept
+
+
+_DISTORTED = ("endless", "repeating", "unreadable-row", "large-rows")
+"""Faults of a list that is served, and shown differently."""
+_BALLAST = "x" * 1024 * 1024
+
+
+async def _distort(kind: str, app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """A list as a faulty server shows it; what is no list stays as it is."""
+    query = dict(parse_qsl(scope["query_string"].decode()))
+    if kind == "repeating":
+        scope = {**scope, "query_string": urlencode(query | {"offset": "0"}).encode()}
+    answer = await _swallow(app, scope, receive)
+    body = json.loads(b"".join(message.get("body", b"") for message in answer[1:]) or b"null")
+    rows = next((part for part in body.values() if isinstance(part, list)), None) if isinstance(body, dict) else None
+    if rows is None:
+        for message in answer:
+            await send(message)
+        return
+    if kind in ("endless", "repeating"):
+        body["next"] = int(query.get("offset", 0)) + int(query.get("limit", 50))
+    elif kind == "unreadable-row":
+        rows.append({})
+    else:
+        for row in rows:
+            row["arguments"] = _BALLAST
+    changed = json.dumps(body).encode()
+    kept = [(name, value) for name, value in answer[0]["headers"] if name.lower() != b"content-length"]
+    await send({**answer[0], "headers": [*kept, (b"content-length", str(len(changed)).encode())]})
+    await send({"type": "http.response.body", "body": changed})
 
 
 async def _drip(send: Send, answer: list[Message], seconds: float) -> None:

@@ -259,6 +259,41 @@ def test_faults_that_give_an_answer(api, rule, code, effect):
     assert api.create("b").status_code == 202, "one fault strikes once"
 
 
+@pytest.mark.parametrize(
+    ("kind", "offset", "names", "following"),
+    [
+        ("endless", 0, ["a", "b", "c"], 500),
+        ("endless", 500, [], 1000),
+        ("repeating", 0, ["a", "b", "c"], 500),
+        ("repeating", 500, ["a", "b", "c"], 1000),
+        ("unreadable-row", 0, ["a", "b", "c", None], None),
+        ("large-rows", 0, ["a", "b", "c"], None),
+    ],
+)
+def test_faults_of_lists(api, kind, offset, names, following):
+    for name in "abc":
+        api.created(name)
+    api.wait(RUNNING)
+    api.fault(kind=kind, path="/api/v1/workloads$")
+
+    answer = api.http.get("/api/v1/workloads", params={"limit": 500, "offset": offset})
+
+    assert answer.status_code == 200
+    assert "date" in answer.headers
+    assert [row.get("name") for row in answer.json()["workloads"]] == names
+    assert answer.json().get("next") == following
+    assert (len(answer.content) > 3 * 1024 * 1024) is (kind == "large-rows")
+    assert api.create("d").status_code == 202, "what is no list stays as it is"
+
+
+def test_a_login_page_answers_whatever_is_asked(api):
+    api.fault(kind="login", path="/api/v1/workloads$")
+
+    answer = api.http.get("/api/v1/workloads")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html")
+
+
 @pytest.mark.parametrize("form", ERROR_BODIES)
 def test_a_fault_answers_in_each_form_of_an_error_body(api, form):
     api.fault(kind="status", status=400, method="POST", path="/api/v2/workloads", body=form)
@@ -285,6 +320,11 @@ def test_every_fault_is_tried_here():
         "deep",
         "latency",
         "slow-answer",
+        "endless",
+        "repeating",
+        "unreadable-row",
+        "large-rows",
+        "login",
     }
 
     assert tried == set(KINDS)

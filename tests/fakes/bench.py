@@ -12,6 +12,7 @@ from fakes.chance import Chance
 from fakes.kube import FakeKube, Stored
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai
+from fakes.uneven_runai import Troubles, UnevenRunai
 from runai_operator.domain.access import Access
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DEFAULT_CONNECTION, Spec, Workload
@@ -100,3 +101,36 @@ class Bench:
     def now(self) -> float:
         """The control plane's and the API server's clock."""
         return EPOCH + self.loop.time()
+
+
+class UnevenBench(Bench):
+    """A bench whose Run:ai fails and is slow as told, and where every call to it is noted."""
+
+    def __init__(self, world: Switches = WORLD) -> None:
+        super().__init__(world)
+        self.troubles, self.latency = Troubles(), dict[str, float]()
+        self.calls: list[tuple[float, str]] = []
+        """When, and which method."""
+
+    def connections(self, chance: Chance) -> dict[str, Runai]:
+        return {DEFAULT_CONNECTION: UnevenRunai(self.runai.client(chance), self.troubles, self.latency, self._note)}
+
+    def _note(self, method: str) -> None:
+        self.calls.append((self.loop.time(), method))
+
+    def calls_in_worst_minute(self, since: float) -> int:
+        """Of all kinds of calls."""
+        times = [time for time, _ in self.calls if time >= since]
+        return max((sum(begin <= time < begin + 60 for time in times) for begin in times), default=0)
+
+    def called(self, *methods: str, since: float = 0.0) -> int:
+        return sum(time >= since and method in methods for time, method in self.calls)
+
+    async def shown_after(self, phase: str, stored: Stored, *, patience: float = 600.0) -> float:
+        """Seconds until the object shows the phase that its workload has from now on."""
+        [workload] = [each for each in self.runai.live() if each.name == stored.ref.name]
+        self.runai.world.set_phase(workload, phase, "", self.now())
+        began = self.loop.time()
+        while stored.status.get("phase") != phase and self.loop.time() - began < patience:  # noqa: ASYNC110
+            await asyncio.sleep(0.25)
+        return self.loop.time() - began

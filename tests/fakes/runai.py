@@ -11,15 +11,13 @@ from typing import Any
 from fakes.chance import Chance, call
 from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import UnexpectedReply
-from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
+from runai_operator.domain.model import MOST_ROWS, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.runai.failures import Operation, failure
 from runai_operator.runai.wire import Answer, read_remote, read_row_of
 from runai_simulator.rules import Refused
 from runai_simulator.switches import Switches
 from runai_simulator.views import v1_detail, v1_row, v2_read, v2_workload
 from runai_simulator.world import Workload, World
-
-PAGE = 500
 
 
 @dataclass(slots=True)
@@ -34,6 +32,10 @@ class FakeRunai:
     calls: dict[str, int] = field(default_factory=dict)
     allow: Callable[[str, Any], None] = lambda method, subject: None
     """Told of each write before its effect; raises where it must not be."""
+    most_rows: int = MOST_ROWS
+    """What a page of the list holds at most, whatever was asked for."""
+    distort: Callable[[RowQuery, RowPage], RowPage] = lambda query, page: page
+    """What becomes of a page of the list on its way; may raise."""
 
     def __post_init__(self) -> None:
         self.world = World(self.switches, seed=1)
@@ -123,10 +125,12 @@ class FakeRunaiAccess:
             rows = [
                 _row(v1_row(workload, seen, world.switches)) for workload in world.listed(now, deleted=query.deleted)
             ]
-            rows = [row for row in rows if _matches(row, query)]
-            page = rows[query.offset : query.offset + PAGE]
-            more = query.offset + PAGE < len(rows)
-            return RowPage(tuple(page), query.offset + PAGE if more else None, datetime.fromtimestamp(now, UTC))
+            rows = _in_order([row for row in rows if _matches(row, query)], query)
+            end = query.offset + (1 if query.latest else min(query.limit, self._runai.most_rows))
+            page = RowPage(
+                tuple(rows[query.offset : end]), end if end < len(rows) else None, datetime.fromtimestamp(now, UTC)
+            )
+            return self._runai.distort(query, page)
 
         return await self._call("find" if query.name else "list", effect)
 
@@ -201,14 +205,27 @@ def _row(item: dict[str, Any]) -> Row:
     )
 
 
+def _changed(row: Row, query: RowQuery) -> str:
+    return (row.deleted_at if query.deleted else row.phase_updated_at) or ""
+
+
+def _in_order(rows: list[Row], query: RowQuery) -> list[Row]:
+    if query.latest:
+        return sorted(rows, key=lambda row: _changed(row, query), reverse=True)
+    if query.changed_since is not None:
+        return sorted(rows, key=lambda row: _changed(row, query))
+    return sorted(rows, key=lambda row: row.created_at or "")
+
+
 def _matches(row: Row, query: RowQuery) -> bool:
-    moment = row.deleted_at if query.deleted else row.phase_updated_at
+    moment = _changed(row, query)
     return (
         query.name in (None, row.name)
         and query.phase in (None, row.phase)
         and query.project_id in (None, row.project_id)
+        and (query.changed_since is None or (moment != "" and datetime.fromisoformat(moment) >= query.changed_since))
         and (
-            query.changed_since is None
-            or (moment is not None and datetime.fromisoformat(moment) >= query.changed_since)
+            query.created_since is None
+            or (row.created_at is not None and datetime.fromisoformat(row.created_at) >= query.created_since)
         )
     )

@@ -45,6 +45,7 @@ REACHED_BY = {
     "OPERATOR_DELTA_INTERVAL": ("operator.deltaInterval", "2s"),
     "OPERATOR_SWEEP_INTERVAL": ("operator.sweepInterval", "1h"),
     "OPERATOR_STALLED_AFTER": ("operator.stalledAfter", "1h"),
+    "OPERATOR_STALE_AFTER": ("operator.staleAfter", "3m"),
     "OPERATOR_GRACE_PERIOD": ("operator.gracePeriod", "2m"),
     "OPERATOR_DELETE_RATE": ("operator.deleteRate", 7),
     "OPERATOR_RELEASE_AFTER": ("operator.releaseAfter", "2h"),

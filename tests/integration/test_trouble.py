@@ -360,3 +360,28 @@ def test_an_operator_started_before_its_crd_comes_to_work_by_itself(fresh_contro
         workloads.wait_condition("b", "Ready", "True")
 
         assert len(runai.live()) == 2, "one orphaned, one new"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"kind": "status", "status": 503}, "RunaiUnavailable"),
+        ({"kind": "status", "status": 403}, "AccessDenied"),
+        ({"kind": "login"}, "UnexpectedReply"),
+        ({"kind": "huge"}, "UnexpectedReply"),
+    ],
+    ids=["fail", "are forbidden", "are a login page", "are larger than what is read"],
+)
+def test_while_the_lists_are_useless_what_runs_is_shown_as_unknown(start_operator, workloads, runai, fault, reason):
+    start_operator(RUNAI_BASE_URL=runai.url, OPERATOR_STALE_AFTER="3s")
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    workloads.wait_condition("a", "Synced", "True")
+
+    runai.fault(path="/api/v1/workloads$", **fault)
+    item = workloads.wait_condition("a", "Synced", "Unknown", reason=reason)
+    assert condition(item, "Ready")["status"] == "True"
+
+    runai.heal()
+    item = workloads.wait_condition("a", "Synced", "True")
+    assert condition(item, "Ready")["status"] == "True"

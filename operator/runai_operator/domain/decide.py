@@ -82,7 +82,7 @@ from runai_operator.domain.state import (
 def decide(s: State) -> Action:
     """The next action in this state."""
     action = _next(s)
-    if isinstance(action, Result) and s.must_read_row and s.row is not None:
+    if isinstance(action, Result) and s.must_read_row and s.row is not None and not s.only_restates:
         return ReadRow(s.row.id)
     return action
 
@@ -93,14 +93,25 @@ def _next(s: State) -> Action:
         return finalize(s)
     if s.unusable is not None:
         return _not_connected(s, s.unusable)
-    if s.only_stalls:
-        return Result(Verdict.RETRYING, s.trouble, outstanding=True, not_submitted=s.stored_status.not_submitted)
+    if s.only_restates and (restated := _restated(s)) is not None:
+        return restated
     if workload.spec_error is not None:
         return _refuse(s, InvalidWorkload(workload.spec_error))
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:
         return _observe(s)
     action = _submit(s) if s.workload_id is None else _maintain(s)
     return _hold(action) if workload.meta.paused else action
+
+
+def _restated(s: State) -> Action | None:
+    """The end of the last pass again, whatever that says by now; None when it is not known."""
+    if s.memory.retrying_since is not None:
+        return Result(Verdict.RETRYING, s.trouble, outstanding=True, not_submitted=s.stored_status.not_submitted)
+    if (unread := s.memory.unread) is not None:
+        return Result(Verdict.RETRYING, BridgeError(unread.message, reason=unread.reason))
+    if not s.stored_status.mirrors:
+        return None
+    return Result(Verdict.PAUSED if s.workload.meta.paused else Verdict.IN_SYNC)
 
 
 def _hold(action: Action) -> Action:
@@ -432,7 +443,7 @@ def _check_on(s: State) -> Action:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
         recorded = s.stored_status
-        must_read = s.must_read or recorded.reason in LOST_REASONS or recorded.is_unknown or recorded.replacing
+        must_read = s.must_read or recorded.reason in LOST_REASONS or recorded.replacing
         return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return _unless_lost(s) or Result(Verdict.IN_SYNC)
 

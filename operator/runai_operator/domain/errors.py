@@ -12,6 +12,7 @@
     │   └── CircuitOpen     not even sent, because earlier calls failed
     ├── OutcomeUnknown      a write was sent and no usable answer came back: it may have happened
     ├── UnexpectedReply     an answer outside the contract; nothing is written because of it
+    │   └── PageTooLarge    a page of a list, which has to be asked for in smaller pieces
     ├── StaleObject         Kubernetes: somebody wrote in between; read again
     ├── Vanished            Kubernetes: the object is gone
     └── TooLarge            work that must not hold up others; it is done later, separately
@@ -167,6 +168,10 @@ class UnexpectedReply(BridgeError):
     """An answer that does not fit the contract."""
 
     reason = Reason.UNEXPECTED_REPLY
+
+
+class PageTooLarge(UnexpectedReply):
+    """A page of a list is larger than any answer that is read; fewer rows may fit."""
 
 
 class StaleObject(BridgeError):

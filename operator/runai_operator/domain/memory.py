@@ -27,6 +27,16 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Every pass has failed to read the workload in Run:ai, though nothing is outstanding."""
+
+    since: float
+    reason: str
+    message: str
+    """Of the last error."""
+
+
+@dataclass(frozen=True, slots=True)
 class Requests:
     """What somebody asked the next pass to do in addition."""
 
@@ -34,19 +44,20 @@ class Requests:
     """Read the workload in Run:ai: its sync is in flight, or it is missing from the lists."""
     check_content: bool = False
     """Compare what would be sent: the manifest's source changed."""
-    stall: bool = False
-    """It waits at the gate, and has for so long that status must call it stalled. Nothing is asked of Run:ai for that."""
+    restate: bool = False
+    """Write what status must say by now though nothing has happened to the object: that it is stalled, that what it shows
+    is unknown, or known again. Nothing is asked of Run:ai for that."""
     row: bool = False
     """Read the row by itself: it may show what no list does."""
 
-    def without_stall(self) -> Requests:
-        return replace(self, stall=False)
+    def without_restate(self) -> Requests:
+        return replace(self, restate=False)
 
     def __or__(self, other: Requests) -> Requests:
         return Requests(
             read=self.read or other.read,
             check_content=self.check_content or other.check_content,
-            stall=self.stall or other.stall,
+            restate=self.restate or other.restate,
             row=self.row or other.row,
         )
 
@@ -62,6 +73,7 @@ class Memory:
     recreated_at: float = NEVER
     retrying_since: float | None = None
     """Since when every pass has failed to do what is outstanding."""
+    unread: Unread | None = None
     deletion_seen_at: float | None = None
     """When this process first saw the object being deleted."""
     failures: int = 0

@@ -286,17 +286,26 @@ class Sighting:
     row: Row
 
 
+MOST_ROWS = 500
+"""Rows per page, the most that `GET /api/v1/workloads` allows."""
+
+
 @dataclass(frozen=True, slots=True)
 class RowQuery:
-    """A page of the v1 workload list, 500 rows at most."""
+    """A page of the v1 workload list, oldest first: by the time of change if `changed_since` is set, else of creation."""
 
     deleted: bool = False
     changed_since: datetime | None = None
     """Only rows with `phaseUpdatedAt` (`deletedAt` for deleted ones) at or after this, by the server's clock."""
     phase: str | None = None
+    created_since: datetime | None = None
+    """Only rows created at or after this, by the server's clock."""
     name: str | None = None
     project_id: str | None = None
     offset: int = 0
+    limit: int = MOST_ROWS
+    latest: bool = False
+    """Only the row that changed last (deleted last, if `deleted`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +315,8 @@ class RowPage:
     """None on the last page."""
     server_time: datetime | None
     """The `Date` of the answer, UTC."""
+    unreadable: int = 0
+    """How many rows of the page are left out, since they cannot be understood."""
 
 
 @dataclass(frozen=True, slots=True)

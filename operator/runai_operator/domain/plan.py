@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from runai_operator.domain.conditions import condition
+from runai_operator.domain.freshness import Freshness
 from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Meta, Row, TableRow
 from runai_operator.domain.reasons import ConditionType, Group, Phase, Reason
 
@@ -28,6 +29,8 @@ MENDED_BY_RESTART = frozenset({Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OT
 """A restart is what brings a connection back, and what gives the operator another install id."""
 REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - MENDED_BY_RESTART
 """Reasons of Ready that only a change here or in Run:ai clears. Beside a retry the last reading of Run:ai is owed."""
+MIRROR_REASONS = SYNC_REASONS | RETRY_REASONS
+"""Reasons of Synced while nothing is outstanding: what Run:ai shows, or why that is unknown."""
 
 
 class Need(StrEnum):
@@ -162,7 +165,8 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
         return Need.PASS if meta.has_finalizer else Need.NOTHING
     if _is_unseen(summary, meta) or _is_in_doubt(summary, meta):
         return Need.PASS
-    if summary.synced_reason in SYNC_REASONS | SOURCE_REASONS and summary.reason in PHASE_REASONS:
+    if summary.synced_reason in MIRROR_REASONS | SOURCE_REASONS and summary.reason in PHASE_REASONS:
+        # Where it is unknown, the lists say when it is known again (`is_misstated`).
         return _needed_of_run(summary)
     if meta.paused and summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:
         # What is outstanding waits until somebody removes the annotation; what is on its way is followed.
@@ -182,6 +186,19 @@ def _needed_of_run(summary: StatusSummary) -> Need:
     if summary.in_flight:
         return Need.READ
     return Need.ROW if summary.phase == Phase.PENDING else Need.NOTHING
+
+
+def is_misstated(summary: StatusSummary, meta: Meta, freshness: Freshness) -> bool:
+    """Status vouches for what nobody knows, or calls unknown what is known."""
+    if meta.deleting or summary.workload_id is None or summary.reason not in PHASE_REASONS:
+        return False
+    if summary.in_flight:  # once it can be read again, that reading sets it right
+        return freshness.reads is not None and summary.synced_reason in SYNC_REASONS
+    if not freshness.is_known:
+        return False
+    # What has completed stays so, whatever becomes of it.
+    is_stale = freshness.lists is not None and summary.phase != Phase.COMPLETED
+    return summary.synced_reason in (SYNC_REASONS if is_stale else RETRY_REASONS)
 
 
 def _is_unseen(summary: StatusSummary, meta: Meta) -> bool:

@@ -48,7 +48,7 @@ class ConditionType(StrEnum):
     )
     SYNCED = (
         "Synced",
-        "The last change has reached the cluster. `Unknown`: Run:ai cannot be asked now.",
+        "The last change has reached the cluster. `Unknown`: Run:ai gives no useful answer, so the status may be old.",
         "It has not yet, or it failed to.",
         "The operator has not seen the object yet.",
     )

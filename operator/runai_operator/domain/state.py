@@ -21,7 +21,8 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, NameTaken
-from runai_operator.domain.memory import Memory, Requests
+from runai_operator.domain.freshness import Freshness
+from runai_operator.domain.memory import Memory, Requests, Unread
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
     NOT_SUBMITTED,
@@ -37,6 +38,7 @@ from runai_operator.domain.model import (
     Workload,
 )
 from runai_operator.domain.naming import external_name
+from runai_operator.domain.plan import MIRROR_REASONS, PHASE_REASONS, RETRY_REASONS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
 
 T = TypeVar("T")
@@ -114,8 +116,14 @@ class StoredStatus:
     handled_token: str | None = None
     reason: str | None = None
     """Reason of Ready."""
-    is_unknown: bool = False
-    """The last reading of Run:ai failed, so that what status shows may be old."""
+    synced_reason: str | None = None
+    unknown: BridgeError | None = None
+    """Why Synced calls unknown what Run:ai shows, if it does."""
+
+    @property
+    def mirrors(self) -> bool:
+        """Nothing is outstanding: status shows what Run:ai does, or that this is unknown."""
+        return self.reason in PHASE_REASONS and self.synced_reason in MIRROR_REASONS
 
     @property
     def failed(self) -> bool:
@@ -152,12 +160,15 @@ class StoredStatus:
             replacing=status.get("submission") == REPLACING,
             handled_token=status.get("lastHandledReconcileAt"),
             reason=ready.get("reason") if ready else None,
-            is_unknown=_is_unknown(synced),
+            synced_reason=synced.get("reason") if synced else None,
+            unknown=_why_unknown(synced),
         )
 
 
-def _is_unknown(synced: Mapping[str, Any] | None) -> bool:
-    return synced is not None and synced.get("status") == "Unknown" and synced.get("reason") != Reason.SYNC_NOT_REPORTED
+def _why_unknown(synced: Mapping[str, Any] | None) -> BridgeError | None:
+    if synced is None or synced.get("status") != "Unknown" or synced.get("reason") not in RETRY_REASONS:
+        return None
+    return BridgeError(str(synced.get("message", "")), reason=synced.get("reason"))
 
 
 class Recreation(StrEnum):
@@ -178,6 +189,8 @@ class Limits:
     """How long absence from a list proves nothing; longer than the lists lag."""
     stalled_after: float = 600.0
     """How long something outstanding may be retried before it counts as stalled."""
+    stale_after: float = 60.0
+    """How long a source of status may be silent before what it shows is unknown."""
     release_after: float = 86_400.0
     """How long a deletion waits for a Run:ai that cannot be used."""
 
@@ -216,6 +229,7 @@ class State:
     requests: Requests = field(default_factory=Requests)
     trouble_for: float = 0.0
     """Seconds for which Run:ai has given no useful answer to reads or writes."""
+    freshness: Freshness = field(default_factory=Freshness)
     unusable: BridgeError | None = None
     """Why no connection to Run:ai can be used for this workload."""
 
@@ -423,14 +437,20 @@ class State:
         was = before is not None and end.error is not None and before.get("reason") == end.error.condition_reason
         return was or self.now - since >= self.limits.stalled_after
 
+    def unread(self, end: Result) -> Unread | None:
+        """Since when the workload could not be read, given that this pass ends with `end`."""
+        if end.verdict is not Verdict.RETRYING or end.outstanding or end.error is None:
+            return None
+        since = self.now if self.memory.unread is None else self.memory.unread.since
+        return Unread(since, end.error.condition_reason, end.error.message)
+
     @property
-    def only_stalls(self) -> bool:
-        """Nothing but time has passed since the last pass, which could not do what is outstanding."""
+    def only_restates(self) -> bool:
+        """Nothing has happened to the object since the last pass."""
         status, meta = self.stored_status, self.workload.meta
         return (
-            self.requests == Requests(stall=True)
-            and self.memory.retrying_since is not None
-            and not (meta.deleting or self.asked)
+            self.requests == Requests(restate=True)
+            and not (meta.deleting or self.asked or self.memory.pending_status)
             and meta.generation == status.observed_generation
             and meta.paused == (status.reason == Reason.PAUSED)
         )

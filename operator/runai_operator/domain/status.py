@@ -133,7 +133,7 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     silent = _is_silent_about_sync(s, end)
     ready = ready_condition(s, status, end, stalled=stalled, silent=silent)
     status["ready"], status["reason"] = ready.status, str(ready.reason)
-    status["conditions"] = _conditions(s, ready, _synced(status, end, silent=silent), completed=completed, now=now)
+    status["conditions"] = _conditions(s, ready, _synced(s, status, end, silent=silent), completed=completed, now=now)
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
 
 
@@ -244,8 +244,12 @@ def _is_silent_about_sync(s: State, end: Result) -> bool:
         return False
     if isinstance(s.remote, Remote):
         return s.remote.sync_status is None
-    before = condition(s.workload.status, ConditionType.SYNCED)
-    return before is not None and before.get("reason") == Reason.SYNC_NOT_REPORTED
+    stored = s.stored_status
+    # While that is unknown for another reason, Ready shows that it went by the phase.
+    went_by_phase = stored.unknown is not None and stored.reason != Reason.SYNCING
+    return stored.synced_reason == Reason.SYNC_NOT_REPORTED or (
+        went_by_phase and s.workload.status.get("syncStatus") is None
+    )
 
 
 def ready_condition(
@@ -329,7 +333,7 @@ def _of_phase(phase: str | None, detail: str) -> ReadyCondition:
     return ReadyCondition("False", reason, _quoted(detail) or f"The phase in Run:ai is {phase}.", reconciling=True)
 
 
-def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[str, str, str]:
+def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[str, str, str]:
     """Status, reason and message of Synced: has the last change reached the cluster?"""
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
@@ -338,10 +342,13 @@ def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[st
         message = "The last change has not been sent to Run:ai."
         said = _with_hint(error.condition_reason, error.message) if error else message
         return "False", Reason.NOT_DELIVERED, said
-    if end.verdict is Verdict.RETRYING and error:
-        return "Unknown", error.condition_reason, error.message
     if end.verdict in (Verdict.REJECTED, Verdict.WAITING, Verdict.IN_SYNC) and error:
         return "False", error.condition_reason, error.message
+    if (unknown := _why_unknown(s, status, end, silent=silent)) is not None:
+        return "Unknown", unknown.condition_reason, unknown.message
+    before = condition(s.workload.status, ConditionType.SYNCED)
+    if end.verdict is Verdict.RETRYING and before is not None and s.stored_status.reason in LOST_REASONS:
+        return str(before.get("status")), str(before.get("reason")), str(before.get("message", ""))
     if sync == "Synced":
         return "True", Reason.SYNCED, Reason.SYNCED.meaning
     if sync == "Failed":
@@ -350,6 +357,23 @@ def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[st
         message = "This Run:ai does not report whether a workload has reached its cluster."
         return "Unknown", Reason.SYNC_NOT_REPORTED, message
     return "False", Reason.SYNCING, _how_the_sync_goes(sync)
+
+
+def _why_unknown(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -> BridgeError | None:
+    """Why nobody knows whether what status shows still holds; None while its source answers, or it holds for good.
+
+    The source is the lists, and the readings by id for a sync in flight.
+    """
+    was = s.stored_status.unknown
+    if status.get("phase") == Phase.COMPLETED or end.verdict is Verdict.DELIVERED:
+        return None
+    if (unread := s.unread(end)) is not None:  # at this object, whatever happens at others
+        is_stale = s.now - unread.since >= s.limits.stale_after
+        return was or (end.error if is_stale else None)
+    sync = status.get("syncStatus")
+    if not silent and sync not in ("Synced", "Failed", "Deleted"):
+        return None if isinstance(s.remote, Remote) else was or s.freshness.reads
+    return s.freshness.lists if s.freshness.is_known else was
 
 
 def _why_the_sync_failed(status: Mapping[str, Any]) -> str:

@@ -15,8 +15,8 @@ from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.events import Event
 from runai_operator.domain.memory import Requests
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
-from runai_operator.domain.plan import Need, StatusSummary, plan_of
-from runai_operator.domain.reasons import Phase
+from runai_operator.domain.plan import Need, StatusSummary, is_misstated, plan_of
+from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.requeue import (
     FIRST_STATUS,
     NAME_SPACING,
@@ -25,13 +25,14 @@ from runai_operator.domain.requeue import (
     SLOW_PROBE,
     WRITE_SPACING,
     give_up_after,
+    goes_on,
     next_count_read,
     next_row_read,
     next_sync_read,
     probe_interval,
     regularly,
     until_failure_counts,
-    until_stalled,
+    until_restated,
 )
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
@@ -119,6 +120,7 @@ class Engine:
         self._unreadable_sources: set[tuple[str, str, str]] = set()
         """Namespace, kind and name of those whose last read failed, which is logged once."""
         self._beat = self._clock()
+        self._freshness_changes = 0
 
     def _upstream(self, name: str, runai: Runai) -> Upstream:
         settings = self._settings
@@ -132,6 +134,7 @@ class Engine:
             sweep_interval=settings.sweep_interval,
             grace=settings.limits.grace,
             delete_rate=settings.delete_rate,
+            stale_after=settings.limits.stale_after,
             clock=self._clock,
             random=self._random,
         )
@@ -230,7 +233,7 @@ class Engine:
                 self._plan_row_read(entry, self._random.uniform(0, ROW_READ_CEILING), patiently=True)
 
     def _is_planned(self, uid: str) -> bool:
-        return self._queue.knows(uid) or self.upstreams.is_parked(uid)
+        return self._queue.knows(uid) or self.upstreams.is_planned(uid)
 
     async def resync(self) -> None:
         """The safety net for the watch and for every timer: finds what was missed, and forgets what is gone.
@@ -271,20 +274,51 @@ class Engine:
         if (entry := self.inventory.request(uid, Requests(row=True))) is not None:
             self._enqueue(entry, Lane.PERIODIC)
 
-    def stall_due(self, uid: str) -> None:
-        if not self.upstreams.is_parked(uid):
+    def restate_due(self, uid: str) -> None:
+        entry = self.inventory.get(uid)
+        if entry is None:
             return
-        if (entry := self.inventory.request(uid, Requests(stall=True))) is not None:
-            self._enqueue(entry, Lane.PERIODIC)
+        if self.upstreams.is_parked(uid) or self._is_misstated(entry):
+            entry = self.inventory.request(uid, Requests(restate=True)) or entry
+        elif entry.memory.retrying_since is None and entry.memory.unread is None:
+            return
+        self._enqueue(entry, Lane.PERIODIC)
 
-    def row_seen(self, connection: str, row: Row) -> None:
+    def freshness_changed(self, connection: str) -> None:
+        self._freshness_changes += 1
+        for entry in self.inventory:
+            if entry.summary.connection == connection:
+                self._restate(entry)
+
+    def _restate(self, entry: Entry) -> None:
+        upstream = self.upstreams.named(entry.summary.connection)
+        if upstream is not None and self._is_misstated(entry):
+            upstream.restatements.plan(entry.uid, 0)
+
+    def _is_misstated(self, entry: Entry) -> bool:
+        upstream = self.upstreams.named(entry.summary.connection)
+        if upstream is None or entry.memory.unread is not None:
+            return False  # what could not be read is unknown until it can be
+        if entry.row is None and not entry.summary.finished and upstream.freshness.lists is None:
+            return False  # what was unknown to the last process is known again once a list has shown it
+        return is_misstated(entry.summary, entry.meta, upstream.freshness)
+
+    def row_seen(self, connection: str, row: Row) -> bool:
+        has_changed = self.inventory.shows_change(connection, row)
         for entry in self.inventory.see(connection, row):
             self._enqueue(entry, Lane.PERIODIC)
+        for entry in self.inventory.of_row(connection, row):
+            self._restate(entry)
+        return has_changed
 
     def row_deleted(self, connection: str, row: Row) -> None:
         self._name_freed((connection, row.project_id, row.name))
         for entry in self.inventory.of_row(connection, row):
-            if entry.summary.workload_id == row.id and not entry.summary.finished:
+            if entry.summary.workload_id != row.id:
+                continue
+            if entry.meta.deleting or entry.summary.reason == Reason.RECREATING:
+                self._enqueue(entry, Lane.USER)
+            elif not entry.summary.finished:
                 self._plan_read(entry, 0)
 
     def swept(self, connection: str, ids: set[str], began: float) -> None:
@@ -339,9 +373,9 @@ class Engine:
 
     async def _pass(self, entry: Entry, work: Work) -> None:
         began = self._clock()
-        taken = self.inventory.begin(entry)
-        if taken != Requests(stall=True) or not self.upstreams.is_parked(entry.uid):
-            taken = taken.without_stall()
+        is_parked, changes = self.upstreams.is_parked(entry.uid), self._freshness_changes
+        taken = self.inventory.begin(entry, waits=is_parked)
+        if not (is_parked and taken.restate):
             self.upstreams.unpark(entry.uid)
         result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
@@ -359,12 +393,16 @@ class Engine:
             log.log(level, "could not reconcile: %s", result.error.message, extra=entry.meta.fields)
         if (entry_after := self.inventory.finish(entry.uid, result, taken)) is not None:
             self._schedule(entry_after, result, work.lane)
+            if self._freshness_changes != changes:  # what the pass wrote may have been overtaken
+                self._restate(entry_after)
 
     def _schedule(self, entry: Entry, result: Result, lane: Lane) -> None:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
-        if result.verdict is Verdict.RETRYING and self.upstreams.is_parked(entry.uid):
-            return  # it was only shown as stalled
+        if result.verdict is Verdict.RETRYING:
+            self._plan_restatement(entry)
+            if self.upstreams.is_parked(entry.uid):
+                return  # status was only restated
         if (upstream := self._parked_at(entry, result)) is not None:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
@@ -372,8 +410,17 @@ class Engine:
             delay = until_failure_counts(entry.memory, now=self._clock())
         if result.summary is not None:
             self._follow_row(entry)
-        if delay is not None:
+        if delay is not None and goes_on(result, entry.memory.failures):
+            self._plan_read(entry, delay)
+        elif delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
+
+    def _plan_restatement(self, entry: Entry) -> None:
+        """What waits is shown as stalled or as unknown in time, whether it is tried again until then or not."""
+        upstream = self.upstreams.named(entry.summary.connection)
+        left = until_restated(entry.memory, self._settings.limits, now=self._clock())
+        if upstream is not None and left is not None:
+            upstream.restatements.plan(entry.uid, left)
 
     def _follow_sync(self, entry: Entry) -> None:
         upstream = self.upstreams.named(entry.summary.connection)
@@ -402,16 +449,11 @@ class Engine:
         return upstream
 
     def _give_up_after(self, entry: Entry, upstream: Upstream) -> float | None:
-        """Seconds until a parked deletion is reconciled all the same, since it does not wait for ever. What else waits is
-        shown as stalled in time."""
-        limits = self._settings.limits
+        """Seconds until a parked deletion is reconciled all the same, since it does not wait for ever."""
         if not entry.meta.deleting:
-            stalls_in = until_stalled(entry.memory, limits, now=self._clock())
-            if stalls_in is not None:
-                upstream.stalls.plan(entry.uid, stalls_in)
             return None
         trouble_for = upstream.trouble_for(entry.summary.workload_id)
-        soonest = limits.gives_up_in(entry.meta, wall=self._now(), trouble_for=trouble_for)
+        soonest = self._settings.limits.gives_up_in(entry.meta, wall=self._now(), trouble_for=trouble_for)
         return give_up_after(soonest, self._random.random())
 
     # --- beside the workers

@@ -29,6 +29,7 @@ from runai_operator.domain.errors import (
     CircuitOpen,
     NotLeader,
     OutcomeUnknown,
+    PageTooLarge,
     Scope,
     Throttled,
     Unavailable,
@@ -199,9 +200,9 @@ class Gate(Runai):
         return await self._make(call, lambda: self._runai.delete(workload_id))
 
     async def rows(self, query: RowQuery) -> RowPage:
-        # A look-up is for one object. The poller's lists are for all, and it may be the only caller: each of its
-        # failures counts.
-        key = str(next(self._numbers)) if query.name is None else f"{query.project_id}/{query.name}"
+        # A look-up is for one object. The poller's lists are for all, and it may be the only caller: two of them that
+        # fail are enough, while one alone must not hold up the others.
+        key = _list_of(query) if query.name is None else f"{query.project_id}/{query.name}"
         return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
 
     async def row(self, row_id: str) -> Row | None:
@@ -387,6 +388,9 @@ class Gate(Runai):
                 blamed = kind
                 if kind.trip(tickets.pop(kind), now, error):
                     self._budget.lower()
+            case PageTooLarge():  # a smaller one may do
+                self._answered(tickets)
+                return None
             case Unavailable() | OutcomeUnknown() | UnexpectedReply():
                 blamed = kind
                 kind.fail(tickets.pop(kind), now, error, key=call.key)
@@ -452,6 +456,13 @@ class Gate(Runai):
             if up is not self._up[kind]:
                 self._up[kind] = up
                 self._report(kind, up)
+
+
+def _list_of(query: RowQuery) -> str:
+    """Which of the poller's lists the page belongs to."""
+    if query.deleted:
+        return "deleted"
+    return "all" if query.changed_since is None and not query.latest else "changed"
 
 
 def _permission(verb: str, project: str | None) -> str | None:

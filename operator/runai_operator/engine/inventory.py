@@ -161,6 +161,11 @@ class Inventory:
                 news.append(kept)
         return news
 
+    def shows_change(self, connection: str, row: Row) -> bool:
+        """Its phase has changed since a list last showed the workload."""
+        before = (entry.row for entry in self.of_row(connection, row) if entry.summary.phase != Phase.COMPLETED)
+        return any(known is not None and known.phase_updated_at != row.phase_updated_at for known in before)
+
     def of_row(self, connection: str, row: Row) -> list[Entry]:
         """The entries whose workload the row shows, by id: usually one, but others may observe the same workload.
 
@@ -190,10 +195,15 @@ class Inventory:
             return None
         return self._put(replace(entry, requests=entry.requests | requests))
 
-    def begin(self, entry: Entry) -> Requests:
-        """Takes the requests for the pass that begins now; later ones are for the next pass."""
-        self._put(replace(entry, requests=Requests()))
-        return entry.requests
+    def begin(self, entry: Entry, *, waits: bool = False) -> Requests:
+        """Takes the requests for the pass that begins now; later ones are for the next pass.
+
+        `waits`: it has to wait with everything that is asked of Run:ai, so if status is to be restated, only that is taken.
+        """
+        taken = Requests(restate=True) if waits and entry.requests.restate else entry.requests
+        left = entry.requests.without_restate() if taken != entry.requests else Requests()
+        self._put(replace(entry, requests=left))
+        return taken
 
     def finish(self, uid: str, result: Result, taken: Requests) -> Entry | None:
         """Stores what the pass left behind; what was requested and not done is requested again. None when the object
@@ -201,7 +211,7 @@ class Inventory:
         if (entry := self._by_uid.get(uid)) is None:
             return None
         summary = result.summary or entry.summary
-        requests = entry.requests if result.answered else entry.requests | taken.without_stall()
+        requests = entry.requests if result.answered else entry.requests | taken.without_restate()
         # An event that came meanwhile is newer than what the pass read.
         meta = (
             result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta

@@ -47,6 +47,10 @@ class PacedScheduler:
         heapq.heappush(self._heap, (due, uid))
         self._changed.set()
 
+    def knows(self, uid: str) -> bool:
+        """Something is planned for it."""
+        return uid in self._due
+
     def ended(self, uid: str) -> None:
         """What was begun for `uid` has ended, if there was anything."""
         if uid in self._under_way:

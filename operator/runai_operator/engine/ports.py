@@ -45,7 +45,7 @@ class Runai(Protocol):
         """DELETE; False on 404; `Busy` on 409."""
 
     async def rows(self, query: RowQuery) -> RowPage:
-        """One page of the v1 list."""
+        """One page of the v1 list. Raises `PageTooLarge` when fewer rows may do."""
 
     async def row(self, row_id: str) -> Row | None:
         """v1 GET of one, by the id that lists use; with the scheduler's message if it is pending. None on 404."""
@@ -121,7 +121,7 @@ class Observer(Protocol):
         """A Kubernetes Event was `sent`, `dropped` (too many) or has `failed`."""
 
     def polled(self, connection: str, kind: str, result: str, seconds: float) -> None:
-        """One poll; `kind`: `delta` or `sweep`. It was complete only if `result` is `ok`."""
+        """One poll; `kind`: `delta`, `deleted` or `sweep`. It was complete only if `result` is `ok`."""
 
     def deletions(self, waiting: int, oldest_seconds: float) -> None:
         """How many deletions have not ended, and how long the oldest has waited."""
@@ -134,6 +134,12 @@ class Observer(Protocol):
 
     def status_age(self, connection: str, seconds: float) -> None:
         """The age of what the lists show."""
+
+    def lists(self, connection: str, up: bool) -> None:
+        """Whether the lists can be read and understood."""
+
+    def list_lag(self, connection: str, seconds: float) -> None:
+        """How late the lists showed a change at worst, since the sweep before the last one."""
 
     def workloads(self, counts: Mapping[tuple[str, str], int]) -> None:
         """The number of RunaiWorkloads by phase and by the status of Ready."""
@@ -163,10 +169,14 @@ class Listener(Protocol):
     def row_due(self, uid: str) -> None:
         """A planned reading of its row is due."""
 
-    def stall_due(self, uid: str) -> None:
-        """It has waited for so long that status must say so."""
+    def restate_due(self, uid: str) -> None:
+        """Status may have to say something else, though nothing has happened to the object."""
 
-    def row_seen(self, connection: str, row: Row) -> None: ...
+    def freshness_changed(self, connection: str) -> None:
+        """What the connection shows has become unknown, or is known again."""
+
+    def row_seen(self, connection: str, row: Row) -> bool:
+        """A list showed the row; whether its phase has changed since one last showed the workload."""
 
     def row_deleted(self, connection: str, row: Row) -> None: ...
 

@@ -182,7 +182,7 @@ class Reconciler:
                 if isinstance(action, Result):
                     if upstream is not None and s.deletion_wait is None:
                         upstream.deletions.forget(s.workload.ref.uid)  # it was not asked, so nothing waits for it
-                    return await self._finish(s, replace(action, did=did), began)
+                    return await self._finish(_at_end(s, upstream), replace(action, did=did), began)
                 s = await self._do(s, action, upstream)
                 if isinstance(action, Writing):
                     did = type(action).__name__
@@ -276,6 +276,7 @@ class Reconciler:
             row_reads=s.memory.row_reads if summary.phase == Phase.PENDING or counts_may_lag else 0,
             counts_may_lag=counts_may_lag,
             retrying_since=s.retrying_since(end),
+            unread=s.unread(end),
             recreations=s.recreations,
             name_wanted=s.name_wanted(end),
             wrote_at=self._clock() if wrote else s.memory.wrote_at,
@@ -517,6 +518,15 @@ def _still_pending(workload: Workload, memory: Memory) -> Json:
 
 def _without_ours(workload: Workload) -> tuple[str, ...]:
     return tuple(entry for entry in workload.meta.finalizers if entry != FINALIZER)
+
+
+def _at_end(s: State, upstream: Upstream | None) -> State:
+    """What the end of a pass has to know of the connection."""
+    if upstream is None:
+        return s
+    if s.deletion_wait is None:
+        upstream.deletions.forget(s.workload.ref.uid)  # it was not asked, so nothing waits for it
+    return replace(s, freshness=upstream.freshness)
 
 
 def _once_more_failed(memory: Memory) -> Memory:

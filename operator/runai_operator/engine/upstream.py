@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailable
+from runai_operator.domain.freshness import Freshness, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, RowQuery, Workload
 from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.requeue import regularly
@@ -35,6 +36,10 @@ RECOUNT_INTERVAL = 20.0
 """Seconds between two pages of running workloads."""
 SILENCE = 1.0
 """Seconds after which calls without an answer are said to be held up."""
+LOOKS = 12
+"""How often within the time after which a source of status is stale it is looked at."""
+SHORTEST_LOOK = 0.5
+"""Seconds."""
 
 
 class Upstream:
@@ -52,12 +57,15 @@ class Upstream:
         sweep_interval: float,
         grace: float,
         delete_rate: int,
+        stale_after: float,
         clock: Callable[[], float],
         random: Random,
     ) -> None:
         """Takes ownership of `runai`. Durations in seconds, `clock` in loop seconds."""
         self.name = name
-        self._listener, self._observer, self._random = listener, observer, random
+        self._listener, self._observer, self._random, self._clock = listener, observer, random, clock
+        self._lists = self._readings = Source(stale_after)
+        self.freshness = Freshness(is_known=False)
         self.gate = Gate(
             runai,
             wake=listener.wake,
@@ -73,7 +81,7 @@ class Upstream:
         self.patient_row_reads = PacedScheduler(
             lambda uid: self.row_reads.plan(uid, 0), clock, interval=PATIENT_INTERVAL
         )
-        self.stalls = PacedScheduler(listener.stall_due, clock, interval=STATUS_INTERVAL)
+        self.restatements = PacedScheduler(listener.restate_due, clock, interval=STATUS_INTERVAL)
         self.deletions = DeletionLimiter(delete_rate, clock, listener.wake)
         self.poller = Poller(
             name,
@@ -96,7 +104,8 @@ class Upstream:
             group.create_task(self.reads.run())
             group.create_task(self.row_reads.run())
             group.create_task(self.patient_row_reads.run())
-            group.create_task(self.stalls.run())
+            group.create_task(self.restatements.run())
+            group.create_task(self._watch_freshness())
             group.create_task(self.deletions.run())
 
     async def _recount(self) -> None:
@@ -146,12 +155,35 @@ class Upstream:
         self.reads.ended(uid)
         self.row_reads.ended(uid)
 
+    async def _watch_freshness(self) -> None:
+        while True:
+            await asyncio.sleep(max(SHORTEST_LOOK, self._lists.stale_after / LOOKS))
+            before, self.freshness = self.freshness, self._look()
+            if self.freshness == before:
+                continue
+            for was, why in ((before.lists, self.freshness.lists), (before.reads, self.freshness.reads)):
+                if why is not None and was is None:
+                    about = {"connection": self.name, "reason": why.condition_reason}
+                    log.warning("what Run:ai shows is unknown for too long: %s", why.message, extra=about)
+                elif was is not None and why is None:
+                    log.info("what Run:ai shows is known again", extra={"connection": self.name})
+            self._listener.freshness_changed(self.name)
+
+    def _look(self) -> Freshness:
+        now, poller, gate = self._clock(), self.poller, self.gate
+        self._lists = self._lists.seen(now=now, silent_for=poller.silent_for(), trouble=poller.trouble)
+        self._readings = self._readings.seen(
+            now=now, silent_for=gate.trouble_for(CallClass.READS), trouble=gate.error(CallClass.READS)
+        )
+        is_known = self.freshness.is_known or poller.has_answered or self._lists.stale is not None
+        return Freshness(self._lists.stale, self._readings.stale, is_known)
+
     def forget(self, uid: str) -> None:
         """The object no longer exists."""
         self.gate.unpark(uid)
         self.reads.cancel(uid)
         self.cancel_row_read(uid)
-        self.stalls.cancel(uid)
+        self.restatements.cancel(uid)
         self.deletions.forget(uid)
 
 
@@ -185,6 +217,10 @@ class Upstreams:
     def is_parked(self, uid: str) -> bool:
         """Whether a gate will wake the object."""
         return any(upstream.gate.is_parked(uid) for upstream in self)
+
+    def is_planned(self, uid: str) -> bool:
+        """Whether a gate will wake the object, or a read of it is planned."""
+        return any(upstream.gate.is_parked(uid) or upstream.reads.knows(uid) for upstream in self)
 
     def unpark(self, uid: str) -> None:
         """A pass over the object begins."""

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import httpx
 
+from runai_operator.domain.errors import PageTooLarge
 from runai_operator.domain.model import Json, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
@@ -117,8 +118,10 @@ class RunaiClient:
         return await self._read(Operation.DELETE, answer, lambda _: True)
 
     async def rows(self, query: RowQuery) -> RowPage:
-        """One page of the v1 list, oldest first: by the time of change if `changed_since` is set, else of creation."""
+        """One page of the v1 list. Raises `PageTooLarge` for one over 8 MiB."""
         answer = await self._list(Operation.LIST, _WORKLOADS_V1, wire.list_params(query))
+        if answer.body is None and answer.status in _ACCEPTED:
+            raise PageTooLarge("A page of Run:ai's list of workloads is larger than the 8 MiB that are read.")
         return await self._read(Operation.LIST, answer, wire.read_page(query, answer.date))
 
     async def row(self, row_id: str) -> Row | None:
@@ -130,7 +133,7 @@ class RunaiClient:
 
     async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
         """Projects of exactly this name, on this cluster if one is given, that the credentials may see."""
-        found: list[Project] = []
+        found: dict[Project, None] = {}
         offset: int | None = 0
         for _ in range(_MOST_PROJECT_PAGES):
             if offset is None:
@@ -138,7 +141,9 @@ class RunaiClient:
             params = wire.project_params(name, cluster_id, offset)
             answer = await self._list(Operation.PROJECTS, _PROJECTS, params)
             page, offset = await self._read(Operation.PROJECTS, answer, wire.read_projects_from(offset))
-            found += page
+            if found.keys() >= set(page):
+                break  # whatever it names as the next page
+            found |= dict.fromkeys(page)
         return tuple(p for p in found if p.name == name and cluster_id in (None, p.cluster_id))
 
     async def project(self, project_id: str) -> Project | None:

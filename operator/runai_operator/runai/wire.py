@@ -13,10 +13,11 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import InvalidWorkload
@@ -24,11 +25,11 @@ from runai_operator.domain.manifest import OWNER_ANNOTATIONS, read_mark
 from runai_operator.domain.model import Gvk, Json, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.text import clip, one_line
 
-PAGE = 500
-"""Rows per page, the most that `GET /api/v1/workloads` allows."""
 PROJECT_PAGE = 100
 ENCODED_LIMIT = 2_097_152
 """Most characters of `manifestBase64Encoded` (Workloads V2 API)."""
+
+_Item = TypeVar("_Item")
 
 _WORD = 253
 _SENTENCE = 4096
@@ -203,22 +204,33 @@ def read_remote_of(workload_id: str) -> Callable[[Json], Remote]:
 
 
 def read_page(query: RowQuery, date: datetime | None) -> Callable[[Json], RowPage]:
-    """A reader of one page of the v1 list. Name and project are compared again: how filters combine is not stated."""
+    """A reader of one page of the v1 list. Name and project are compared again: how filters combine is not stated.
+
+    One bad row must not hide the others, so it is counted; but a look-up by name that finds only bad ones is an error.
+    """
 
     def read(body: Json) -> RowPage:
+        found, unreadable = _read_all(body, "workloads", _read_row)
+        if unreadable and not found and query.name is not None:
+            raise Unreadable("nothing readable among its workloads")
         rows = tuple(
-            row
-            for row in _read_all(body, "workloads", _read_row)
-            if query.name in (None, row.name) and query.project_id in (None, row.project_id)
+            row for row in found if query.name in (None, row.name) and query.project_id in (None, row.project_id)
         )
-        return RowPage(rows, _next_offset(body, query.offset), date)
+        return RowPage(rows, _next_offset(body, query.offset), date, unreadable)
 
     return read
 
 
 def read_projects_from(offset: int) -> Callable[[Json], tuple[list[Project], int | None]]:
     """A reader of the page of projects at `offset`, with the offset of the next."""
-    return lambda body: (list(_read_all(body, "projects", read_project)), _next_offset(body, offset))
+
+    def read(body: Json) -> tuple[list[Project], int | None]:
+        found, unreadable = _read_all(body, "projects", read_project)
+        if unreadable and not found:
+            raise Unreadable("nothing readable among its projects")
+        return found, _next_offset(body, offset)
+
+    return read
 
 
 def read_project(item: Any) -> Project:
@@ -259,11 +271,14 @@ def list_params(query: RowQuery) -> dict[str, str | int]:
     changed = "deletedAt" if query.deleted else "phaseUpdatedAt"
     conditions = []
     if query.changed_since is not None:
-        since = query.changed_since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        conditions.append(f"{changed}>={since}")
+        conditions.append(f"{changed}>={_stamp(query.changed_since)}")
+    if query.created_since is not None:
+        conditions.append(f"createdAt>={_stamp(query.created_since)}")
     conditions += _equals(phase=query.phase, name=query.name, projectId=query.project_id)
-    params: dict[str, str | int] = {"limit": PAGE, "offset": query.offset, "sortOrder": "asc"}
+    params: dict[str, str | int] = {"limit": query.limit, "offset": query.offset, "sortOrder": "asc"}
     params["sortBy"] = changed if query.changed_since is not None else "createdAt"
+    if query.latest:
+        params |= {"limit": 1, "sortBy": changed, "sortOrder": "desc"}
     if query.deleted:
         params["deleted"] = "true"
     if conditions:
@@ -375,20 +390,20 @@ def _dump(value: Any) -> bytes:
     raise InvalidWorkload(f"The manifest cannot be sent as JSON: {problem}. Correct it.")
 
 
-def _read_all(body: Json, key: str, read: Callable[[Any], Any]) -> Iterator[Any]:
-    """Every readable item; one bad item must not hide the others, but a list of only bad ones is an error."""
+def _read_all(body: Json, key: str, read: Callable[[Any], _Item]) -> tuple[list[_Item], int]:
+    """Every readable item, and how many are not: one bad item must not hide the others."""
     items = body.get(key)
     if not isinstance(items, list):
         raise Unreadable(f"no list of {key}")
-    found = False
+    found = []
     for item in items:
-        try:
-            yield read(item)
-        except Unreadable:
-            continue
-        found = True
-    if items and not found:
-        raise Unreadable(f"nothing readable among its {key}")
+        with suppress(Unreadable):
+            found.append(read(item))
+    return found, len(items) - len(found)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _read_row(item: Any) -> Row:

@@ -54,7 +54,7 @@ class _Connection:
         self.polled: dict[str, float] = {}
         """When the last complete poll of each kind ended."""
         self.up: dict[str, bool] = {}
-        """Whether calls of each class get through; classes that never reported are absent."""
+        """Whether calls of each class get through, and whether the lists are read; what never reported is absent."""
 
 
 class Metrics:
@@ -96,7 +96,9 @@ class Metrics:
     def _declare_runai(self) -> None:
         """Metrics of the connections to Run:ai."""
         self._connection_up = self._gauge(
-            "connection_up", "1 while Run:ai answers and accepts the credentials, else 0.", "connection"
+            "connection_up",
+            "1 while Run:ai accepts the credentials and answers usefully, its lists included, else 0.",
+            "connection",
         )
         self._circuit_open = self._gauge(
             "circuit_open",
@@ -119,6 +121,11 @@ class Metrics:
         # Worked out when read, so that it grows even when the poller is stuck.
         self._status_age_max = self._gauge(
             "status_age_max_seconds", "The same as of now: it grows while no poll is complete.", "connection"
+        )
+        self._list_lag = self._gauge(
+            "list_lag_seconds",
+            "How late Run:ai's lists showed a change at worst, since the sweep before the last one.",
+            "connection",
         )
         self._rate_limited = self._gauge(
             "deletions_rate_limited",
@@ -212,9 +219,21 @@ class Metrics:
 
         The connection is up while no class is down; a class that nobody has used yet does not count.
         """
-        known = self._known(connection)
-        known.up[call_class] = up
         self._circuit_open.labels(connection, call_class).set(not up)
+        self._note_up(connection, call_class, up)
+
+    def lists(self, connection: str, up: bool) -> None:
+        """The lists of workloads can be read and understood, or not; the connection is not up while they cannot."""
+        self._note_up(connection, "polls", up)
+
+    def list_lag(self, connection: str, seconds: float) -> None:
+        """The lists showed a change this late, at worst."""
+        self._known(connection)
+        self._list_lag.labels(connection).set(seconds)
+
+    def _note_up(self, connection: str, part: str, up: bool) -> None:
+        known = self._known(connection)
+        known.up[part] = up
         self._connection_up.labels(connection).set(all(known.up.values()))
 
     def polled(self, connection: str, kind: str, result: str, seconds: float) -> None:

@@ -424,4 +424,4 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     assert not any(leftovers)
     assert set(upstream.gate._lots) == {"token", *CallClass}
     assert bench.engine._events._queue.empty()
-    assert len(asyncio.all_tasks()) == WORKERS + 16
+    assert len(asyncio.all_tasks()) == WORKERS + 20

@@ -444,7 +444,7 @@ async def test_a_failed_reading_stays_unknown_over_a_restart_until_run_ai_was_re
     bench.chance.down = True
     bench.kube.touch(stored, token="read it")
     bench.engine.observe("MODIFIED", stored.meta())
-    await asyncio.sleep(30)
+    await asyncio.sleep(90)
     assert condition(stored.status, "Synced")["status"] == "Unknown"
 
     await bench.start()

@@ -121,7 +121,7 @@ class Bench:
     def call(self, kind: CallClass, key: str = "x"):
         match kind:
             case CallClass.LISTS:
-                return self.gate.rows(RowQuery())
+                return self.gate.rows(RowQuery(name=key, project_id="1"))
             case CallClass.READS:
                 return self.gate.get(key)
             case CallClass.WRITES:
@@ -185,10 +185,19 @@ async def test_one_failing_object_never_opens_a_circuit(bench, job):
 
 async def test_the_poller_alone_is_enough_to_learn_that_lists_fail(bench):
     bench.runai.trouble[LISTS] = Unavailable("HTTP 500")
-    for _ in range(2):
-        await bench.fails(bench.gate.rows(RowQuery()))
+    for deleted in (False, True):
+        await bench.fails(bench.gate.rows(RowQuery(deleted=deleted)))
 
     assert bench.gate.error(LISTS) is not None
+
+
+@pytest.mark.parametrize("query", [RowQuery(), RowQuery(latest=True), RowQuery(deleted=True)])
+async def test_one_list_that_fails_alone_does_not_hold_up_the_others(bench, query):
+    bench.runai.trouble[LISTS] = Unavailable("HTTP 500")
+    for _ in range(10):
+        await bench.fails(bench.gate.rows(query))
+
+    assert bench.gate.error(LISTS) is None
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,20 @@ async def test_a_project_is_read_by_exactly_its_id(client, runai: ScriptedRunai)
     assert len(runai.asked) == asked
 
 
+@pytest.mark.parametrize("behind", [[], [{"id": "1", "name": "team-a"}]], ids=["empty", "the first page again"])
+async def test_a_list_of_projects_that_names_a_next_page_after_its_last_one_ends(client, runai, behind):
+    def answer(request):
+        offset = int(request.url.params["offset"])
+        return httpx.Response(
+            200, json={"projects": behind if offset else [{"id": "1", "name": "team-a"}], "next": offset + 1}
+        )
+
+    runai.answer = answer
+
+    assert await client.projects(name="team-a", cluster_id=None) == (Project("1", "team-a", None),)
+    assert len(runai.asked) == 2
+
+
 @pytest.mark.parametrize("workload_id", ["", "..", "a/b"], ids=repr)
 async def test_a_bad_id_is_refused_before_anything_is_sent(client, runai: ScriptedRunai, submission, workload_id):
     for call in (

@@ -241,12 +241,21 @@ def test_one_bad_row_does_not_hide_the_others():
     page = wire.read_page(RowQuery(), None)(parsed({"workloads": [None, {"id": 7}, good, "x"]}))
 
     assert [r.name for r in page.rows] == ["a"]
+    assert page.unreadable == 3
 
 
-@pytest.mark.parametrize("body", [{}, {"workloads": None}, {"workloads": {}}, {"workloads": [None, {}]}], ids=repr)
-def test_a_page_of_which_nothing_can_be_read_is_not_an_empty_page(body):
+@pytest.mark.parametrize("body", [{}, {"workloads": None}, {"workloads": {}}], ids=repr)
+def test_what_holds_no_list_is_not_an_empty_page(body):
     with pytest.raises(Unreadable):
         wire.read_page(RowQuery(), None)(parsed(body))
+
+
+def test_a_page_of_which_nothing_can_be_read_is_not_an_empty_page():
+    body = parsed({"workloads": [None, {}]})
+
+    assert wire.read_page(RowQuery(), None)(body).unreadable == 2
+    with pytest.raises(Unreadable):
+        wire.read_page(RowQuery(name="a", project_id="1"), None)(body)
 
 
 def test_rows_are_compared_again_since_filters_are_only_presumed():

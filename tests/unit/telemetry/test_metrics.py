@@ -45,6 +45,8 @@ def use_everything(metrics):
     metrics.event("sent")
     metrics.polled("default", "delta", "ok", 0.1)
     metrics.status_age("default", 2.0)
+    metrics.lists("default", True)
+    metrics.list_lag("default", 2.0)
     metrics.workloads({("Running", "True"): 2})
     metrics.watch(established=True)
     metrics.deletions(1, 12.0)
@@ -224,6 +226,16 @@ def test_a_connection_is_up_while_every_class_of_calls_that_was_used_gets_throug
     assert value(metrics, "connection_up", connection="default") == 0
 
     metrics.circuit("default", "writes", up=True)
+    assert value(metrics, "connection_up", connection="default") == 1
+
+
+def test_a_connection_whose_lists_cannot_be_read_is_not_up(metrics):
+    metrics.circuit("default", "lists", up=True)
+    metrics.lists("default", up=False)
+    assert value(metrics, "connection_up", connection="default") == 0
+    assert value(metrics, "circuit_open", connection="default", **{"class": "lists"}) == 0, "a 403 opens none"
+
+    metrics.lists("default", up=True)
     assert value(metrics, "connection_up", connection="default") == 1
 
 

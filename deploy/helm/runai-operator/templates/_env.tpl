@@ -54,6 +54,8 @@
   value: {{ .Values.operator.sweepInterval | quote }}
 - name: OPERATOR_STALLED_AFTER
   value: {{ .Values.operator.stalledAfter | quote }}
+- name: OPERATOR_STALE_AFTER
+  value: {{ .Values.operator.staleAfter | quote }}
 - name: OPERATOR_GRACE_PERIOD
   value: {{ .Values.operator.gracePeriod | quote }}
 - name: OPERATOR_DELETE_RATE
