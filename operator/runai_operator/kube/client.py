@@ -287,7 +287,7 @@ class KubeClient:
             if answer.status == 410:
                 token, begun = "", begun + 1
                 continue
-            if not answer.complete and self._page.halve():
+            if not answer.complete and self._page.shrink(answer.body):
                 continue
             if answer.complete:
                 self._page.restore(len(answer.body))

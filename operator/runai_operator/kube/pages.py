@@ -1,6 +1,6 @@
 """Pages of lists, bounded in bytes: annotations may fill 256 KiB of each object, and client-side apply does that.
 
-A page that is too large is asked for again with half the limit, down to one object, which is then left out. Whoever
+A page that is too large is asked for again with at most half the limit, down to one object, which is then left out. Whoever
 may create objects can so neither exhaust the operator's memory nor keep it from starting.
 """
 
@@ -22,6 +22,7 @@ SKIPPED = "skipped RunaiWorkload %s: it alone is larger than a page of a list ma
 
 _METADATA = re.compile(rb'"metadata"\s*:\s*(\{[^{}]*\})')
 _CONTENT = re.compile(rb'"(?:items|rows)"\s*:')
+_UID = b'"uid":'
 _FIELD = rb'"%b"\s*:\s*"([^"\\]{1,253})"'
 
 
@@ -31,11 +32,12 @@ class PageSize:
     def __init__(self, most: int) -> None:
         self.limit = self._most = most
 
-    def halve(self) -> bool:
-        """For a page that was too large; False if it was a single object."""
+    def shrink(self, start: bytes) -> bool:
+        """After a page that was too large, of which this is the start: to as many as are in it, but to half at most, and
+        to one at least. False if it was a single object."""
         if self.limit == 1:
             return False
-        self.limit //= 2
+        self.limit = max(1, min(self.limit // 2, start.count(_UID)))
         return True
 
     def restore(self, length: int) -> None:
@@ -64,10 +66,10 @@ def read_page_start(start: bytes) -> PageStart:
 
 
 async def read_start(stream: aiohttp.StreamReader, limit: int) -> tuple[bytes, bool]:
-    """At least the first `limit` bytes of a body that is longer, else all; and whether that is all."""
+    """The first `limit` bytes of a body, and whether that is all."""
     body = bytearray()
     async for chunk in stream.iter_any():
         body += chunk
         if len(body) > limit:
-            return bytes(body), False
+            return bytes(body[:limit]), False
     return bytes(body), True

@@ -7,7 +7,7 @@ Each guard prevents a failure of kopf 1.45 that was observed:
 
 - It parses all of every object, so that one that is nested deeply enough ends it: it gets only metadata, without what
   is nested deeply (`managedFields` may be) and without the annotations of others.
-- It reads a page of a list whatever its size: one that is too large is asked for again with half the limit.
+- It reads a page of a list whatever its size: one that is too large is asked for again with fewer objects.
 - It cannot read a list whose `items` are null, which is how an empty metadata list comes.
 - A 404 (the CustomResourceDefinition is gone) and an HTTP 410 on a watch end it: the request is held, and `over` makes
   the shell start over.
@@ -168,11 +168,11 @@ class WatchGuard:
             response = await handler(request)
             if response.status != 200 or not isinstance(response, WatchedResponse):
                 return response
-            length = await response.read_page(PAGE_LIMIT)
-            if length is not None:
-                size.restore(length)
+            page, complete = await response.read_page(PAGE_LIMIT)
+            if complete:
+                size.restore(len(page))
                 return response
-            if not size.halve():
+            if not size.shrink(page):
                 log.warning(SKIPPED, response.leave_out())
                 return response
 
@@ -232,13 +232,12 @@ class WatchedResponse(aiohttp.ClientResponse):
 
     _page: bytes | None = None
 
-    async def read_page(self, limit: int) -> int | None:
-        """How long the body is; None for one of more than `limit` bytes, of which only the start is read."""
+    async def read_page(self, limit: int) -> tuple[bytes, bool]:
+        """The body, and whether that is all of it: of more than `limit` bytes only the start is read."""
         self._page, complete = await read_start(self.content, limit)
-        if complete:
-            return len(self._page)
-        self.close()
-        return None
+        if not complete:
+            self.close()
+        return self._page, complete
 
     def leave_out(self) -> str:
         """Makes an empty page of one whose start was read; returns the name of its first object."""
