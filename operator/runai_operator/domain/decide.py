@@ -170,7 +170,7 @@ def _submit(s: State) -> Action:
         case None:
             return Render()
         case InvalidWorkload() as error:
-            return _refuse(s, error)
+            return _unless_target_barred(s) or _refuse(s, error)
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not s.in_doubt)
         case Desired() as desired:
@@ -252,7 +252,10 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
             return _unless_barred(s, remote) or _intent_first(s) or _take_over(s, remote, candidate.row, desired)
         # Another owner's mark, or the conflict of a first attempt, proves that no attempt of ours made it.
         proven = remote.mark is not None or remote.mark_readable or s.is_first_attempt
-        return Result(Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven)
+        rejected = Result(
+            Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven
+        )
+        return _unless_target_barred(s) or rejected  # what holds names in a project is not for everybody to know
     return None
 
 

@@ -21,12 +21,14 @@ from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.manifest import OWNER_INSTALL, OWNER_NAME, OWNER_NAMESPACE, OWNER_UID
 from runai_operator.domain.model import (
+    FINALIZER,
     DeletionPolicy,
     ExternalDeletionPolicy,
     ManagementPolicy,
     RecreatePolicy,
     RerunPolicy,
     SourceRef,
+    Spec,
 )
 from runai_simulator.catalogue import CLUSTER_A, CLUSTER_B
 
@@ -145,6 +147,28 @@ async def test_a_project_outside_of_the_table_gets_nothing_and_the_object_keeps_
     tenant.edit(stored, project_name=None, cluster_id=None, project_id="1")
     await asyncio.sleep(30)
     assert ready(stored)["reason"] == "Running", "so the object can be corrected"
+
+
+@pytest.mark.parametrize(
+    "named", [{"project_id": "2"}, {"project_name": "team-b"}, {"project_name": "nobody"}], ids=str
+)
+async def test_a_finalizer_of_ours_that_was_put_there_by_hand_is_no_way_to_learn_what_a_project_holds(tenant, named):
+    theirs = tenant.somebody_makes("prod")
+    await asyncio.sleep(30)
+    spec = {"manifest": RUNS_ON, **named}
+    stored = tenant.kube.create("mine", "prod", Spec(**spec))
+    stored.finalizers = (FINALIZER,)
+    tenant.engine.observe("ADDED", stored.meta())
+    await asyncio.sleep(1)
+    assert refused(stored)
+    await asyncio.sleep(120)
+
+    assert refused(stored)
+    assert theirs.id not in str(stored.status)
+    assert tenant.runai.writes == []
+    tenant.delete(stored)
+    await asyncio.sleep(120)
+    assert tenant.kube.objects == {}
 
 
 async def test_whether_a_project_exists_is_not_asked_for_who_may_not_use_it(tenant):
