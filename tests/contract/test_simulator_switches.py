@@ -421,6 +421,16 @@ def test_the_lists_may_lag(switched, expected):
     assert (len(switched.rows()), switched.detail(workload_id).status_code) == (1, 200)
 
 
+@both_ways("scheduler_time", (0.0, True), (60.0, False))
+def test_the_scheduler_may_say_late_why_a_workload_waits(switched, expected):
+    workload_id = switched.created(manifest=job(pending="true"))
+    switched.wait(RUNNING)
+    assert bool(switched.detail(workload_id).json()["pendingSchedulingMessages"]) is expected
+
+    switched.wait(60)
+    assert switched.detail(workload_id).json()["pendingSchedulingMessages"]
+
+
 @both_ways("sync_time", (1.0, "Synced"), (2.0, "Applying"))
 def test_a_sync_takes_its_time(switched, expected):
     workload_id = switched.created()

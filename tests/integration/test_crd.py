@@ -763,7 +763,7 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
 )
 def test_objects_can_be_selected_by_field(client: Client, namespace: str, selector: str):
     path = create(client, namespace, workload())
-    client.patch_status(path, SUBMITTED | {"phase": "Running"})
+    client.patch_status(path, SUBMITTED | {"phase": "Running", "ready": "True", "reason": "Running"})
     create(client, namespace, workload("other", projectName="team-b", manifest=job(kind="CronJob")))
     found = client.list_all(path.rpartition("/")[0], fieldSelector=selector)
     assert [item["metadata"]["name"] for item in found] == ["train-a"]
