@@ -36,9 +36,9 @@ RECOUNT_INTERVAL = 20.0
 """Seconds between two pages of running workloads."""
 SILENCE = 1.0
 """Seconds after which calls without an answer are said to be held up."""
-LOOKS = 12
-"""How often within the time after which a source of status is stale it is looked at."""
-SHORTEST_LOOK = 0.5
+MEASUREMENTS = 12
+"""How often freshness is measured within the time after which a source of status is stale."""
+SHORTEST_PAUSE = 0.5
 """Seconds."""
 
 
@@ -157,8 +157,8 @@ class Upstream:
 
     async def _watch_freshness(self) -> None:
         while True:
-            await asyncio.sleep(max(SHORTEST_LOOK, self._lists.stale_after / LOOKS))
-            before, self.freshness = self.freshness, self._look()
+            await asyncio.sleep(max(SHORTEST_PAUSE, self._lists.stale_after / MEASUREMENTS))
+            before, self.freshness = self.freshness, self._measure()
             if self.freshness == before:
                 continue
             for was, why in ((before.lists, self.freshness.lists), (before.reads, self.freshness.reads)):
@@ -169,7 +169,7 @@ class Upstream:
                     log.info("what Run:ai shows is known again", extra={"connection": self.name})
             self._listener.freshness_changed(self.name)
 
-    def _look(self) -> Freshness:
+    def _measure(self) -> Freshness:
         now, poller, gate = self._clock(), self.poller, self.gate
         self._lists = self._lists.seen(now=now, silent_for=poller.silent_for(), trouble=poller.trouble)
         self._readings = self._readings.seen(
