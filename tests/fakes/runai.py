@@ -110,17 +110,17 @@ class FakeRunaiAccess:
 
     async def rows(self, query: RowQuery) -> RowPage:
         def effect() -> RowPage:
-            now, world = self._runai.now(), self._runai.world
-            seen = now - world.switches.list_lag
-            rows = [
-                _row(v1_row(workload, seen, world.switches)) for workload in world.listed(now, deleted=query.deleted)
-            ]
-            rows = [row for row in rows if _matches(row, query)]
+            rows = self._rows(query)
             page = rows[query.offset : query.offset + PAGE]
             more = query.offset + PAGE < len(rows)
-            return RowPage(tuple(page), query.offset + PAGE if more else None, datetime.fromtimestamp(now, UTC))
+            time = datetime.fromtimestamp(self._runai.now(), UTC)
+            return RowPage(tuple(page), query.offset + PAGE if more else None, time)
 
-        return await self._call("find" if query.name else "list", effect)
+        return await self._call("list", effect)
+
+    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+        """From all pages; that each is read, and what spoils a list, is tried on the wire."""
+        return await self._call("find", lambda: tuple(self._rows(RowQuery(name=name, project_id=project_id))))
 
     async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
         del workload_id
@@ -135,6 +135,12 @@ class FakeRunaiAccess:
             )
 
         return await self._call("projects", effect)
+
+    def _rows(self, query: RowQuery) -> list[Row]:
+        now, world = self._runai.now(), self._runai.world
+        seen = now - world.switches.list_lag
+        rows = [_row(v1_row(workload, seen, world.switches)) for workload in world.listed(now, deleted=query.deleted)]
+        return [row for row in rows if _matches(row, query)]
 
     async def _call(self, name: str, effect: Callable[[], Any], *, is_write: bool = False) -> Any:
         self._runai.count(name)

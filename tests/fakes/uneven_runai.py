@@ -17,6 +17,7 @@ _CLASS = {
     "get": CallClass.READS,
     "scheduling_messages": CallClass.READS,
     "rows": CallClass.LISTS,
+    "find": CallClass.LISTS,
     "projects": CallClass.LISTS,
 }
 

@@ -30,7 +30,7 @@ class ReadRemote:
 
 @dataclass(frozen=True, slots=True)
 class FindRemote:
-    """Look for what an attempt in doubt may have made: by name, in one project or (None) in all that we may see."""
+    """Look for what an attempt in doubt may have made: by name, in the project given, else in the one that the spec names."""
 
     name: str
     project_id: str | None

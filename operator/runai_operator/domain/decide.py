@@ -182,7 +182,7 @@ def _intent_first(s: State) -> Action | None:
 
 def _in_doubt_first(s: State) -> Action | None:
     """The process that added the finalizer may hold, or be about to write, the proof that it created nothing."""
-    return None if s.is_first_attempt or MarkInDoubt in s.done else MarkInDoubt()
+    return None if s.is_first_attempt or s.name_held or MarkInDoubt in s.done else MarkInDoubt()
 
 
 NOT_SENT_OR_REFUSED = (InvalidWorkload, AccessDenied, Throttled, Unavailable)
@@ -278,8 +278,9 @@ def _is_of_kind(remote: Remote, desired: Desired) -> bool:
 
 
 def _name_is_held(s: State, desired: Desired) -> Action:
-    """POST answered 409, and no list leads to the holder."""
-    if not s.absence_proven:
+    """POST answered 409, and no list leads to the holder. On a first attempt that proves that nothing of ours exists; later
+    it may be what an earlier one made."""
+    if not s.looked_long_enough:
         return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
     if isinstance(s.found, tuple) and any(map(is_unreadable, s.found)):
         unreadable = Busy(
@@ -288,11 +289,17 @@ def _name_is_held(s: State, desired: Desired) -> Action:
             reason=Reason.HOLDER_UNREADABLE,
         )
         return Result(Verdict.RETRYING, unreadable, outstanding=True)
-    error = NameTaken(
-        f"The name {desired.submission.name} is taken in the project, and what holds it is not visible to the operator:"
-        " set spec.name to another name, or remove the holder in Run:ai."
+    held = (
+        f"The name {desired.submission.name} is taken in the project, and what holds it is not visible to the operator"
     )
-    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
+    if s.is_first_attempt:
+        error = NameTaken(f"{held}: set spec.name to another name, or remove the holder in Run:ai.")
+        return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
+    error = NameTaken(
+        f"{held}. It may be what an interrupted attempt of this object made, so the operator waits until Run:ai shows it:"
+        " see that the project's cluster is connected, or remove the holder in Run:ai."
+    )
+    return Result(Verdict.REJECTED, error, outstanding=True, in_doubt=True)
 
 
 def _freeing(desired: Desired) -> Busy:

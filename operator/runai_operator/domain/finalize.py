@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from runai_operator.domain.actions import (
     Action,
+    Adopt,
     Delete,
     FindRemote,
     ReadCRD,
     ReadRemote,
+    RecordId,
     RecordOrphan,
     RemoveFinalizer,
     ReserveDeletion,
@@ -26,7 +28,7 @@ from runai_operator.domain.actions import (
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
 from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, Orphan, Remote
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Desired, Missing, State, desired_name, is_ours, is_unreadable
+from runai_operator.domain.state import Missing, State, desired_name, is_ours, is_unreadable
 
 
 def finalize(s: State) -> Action:
@@ -77,13 +79,12 @@ def _finalize_in_doubt(s: State) -> Action:
     except InvalidWorkload:
         return RemoveFinalizer("its name could never be submitted")
     if s.found is None:
-        project_id = s.desired.submission.project_id if isinstance(s.desired, Desired) else s.workload.spec.project_id
-        return FindRemote(name, project_id)
+        return FindRemote(name, s.attempted_project or s.workload.spec.project_id)
     if isinstance(s.found, BridgeError):
         return _out_of_reach(s, s.found)
     for candidate in s.found:
         if candidate.remote is not None and is_ours(candidate.remote.mark, s.mark) and not candidate.remote.gone:
-            return _delete_present(s, candidate.remote)
+            return Adopt(candidate.remote, candidate.row, finished=False)
     if any(is_unreadable(candidate) for candidate in s.found):
         return _deleting(
             f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there;"
@@ -91,10 +92,17 @@ def _finalize_in_doubt(s: State) -> Action:
         )
     if s.absence_proven:
         return RemoveFinalizer("no workload of ours is in Run:ai")
+    if s.name_held:
+        return _held(
+            f"Something that Run:ai does not show holds the name {name}, and it may be what an interrupted submission made:"
+            " see that the project's cluster is connected, or set deletionPolicy: Orphan to leave it alone."
+        )
     return _deleting("Looking for a workload that an interrupted submission may have made.")
 
 
 def _delete(s: State, workload_id: str) -> Action:
+    if "workloadId" in s.memory.pending_status:
+        return RecordId()  # once it is gone, only its id shows that it was ours
     match s.remote:
         case None:
             return ReadRemote(workload_id)
@@ -167,6 +175,7 @@ def _left_behind(s: State, error: BridgeError) -> Orphan:
         project_id=recorded.project_id or spec.project_id,
         project_name=spec.project_name,
         workload_id=s.workload_id or s.to_adopt,
+        in_doubt=s.workload_id is None or s.adoption_unproven,
         why=error.condition_reason,
     )
 

@@ -58,6 +58,8 @@ class Memory:
     """Status fields that are still to be written (None: removed), above all the id of a workload created just now."""
     lookup_since: float | None = None
     """When we first looked for what the last attempt in doubt may have made."""
+    unmade_at: str | None = None
+    """The resourceVersion at which every attempt so far was known to have made nothing; until somebody writes the object."""
     recreations: int = 0
     """How often the workload was created again after somebody deleted it in Run:ai."""
     recreated_at: float = NEVER

@@ -13,6 +13,7 @@ from typing import Any
 from runai_operator.domain.actions import (
     AddFinalizer,
     BeginSubmission,
+    ForgetWorkload,
     ReadSchedulingMessages,
     Result,
     Verdict,
@@ -22,6 +23,7 @@ from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
+    NAME_HELD,
     NOT_SUBMITTED,
     CRDState,
     Gvk,
@@ -101,6 +103,7 @@ class StoredStatus:
     delivered: bool = False
     """Run:ai has accepted the last change."""
     not_submitted: bool = False
+    name_held: bool = False
     handled_token: str | None = None
     reason: str | None = None
     """Reason of Ready."""
@@ -139,6 +142,7 @@ class StoredStatus:
             delivered=bool(status.get("submittedHash"))
             and not (synced and synced.get("reason") == Reason.NOT_DELIVERED),
             not_submitted=status.get("submission") == NOT_SUBMITTED,
+            name_held=status.get("submission") == NAME_HELD,
             handled_token=status.get("lastHandledReconcileAt"),
             reason=ready.get("reason") if ready else None,
             is_unknown=_is_unknown(synced),
@@ -219,6 +223,8 @@ class State:
     """False when the record is full."""
     done: frozenset[type] = frozenset()
     """The verbs that took effect in this pass."""
+    unmade: bool = False
+    """This process knows of every attempt so far that it made nothing, and nobody has written the object since."""
     delivered_now: bool = False
     """POST or PUT was accepted, or a finished workload was adopted, to which nothing may be sent."""
     conflict: bool = False
@@ -233,6 +239,12 @@ class State:
     @property
     def workload_id(self) -> str | None:
         return self.stored_status.workload_id
+
+    @property
+    def attempted_project(self) -> str | None:
+        """The project of an attempt that may have succeeded, where it is on record: names of projects may change hands."""
+        recorded = self.stored_status
+        return recorded.project_id if recorded.workload_id is None and not recorded.not_submitted else None
 
     @property
     def to_adopt(self) -> str | None:
@@ -275,12 +287,18 @@ class State:
         return self.requests.check_content or self.asked
 
     @property
+    def looked_long_enough(self) -> bool:
+        """We have been looking for longer than the lists lag."""
+        since = self.memory.lookup_since
+        return since is not None and self.now - since >= self.limits.grace
+
+    @property
     def absence_proven(self) -> bool:
-        """A complete look-up found nothing of ours, and we have been looking for longer than the lists lag."""
-        if not isinstance(self.found, tuple) or self.memory.lookup_since is None:
+        """A complete look-up found nothing of ours, after long enough, and nothing speaks against it."""
+        if self.name_held or not isinstance(self.found, tuple):
             return False
         ours = any(c.remote is not None and is_ours(c.remote.mark, self.mark) for c in self.found)
-        return not ours and self.now - self.memory.lookup_since >= self.limits.grace
+        return not ours and self.looked_long_enough
 
     @property
     def recreation(self) -> Recreation:
@@ -379,8 +397,13 @@ class State:
 
     @property
     def is_first_attempt(self) -> bool:
-        """The intent was written in this pass, so no earlier attempt can have made anything."""
-        return bool(self.done & {AddFinalizer, BeginSubmission})
+        """No earlier attempt can have made anything: the intent was written in this pass, or all of them were answered."""
+        return self.unmade or bool(self.done & {AddFinalizer, BeginSubmission, ForgetWorkload})
+
+    @property
+    def name_held(self) -> bool:
+        """The name was refused to an attempt that was repeated: by what the first one made, for all we know."""
+        return self.stored_status.name_held or (self.conflict and not self.is_first_attempt)
 
 
 def has_foreign_status(workload: Workload) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
-from runai_operator.domain.model import NOT_SUBMITTED, Gvk, Json, ManagementPolicy, Remote, Row
+from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
 from runai_operator.domain.state import LOST_REASONS, Desired, Missing, State
 from runai_operator.text import clip
@@ -118,7 +118,9 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     status = mirrored(s)
     _record_delivery(status, s, end)
     status["observedGeneration"] = s.workload.meta.generation
-    status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
+    status["submission"] = None if s.workload_id is not None else _submission(s, end)
+    if shown_id(s) is None:
+        status["projectId"] = None if end.not_submitted else _attempted_project(s)
     if s.workload.meta.reconcile_token is not None and end.verdict is not Verdict.RETRYING:  # else nothing was done yet
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
@@ -157,6 +159,14 @@ def mirrored(s: State) -> Json:
     if s.shown_row is not None and shown_id(s) is not None:
         status.update(_shown(s.shown_row, _FROM_ROW))
     return _owned(status, s)
+
+
+def _submission(s: State, end: Result) -> str | None:
+    return NOT_SUBMITTED if end.not_submitted else NAME_HELD if s.name_held else None
+
+
+def _attempted_project(s: State) -> str | None:
+    return s.attempted_project or (s.desired.submission.project_id if isinstance(s.desired, Desired) else None)
 
 
 def _owned(status: Json, s: State) -> Json:

@@ -34,7 +34,7 @@ from runai_operator.domain.errors import (
     Unavailable,
     UnexpectedReply,
 )
-from runai_operator.domain.model import Project, Remote, RowPage, RowQuery, Submission
+from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.engine.budget import Budget, TokenBucket
 from runai_operator.engine.circuit import Circuit, Pauses
 from runai_operator.engine.ports import Runai
@@ -198,10 +198,13 @@ class Gate(Runai):
         return await self._make(call, lambda: self._runai.delete(workload_id))
 
     async def rows(self, query: RowQuery) -> RowPage:
-        # A look-up is for one object. The poller's lists are for all, and it may be the only caller: each of its
-        # failures counts.
-        key = str(next(self._numbers)) if query.name is None else f"{query.project_id}/{query.name}"
-        return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
+        # For all objects, and the poller may be the only caller: each of its failures counts.
+        call = _Call(CallClass.LISTS, f"rows {next(self._numbers)}")
+        return await self._make(call, lambda: self._runai.rows(query))
+
+    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+        call = _Call(CallClass.LISTS, f"rows {project_id}/{name}")
+        return await self._make(call, lambda: self._runai.find(name=name, project_id=project_id))
 
     async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
         call = _Call(CallClass.READS, workload_id)

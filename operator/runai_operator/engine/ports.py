@@ -44,6 +44,10 @@ class Runai(Protocol):
     async def rows(self, query: RowQuery) -> RowPage:
         """One page of the v1 list."""
 
+    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+        """Every row of this name in the project. What is missing from it is not in the list: it raises where that was not
+        read to its end."""
+
     async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
         """Why a workload is pending (v1 GET of one); empty when there is no message or no such workload."""
 

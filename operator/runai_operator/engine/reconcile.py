@@ -56,7 +56,6 @@ from runai_operator.domain.model import (
     Ref,
     Remote,
     Row,
-    RowQuery,
     Sighting,
     Workload,
 )
@@ -84,8 +83,6 @@ log = logging.getLogger(__name__)
 
 MAX_STEPS = 20
 """More actions than any pass needs: a guard against rules that make no progress."""
-MAX_CANDIDATES = 5
-"""Most workloads of one name that are read to find ours; at most one in a project is alive."""
 
 
 class Reconciler:
@@ -130,7 +127,8 @@ class Reconciler:
         now = self._clock()
         if workload.meta.deleting and memory.deletion_seen_at is None:
             memory = replace(memory, deletion_seen_at=now)
-        memory = replace(memory, pending_status=_still_pending(workload, memory))
+        unmade = memory.unmade_at == workload.meta.resource_version
+        memory = replace(memory, pending_status=_still_pending(workload, memory), unmade_at=None)
         stored = {} if has_foreign_status(workload) else workload.status
         status = overlay(stored, memory.pending_status)
         # The id may have changed since, and the row be that of the workload before.
@@ -144,6 +142,7 @@ class Reconciler:
             memory=memory,
             requests=requests,
             row=row,
+            unmade=unmade,
         )
 
     async def _run(self, s: State) -> Result:
@@ -212,6 +211,8 @@ class Reconciler:
             summary = replace(summary, connection=s.connection)  # where it waits, if it has to
         self._log_change(s, summary, status)
         memory = self._remembered(s, end, summary, wrote=bool(patch))
+        if s.conflict and s.is_first_attempt:
+            memory = replace(memory, unmade_at=written.workload.meta.resource_version)
         done = replace(end, memory=memory, meta=written.workload.meta, summary=summary)
         return self._scheduled(replace(done, answered=end.verdict is not Verdict.RETRYING))
 
@@ -288,7 +289,9 @@ class Reconciler:
 
     async def _do_render(self, s: State, upstream: Upstream) -> State:
         try:
-            rendered = await self._render(s.workload, upstream.projects, large=s.memory.large)
+            rendered = await self._render(
+                s.workload, upstream.projects, project_id=s.attempted_project, large=s.memory.large
+            )
         except TooLarge:
             raise
         except BridgeError as error:
@@ -306,22 +309,16 @@ class Reconciler:
         return replace(s, remote=remote, row=row)
 
     async def _row_of(self, remote: Remote, upstream: Upstream) -> Row | None:
-        page = await upstream.gate.rows(RowQuery(name=remote.name, project_id=remote.project_id))
-        by_id = [row for row in page.rows if row.id == remote.id]
-        by_time = [row for row in page.rows if is_same_moment(row.created_at, remote.created_at)]
+        rows = await upstream.gate.find(name=remote.name, project_id=remote.project_id)
+        by_id = [row for row in rows if row.id == remote.id]
+        by_time = [row for row in rows if is_same_moment(row.created_at, remote.created_at)]
         return next(iter(by_id or by_time), None)
 
     async def _do_find(self, s: State, action: FindRemote, upstream: Upstream) -> State:
-        project_name = s.workload.spec.project_name if action.project_id is None else None
         try:
-            page = await upstream.gate.rows(RowQuery(name=action.name, project_id=action.project_id))
-            inside = [row for row in page.rows if project_name in (None, row.project_name)]
-            found = tuple(
-                [
-                    Candidate(row, await upstream.gate.get(row.id, project=row.project_id))
-                    for row in inside[:MAX_CANDIDATES]
-                ]
-            )
+            project_id = action.project_id or await upstream.projects.of(s.workload.spec)
+            rows = await upstream.gate.find(name=action.name, project_id=project_id)
+            found = tuple([Candidate(row, await upstream.gate.get(row.id, project=row.project_id)) for row in rows])
         except BridgeError as error:
             return replace(s, found=error)
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
@@ -337,7 +334,8 @@ class Reconciler:
         return replace(s, memory=replace(s.memory, scheduling=known))
 
     async def _do_write_submission(self, s: State, word: str | None, done: type) -> State:
-        workload = await self._writer.status(s.workload, {"submission": word})
+        project_id = s.desired.submission.project_id if isinstance(s.desired, Desired) else None
+        workload = await self._writer.status(s.workload, {"submission": word, "projectId": project_id})
         return replace(s, workload=workload, done=s.done | {done})
 
     async def _do_create(self, s: State, action: Create, upstream: Upstream) -> State:
@@ -409,7 +407,8 @@ class Reconciler:
             workload=workload,
             memory=memory,
             requests=replace(s.requests, read=False),
-            remote=None, row=None, found=None, deletion_wait=None, done=s.done - {Delete}, conflict=False,
+            remote=None, row=None, found=None, deletion_wait=None, conflict=False,
+            done=s.done - {Delete} | {ForgetWorkload},
         )  # fmt: skip
 
 

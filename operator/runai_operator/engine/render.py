@@ -38,6 +38,14 @@ class Projects:
         self._known: dict[tuple[str, str | None], tuple[str, float]] = {}
         self._asking: dict[tuple[str, str | None], asyncio.Lock] = {}
 
+    async def of(self, spec: Spec) -> str:
+        """The id of the project that the spec names. Raises `InvalidWorkload` as `resolve` does."""
+        if spec.project_id is not None:
+            return spec.project_id
+        if spec.project_name is not None:
+            return await self.resolve(spec.project_name, spec.cluster_id)
+        raise checks.refusal(checks.NO_PROJECT)
+
     async def resolve(self, name: str, cluster_id: str | None) -> str:
         """The id of the project. Raises `InvalidWorkload` when there is none or more than one."""
         key = (name, cluster_id)
@@ -73,8 +81,10 @@ class Renderer:
     def __init__(self, kube: Kube, install: str) -> None:
         self._kube, self._install = kube, install
 
-    async def __call__(self, workload: Workload, projects: Projects, *, large: bool) -> Rendered:
-        """What would be sent for this workload.
+    async def __call__(
+        self, workload: Workload, projects: Projects, *, project_id: str | None = None, large: bool
+    ) -> Rendered:
+        """What would be sent for this workload; `project_id`: where an attempt was made that is to be repeated.
 
         Raises `InvalidWorkload`, the errors of the look-ups, and, unless `large`, `TooLarge` for a manifest that takes
         long to read.
@@ -83,12 +93,7 @@ class Renderer:
         place, manifest, source = await self._manifest(spec, ref.namespace, large=large)
         gvk = checks.gvk_of(manifest, place=place)
         name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
-        if spec.project_id is not None:
-            project_id = spec.project_id
-        elif spec.project_name is not None:
-            project_id = await projects.resolve(spec.project_name, spec.cluster_id)
-        else:
-            raise checks.refusal(checks.NO_PROJECT)
+        project_id = project_id or await projects.of(spec)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
         secret = source is not None and source.ref.kind == "Secret"
         content = manifests.content_hash(

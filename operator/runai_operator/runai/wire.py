@@ -186,6 +186,32 @@ def read_page(query: RowQuery, date: datetime | None) -> Callable[[Json], RowPag
     return read
 
 
+def read_whole_page(query: RowQuery) -> Callable[[Json], tuple[list[Row], int | None]]:
+    """A reader of a page of a look-up, with the offset of the next page: all rows that it shows, also those of others.
+
+    What is missed would pass for absent, so an unreadable row that may be of the name, and a next page that leads nowhere,
+    raise `Unreadable`.
+    """
+
+    def read(body: Json) -> tuple[list[Row], int | None]:
+        items = body.get("workloads")
+        if not isinstance(items, list):
+            raise Unreadable("no list of workloads")
+        rows = []
+        for item in items:
+            try:
+                rows.append(_read_row(item))
+            except Unreadable:
+                if item is not None and _may_be_named(query.name, item):
+                    raise
+        following = _next_offset(body, query.offset)
+        if following is None and body.get("next") not in (None, 0, ""):
+            raise Unreadable("its next page leads nowhere")
+        return rows, following
+
+    return read
+
+
 def read_projects_from(offset: int) -> Callable[[Json], tuple[list[Project], int | None]]:
     """A reader of the page of projects at `offset`, with the offset of the next."""
     return lambda body: (list(_read_all(body, "projects", _read_project)), _next_offset(body, offset))
@@ -354,6 +380,12 @@ def _read_row(item: Any) -> Row:
         completed_at=_moment(row.get("completedAt")),
         deleted_at=_moment(row.get("deletedAt")),
     )
+
+
+def _may_be_named(name: str | None, item: Any) -> bool:
+    """Whether a row that cannot be read may be of this name."""
+    shown = _name(item.get("name")) if isinstance(item, dict) else None
+    return name is None or shown in (None, name)
 
 
 def _read_project(item: Any) -> Project:

@@ -62,6 +62,7 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
+    NAME_HELD,
     NOT_SUBMITTED,
     CRDState,
     DeletionPolicy,
@@ -135,6 +136,7 @@ RERUNS = {"rerun_policy": RerunPolicy.ON_SPEC_CHANGE}
 
 NEW = a_workload(finalizer=False)
 IN_DOUBT = a_workload()
+NAME_IS_HELD = a_workload(status={"submission": NAME_HELD})
 REFUSED = a_workload(finalizer=False, status={"submission": NOT_SUBMITTED})
 ADOPTING = a_workload(workload_id=WORKLOAD_ID)
 LIVE = a_workload(status=submitted_status())
@@ -320,9 +322,34 @@ SUBMIT = [
         ends(Verdict.WAITING, "WaitingForName", outstanding=True),
     ),
     case(
-        "409, and nobody visible holds the name for longer than lists lag",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=(), **LOOKED_FOR_LONG),
+        "409 on a first attempt, and nobody visible holds the name for longer than lists lag: it is not ours",
+        a_state(IN_DOUBT, desired=DESIRED, unmade=True, conflict=True, found=(), **LOOKED_FOR_LONG),
         ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "409 after an interrupted attempt, and nobody visible holds the name: it may be what that attempt made",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=(), **LOOKED_FOR_LONG),
+        ends(Verdict.REJECTED, "NameTaken", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "the name of an attempt in doubt was refused before: look for the holder, however long ago it was",
+        a_state(NAME_IS_HELD, desired=DESIRED, **LOOKED_FOR_LONG),
+        FindRemote("train", "1"),
+    ),
+    case(
+        "the name was refused before: POST again, what holds it may be gone",
+        a_state(NAME_IS_HELD, desired=DESIRED, found=(), **LOOKED_FOR_LONG),
+        Create(DESIRED.submission),
+    ),
+    case(
+        "the name was refused before, and now the content is: that proves nothing of the earlier attempt",
+        a_state(NAME_IS_HELD, desired=DESIRED, found=(), failed=BAD, **LOOKED_FOR_LONG),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "all attempts so far were answered by 409: POST without another look-up",
+        a_state(IN_DOUBT, desired=DESIRED, unmade=True),
+        Create(DESIRED.submission),
     ),
     case(
         "409, and the holder is listed but not shown by its id: whether it is ours cannot be told",
@@ -801,9 +828,14 @@ FINALIZE = [
     # An attempt is in doubt.
     case("in doubt: look for what may exist", a_state(GOING_IN_DOUBT), FindRemote("train", None)),
     case(
-        "in doubt, and the project's id is known: look there only",
-        a_state(GOING_IN_DOUBT, desired=a_desired(project_id="7")),
+        "in doubt, and the project of the attempt is on record: look there",
+        a_state(a_workload(status={"projectId": "7"}, **DELETES)),
         FindRemote("train", "7"),
+    ),
+    case(
+        "in doubt, and its name was refused to a later attempt: absence from a list proves nothing",
+        a_state(a_workload(status={"submission": NAME_HELD}, **DELETES), found=(), **LOOKED_FOR_LONG),
+        ends(Verdict.DELETING, "Deleting"),
     ),
     case(
         "in doubt, nothing found, lists may lag: wait",
@@ -816,9 +848,14 @@ FINALIZE = [
         REMOVE_FINALIZER,
     ),
     case(
-        "in doubt, found ours: delete it",
-        a_state(GOING_IN_DOUBT, found=found(), deletion_wait=0.0),
-        Delete(WORKLOAD_ID),
+        "in doubt, found ours: from here on it is known by its id",
+        a_state(GOING_IN_DOUBT, found=found()),
+        Adopt(a_remote(), a_row(), finished=False),
+    ),
+    case(
+        "in doubt, found ours: its id is recorded before anything is sent",
+        a_state(GOING, remote=a_remote(), memory=Memory(pending_status={"workloadId": WORKLOAD_ID})),
+        RecordId(),
     ),
     case(
         "in doubt, found ours but gone: wait until lists can be believed",
@@ -947,12 +984,12 @@ FINALIZE = [
     case(
         "in doubt, and down for as long as a deletion waits: what may stay is written down, too",
         a_state(GOING_IN_DOUBT, found=DOWN, **WAITED_OUT),
-        RecordOrphan(replace(LEFT_BEHIND, workload_id=None, project_id=None)),
+        RecordOrphan(replace(LEFT_BEHIND, workload_id=None, project_id=None, in_doubt=True)),
     ),
     case(
         "an adoption in doubt, and down for as long as a deletion waits: the id that the spec names is written down",
         a_state(GOING_ADOPTING, remote=DOWN, **WAITED_OUT),
-        RecordOrphan(replace(LEFT_BEHIND, project_id=None)),
+        RecordOrphan(replace(LEFT_BEHIND, project_id=None, in_doubt=True)),
     ),
     case(
         "the DELETE got no answer for as long as a deletion waits: write down what may stay",
