@@ -25,9 +25,13 @@ LIMITS = Limits(grace=10)
 RUNS_ON = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1}}
 
 
-def settings_of(*, delete_rate: int = 100, **limits: float) -> EngineSettings:
+def settings_of(
+    *, delete_rate: int = 100, install: str = "i", former: tuple[str, ...] = (), **limits: float
+) -> EngineSettings:
     """`limits` by the names of their fields."""
-    return EngineSettings(install="i", limits=replace(LIMITS, **limits), delete_rate=delete_rate)
+    return EngineSettings(
+        limits=replace(LIMITS, **limits), delete_rate=delete_rate, install=install, former_installs=former
+    )
 
 
 class Bench:
@@ -40,7 +44,7 @@ class Bench:
         self.observer = SilentObserver()
         self.task: asyncio.Task[None] | None = None
 
-    async def start(self, **settings: float) -> None:
+    async def start(self, **settings: Any) -> None:
         await self.stop()
         chance = Chance()
         self.engine = Engine(

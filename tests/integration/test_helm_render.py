@@ -34,6 +34,7 @@ REACHED_BY = {
     "RUNAI_BASE_URL": ("runai.baseUrl", "https://other.run.ai"),
     "RUNAI_ALLOW_HTTP": ("runai.allowHttp", True),
     "OPERATOR_INSTALL_ID": ("installId", "old-cluster"),
+    "OPERATOR_FORMER_INSTALL_IDS": ("formerInstallIds", ["cluster-a", "cluster-b"]),
     "OPERATOR_NAMESPACES": ("operator.watchNamespaces", ["team-a", "team-b"]),
     "OPERATOR_LISTEN": ("operator.port", 9090),
     "OPERATOR_LOG_FORMAT": ("operator.logFormat", "text"),

@@ -69,6 +69,8 @@ from runai_operator.domain.state import (
     Missing,
     Recreation,
     State,
+    install_changed,
+    is_of_changed_install,
     is_ours,
     is_predecessor,
     is_unreadable,
@@ -209,7 +211,8 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
         if is_predecessor(remote.mark, s.mark) and _is_of_kind(remote, desired):
             return _intent_first(s) or _take_over(s, remote, candidate.row, desired)
         # Another owner's mark, or the conflict of a first attempt, proves that no attempt of ours made it.
-        proven = remote.mark is not None or remote.mark_readable or s.is_first_attempt
+        is_other = not is_of_changed_install(remote.mark, s.mark)
+        proven = is_other and (remote.mark is not None or remote.mark_readable or s.is_first_attempt)
         return Result(Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven)
     return None
 
@@ -237,6 +240,9 @@ def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
             )
             return _refuse(s, error)
         case Remote() as remote:
+            if is_of_changed_install(remote.mark, s.mark):
+                # With the finalizer, a deletion waits too.
+                return _intent_first(s) or Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
             if obstacle := _adoption_obstacle(s, remote, desired):
                 return _refuse(s, obstacle)
             if Adopt in s.done or s.delivered_now or is_ours(remote.mark, s.mark):
@@ -259,7 +265,7 @@ def _adopt_what_was_observed(s: State) -> Action:
 
 def _adoption_obstacle(s: State, remote: Remote, desired: Desired) -> InvalidWorkload | None:
     if remote.mark is not None and not (is_ours(remote.mark, s.mark) or is_predecessor(remote.mark, s.mark)):
-        return _managed_by_other(remote.mark)
+        return _marked_otherwise(remote, s.mark)
     if remote.project_id != desired.submission.project_id:
         return InvalidWorkload(
             f"Workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"
@@ -326,11 +332,17 @@ def _holder_error(remote: Remote, desired: Desired, own: OwnerMark) -> NameTaken
         return NameTaken(
             f"The name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name."
         )
-    error = _managed_by_other(remote.mark)
+    error = _marked_otherwise(remote, own)
     return NameTaken(error.message, reason=error.condition_reason)
 
 
-def _managed_by_other(mark: OwnerMark) -> InvalidWorkload:
+def _marked_otherwise(remote: Remote, own: OwnerMark) -> InvalidWorkload:
+    """What is to be ours, or was, carries another mark: two operators would fight for ever, so we stop."""
+    mark = remote.mark
+    if mark is None:
+        return NameTaken("The workload in Run:ai is not ours: set another spec.name.")
+    if is_of_changed_install(mark, own):
+        return InvalidWorkload(f"{install_changed(remote, own)}.", reason=Reason.INSTALL_CHANGED)
     return InvalidWorkload(
         f"The workload in Run:ai is managed by RunaiWorkload {mark.namespace}/{mark.name} (uid {mark.uid}) of install"
         f" {mark.install}: remove one of the two, or set another spec.name.",
@@ -453,7 +465,7 @@ def _replace(s: State) -> Action:
             if remote.being_deleted or Delete in s.done:
                 return _recreating()
             if not may_delete(s, remote):
-                return _yield(remote)
+                return Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
             if s.deletion_wait is None:
                 return ReserveDeletion()
             if s.deletion_wait > 0:
@@ -474,22 +486,12 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
         case Missing() | Remote(gone=True):
             return _lost(s)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
-            return _yield(remote)
+            return Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
         case Remote(being_deleted=True) if s.stored_status.reason == Reason.RECREATING:
             return _recreating()  # by us: the change that asked for it was undone too late
         case Remote(being_deleted=True):
             return Result(Verdict.IN_SYNC, outstanding=on_the_way)
     return None
-
-
-def _yield(remote: Remote) -> Result:
-    """What was ours carries another owner's mark: two operators would fight for ever, so we stop."""
-    error = (
-        _managed_by_other(remote.mark)
-        if remote.mark
-        else NameTaken("The workload in Run:ai is not ours: set another spec.name.")
-    )
-    return Result(Verdict.REJECTED, error, outstanding=True)
 
 
 def _lost(s: State) -> Action:

@@ -28,7 +28,16 @@ from runai_operator.domain.actions import (
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
 from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, Orphan, Remote
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Missing, State, desired_name, is_ours, is_unreadable
+from runai_operator.domain.state import (
+    Candidate,
+    Missing,
+    State,
+    desired_name,
+    install_changed,
+    is_of_changed_install,
+    is_ours,
+    is_unreadable,
+)
 
 
 def finalize(s: State) -> Action:
@@ -82,9 +91,8 @@ def _finalize_in_doubt(s: State) -> Action:
         return FindRemote(name, s.attempted_project or s.workload.spec.project_id)
     if isinstance(s.found, BridgeError):
         return _out_of_reach(s, s.found)
-    for candidate in s.found:
-        if candidate.remote is not None and is_ours(candidate.remote.mark, s.mark) and not candidate.remote.gone:
-            return Adopt(candidate.remote, candidate.row, finished=False)
+    if action := _delete_found(s, s.found):
+        return action
     if any(is_unreadable(candidate) for candidate in s.found):
         return _deleting(
             f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there;"
@@ -98,6 +106,18 @@ def _finalize_in_doubt(s: State) -> Action:
             " see that the project's cluster is connected, or set deletionPolicy: Orphan to leave it alone."
         )
     return _deleting("Looking for a workload that an interrupted submission may have made.")
+
+
+def _delete_found(s: State, found: tuple[Candidate, ...]) -> Action | None:
+    for candidate in found:
+        remote = candidate.remote
+        if remote is None or remote.gone:
+            continue
+        if is_of_changed_install(remote.mark, s.mark):
+            return _delete_present(s, remote)
+        if is_ours(remote.mark, s.mark):
+            return Adopt(remote, candidate.row, finished=False)
+    return None
 
 
 def _delete(s: State, workload_id: str) -> Action:
@@ -124,6 +144,8 @@ def _delete_present(s: State, remote: Remote) -> Action:
             f"Whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai: delete it there if it"
             " was, or set deletionPolicy: Orphan to leave it alone."
         )
+    if is_of_changed_install(remote.mark, s.mark):
+        return _held(f"{install_changed(remote, s.mark)}; or set deletionPolicy: Orphan to leave it in Run:ai.")
     if not may_delete(s, remote):
         return RemoveFinalizer("the workload in Run:ai carries the mark of another owner and is left alone")
     if s.deletion_wait is None:

@@ -22,7 +22,7 @@ RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.R
 """Reasons of a retry."""
 REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - {
     # A restart is what brings a connection back, and what gives the operator another install id.
-    Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER,
+    Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER, Reason.INSTALL_CHANGED,
 }  # fmt: skip
 """Reasons of Ready that only a change here or in Run:ai clears. Beside a retry the last reading of Run:ai is owed."""
 

@@ -231,6 +231,12 @@ class Reason(StrEnum):
         "The workload carries the owner mark of another object or another install.",
         "Remove one of the two, or set another `spec.name`.",
     )
+    INSTALL_CHANGED = (
+        "InstallChanged",
+        Group.REJECTED,
+        "The workload is this object's own, but carries the mark of an install id that the operator no longer has.",
+        "Set `OPERATOR_INSTALL_ID` back to the id that the message names, or add that to `OPERATOR_FORMER_INSTALL_IDS`.",
+    )
     PROJECT_NOT_FOUND = (
         "ProjectNotFound",
         Group.REJECTED,

@@ -297,7 +297,8 @@ class State:
         """A complete look-up found nothing of ours, after long enough, and nothing speaks against it."""
         if self.name_held or not isinstance(self.found, tuple):
             return False
-        ours = any(c.remote is not None and is_ours(c.remote.mark, self.mark) for c in self.found)
+        marks = [candidate.remote.mark for candidate in self.found if candidate.remote is not None]
+        ours = any(is_ours(mark, self.mark) or is_of_changed_install(mark, self.mark) for mark in marks)
         return not ours and self.looked_long_enough
 
     @property
@@ -421,6 +422,20 @@ def is_predecessor(mark: OwnerMark | None, own: OwnerMark) -> bool:
         mark is not None
         and mark.uid != own.uid
         and (mark.install, mark.namespace, mark.name) == (own.install, own.namespace, own.name)
+    )
+
+
+def is_of_changed_install(mark: OwnerMark | None, own: OwnerMark) -> bool:
+    """This very object's, from when the operator had another install id: UIDs are never given twice."""
+    return mark is not None and mark.install != own.install and replace(mark, install=own.install) == own
+
+
+def install_changed(remote: Remote, own: OwnerMark) -> str:
+    """For the person who changed it."""
+    former = remote.mark.install if remote.mark else ""
+    return (
+        f"Workload {remote.id} was submitted for this object under the install id {former}, and the operator now has"
+        f" {own.install}: set OPERATOR_INSTALL_ID back, or add {former} to OPERATOR_FORMER_INSTALL_IDS"
     )
 
 

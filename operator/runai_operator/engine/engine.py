@@ -46,6 +46,8 @@ class EngineSettings:
     """Durations in seconds."""
 
     install: str
+    former_installs: tuple[str, ...] = ()
+    """Their marks count as ours."""
     delta_interval: float = 5.0
     sweep_interval: float = 300.0
     limits: Limits = field(default_factory=Limits)
@@ -89,6 +91,7 @@ class Engine:
             crd_guard=self._crd_guard,
             observer=observer,
             install=settings.install,
+            former_installs=settings.former_installs,
             limits=settings.limits,
             clock=self._clock,
             now=now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from runai_operator.domain.errors import BridgeError, Held
@@ -73,6 +74,8 @@ class Cleaner:
 def _is_ours(remote: Remote, orphan: Orphan) -> bool:
     """By its mark; where it shows none, by the id from our own record with equal name and project."""
     if remote.mark is not None:
-        return remote.mark == orphan.mark
+        return (
+            replace(remote.mark, install=orphan.mark.install) == orphan.mark
+        )  # the id of the install may have changed
     same = remote.name == orphan.name and orphan.project_id in (None, remote.project_id)
     return same and remote.id == orphan.workload_id and not orphan.in_doubt

@@ -97,6 +97,7 @@ class Reconciler:
         crd_guard: CRDGuard,
         observer: Observer,
         install: str,
+        former_installs: tuple[str, ...] = (),
         limits: Limits,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -104,9 +105,9 @@ class Reconciler:
     ) -> None:
         """`clock` in loop seconds, `now` in UTC."""
         self._kube, self._upstreams = kube, upstreams
-        self._render, self._writer = Renderer(kube, install), Writer(kube, fence, observer)
+        self._render, self._writer = Renderer(kube, install, former_installs), Writer(kube, fence, observer)
         self._crd_guard, self._observer = crd_guard, observer
-        self._install, self._limits = install, limits
+        self._install, self._former_installs, self._limits = install, former_installs, limits
         self._clock, self._now, self._random = clock, now, random
 
     async def reconcile(self, meta: Meta, memory: Memory, requests: Requests, seen: Sighting | None) -> Result:
@@ -300,13 +301,19 @@ class Reconciler:
 
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
-            remote = await upstream.gate.get(action.workload_id, project=_project_of(s, action.workload_id))
+            remote = await self._get(action.workload_id, upstream, project=_project_of(s, action.workload_id))
             if remote is None:
                 return replace(s, remote=Missing())
             row = await self._row_of(remote, upstream) if action.with_row and s.row is None else s.row
         except BridgeError as error:
             return replace(s, remote=error)
         return replace(s, remote=remote, row=row)
+
+    async def _get(self, workload_id: str, upstream: Upstream, *, project: str | None) -> Remote | None:
+        remote = await upstream.gate.get(workload_id, project=project)
+        if remote is None or remote.mark is None or remote.mark.install not in self._former_installs:
+            return remote
+        return replace(remote, mark=replace(remote.mark, install=self._install))
 
     async def _row_of(self, remote: Remote, upstream: Upstream) -> Row | None:
         rows = await upstream.gate.find(name=remote.name, project_id=remote.project_id)
@@ -318,7 +325,7 @@ class Reconciler:
         try:
             project_id = action.project_id or await upstream.projects.of(s.workload.spec)
             rows = await upstream.gate.find(name=action.name, project_id=project_id)
-            found = tuple([Candidate(row, await upstream.gate.get(row.id, project=row.project_id)) for row in rows])
+            found = tuple([Candidate(row, await self._get(row.id, upstream, project=row.project_id)) for row in rows])
         except BridgeError as error:
             return replace(s, found=error)
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since

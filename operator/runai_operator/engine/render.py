@@ -78,8 +78,9 @@ def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
 class Renderer:
     """Renders a spec into a `Desired`."""
 
-    def __init__(self, kube: Kube, install: str) -> None:
+    def __init__(self, kube: Kube, install: str, former_installs: tuple[str, ...] = ()) -> None:
         self._kube, self._install = kube, install
+        self._installs = (install, *former_installs)
 
     async def __call__(
         self, workload: Workload, projects: Projects, *, project_id: str | None = None, large: bool
@@ -92,7 +93,7 @@ class Renderer:
         spec, ref = workload.spec, workload.ref
         place, manifest, source = await self._manifest(spec, ref.namespace, large=large)
         gvk = checks.gvk_of(manifest, place=place)
-        name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
+        name = self._name(workload)
         project_id = project_id or await projects.of(spec)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
         secret = source is not None and source.ref.kind == "Secret"
@@ -111,6 +112,16 @@ class Renderer:
         )
         desired = Desired(submission, gvk, content, from_source=source is not None)
         return Rendered(desired, source)
+
+    def _name(self, workload: Workload) -> str:
+        """Its name in Run:ai; what was made with the prefix by a former install keeps its name."""
+        spec, ref = workload.spec, workload.ref
+        names = [
+            external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=install)
+            for install in self._installs
+        ]
+        recorded = workload.status.get("workloadName")
+        return recorded if recorded in names else names[0]
 
     async def _manifest(self, spec: Spec, namespace: str, *, large: bool) -> tuple[str, Any, Source | None]:
         """The field that gives the manifest, its value, and for another object's text which one at which version."""
