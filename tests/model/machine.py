@@ -83,7 +83,7 @@ class Replica:
             self.inventory.see(DEFAULT_CONNECTION, row)
         entry = self.inventory.request(entry.uid, Requests(read=read)) or entry
         taken = self.inventory.begin(entry)
-        result = await self.reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
+        result = await self.reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting, entry.summary)
         assert result.verdict is not Verdict.BUG
         self.inventory.finish(entry.uid, result, taken)
 

@@ -26,7 +26,17 @@ from runai_operator.domain.actions import (
     Verdict,
 )
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
-from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, Orphan, Remote
+from runai_operator.domain.memory import Memory
+from runai_operator.domain.model import (
+    NOT_SUBMITTED,
+    DeletionPolicy,
+    ManagementPolicy,
+    Orphan,
+    OwnerMark,
+    Ref,
+    Remote,
+)
+from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import (
     Candidate,
@@ -44,7 +54,7 @@ def finalize(s: State) -> Action:
     """The next action for an object that is being deleted."""
     workload = s.workload
     if not workload.meta.has_finalizer:
-        return Result(Verdict.IGNORED)
+        return _after_force(s)
     if why := _nothing_to_delete(s):
         return RemoveFinalizer(why)
     if workload.meta.paused:
@@ -65,6 +75,33 @@ def finalize(s: State) -> Action:
     if workload.spec_error is not None:
         return _deleting(f"{workload.spec_error} Until that is corrected, the operator cannot find what was submitted.")
     return _finalize_in_doubt(s)
+
+
+def _after_force(s: State) -> Action:
+    """The object goes without us; what somebody else's removal of the finalizer leaves in Run:ai is put on record."""
+    if not s.memory.guarded or s.orphan_recorded is not None or _nothing_to_delete(s):
+        return Result(Verdict.IGNORED)
+    if s.workload.status.get("syncStatus") == "Deleted":
+        return Result(Verdict.IGNORED)
+    return RecordOrphan(_left_behind(s, Reason.FINALIZER_REMOVED))
+
+
+def left_by_force(ref: Ref, install: str, summary: StatusSummary, memory: Memory) -> Orphan | None:
+    """What may be in Run:ai of an object that vanished, although we did not remove its finalizer; None for nothing."""
+    owed = memory.pending_status
+    workload_id = owed.get("workloadId") or summary.workload_id
+    was_submitted = workload_id is not None or summary.submission != NOT_SUBMITTED
+    if summary.keeps_workload or summary.sync == "Deleted" or not was_submitted:
+        return None
+    return Orphan(
+        mark=OwnerMark(install, ref.namespace, ref.name, ref.uid),
+        name=owed.get("workloadName") or summary.name or ref.name,
+        project_id=owed.get("projectId") or summary.project_id,
+        project_name=None,
+        workload_id=workload_id,
+        in_doubt=workload_id is None,
+        why=Reason.FINALIZER_REMOVED,
+    )
 
 
 def _nothing_to_delete(s: State) -> str | None:
@@ -178,7 +215,7 @@ def _out_of_reach(s: State, error: BridgeError) -> Action:
     if error.scope is not Scope.CONNECTION or not s.may_give_up:
         return Result(Verdict.DELETING, error)
     if s.orphan_recorded is None:
-        return RecordOrphan(_left_behind(s, error))
+        return RecordOrphan(_left_behind(s, error.condition_reason))
     if not s.orphan_recorded:
         full = Held(
             f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans,"
@@ -189,7 +226,7 @@ def _out_of_reach(s: State, error: BridgeError) -> Action:
     return RemoveFinalizer("Run:ai cannot be used; what may be left there is on record (runai-operator orphans)")
 
 
-def _left_behind(s: State, error: BridgeError) -> Orphan:
+def _left_behind(s: State, why: str) -> Orphan:
     recorded, spec = s.stored_status, s.workload.spec
     return Orphan(
         mark=s.mark,
@@ -198,7 +235,7 @@ def _left_behind(s: State, error: BridgeError) -> Orphan:
         project_name=spec.project_name,
         workload_id=s.workload_id or s.to_adopt,
         in_doubt=s.workload_id is None or s.adoption_unproven,
-        why=error.condition_reason,
+        why=why,
     )
 
 

@@ -77,6 +77,8 @@ class Memory:
     scheduling: SchedulingMessage | None = None
     wrote_at: float = NEVER
     """When status was last written."""
+    guarded: bool = False
+    """It had our finalizer, and we have not removed it."""
     large: bool = False
     """Reading the object would hold up others, so it has a lane of its own. Reset with the next generation."""
 

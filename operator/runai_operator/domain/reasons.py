@@ -363,6 +363,12 @@ class Reason(StrEnum):
         "Somebody else wrote the object in between; it is read again at once.",
         NOTHING,
     )
+    FINALIZER_REMOVED = (
+        "FinalizerRemoved",
+        Group.LOGGED,
+        "Somebody else removed the finalizer of an object whose workload may still be in Run:ai.",
+        "Look at the record with `runai-operator orphans`, and clean it up with `--delete`.",
+    )
     VANISHED = ("Vanished", Group.LOGGED, "The object went away meanwhile.", NOTHING)
     NOT_LEADER = ("NotLeader", Group.LOGGED, "This process may not write (any more): another one does.", NOTHING)
     TOO_LARGE = (

@@ -294,12 +294,14 @@ class State:
 
     @property
     def absence_proven(self) -> bool:
-        """A complete look-up found nothing of ours, after long enough, and nothing speaks against it."""
-        if self.name_held or not isinstance(self.found, tuple):
+        """A complete look-up found nothing of ours, after long enough, and if something holds the name, it showed what."""
+        if not isinstance(self.found, tuple):
             return False
-        marks = [candidate.remote.mark for candidate in self.found if candidate.remote is not None]
-        ours = any(is_ours(mark, self.mark) or is_of_changed_install(mark, self.mark) for mark in marks)
-        return not ours and self.looked_long_enough
+        shown = [candidate.remote for candidate in self.found if candidate.remote is not None]
+        if any(is_ours(remote.mark, self.mark) or is_of_changed_install(remote.mark, self.mark) for remote in shown):
+            return False
+        has_holder = any(not remote.gone and (remote.mark or remote.mark_readable) for remote in shown)
+        return self.looked_long_enough and (has_holder or not self.name_held)
 
     @property
     def recreation(self) -> Recreation:

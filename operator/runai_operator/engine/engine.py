@@ -139,7 +139,7 @@ class Engine:
     def observe(self, kind: str | None, meta: Meta) -> None:
         """A watch event (`kind` is None for one from a list). Returns at once and never raises for odd input."""
         if kind == "DELETED":
-            self._forget(meta.ref.uid)
+            self._vanished(meta.ref.uid)
             return
         entry = self.inventory.get(meta.ref.uid)
         if entry is None:
@@ -155,6 +155,15 @@ class Engine:
         """One of two objects of a name is gone. Only a pass can find out which: an event or a list may be late."""
         if (other := self.inventory.namesake(meta.ref)) is not None:
             self._enqueue(other, Lane.USER)
+
+    def _vanished(self, uid: str) -> None:
+        """The object is gone. If it had our finalizer, or a pass may just have added it, a pass finds out what that leaves
+        in Run:ai."""
+        entry = self.inventory.get(uid)
+        if entry is not None and (entry.meta.has_finalizer or entry.memory.guarded or self._queue.knows(uid)):
+            self._enqueue(entry, Lane.USER)
+        else:
+            self._forget(uid)
 
     def _forget(self, uid: str) -> None:
         if self.inventory.forget(uid) is not None:
@@ -205,7 +214,7 @@ class Engine:
         known = {entry.uid for entry in self.inventory}
         listed = {self._load(row) async for row in self._kube.list_all()}
         for uid in known - listed:
-            self._forget(uid)
+            self._vanished(uid)
 
     # --- what the connections bring (`Listener`)
 
@@ -278,7 +287,7 @@ class Engine:
         if taken != Requests(stall=True) or not self.upstreams.is_parked(entry.uid):
             taken = taken.without_stall()
             self.upstreams.unpark(entry.uid)
-        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
+        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting, entry.summary)
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
         if result.verdict in (Verdict.GONE, Verdict.RELEASED):
             self._forget(entry.uid)
@@ -383,7 +392,9 @@ def _is_news(entry: Entry, meta: Meta) -> bool:
         or meta.deleting != before.deleting
         or meta.paused != before.paused
         or meta.reconcile_token != before.reconcile_token
-        or (before.has_finalizer and not meta.has_finalizer and entry.summary.workload_id is not None)
+        or (
+            before.has_finalizer and not meta.has_finalizer and (meta.deleting or entry.summary.workload_id is not None)
+        )
     )
 
 

@@ -46,10 +46,12 @@ from runai_operator.domain.errors import (
     TooLarge,
     Vanished,
 )
+from runai_operator.domain.finalize import left_by_force
 from runai_operator.domain.memory import Memory, Requests, SchedulingMessage, Source
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
+    DeletionPolicy,
     Json,
     Meta,
     Orphan,
@@ -110,11 +112,15 @@ class Reconciler:
         self._install, self._former_installs, self._limits = install, former_installs, limits
         self._clock, self._now, self._random = clock, now, random
 
-    async def reconcile(self, meta: Meta, memory: Memory, requests: Requests, seen: Sighting | None) -> Result:
+    async def reconcile(
+        self, meta: Meta, memory: Memory, requests: Requests, seen: Sighting | None, summary: StatusSummary
+    ) -> Result:
         """One pass over one object. Errors are in the result, so that the memory is never lost."""
         try:
             workload = await self._kube.read(meta.ref, large=memory.large)
             if workload is None:
+                if meta.has_finalizer or memory.guarded:
+                    await self._record_what_force_left(meta.ref, memory, summary)
                 return Result(Verdict.GONE, memory=memory)
             s = self._begin(workload, memory, requests, seen)
         except BridgeError as error:
@@ -207,13 +213,19 @@ class Reconciler:
             written = replace(
                 written, workload=await self._writer.finalizers(written.workload, _without_ours(s.workload))
             )
-        summary = StatusSummary.of_status(status, has_source=s.workload.spec.manifest_from is not None)
+        summary = StatusSummary.of_status(
+            status,
+            has_source=s.workload.spec.manifest_from is not None,
+            keeps_workload=s.workload.spec.deletion_policy is DeletionPolicy.ORPHAN,
+        )
         if s.workload_id is None:
             summary = replace(summary, connection=s.connection)  # where it waits, if it has to
         self._log_change(s, summary, status)
         memory = self._remembered(s, end, summary, wrote=bool(patch))
         if s.conflict and s.is_first_attempt:
             memory = replace(memory, unmade_at=written.workload.meta.resource_version)
+        if not written.workload.meta.has_finalizer and s.workload.meta.has_finalizer:
+            memory = replace(memory, guarded=False)
         done = replace(end, memory=memory, meta=written.workload.meta, summary=summary)
         return self._scheduled(replace(done, answered=end.verdict is not Verdict.RETRYING))
 
@@ -250,12 +262,15 @@ class Reconciler:
             case MarkInDoubt():
                 return await self._do_write_submission(s, IN_DOUBT, MarkInDoubt)
             case AddFinalizer():
+                if s.memory.guarded:
+                    log.warning("somebody removed the finalizer: it is added again", extra=_about(s.workload.ref))
                 finalizers = (*s.workload.meta.finalizers, FINALIZER)
                 return replace(
                     s, workload=await self._writer.finalizers(s.workload, finalizers), done=s.done | {AddFinalizer}
                 )
             case RemoveFinalizer():
-                return replace(s, workload=await self._writer.finalizers(s.workload, _without_ours(s.workload)))
+                workload = await self._writer.finalizers(s.workload, _without_ours(s.workload))
+                return replace(s, workload=workload, memory=replace(s.memory, guarded=False))
             case Adopt():
                 return self._do_adopt(s, action)
             case RecordId():
@@ -392,12 +407,21 @@ class Reconciler:
         return replace(s, done=s.done | {Delete}) if existed else replace(s, remote=Missing())
 
     async def _do_record_orphan(self, s: State, orphan: Orphan) -> State:
-        recorded = await self._writer.orphan(replace(orphan, released=s.wall))
+        recorded = await self._record(s.workload.ref, orphan)
+        return replace(s, orphan_recorded=recorded, memory=replace(s.memory, guarded=not recorded))
+
+    async def _record_what_force_left(self, ref: Ref, memory: Memory, summary: StatusSummary) -> None:
+        if (orphan := left_by_force(ref, self._install, summary, memory)) is not None:
+            await self._record(ref, orphan)
+
+    async def _record(self, ref: Ref, orphan: Orphan) -> bool:
+        recorded = await self._writer.orphan(replace(orphan, released=self._now()))
+        said = "see runai-operator orphans" if recorded else "it is not on record, since that is full"
+        extra = {**_about(ref), "workload_id": orphan.workload_id, "reason": orphan.why}
+        log.warning("Run:ai may still hold the workload %s: %s", orphan.name, said, extra=extra)
         if recorded:
             self._observer.orphaned()
-            extra = {**_about(s.workload.ref), "workload_id": orphan.workload_id, "reason": orphan.why}
-            log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
-        return replace(s, orphan_recorded=recorded)
+        return recorded
 
     async def _do_forget(self, s: State, action: ForgetWorkload, upstream: Upstream | None) -> State:
         kept = [

@@ -91,6 +91,7 @@ COLUMNS = (
     "Completed",
     "Connection",
     "Hash",
+    "Deletion Policy",
 )
 """Printer columns of the CustomResourceDefinition that a `TableRow` always names; None where the server has none."""
 

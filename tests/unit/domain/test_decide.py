@@ -838,6 +838,11 @@ FINALIZE = [
         ends(Verdict.DELETING, "Deleting"),
     ),
     case(
+        "in doubt, and what holds its name is shown and another's: remove the finalizer",
+        a_state(a_workload(status={"submission": NAME_HELD}, **DELETES), found=found(mark=NAMESAKE), **LOOKED_FOR_LONG),
+        REMOVE_FINALIZER,
+    ),
+    case(
         "in doubt, nothing found, lists may lag: wait",
         a_state(GOING_IN_DOUBT, found=()),
         ends(Verdict.DELETING, "Deleting"),
