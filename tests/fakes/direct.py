@@ -58,7 +58,7 @@ class DirectUpstream:
     def __init__(self, runai: Any, clock: Callable[[], float], *, delete_rate: int) -> None:
         self.gate = DirectGate(runai, clock)
         self.projects = Projects(self.gate, clock)
-        self.deletions = DeletionLimiter(delete_rate, clock)
+        self.deletions = DeletionLimiter(delete_rate, clock, lambda uid: None)
 
     def trouble_for(self, workload_id: str | None) -> float:
         del workload_id

@@ -21,6 +21,8 @@ The one promise is *exactly one workload in Run:ai for each custom resource*:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runai_operator.domain.actions import (
     Action,
     AddFinalizer,
@@ -47,6 +49,7 @@ from runai_operator.domain.errors import (
     Busy,
     InvalidWorkload,
     NameTaken,
+    SourceUnusable,
     Throttled,
     Unavailable,
 )
@@ -375,23 +378,36 @@ def _maintain(s: State) -> Action:
 
 
 def _follow_spec(s: State) -> Action:
+    if s.must_read and not s.stored_status.completed:
+        # First, since what follows may end the pass without it.
+        if s.remote is None:
+            return ReadRemote(str(s.workload_id))
+        if isinstance(s.remote, BridgeError):
+            return Result(Verdict.RETRYING, s.remote, outstanding=s.edited)
     if s.desired is None and _may_be_outstanding(s):
         return Render()
     match s.desired:
         case None:
             return _check_on(s)
+        case SourceUnusable(version=None) as error if not s.edited:
+            return _beside(_check_on(s), error)
         case InvalidWorkload() as error:
             return Result(Verdict.REJECTED, error, outstanding=True)
         case BridgeError() as error:
-            return Result(Verdict.RETRYING, error, outstanding=True)
+            return Result(Verdict.RETRYING, error, outstanding=s.edited)
         case Desired() as desired:
             return _follow_edit(s, desired)
 
 
 def _may_be_outstanding(s: State) -> bool:
-    recorded = s.stored_status
-    edited = s.workload.meta.generation != recorded.observed_generation
-    return edited or s.must_check_content or not recorded.delivered
+    return s.edited or (s.must_check_content and not s.stored_status.completed)
+
+
+def _beside(action: Action, error: BridgeError) -> Action:
+    """The workload goes on as it was sent, and status says what is amiss beside it."""
+    if isinstance(action, Result) and action.verdict is Verdict.IN_SYNC:
+        return replace(action, error=error)
+    return action
 
 
 def _check_on(s: State) -> Action:
@@ -399,7 +415,8 @@ def _check_on(s: State) -> Action:
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
-        must_read = s.must_read or s.stored_status.reason in LOST_REASONS or s.stored_status.is_unknown
+        recorded = s.stored_status
+        must_read = s.must_read or recorded.reason in LOST_REASONS or recorded.is_unknown or recorded.replacing
         return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return _unless_lost(s) or Result(Verdict.IN_SYNC)
 
@@ -487,7 +504,7 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
             return _lost(s)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
             return Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
-        case Remote(being_deleted=True) if s.stored_status.reason == Reason.RECREATING:
+        case Remote(being_deleted=True) if s.stored_status.replacing:
             return _recreating()  # by us: the change that asked for it was undone too late
         case Remote(being_deleted=True):
             return Result(Verdict.IN_SYNC, outstanding=on_the_way)
@@ -496,7 +513,7 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
 
 def _lost(s: State) -> Action:
     recorded = s.stored_status
-    if recorded.reason == Reason.RECREATING:
+    if recorded.replacing:
         return ForgetWorkload()
     if recorded.failed:
         if not _edit_waits(s):

@@ -26,6 +26,8 @@ IN_DOUBT = "InDoubt"
 NAME_HELD = "NameHeld"
 """`status.submission` after such a repetition was refused since the name is taken, and while nothing shows by what: it may
 be what the attempt made, so that absence from a list proves nothing any more."""
+REPLACING = "Replacing"
+"""`status.submission` while we have the workload deleted in Run:ai, to create it anew."""
 
 DEFAULT_CONNECTION = "default"
 """The Run:ai connection that is configured by the environment."""

@@ -16,7 +16,7 @@ from typing import Any
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
-from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, Gvk, Json, ManagementPolicy, Remote, Row
+from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
 from runai_operator.domain.state import LOST_REASONS, Desired, Missing, State
 from runai_operator.text import clip
@@ -118,10 +118,10 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     status = mirrored(s)
     _record_delivery(status, s, end)
     status["observedGeneration"] = s.workload.meta.generation
-    status["submission"] = None if s.workload_id is not None else _submission(s, end)
+    status["submission"] = _submission(s, end)
     if shown_id(s) is None:
         status["projectId"] = None if end.not_submitted else _attempted_project(s)
-    if s.workload.meta.reconcile_token is not None and end.verdict is not Verdict.RETRYING:  # else nothing was done yet
+    if s.workload.meta.reconcile_token is not None and not end.in_trouble:
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
     if completed:
@@ -130,6 +130,12 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     ready = ready_condition(s, status, end, stalled=stalled, silent=silent)
     status["conditions"] = _conditions(s, ready, _synced(status, end, silent=silent), completed=completed, now=now)
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
+
+
+def _submission(s: State, end: Result) -> str | None:
+    if s.workload_id is None:
+        return NOT_SUBMITTED if end.not_submitted else NAME_HELD if s.name_held else None
+    return REPLACING if s.is_replacing(end) else None
 
 
 def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json:
@@ -159,10 +165,6 @@ def mirrored(s: State) -> Json:
     if s.shown_row is not None and shown_id(s) is not None:
         status.update(_shown(s.shown_row, _FROM_ROW))
     return _owned(status, s)
-
-
-def _submission(s: State, end: Result) -> str | None:
-    return NOT_SUBMITTED if end.not_submitted else NAME_HELD if s.name_held else None
 
 
 def _attempted_project(s: State) -> str | None:
@@ -302,7 +304,7 @@ def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[st
         return "False", Reason.NOT_DELIVERED, message
     if end.verdict is Verdict.RETRYING and error:
         return "Unknown", error.condition_reason, error.message
-    if end.verdict in (Verdict.REJECTED, Verdict.WAITING) and error:
+    if end.verdict in (Verdict.REJECTED, Verdict.WAITING, Verdict.IN_SYNC) and error:
         return "False", error.condition_reason, error.message
     if sync == "Synced":
         return "True", Reason.SYNCED, Reason.SYNCED.meaning
