@@ -84,6 +84,8 @@ class Adopt:
     row: Row | None
     finished: bool
     """Nothing may be sent any more; what it has counts as delivered."""
+    content: str | None = None
+    """Hash of what it has, where that is known and is not what is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

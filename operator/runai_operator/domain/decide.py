@@ -208,16 +208,41 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
         if remote is None or remote.gone:
             continue
         if is_ours(remote.mark, s.mark):
-            return _intent_first(s) or Adopt(remote, candidate.row, finished=_completed(candidate.row))
+            return _intent_first(s) or _adopt_ours(remote, candidate.row, desired)
         if remote.being_deleted:
             return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
         if is_predecessor(remote.mark, s.mark) and _is_of_kind(remote, desired):
+            if _completed(candidate.row) and not same_content(remote.content or "", desired.content):
+                return _follow_finished_predecessor(s, remote, desired)
             return _intent_first(s) or _take_over(s, remote, candidate.row, desired)
         # Another owner's mark, or the conflict of a first attempt, proves that no attempt of ours made it.
         is_other = not is_of_changed_install(remote.mark, s.mark)
         proven = is_other and (remote.mark is not None or remote.mark_readable or s.is_first_attempt)
         return Result(Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven)
     return None
+
+
+def _adopt_ours(remote: Remote, row: Row | None, desired: Desired) -> Adopt:
+    """It is what an attempt of ours made, or adopted; the content may have been edited since."""
+    is_same = remote.content is None or same_content(remote.content, desired.content)
+    if _completed(row) and not is_same:
+        return Adopt(remote, row, finished=False, content=remote.content)
+    return Adopt(remote, row, finished=_completed(row))
+
+
+def _follow_finished_predecessor(s: State, remote: Remote, desired: Desired) -> Action:
+    """An earlier object of our name left finished work behind, which is not proven to be what is asked for now."""
+    if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
+        if Delete in s.done or isinstance(s.remote, Missing):
+            return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
+        return _intent_first(s) or Delete(remote.id)  # that ends nothing, so no rate limits it
+    error = InvalidWorkload(
+        f"An earlier object of this name left a completed workload behind ({remote.id}), which is not known to have run"
+        " this content: set rerunPolicy: OnSpecChange to have it deleted and this one run, delete it in Run:ai, or set"
+        " spec.name to another name.",
+        reason=Reason.FINISHED_NOT_RERUN,
+    )
+    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
 
 
 def _take_over(s: State, remote: Remote, row: Row | None, desired: Desired) -> Action:
@@ -248,8 +273,10 @@ def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
                 return _intent_first(s) or Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
             if obstacle := _adoption_obstacle(s, remote, desired):
                 return _refuse(s, obstacle)
-            if Adopt in s.done or s.delivered_now or is_ours(remote.mark, s.mark):
+            if Adopt in s.done or s.delivered_now:
                 return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
+            if is_ours(remote.mark, s.mark):
+                return _intent_first(s) or _adopt_ours(remote, s.row, desired)
             return _intent_first(s) or _take_over(s, remote, s.row, desired)
 
 
@@ -430,9 +457,10 @@ def _follow_edit(s: State, desired: Desired) -> Action:
         same = s.workload.meta.generation == recorded.observed_generation
     # Two edits since the last pass: the first may have been sent, and its answer lost in a crash.
     may_have_sent_another = s.workload.meta.generation > recorded.observed_generation + 1
-    if same and same_identity and (recorded.completed or not may_have_sent_another):
+    completed = recorded.completed or _completed(s.row)
+    if same and same_identity and (completed or not may_have_sent_another):
         return _check_on(s)
-    if recorded.completed:
+    if completed:
         return _follow_edit_of_finished(s, desired)
     if not same_identity:
         return _follow_change_of_identity(s)

@@ -237,6 +237,8 @@ class Remote:
     """From `syncInfo`; only a GET carries it."""
     sync_message: str | None = None
     mark: OwnerMark | None = None
+    content: str | None = None
+    """Hash of what was submitted, as its annotation says."""
     mark_readable: bool = True
     """False where the answer shows no annotations of the manifest at all, so that a missing mark proves nothing."""
 

@@ -216,7 +216,7 @@ class Reason(StrEnum):
     FINISHED_NOT_RERUN = (
         "FinishedNotRerun",
         Group.REJECTED,
-        "Finished work was edited and does not run again by itself.",
+        "Finished work was edited, or left behind by an earlier object of the name, and does not run again by itself.",
         "Undo the edit, set `rerunPolicy: OnSpecChange`, or create a new object.",
     )
     NAME_TAKEN = (

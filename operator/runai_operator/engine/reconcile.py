@@ -381,7 +381,8 @@ class Reconciler:
 
     def _do_adopt(self, s: State, action: Adopt) -> State:
         delivered = s.delivered_now or action.finished
-        return replace(_with_id(s, action.remote, delivered=delivered), row=action.row, done=s.done | {Adopt})
+        taken = _with_id(s, action.remote, delivered=delivered, content=action.content)
+        return replace(taken, row=action.row, done=s.done | {Adopt})
 
     async def _do_record_id(self, s: State) -> State:
         workload = await self._writer.status(s.workload, s.memory.pending_status)
@@ -459,8 +460,9 @@ def _about(ref: Ref) -> dict[str, str]:
     return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}
 
 
-def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:
-    """From here on the id has to get into status, even if the next write fails."""
+def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None = None) -> State:
+    """From here on the id has to get into status, even if the next write fails. `content`: hash of what it holds, unless that
+    is what is asked for."""
     learnt: Json = {
         "connection": s.connection,
         "workloadId": remote.id,
@@ -471,8 +473,9 @@ def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:
     }
     if remote.id == s.to_adopt:
         learnt["adoptedId"] = remote.id
-    if delivered and isinstance(s.desired, Desired):
-        learnt["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
+    if isinstance(s.desired, Desired) and (delivered or content is not None):
+        held = s.desired if content is None else replace(s.desired, content=content)
+        learnt["submittedHash"] = held.fingerprint(adopts=s.to_adopt is not None)
     workload = replace(s.workload, status=overlay(s.workload.status, learnt))
     memory = replace(s.memory.owing(learnt), lookup_since=None)
     return replace(s, workload=workload, memory=memory, remote=remote, delivered_now=delivered)

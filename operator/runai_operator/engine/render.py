@@ -177,7 +177,7 @@ class Renderer:
         submission = Submission(
             name=name,
             project_id=project_id,
-            manifest=manifests.with_mark(manifest, name=name, mark=mark),
+            manifest=manifests.with_mark(manifest, name=name, mark=mark, content=content),
             priority=spec.priority,
             category=spec.category,
             preemptibility=spec.preemptibility,

@@ -20,7 +20,7 @@ from typing import Any
 
 from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.manifest import OWNER_ANNOTATIONS, read_mark
+from runai_operator.domain.manifest import CONTENT, OWNER_ANNOTATIONS, read_content, read_mark
 from runai_operator.domain.model import Gvk, Json, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.text import clip, one_line
 
@@ -38,7 +38,7 @@ _INT32_MAX = 2**31 - 1
 _REMOTE_FIELDS = {
     "workload", "metadata", "desiredPhase", "syncInfo", "rawManifest", "workloadManifest", "id", "name", "projectId",
     "projectName", "clusterId", "departmentName", "gvk", "group", "version", "kind", "priority", "category",
-    "preemptibility", "createdAt", "deletedAt", "status", "message", "annotations", *OWNER_ANNOTATIONS,
+    "preemptibility", "createdAt", "deletedAt", "status", "message", "annotations", *OWNER_ANNOTATIONS, CONTENT,
 }  # fmt: skip
 _ROW_FIELDS = {
     "workloads", "next", "phase", "phaseMessage", "phaseUpdatedAt", "runningPods", "requestedPods", "number",
@@ -179,6 +179,7 @@ def read_remote(body: Json) -> Remote:
         sync_status=_word(sync.get("status")),
         sync_message=_sentence(sync.get("message")),
         mark=next(filter(None, map(read_mark, manifests)), None),
+        content=next(filter(None, map(read_content, manifests)), None),
         mark_readable=bool(manifests),
     )
 

@@ -166,6 +166,8 @@ FALLING = CRDState(deleting=True, confirmed=False)
 FALLING_ON_PURPOSE = CRDState(deleting=True, confirmed=True)
 LEFT_BEHIND = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailable")
 COMPLETED_ROW = a_row(phase="Completed")
+LEFT_FINISHED = {"row": COMPLETED_ROW, "mark": EARLIER_LIFE}
+"""What an earlier object of the name left behind."""
 PENDING_ROW = a_row(phase="Pending", phase_updated_at="2026-01-01T00:00:00Z")
 
 
@@ -282,9 +284,34 @@ SUBMIT = [
         Adopt(a_remote(mark=EARLIER_LIFE), a_row(), finished=False),
     ),
     case(
-        "an earlier life's workload that has completed is taken without a PUT",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(row=COMPLETED_ROW, mark=EARLIER_LIFE)),
-        Adopt(a_remote(mark=EARLIER_LIFE), COMPLETED_ROW, finished=True),
+        "an earlier life's workload that has completed what is asked for is taken without a PUT",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED, content=DESIRED.content)),
+        Adopt(a_remote(mark=EARLIER_LIFE, content=DESIRED.content), COMPLETED_ROW, finished=True),
+    ),
+    case(
+        "an earlier life's workload has completed something else: finished work does not run again by itself",
+        a_state(IN_DOUBT, desired=EDITED, conflict=True, found=found(**LEFT_FINISHED, content=DESIRED.content)),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "an earlier life's workload has completed, and does not say what",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED)),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "an earlier life's workload has completed something else, and that may be replaced",
+        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED)),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "it is being replaced: wait for the name",
+        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED), done=frozenset({Delete})),
+        ends(Verdict.WAITING, "WaitingForName", outstanding=True),
+    ),
+    case(
+        "found with our mark, and completed with what was asked for before an edit",
+        a_state(IN_DOUBT, desired=EDITED, found=found(row=COMPLETED_ROW, content=DESIRED.content)),
+        Adopt(a_remote(content=DESIRED.content), COMPLETED_ROW, finished=False, content=DESIRED.content),
     ),
     case(
         "an earlier life's workload of another kind is not taken over",
