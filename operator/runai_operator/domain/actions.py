@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from runai_operator.domain.errors import BridgeError, Busy, Held
 from runai_operator.domain.memory import Memory
-from runai_operator.domain.model import Meta, Orphan, Remote, Row, Submission
+from runai_operator.domain.model import Meta, Orphan, Ref, Remote, Row, Submission
 from runai_operator.domain.plan import StatusSummary
 
 
@@ -34,6 +34,13 @@ class FindRemote:
 
     name: str
     project_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOwner:
+    """Does the RunaiWorkload that a mark names still exist? Asked of the API server itself."""
+
+    owner: Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +200,7 @@ class Result:
         return self.verdict is Verdict.RETRYING or (self.verdict is Verdict.DELETING and is_stuck)
 
 
-Reading = Render | ReadRemote | FindRemote | ReadSchedulingMessages | ReadCRD | ReserveDeletion
+Reading = Render | ReadRemote | FindRemote | ReadOwner | ReadSchedulingMessages | ReadCRD | ReserveDeletion
 Writing = (
     BeginSubmission | AddFinalizer | MarkInDoubt | Create | Adopt | RecordId | Update | Delete | ForgetWorkload
     | RecordOrphan | RemoveFinalizer

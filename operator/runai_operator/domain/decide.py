@@ -33,6 +33,7 @@ from runai_operator.domain.actions import (
     FindRemote,
     ForgetWorkload,
     MarkInDoubt,
+    ReadOwner,
     ReadRemote,
     ReadSchedulingMessages,
     RecordId,
@@ -60,6 +61,7 @@ from runai_operator.domain.model import (
     ManagementPolicy,
     OwnerMark,
     RecreatePolicy,
+    Ref,
     Remote,
     RerunPolicy,
     Row,
@@ -74,6 +76,7 @@ from runai_operator.domain.state import (
     State,
     install_changed,
     is_of_changed_install,
+    is_of_sibling,
     is_ours,
     is_predecessor,
     is_unreadable,
@@ -107,7 +110,7 @@ def _next(s: State) -> Action:
 def _hold(action: Action) -> Action:
     """Paused: reads go on, and writes wait."""
     match action:
-        case Render() | ReadRemote() | FindRemote():
+        case Render() | ReadRemote() | FindRemote() | ReadOwner():
             return action
         case Result(verdict=Verdict.IN_SYNC, outstanding=outstanding):
             return Result(Verdict.PAUSED, outstanding=outstanding)
@@ -268,16 +271,29 @@ def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
             )
             return _refuse(s, error)
         case Remote() as remote:
-            if is_of_changed_install(remote.mark, s.mark):
-                # With the finalizer, a deletion waits too.
-                return _intent_first(s) or Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
-            if obstacle := _adoption_obstacle(s, remote, desired):
-                return _refuse(s, obstacle)
-            if Adopt in s.done or s.delivered_now:
-                return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
-            if is_ours(remote.mark, s.mark):
-                return _intent_first(s) or _adopt_ours(remote, s.row, desired)
-            return _intent_first(s) or _take_over(s, remote, s.row, desired)
+            return _ask_for_owner(s, remote.mark) or _adopt(s, remote, desired)
+
+
+def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
+    if is_of_changed_install(remote.mark, s.mark):
+        # With the finalizer, a deletion waits too.
+        return _intent_first(s) or Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
+    if obstacle := _adoption_obstacle(s, remote, desired):
+        return _refuse(s, obstacle)
+    if Adopt in s.done or s.delivered_now:
+        return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
+    if is_ours(remote.mark, s.mark):
+        return _intent_first(s) or _adopt_ours(remote, s.row, desired)
+    return _intent_first(s) or _take_over(s, remote, s.row, desired)
+
+
+def _ask_for_owner(s: State, mark: OwnerMark | None) -> Action | None:
+    """The mark of another object of this install does not stand in the way once that object is gone for certain."""
+    if not is_of_sibling(mark, s.mark) or isinstance(s.owner_exists, (bool, AccessDenied)):
+        return None
+    if s.owner_exists is None:
+        return ReadOwner(Ref(mark.namespace, mark.name, mark.uid))
+    return Result(Verdict.RETRYING, s.owner_exists, outstanding=True, not_submitted=not s.in_doubt)
 
 
 def _adopt_what_was_observed(s: State) -> Action:
@@ -294,8 +310,13 @@ def _adopt_what_was_observed(s: State) -> Action:
 
 
 def _adoption_obstacle(s: State, remote: Remote, desired: Desired) -> InvalidWorkload | None:
-    if remote.mark is not None and not (is_ours(remote.mark, s.mark) or is_predecessor(remote.mark, s.mark)):
-        return _marked_otherwise(remote, s.mark)
+    is_free = is_of_sibling(remote.mark, s.mark) and s.owner_exists is False
+    if not (remote.mark is None or is_free or is_ours(remote.mark, s.mark) or is_predecessor(remote.mark, s.mark)):
+        error = _marked_otherwise(remote, s.mark)
+        if isinstance(s.owner_exists, AccessDenied):
+            unknown = "The operator may not look whether that object still exists, so it counts as its owner."
+            return InvalidWorkload(f"{error.message} {unknown}", reason=error.condition_reason)
+        return error
     if remote.project_id != desired.submission.project_id:
         return InvalidWorkload(
             f"Workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"

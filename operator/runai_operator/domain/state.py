@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
 
 from runai_operator.domain.actions import (
     AddFinalizer,
@@ -219,6 +219,8 @@ class State:
     remote: Remote | Missing | BridgeError | None = None
     row: Row | None = None
     found: tuple[Candidate, ...] | BridgeError | None = None
+    owner_exists: bool | BridgeError | None = None
+    """Whether the object that the mark of the workload to adopt names is still there."""
     crd: CRDState | None = None
     """As read after the deletion was seen."""
     deletion_wait: float | None = None
@@ -459,6 +461,13 @@ def is_predecessor(mark: OwnerMark | None, own: OwnerMark) -> bool:
         and mark.uid != own.uid
         and (mark.install, mark.namespace, mark.name) == (own.install, own.namespace, own.name)
     )
+
+
+def is_of_sibling(mark: OwnerMark | None, own: OwnerMark) -> TypeGuard[OwnerMark]:
+    """That of an object of this install with another namespace or name."""
+    if mark is None or mark.install != own.install or not (mark.namespace and mark.name and mark.uid):
+        return False
+    return (mark.namespace, mark.name) != (own.namespace, own.name)
 
 
 def is_of_changed_install(mark: OwnerMark | None, own: OwnerMark) -> bool:

@@ -22,6 +22,7 @@ from runai_operator.domain.actions import (
     ForgetWorkload,
     MarkInDoubt,
     ReadCRD,
+    ReadOwner,
     ReadRemote,
     ReadSchedulingMessages,
     RecordId,
@@ -264,6 +265,8 @@ class Reconciler:
             case ReadCRD():
                 seen = s.now if s.memory.deletion_seen_at is None else s.memory.deletion_seen_at
                 return replace(s, crd=await self._crd_guard.seen_since(s.workload.ref.uid, seen))
+            case ReadOwner(owner):
+                return await self._do_read_owner(s, owner)
             case BeginSubmission():
                 return await self._do_write_submission(s, None, BeginSubmission)
             case MarkInDoubt():
@@ -289,6 +292,12 @@ class Reconciler:
         if upstream is None:
             raise RuntimeError(f"{type(action).__name__} without a connection")
         return await self._ask_runai(s, action, upstream)
+
+    async def _do_read_owner(self, s: State, owner: Ref) -> State:
+        try:
+            return replace(s, owner_exists=await self._kube.read(owner, large=True) is not None)
+        except BridgeError as error:
+            return replace(s, owner_exists=error)
 
     async def _ask_runai(self, s: State, action: Action, upstream: Upstream) -> State:
         match action:

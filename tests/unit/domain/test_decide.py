@@ -40,6 +40,7 @@ from runai_operator.domain.actions import (
     ForgetWorkload,
     MarkInDoubt,
     ReadCRD,
+    ReadOwner,
     ReadRemote,
     ReadSchedulingMessages,
     RecordId,
@@ -71,6 +72,7 @@ from runai_operator.domain.model import (
     Orphan,
     OwnerMark,
     RecreatePolicy,
+    Ref,
     RerunPolicy,
 )
 from runai_operator.domain.reasons import Reason
@@ -453,6 +455,36 @@ SUBMIT = [
     case(
         "adopting what another install owns",
         a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=ELSEWHERE)),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting what another object of this install owns: does that still exist?",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE)),
+        ReadOwner(Ref("other", "train", "uid-5")),
+    ),
+    case(
+        "adopting what another object of this install owns, which exists",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=True),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting what another object of this install left behind: our content and mark",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=False),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    case(
+        "adopting what another object of this install owns, as far as we may look",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=FORBIDDEN),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting, and whether the owner exists cannot be asked now",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "adopting what carries only a part of a mark of this install",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=replace(NAMESAKE, uid=""))),
         ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
     ),
     case(
