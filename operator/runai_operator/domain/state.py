@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 from runai_operator.domain.actions import (
     AddFinalizer,
     BeginSubmission,
+    Delete,
     ForgetWorkload,
     ReadSchedulingMessages,
     Result,
@@ -228,7 +229,7 @@ class State:
     orphan_recorded: bool | None = None
     """False when the record is full."""
     done: frozenset[type] = frozenset()
-    """The verbs that took effect in this pass."""
+    """The verbs that took effect in this pass; `Delete` also if it may have."""
     unmade: bool = False
     """This process knows of every attempt so far that it made nothing, and nobody has written the object since."""
     delivered_now: bool = False
@@ -344,7 +345,8 @@ class State:
         """We are having the workload deleted to create it anew, given that this pass ends with `end`; whatever the spec
         asks for until that is done."""
         is_alive = isinstance(self.remote, Remote) and not (self.remote.gone or self.remote.being_deleted)
-        is_begun = isinstance(end.error, Busy) and end.error.condition_reason == Reason.RECREATING
+        waits = isinstance(end.error, Busy) and end.error.condition_reason == Reason.RECREATING
+        is_begun = waits or (Delete in self.done and not self.workload.meta.deleting)
         return is_begun or (self.stored_status.replacing and not is_alive)
 
     def name_wanted(self, end: Result) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from runai_operator.domain.actions import Result, Verdict
+from runai_operator.domain.actions import Delete, Result, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
 from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
@@ -198,7 +198,7 @@ def _plain(value: object) -> object:
 def _record_delivery(status: Json, s: State, end: Result) -> None:
     if end.verdict is Verdict.DELIVERED and isinstance(s.desired, Desired):
         status["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
-    elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error:
+    elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error and Delete not in s.done:
         # What Run:ai holds now is not known, so the next comparison must not find it equal; the identity is known.
         status["submittedHash"] = f".{s.stored_status.identity}" if s.stored_status.identity else None
 

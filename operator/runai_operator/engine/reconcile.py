@@ -420,6 +420,8 @@ class Reconciler:
         try:
             project = s.remote.project_id if isinstance(s.remote, Remote) else _project_of(s, action.workload_id)
             existed = await upstream.gate.delete(action.workload_id, project=project)
+        except OutcomeUnknown as error:
+            return replace(s, failed=error, done=s.done | {Delete})
         except BridgeError as error:
             return replace(s, failed=error)
         return replace(s, done=s.done | {Delete}) if existed else replace(s, remote=Missing())
