@@ -83,7 +83,7 @@ def _after_force(s: State) -> Action:
         return Result(Verdict.IGNORED)
     if s.workload.status.get("syncStatus") == "Deleted":
         return Result(Verdict.IGNORED)
-    return RecordOrphan(_left_behind(s, Reason.FINALIZER_REMOVED))
+    return RecordOrphan(_orphan(s, Reason.FINALIZER_REMOVED))
 
 
 def left_by_force(ref: Ref, install: str, summary: StatusSummary, memory: Memory) -> Orphan | None:
@@ -138,10 +138,12 @@ def _finalize_in_doubt(s: State) -> Action:
     if s.absence_proven:
         return RemoveFinalizer("no workload of ours is in Run:ai")
     if s.name_held:
-        return _held(
+        hidden = Held(
             f"Something that Run:ai does not show holds the name {name}, and it may be what an interrupted submission made:"
-            " see that the project's cluster is connected, or set deletionPolicy: Orphan to leave it alone."
+            " see that the project's cluster is connected, or set deletionPolicy: Orphan to leave it alone.",
+            reason=Reason.NAME_TAKEN,
         )
+        return _leave_behind(s, hidden) if s.is_overdue else Result(Verdict.DELETING, hidden)
     return _deleting("Looking for a workload that an interrupted submission may have made.")
 
 
@@ -214,8 +216,13 @@ def _out_of_reach(s: State, error: BridgeError) -> Action:
     """Run:ai cannot be asked: wait, but not for ever if the whole connection is affected. A 403 is about one object."""
     if error.scope is not Scope.CONNECTION or not s.may_give_up:
         return Result(Verdict.DELETING, error)
+    return _leave_behind(s, error)
+
+
+def _leave_behind(s: State, error: BridgeError) -> Action:
+    """The deletion has waited for long enough, for what `error` says."""
     if s.orphan_recorded is None:
-        return RecordOrphan(_left_behind(s, error.condition_reason))
+        return RecordOrphan(_orphan(s, error.condition_reason))
     if not s.orphan_recorded:
         full = Held(
             f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans,"
@@ -223,10 +230,10 @@ def _out_of_reach(s: State, error: BridgeError) -> Action:
             scope=error.scope,  # it is still the connection that is waited for
         )
         return Result(Verdict.DELETING, full)
-    return RemoveFinalizer("Run:ai cannot be used; what may be left there is on record (runai-operator orphans)")
+    return RemoveFinalizer("what may be left in Run:ai is on record (runai-operator orphans)")
 
 
-def _left_behind(s: State, why: str) -> Orphan:
+def _orphan(s: State, why: str) -> Orphan:
     recorded, spec = s.stored_status, s.workload.spec
     return Orphan(
         mark=s.mark,

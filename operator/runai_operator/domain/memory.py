@@ -84,6 +84,8 @@ class Memory:
     """When status was last written."""
     guarded: bool = False
     """It had our finalizer, and we have not removed it."""
+    released: bool = False
+    """The last pass asked Kubernetes to remove our finalizer, whatever the answer was."""
     large: bool = False
     """Reading the object would hold up others, so it has a lane of its own. Reset with the next generation."""
 

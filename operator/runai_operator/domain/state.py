@@ -341,6 +341,11 @@ class State:
         """
         return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=self.trouble_for) <= 0
 
+    @property
+    def is_overdue(self) -> bool:
+        """The deletion is as old as one may get."""
+        return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=math.inf) <= 0
+
     def is_replacing(self, end: Result) -> bool:
         """We are having the workload deleted to create it anew, given that this pass ends with `end`; whatever the spec
         asks for until that is done."""

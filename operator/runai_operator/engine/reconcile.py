@@ -120,7 +120,7 @@ class Reconciler:
         try:
             workload = await self._kube.read(meta.ref, large=memory.large)
             if workload is None:
-                if meta.has_finalizer or memory.guarded:
+                if (meta.has_finalizer or memory.guarded) and not memory.released:
                     await self._record_what_force_left(meta.ref, memory, summary)
                 return Result(Verdict.GONE, memory=memory)
             s = self._begin(workload, memory, requests, seen)
@@ -137,7 +137,7 @@ class Reconciler:
         if workload.meta.deleting and memory.deletion_seen_at is None:
             memory = replace(memory, deletion_seen_at=now)
         unmade = memory.unmade_at == workload.meta.resource_version
-        memory = replace(memory, pending_status=_still_pending(workload, memory), unmade_at=None)
+        memory = replace(memory, pending_status=_still_pending(workload, memory), unmade_at=None, released=False)
         stored = {} if has_foreign_status(workload) else workload.status
         status = overlay(stored, memory.pending_status)
         # The id may have changed since, and the row be that of the workload before.
@@ -172,6 +172,7 @@ class Reconciler:
                     if upstream is not None and s.deletion_wait is None:
                         upstream.deletions.forget(s.workload.ref.uid)  # it was not asked, so nothing waits for it
                     return await self._finish(s, replace(action, did=did))
+                s = _before(s, action)
                 s = replace(await self._perform(s, action, upstream), now=self._clock())
                 if isinstance(action, Writing):
                     did = type(action).__name__
@@ -279,8 +280,7 @@ class Reconciler:
                     s, workload=await self._writer.finalizers(s.workload, finalizers), done=s.done | {AddFinalizer}
                 )
             case RemoveFinalizer():
-                workload = await self._writer.finalizers(s.workload, _without_ours(s.workload))
-                return replace(s, workload=workload, memory=replace(s.memory, guarded=False))
+                return replace(s, workload=await self._writer.finalizers(s.workload, _without_ours(s.workload)))
             case Adopt():
                 return self._do_adopt(s, action)
             case RecordId():
@@ -459,6 +459,13 @@ class Reconciler:
             remote=None, row=None, found=None, deletion_wait=None, conflict=False,
             done=s.done - {Delete} | {ForgetWorkload},
         )  # fmt: skip
+
+
+def _before(s: State, action: Action) -> State:
+    """What is remembered even if the answer to the action is lost."""
+    if not isinstance(action, RemoveFinalizer):
+        return s
+    return replace(s, memory=replace(s.memory, guarded=False, released=True))
 
 
 def _project_of(s: State, workload_id: str) -> str | None:

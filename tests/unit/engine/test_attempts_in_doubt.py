@@ -10,6 +10,7 @@ import pytest
 from fakes.bench import RUNS_ON, WORLD, Bench
 from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
+from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
 
@@ -89,6 +90,24 @@ async def test_deleted_meanwhile_it_waits_for_its_workload_and_says_so(lagging, 
     await asyncio.sleep(900)
     assert standing(lagging) == []
     assert lagging.kube.objects == {}
+
+
+async def test_what_no_list_ever_shows_holds_a_deletion_only_so_long_and_is_on_record_then(lagging):
+    await lagging.start(release_after=400)
+    stored = await lost(lagging)
+    await asyncio.sleep(100)
+    lagging.delete(stored)
+    await asyncio.sleep(300)
+    assert lagging.kube.objects != {}
+    lagging.runai.world.switches = replace(LAGGING, list_lag=6000)
+    await asyncio.sleep(1000)
+
+    assert lagging.kube.objects == {}
+    [orphan] = lagging.kube.orphans.values()
+    assert (orphan.why, orphan.in_doubt) == ("NameTaken", True)
+    lagging.runai.world.switches = WORLD
+    cleaner = Cleaner(lagging.kube.client(lagging.chance), lagging.runai.client(lagging.chance))
+    assert "deletion requested" in await cleaner.clean(orphan)
 
 
 async def test_deleted_right_after_the_refusal_it_waits_as_well(lagging):

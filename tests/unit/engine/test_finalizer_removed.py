@@ -8,6 +8,7 @@ import pytest
 
 from fakes.bench import Bench
 from fakes.chance import Mishap
+from runai_operator.domain.errors import KubernetesUnavailable
 from runai_operator.domain.model import DeletionPolicy, ManagementPolicy
 from runai_operator.engine.orphans import Cleaner
 
@@ -201,6 +202,25 @@ async def test_the_event_of_our_own_removal_may_come_before_its_answer(bench, fi
     bench.delete(stored)
     await asyncio.sleep(60)
 
+    assert bench.kube.orphans == {}
+    assert len(bench.engine.inventory) == 0
+
+
+async def test_where_the_answer_to_our_own_removal_is_lost_no_entry_is_made(bench):
+    stored = bench.apply("x")
+    await asyncio.sleep(30)
+    client = bench.engine._kube
+    write = client.write_finalizers
+
+    async def loses_the_answer(*args, **kwargs):
+        await write(*args, **kwargs)
+        raise KubernetesUnavailable("no answer")
+
+    client.write_finalizers = loses_the_answer
+    bench.delete(stored)
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects == {}
     assert bench.kube.orphans == {}
     assert len(bench.engine.inventory) == 0
 
