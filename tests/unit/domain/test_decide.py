@@ -894,7 +894,7 @@ FINALIZE = [
     case(
         "in doubt, and its name was refused to a later attempt: absence from a list proves nothing",
         a_state(a_workload(status={"submission": NAME_HELD}, **DELETES), found=(), **LOOKED_FOR_LONG),
-        ends(Verdict.DELETING, "Deleting"),
+        ends(Verdict.DELETING, "NameTaken"),
     ),
     case(
         "in doubt, and what holds its name is shown and another's: remove the finalizer",
