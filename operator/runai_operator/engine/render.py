@@ -168,7 +168,7 @@ class Renderer:
         spec, ref = workload.spec, workload.ref
         gvk = checks.gvk_of(manifest, place=place)
         name = self._name(workload)
-        project_id = project_id or await projects.of(spec, anew=anew)
+        project_id = project_id or spec.project_id or await projects.of(spec, anew=anew)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
         secret = spec.manifest_from is not None and spec.manifest_from.kind == "Secret"
         content = manifests.content_hash(
