@@ -121,6 +121,8 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     status["submission"] = _submission(s, end)
     if shown_id(s) is None:
         status["projectId"] = None if end.not_submitted else _attempted_project(s)
+        if status["projectId"] is not None:
+            status["ownerUid"] = s.workload.ref.uid
     if s.workload.meta.reconcile_token is not None and not end.in_trouble:
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)

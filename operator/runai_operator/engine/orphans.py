@@ -65,7 +65,9 @@ class Cleaner:
         """The ids of the projects that it may be in."""
         if orphan.project_id is not None:
             return [orphan.project_id]
-        name = str(orphan.project_name)
+        name = orphan.project_name
+        if name is None:
+            raise Held("In which project it was submitted is not on record: look for it in Run:ai, then use --forget.")
         if found := await self._runai.projects(name=name, cluster_id=None):
             return [project.id for project in found]
         raise Held(f"Project {name} is not in Run:ai, or the credentials may not see it.")

@@ -164,7 +164,7 @@ class Reconciler:
         except InvalidWorkload as error:
             s = replace(s, unusable=error)
         if upstream is not None:
-            s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for(s.workload_id))
+            s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for(s.workload_id or s.to_adopt))
         try:
             for _ in range(MAX_STEPS):
                 action = decide(s)
@@ -373,7 +373,8 @@ class Reconciler:
 
     async def _do_write_submission(self, s: State, word: str | None, done: type) -> State:
         project_id = s.desired.submission.project_id if isinstance(s.desired, Desired) else None
-        workload = await self._writer.status(s.workload, {"submission": word, "projectId": project_id})
+        attempt = {"submission": word, "projectId": project_id, "ownerUid": s.workload.ref.uid}
+        workload = await self._writer.status(s.workload, attempt)
         return replace(s, workload=workload, done=s.done | {done})
 
     async def _do_create(self, s: State, action: Create, upstream: Upstream) -> State:

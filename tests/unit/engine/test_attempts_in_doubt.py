@@ -10,6 +10,7 @@ import pytest
 from fakes.bench import RUNS_ON, WORLD, Bench
 from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
+from runai_operator.domain.model import Spec
 from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
@@ -186,6 +187,25 @@ async def test_an_attempt_is_repeated_in_its_own_project_whatever_its_name_is_no
     [workload] = standing(bench)
     assert workload.project.id == "1"
     assert ready(stored)["reason"] == "Running"
+
+
+async def test_a_restored_status_of_an_attempt_in_doubt_says_nothing_about_the_new_object(bench):
+    before = {"submission": "NameHeld", "projectId": "2", "ownerUid": "uid-of-old"}
+    stored = bench.kube.create("ns", "x", Spec(manifest=RUNS_ON, project_name="team-a"), status=before)
+    bench.engine.observe("ADDED", stored.meta())
+    await asyncio.sleep(60)
+
+    [workload] = standing(bench)
+    assert workload.project.id == "1"
+    assert ready(stored)["reason"] == "Running"
+
+
+async def test_the_record_of_an_attempt_says_whose_it_is(bench):
+    stored = await lost(bench)
+    bench.chance.down = True
+    await asyncio.sleep(5)
+
+    assert (stored.status["projectId"], stored.status["ownerUid"]) == ("1", stored.ref.uid)
 
 
 async def test_what_was_never_made_leaves_no_project_behind(bench):

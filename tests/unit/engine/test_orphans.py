@@ -118,6 +118,14 @@ async def test_an_orphan_in_a_project_that_is_not_visible_stays_on_record():
     assert "deletion requested" in await bench.cleaner.clean(orphan)
 
 
+async def test_an_orphan_of_which_no_project_is_known_stays_on_record_for_a_person():
+    bench = Bench()
+    orphan = replace(bench.recorded(None), project_id=None, project_name=None)
+
+    assert "--forget" in await bench.cleaner.clean(orphan)
+    assert MARK.uid in bench.kube.orphans
+
+
 async def test_while_run_ai_is_down_the_orphan_stays_on_record_with_the_reason():
     bench = Bench()
     orphan = bench.recorded(await bench.submitted())
