@@ -211,6 +211,7 @@ class Operator:
             observer=self._metrics,
             settings=EngineSettings(
                 install=install,
+                former_installs=settings.former_install_ids,
                 delta_interval=settings.delta_interval,
                 sweep_interval=settings.sweep_interval,
                 limits=Limits(

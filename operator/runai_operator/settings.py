@@ -86,6 +86,12 @@ VARIABLES = (
         "you restore into a new cluster. Without it: the UID of the namespace `kube-system`.",
     ),
     Variable(
+        "OPERATOR_FORMER_INSTALL_IDS",
+        "",
+        "Ids that this installation had before, separated by commas: workloads marked with one of them count as its own. No "
+        "other installation may use them any more.",
+    ),
+    Variable(
         "OPERATOR_NAMESPACES",
         "",
         "Namespaces to watch, separated by commas. Empty: the whole cluster.",
@@ -293,6 +299,7 @@ class Operation(Group):
 
     install_id: str | None
     """None: the UID of the namespace `kube-system`."""
+    former_install_ids: tuple[str, ...]
     listen: Listen
     delta_interval: float
     sweep_interval: float
@@ -310,6 +317,7 @@ class Operation(Group):
     def read(cls, environment: Environment) -> Self:
         return cls(
             install_id=environment.optional("OPERATOR_INSTALL_ID", _install_id),
+            former_install_ids=environment.optional("OPERATOR_FORMER_INSTALL_IDS", _install_ids) or (),
             listen=environment.value("OPERATOR_LISTEN", _listen, Listen(None, 0)),
             delta_interval=environment.interval("OPERATOR_DELTA_INTERVAL", "1s", "1h"),
             sweep_interval=environment.interval("OPERATOR_SWEEP_INTERVAL", "10s", "24h"),
@@ -484,6 +492,10 @@ def _install_id(text: str) -> str:
             f"is {_quoted(text)}, but must be 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
         )
     return text
+
+
+def _install_ids(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_install_id(name.strip()) for name in text.split(",")))
 
 
 def _rate(text: str) -> int:

@@ -27,9 +27,17 @@ LIMITS = Limits(grace=10)
 RUNS_ON = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1}}
 
 
-def settings_of(*, delete_rate: int = 100, events: bool = True, **limits: float) -> EngineSettings:
+def settings_of(
+    *, delete_rate: int = 100, events: bool = True, install: str = "i", former: tuple[str, ...] = (), **limits: float
+) -> EngineSettings:
     """`limits` by the names of their fields."""
-    return EngineSettings(install="i", limits=replace(LIMITS, **limits), delete_rate=delete_rate, events=events)
+    return EngineSettings(
+        limits=replace(LIMITS, **limits),
+        delete_rate=delete_rate,
+        events=events,
+        install=install,
+        former_installs=former,
+    )
 
 
 class Bench:
@@ -44,7 +52,7 @@ class Bench:
         """The table that the next process is given."""
         self.task: asyncio.Task[None] | None = None
 
-    async def start(self, **settings: float) -> None:
+    async def start(self, **settings: Any) -> None:
         await self.stop()
         chance = Chance()
         self.engine = Engine(

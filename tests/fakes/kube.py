@@ -333,6 +333,7 @@ def cells_of(stored: Stored) -> dict[str, Any]:
         "Completed": of("Completed", "status"),
         "Connection": status.get("connection"),
         "Hash": status.get("submittedHash"),
+        "Deletion Policy": stored.spec.deletion_policy.value,
     }
 
 

@@ -120,19 +120,17 @@ class FakeRunaiAccess:
 
     async def rows(self, query: RowQuery) -> RowPage:
         def effect() -> RowPage:
-            now, world = self._runai.now(), self._runai.world
-            seen = now - world.switches.list_lag
-            rows = [
-                _row(v1_row(workload, seen, world.switches)) for workload in world.listed(now, deleted=query.deleted)
-            ]
-            rows = _in_order([row for row in rows if _matches(row, query)], query)
+            rows = _in_order(self._rows(query), query)
             end = query.offset + (1 if query.latest else min(query.limit, self._runai.most_rows))
-            page = RowPage(
-                tuple(rows[query.offset : end]), end if end < len(rows) else None, datetime.fromtimestamp(now, UTC)
-            )
+            time = datetime.fromtimestamp(self._runai.now(), UTC)
+            page = RowPage(tuple(rows[query.offset : end]), end if end < len(rows) else None, time)
             return self._runai.distort(query, page)
 
-        return await self._call("find" if query.name else "list", effect)
+        return await self._call("list", effect)
+
+    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+        """From all pages; that each is read, and what spoils a list, is tried on the wire."""
+        return await self._call("find", lambda: tuple(self._rows(RowQuery(name=name, project_id=project_id))))
 
     async def row(self, row_id: str) -> Row | None:
         def effect() -> Row | None:
@@ -171,6 +169,12 @@ class FakeRunaiAccess:
             return Project(found.id, found.name, found.cluster_id) if found else None
 
         return await self._call("project", effect)
+
+    def _rows(self, query: RowQuery) -> list[Row]:
+        now, world = self._runai.now(), self._runai.world
+        seen = now - world.switches.list_lag
+        rows = [_row(v1_row(workload, seen, world.switches)) for workload in world.listed(now, deleted=query.deleted)]
+        return [row for row in rows if _matches(row, query)]
 
     async def _call(self, name: str, effect: Callable[[], Any], *, is_write: bool = False) -> Any:
         self._runai.count(name)

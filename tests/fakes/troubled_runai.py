@@ -55,6 +55,10 @@ class TroubledRunai:
         await self._call(CallClass.LISTS, query.name or "all")
         return RowPage((), None, None)
 
+    async def find(self, *, name, project_id):
+        await self._call(CallClass.LISTS, f"{project_id}/{name}")
+        return ()
+
     async def projects(self, *, name, cluster_id):
         await self._call(CallClass.LISTS, name)
         return ()

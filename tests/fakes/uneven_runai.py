@@ -17,6 +17,7 @@ _CLASS = {
     "get": CallClass.READS,
     "row": CallClass.READS,
     "rows": CallClass.LISTS,
+    "find": CallClass.LISTS,
     "projects": CallClass.LISTS,
     "project": CallClass.LISTS,
 }

@@ -38,6 +38,7 @@ REACHED_BY = {
     "HTTP_PROXY": ("runai.proxy.http", "http://proxy.example.com:3128"),
     "NO_PROXY": ("runai.proxy.noProxy", ".svc,10.0.0.0/8"),
     "OPERATOR_INSTALL_ID": ("installId", "old-cluster"),
+    "OPERATOR_FORMER_INSTALL_IDS": ("formerInstallIds", ["cluster-a", "cluster-b"]),
     "OPERATOR_NAMESPACES": ("operator.watchNamespaces", ["team-a", "team-b"]),
     "OPERATOR_LISTEN": ("operator.port", 9090),
     "OPERATOR_LOG_FORMAT": ("operator.logFormat", "text"),

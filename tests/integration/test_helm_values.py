@@ -322,6 +322,7 @@ def test_all_problems_are_reported_at_once():
 
 AS_THE_OPERATOR = [
     ("/properties/installId", "OPERATOR_INSTALL_ID", ["a", "A.b-c_9", "x" * 63, "x" * 64, "-a", "a b", "ä"]),
+    ("/properties/formerInstallIds", "OPERATOR_FORMER_INSTALL_IDS", ["a", "A.b-c_9", "x" * 64, "-a", "a b"]),
     ("/properties/runai/baseUrl", "RUNAI_BASE_URL", [
         "https://a.run.ai", "https://a.run.ai/", "HTTPS://A.run.ai:8443", "https://[::1]:1", "a.run.ai", "ftp://a",
         "https://user@a.run.ai", "https://a.run.ai/path", "https://a.run.ai?x",
@@ -365,4 +366,4 @@ def test_the_schema_and_the_operator_agree(where, variable, values):
             taken = True
         except SettingsError:
             taken = False
-        assert validator.is_valid([value] if variable == "OPERATOR_NAMESPACES" else value) == taken, value
+        assert validator.is_valid([value] if node["type"] == "array" else value) == taken, value

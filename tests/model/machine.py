@@ -39,6 +39,7 @@ from runai_operator.domain.model import (
     Spec,
     Submission,
 )
+from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.inventory import Inventory
@@ -86,7 +87,7 @@ class Replica:
             self.inventory.see(DEFAULT_CONNECTION, row)
         entry = self.inventory.request(entry.uid, Requests(read=read)) or entry
         taken = self.inventory.begin(entry)
-        result = await self.reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
+        result = await self.reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting, entry.summary)
         assert result.verdict is not Verdict.BUG
         self.inventory.finish(entry.uid, result, taken)
 
@@ -442,9 +443,11 @@ class BridgeModel(RuleBasedStateMachine):
                 self.lost.add(gone.ref.uid)
                 continue
             if gone.ref.uid in self.kube.orphans:
+                self.lost.add(gone.ref.uid)
+                if self.kube.orphans[gone.ref.uid].why == Reason.NAME_TAKEN:
+                    continue  # something that no list shows held its name
                 assert self.outage_began is not None, f"{gone.ref} was given up although Run:ai answers"
                 assert self.now - self.outage_began >= 60, f"{gone.ref} was given up too early"
-                self.lost.add(gone.ref.uid)
                 continue
             left = [w for w in self.runai.live() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
             assert not left, f"{gone.ref} was released while its workload lives"

@@ -59,6 +59,7 @@ def test_access_to_runai_is_all_that_must_be_set():
         kube=KubeAccess(kubeconfig=None, namespaces=(), records_namespace=None),
         operation=Operation(
             install_id=None,
+            former_install_ids=(),
             listen=Listen(None, 8080),
             delta_interval=5,
             sweep_interval=300,
@@ -91,6 +92,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         RUNAI_ACCESS_FILE=str(access),
         HTTP_PROXY="http://proxy.example.com:3128",
         OPERATOR_INSTALL_ID="blue",
+        OPERATOR_FORMER_INSTALL_IDS="green, red",
         OPERATOR_NAMESPACES="team-a, team-b",
         OPERATOR_LISTEN="[::1]:0",
         OPERATOR_LOG_FORMAT="text",
@@ -123,6 +125,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         ),
         operation=Operation(
             install_id="blue",
+            former_install_ids=("green", "red"),
             listen=Listen("::1", 0),
             delta_interval=1,
             sweep_interval=90,
@@ -387,6 +390,12 @@ def test_all_intervals_have_documented_bounds():
             "OPERATOR_INSTALL_ID is 'my cluster', but must be 1 to 63 letters, digits, '-', '_' and '.', "
             "with a letter or digit at both ends",
             id="an install id with a blank",
+        ),
+        pytest.param(
+            {"OPERATOR_FORMER_INSTALL_IDS": "blue,,red"},
+            "OPERATOR_FORMER_INSTALL_IDS is '', but must be 1 to 63 letters, digits, '-', '_' and '.', "
+            "with a letter or digit at both ends",
+            id="a stray comma between install ids",
         ),
         pytest.param(
             {"OPERATOR_NAMESPACES": "team-a,Team_B,"},

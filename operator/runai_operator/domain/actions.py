@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from runai_operator.domain.errors import BridgeError, Busy, Held
 from runai_operator.domain.memory import Memory
-from runai_operator.domain.model import Meta, Orphan, Remote, Row, Submission
+from runai_operator.domain.model import Meta, Orphan, Ref, Remote, Row, Submission
 from runai_operator.domain.plan import StatusSummary
 
 
@@ -30,10 +30,17 @@ class ReadRemote:
 
 @dataclass(frozen=True, slots=True)
 class FindRemote:
-    """Look for what an attempt in doubt may have made: by name, in one project or (None) in all that we may see."""
+    """Look for what an attempt in doubt may have made: by name, in the project given, else in the one that the spec names."""
 
     name: str
     project_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOwner:
+    """Does the RunaiWorkload that a mark names still exist? Asked of the API server itself."""
+
+    owner: Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,8 @@ class Adopt:
     row: Row | None
     finished: bool
     """Nothing may be sent any more; what it has counts as delivered."""
+    content: str | None = None
+    """Hash of what it has, where that is known and is not what is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +209,7 @@ class Result:
         return self.verdict is Verdict.RETRYING or (self.verdict is Verdict.DELETING and is_stuck)
 
 
-Reading = Render | ReadRemote | FindRemote | ReadProject | ReadRow | ReadCRD | ReserveDeletion
+Reading = Render | ReadRemote | FindRemote | ReadOwner | ReadProject | ReadRow | ReadCRD | ReserveDeletion
 Writing = (
     BeginSubmission | AddFinalizer | MarkInDoubt | Create | Adopt | RecordId | Update | Delete | ForgetWorkload
     | RecordOrphan | RemoveFinalizer

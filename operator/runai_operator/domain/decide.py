@@ -33,6 +33,7 @@ from runai_operator.domain.actions import (
     FindRemote,
     ForgetWorkload,
     MarkInDoubt,
+    ReadOwner,
     ReadProject,
     ReadRemote,
     ReadRow,
@@ -61,6 +62,7 @@ from runai_operator.domain.model import (
     ManagementPolicy,
     OwnerMark,
     RecreatePolicy,
+    Ref,
     Remote,
     RerunPolicy,
     Row,
@@ -73,6 +75,9 @@ from runai_operator.domain.state import (
     Missing,
     Recreation,
     State,
+    install_changed,
+    is_of_changed_install,
+    is_of_sibling,
     is_ours,
     is_predecessor,
     is_unreadable,
@@ -117,7 +122,7 @@ def _restated(s: State) -> Action | None:
 def _hold(action: Action) -> Action:
     """Paused: reads go on, and writes wait."""
     match action:
-        case Render() | ReadRemote() | FindRemote() | ReadProject():
+        case Render() | ReadRemote() | FindRemote() | ReadOwner() | ReadProject():
             return action
         case Result(verdict=Verdict.IN_SYNC, outstanding=outstanding):
             return Result(Verdict.PAUSED, outstanding=outstanding)
@@ -224,7 +229,7 @@ def _intent_first(s: State) -> Action | None:
 
 def _in_doubt_first(s: State) -> Action | None:
     """The process that added the finalizer may hold, or be about to write, the proof that it created nothing."""
-    return None if s.is_first_attempt or MarkInDoubt in s.done else MarkInDoubt()
+    return None if s.is_first_attempt or s.name_held or MarkInDoubt in s.done else MarkInDoubt()
 
 
 NOT_SENT_OR_REFUSED = (InvalidWorkload, AccessDenied, Throttled, Unavailable)
@@ -245,18 +250,46 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
         if remote is None or remote.gone:
             continue
         if is_ours(remote.mark, s.mark):
-            return _intent_first(s) or Adopt(remote, candidate.row, finished=_completed(candidate.row))
+            return _intent_first(s) or _adopt_ours(remote, candidate.row, desired)
         if remote.being_deleted:
             return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
         if is_predecessor(remote.mark, s.mark) and _is_of_kind(remote, desired):
-            return _unless_barred(s, remote) or _intent_first(s) or _take_over(s, remote, candidate.row, desired)
+            if barred := _unless_barred(s, remote):
+                return barred
+            if _completed(candidate.row) and not same_content(remote.content or "", desired.content):
+                return _follow_finished_predecessor(s, remote, desired)
+            return _intent_first(s) or _take_over(s, remote, candidate.row, desired)
         # Another owner's mark, or the conflict of a first attempt, proves that no attempt of ours made it.
-        proven = remote.mark is not None or remote.mark_readable or s.is_first_attempt
+        is_other = not is_of_changed_install(remote.mark, s.mark)
+        proven = is_other and (remote.mark is not None or remote.mark_readable or s.is_first_attempt)
         rejected = Result(
             Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven
         )
         return _unless_target_barred(s) or rejected  # what holds names in a project is not for everybody to know
     return None
+
+
+def _adopt_ours(remote: Remote, row: Row | None, desired: Desired) -> Adopt:
+    """It is what an attempt of ours made, or adopted; the content may have been edited since."""
+    is_same = remote.content is None or same_content(remote.content, desired.content)
+    if _completed(row) and not is_same:
+        return Adopt(remote, row, finished=False, content=remote.content)
+    return Adopt(remote, row, finished=_completed(row))
+
+
+def _follow_finished_predecessor(s: State, remote: Remote, desired: Desired) -> Action:
+    """An earlier object of our name left finished work behind, which is not proven to be what is asked for now."""
+    if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
+        if Delete in s.done or isinstance(s.remote, Missing):
+            return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
+        return _intent_first(s) or Delete(remote.id)  # that ends nothing, so no rate limits it
+    error = InvalidWorkload(
+        f"An earlier object of this name left a completed workload behind ({remote.id}), which is not known to have run"
+        " this content: set rerunPolicy: OnSpecChange to have it deleted and this one run, delete it in Run:ai, or set"
+        " spec.name to another name.",
+        reason=Reason.FINISHED_NOT_RERUN,
+    )
+    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
 
 
 def _take_over(s: State, remote: Remote, row: Row | None, desired: Desired) -> Action:
@@ -284,11 +317,29 @@ def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
         case Remote() as remote:
             if barred := _unless_barred(s, remote, adopts=not _is_own(s, remote)):
                 return barred
-            if obstacle := _adoption_obstacle(s, remote, desired):
-                return _refuse(s, obstacle)
-            if Adopt in s.done or s.delivered_now or is_ours(remote.mark, s.mark):
-                return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
-            return _intent_first(s) or _take_over(s, remote, s.row, desired)
+            return _ask_for_owner(s, remote.mark) or _adopt(s, remote, desired)
+
+
+def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
+    if is_of_changed_install(remote.mark, s.mark):
+        # With the finalizer, a deletion waits too.
+        return _intent_first(s) or Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
+    if obstacle := _adoption_obstacle(s, remote, desired):
+        return _refuse(s, obstacle)
+    if Adopt in s.done or s.delivered_now:
+        return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
+    if is_ours(remote.mark, s.mark):
+        return _intent_first(s) or _adopt_ours(remote, s.row, desired)
+    return _intent_first(s) or _take_over(s, remote, s.row, desired)
+
+
+def _ask_for_owner(s: State, mark: OwnerMark | None) -> Action | None:
+    """The mark of another object of this install does not stand in the way once that object is gone for certain."""
+    if not is_of_sibling(mark, s.mark) or isinstance(s.owner_exists, (bool, AccessDenied)):
+        return None
+    if s.owner_exists is None:
+        return ReadOwner(Ref(mark.namespace, mark.name, mark.uid))
+    return Result(Verdict.RETRYING, s.owner_exists, outstanding=True, not_submitted=not s.in_doubt)
 
 
 def _is_own(s: State, remote: Remote) -> bool:
@@ -310,8 +361,13 @@ def _adopt_what_was_observed(s: State) -> Action:
 
 
 def _adoption_obstacle(s: State, remote: Remote, desired: Desired) -> InvalidWorkload | None:
-    if remote.mark is not None and not (is_ours(remote.mark, s.mark) or is_predecessor(remote.mark, s.mark)):
-        return _managed_by_other(remote.mark)
+    is_free = is_of_sibling(remote.mark, s.mark) and s.owner_exists is False
+    if not (remote.mark is None or is_free or is_ours(remote.mark, s.mark) or is_predecessor(remote.mark, s.mark)):
+        error = _marked_otherwise(remote, s.mark)
+        if isinstance(s.owner_exists, AccessDenied):
+            unknown = "The operator may not look whether that object still exists, so it counts as its owner."
+            return InvalidWorkload(f"{error.message} {unknown}", reason=error.condition_reason)
+        return error
     if remote.project_id != desired.submission.project_id:
         return InvalidWorkload(
             f"Workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"
@@ -330,8 +386,9 @@ def _is_of_kind(remote: Remote, desired: Desired) -> bool:
 
 
 def _name_is_held(s: State, desired: Desired) -> Action:
-    """POST answered 409, and no list leads to the holder."""
-    if not s.absence_proven:
+    """POST answered 409, and no list leads to the holder. On a first attempt that proves that nothing of ours exists; later
+    it may be what an earlier one made."""
+    if not s.looked_long_enough:
         return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
     if isinstance(s.found, tuple) and any(map(is_unreadable, s.found)):
         unreadable = Busy(
@@ -340,11 +397,17 @@ def _name_is_held(s: State, desired: Desired) -> Action:
             reason=Reason.HOLDER_UNREADABLE,
         )
         return Result(Verdict.RETRYING, unreadable, outstanding=True)
-    error = NameTaken(
-        f"The name {desired.submission.name} is taken in the project, and what holds it is not visible to the operator:"
-        " set spec.name to another name, or remove the holder in Run:ai."
+    held = (
+        f"The name {desired.submission.name} is taken in the project, and what holds it is not visible to the operator"
     )
-    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
+    if s.is_first_attempt:
+        error = NameTaken(f"{held}: set spec.name to another name, or remove the holder in Run:ai.")
+        return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
+    error = NameTaken(
+        f"{held}. It may be what an interrupted attempt of this object made, so the operator waits until Run:ai shows it:"
+        " see that the project's cluster is connected, or remove the holder in Run:ai."
+    )
+    return Result(Verdict.REJECTED, error, outstanding=True, in_doubt=True)
 
 
 def _freeing(desired: Desired) -> Busy:
@@ -371,11 +434,17 @@ def _holder_error(remote: Remote, desired: Desired, own: OwnerMark) -> NameTaken
         return NameTaken(
             f"The name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name."
         )
-    error = _managed_by_other(remote.mark)
+    error = _marked_otherwise(remote, own)
     return NameTaken(error.message, reason=error.condition_reason)
 
 
-def _managed_by_other(mark: OwnerMark) -> InvalidWorkload:
+def _marked_otherwise(remote: Remote, own: OwnerMark) -> InvalidWorkload:
+    """What is to be ours, or was, carries another mark: two operators would fight for ever, so we stop."""
+    mark = remote.mark
+    if mark is None:
+        return NameTaken("The workload in Run:ai is not ours: set another spec.name.")
+    if is_of_changed_install(mark, own):
+        return InvalidWorkload(f"{install_changed(remote, own)}.", reason=Reason.INSTALL_CHANGED)
     return InvalidWorkload(
         f"The workload in Run:ai is managed by RunaiWorkload {mark.namespace}/{mark.name} (uid {mark.uid}) of install"
         f" {mark.install}: remove one of the two, or set another spec.name.",
@@ -456,9 +525,10 @@ def _follow_edit(s: State, desired: Desired) -> Action:
     same, same_identity = _is_same_content(s, desired), _is_same_identity(s, desired)
     # Two edits since the last pass: the first may have been sent, and its answer lost in a crash.
     may_have_sent_another = s.workload.meta.generation > recorded.observed_generation + 1
-    if same and same_identity and (recorded.completed or not may_have_sent_another):
+    completed = recorded.completed or _completed(s.row)
+    if same and same_identity and (completed or not may_have_sent_another):
         return _check_on(s)
-    if recorded.completed:
+    if completed:
         return _follow_edit_of_finished(s, desired)
     if not same_identity:
         return _follow_change_of_identity(s)
@@ -525,7 +595,7 @@ def _delete_to_replace(s: State, remote: Remote) -> Action:
     if remote.being_deleted or Delete in s.done:
         return _recreating()
     if not may_delete(s, remote):
-        return _yield(remote)
+        return Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
     if barred := _unless_barred(s, remote):
         return barred
     if s.deletion_wait is None:
@@ -548,22 +618,12 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
         case Missing() | Remote(gone=True):
             return _lost(s)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
-            return _yield(remote)
+            return Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
         case Remote(being_deleted=True) if s.stored_status.replacing:
             return _recreating()  # by us: the change that asked for it was undone too late
         case Remote(being_deleted=True):
             return Result(Verdict.IN_SYNC, outstanding=on_the_way)
     return None
-
-
-def _yield(remote: Remote) -> Result:
-    """What was ours carries another owner's mark: two operators would fight for ever, so we stop."""
-    error = (
-        _managed_by_other(remote.mark)
-        if remote.mark
-        else NameTaken("The workload in Run:ai is not ours: set another spec.name.")
-    )
-    return Result(Verdict.REJECTED, error, outstanding=True)
 
 
 def _lost(s: State) -> Action:

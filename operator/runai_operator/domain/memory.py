@@ -68,6 +68,8 @@ class Memory:
     """Status fields that are still to be written (None: removed), above all the id of a workload created just now."""
     lookup_since: float | None = None
     """When we first looked for what the last attempt in doubt may have made."""
+    unmade_at: str | None = None
+    """The resourceVersion at which every attempt so far was known to have made nothing; until somebody writes the object."""
     recreations: int = 0
     """How often the workload was created again after somebody deleted it in Run:ai."""
     recreated_at: float = NEVER
@@ -95,6 +97,10 @@ class Memory:
     """Project and name in Run:ai that something else holds."""
     wrote_at: float = NEVER
     """When status was last written."""
+    guarded: bool = False
+    """It had our finalizer, and we have not removed it."""
+    released: bool = False
+    """The last pass asked Kubernetes to remove our finalizer, whatever the answer was."""
     large: bool = False
     """Reading the object would hold up others, so it has a lane of its own. Reset with the next generation."""
 

@@ -23,6 +23,9 @@ NOT_SUBMITTED = "NotSubmitted"
 """`status.submission` while it is proven that nothing exists in Run:ai and nothing is in doubt."""
 IN_DOUBT = "InDoubt"
 """`status.submission` while an attempt that was interrupted is repeated."""
+NAME_HELD = "NameHeld"
+"""`status.submission` after such a repetition was refused since the name is taken, and while nothing shows by what: it may
+be what the attempt made, so that absence from a list proves nothing any more."""
 REPLACING = "Replacing"
 """`status.submission` while we have the workload deleted in Run:ai, to create it anew."""
 
@@ -214,6 +217,8 @@ class Orphan:
     """None for an attempt whose answer never came: there may be no workload at all."""
     why: str
     """A reason in CamelCase."""
+    in_doubt: bool = False
+    """Whether it was submitted, or adopted, never came to be known: only its mark can say so."""
     released: datetime | None = None
     """When the finalizer was removed; set when the orphan is recorded."""
 
@@ -239,6 +244,8 @@ class Remote:
     """From `syncInfo`; only a GET carries it."""
     sync_message: str | None = None
     mark: OwnerMark | None = None
+    content: str | None = None
+    """Hash of what was submitted, as its annotation says."""
     mark_readable: bool = True
     """False where the answer shows no annotations of the manifest at all, so that a missing mark proves nothing."""
 

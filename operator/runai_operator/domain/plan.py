@@ -12,7 +12,7 @@ from typing import Any
 
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.freshness import Freshness
-from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Meta, Row, TableRow
+from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, DeletionPolicy, Meta, Row, TableRow
 from runai_operator.domain.reasons import ConditionType, Group, Phase, Reason
 
 PHASE_REASONS = frozenset({reason for reason in Reason if reason.group is Group.SHOWN} | {Reason.PAUSED})
@@ -25,7 +25,7 @@ SOURCE_REASONS = frozenset({Reason.SOURCE_NOT_FOUND, Reason.SOURCE_FORBIDDEN, Re
 """Reasons of Synced beside a workload that goes on without its source, at which every process looks by itself."""
 RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 """Reasons of a retry."""
-MENDED_BY_RESTART = frozenset({Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER})
+MENDED_BY_RESTART = frozenset({Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER, Reason.INSTALL_CHANGED})
 """A restart is what brings a connection back, and what gives the operator another install id."""
 REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - MENDED_BY_RESTART
 """Reasons of Ready that only a change here or in Run:ai clears. Beside a retry the last reading of Run:ai is owed."""
@@ -74,14 +74,17 @@ class StatusSummary:
     detail: str | None = None
     handled_token: str | None = None
     has_source: bool = False
+    keeps_workload: bool = False
+    """`deletionPolicy: Orphan`: the workload is to stay in Run:ai."""
 
     @classmethod
     def of_cells(cls, row: TableRow) -> StatusSummary:
         """From the printer columns of the custom resource."""
         cells = row.cells
         has_source = bool(cells.get("Source"))
+        keeps_workload = cells.get("Deletion Policy") == DeletionPolicy.ORPHAN
         if cells.get("Owner") not in (None, "", row.meta.ref.uid):
-            return cls(has_source=has_source)
+            return cls(has_source=has_source, keeps_workload=keeps_workload)
         observed = cells.get("Observed")
         return cls(
             observed_generation=observed if isinstance(observed, int) else -1,
@@ -106,10 +109,11 @@ class StatusSummary:
             detail=cells.get("Detail") or None,
             handled_token=cells.get("Handled") or None,
             has_source=has_source,
+            keeps_workload=keeps_workload,
         )
 
     @classmethod
-    def of_status(cls, status: Mapping[str, Any], *, has_source: bool) -> StatusSummary:
+    def of_status(cls, status: Mapping[str, Any], *, has_source: bool, keeps_workload: bool = False) -> StatusSummary:
         """From a status that was just written, or that needed no write."""
         ready, synced = condition(status, ConditionType.READY) or {}, condition(status, ConditionType.SYNCED) or {}
         return cls(
@@ -135,6 +139,7 @@ class StatusSummary:
             detail=status.get("phaseMessage"),
             handled_token=status.get("lastHandledReconcileAt"),
             has_source=has_source,
+            keeps_workload=keeps_workload,
         )
 
     @property

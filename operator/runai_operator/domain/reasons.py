@@ -230,7 +230,7 @@ class Reason(StrEnum):
     FINISHED_NOT_RERUN = (
         "FinishedNotRerun",
         Group.REJECTED,
-        "Finished work was edited and does not run again by itself.",
+        "Finished work was edited, or left behind by an earlier object of the name, and does not run again by itself.",
         "Undo the edit, set `rerunPolicy: OnSpecChange`, or create a new object.",
     )
     NAME_TAKEN = (
@@ -244,6 +244,12 @@ class Reason(StrEnum):
         Group.REJECTED,
         "The workload carries the owner mark of another object or another install.",
         "Remove one of the two, or set another `spec.name`.",
+    )
+    INSTALL_CHANGED = (
+        "InstallChanged",
+        Group.REJECTED,
+        "The workload is this object's own, but carries the mark of an install id that the operator no longer has.",
+        "Set `OPERATOR_INSTALL_ID` back to the id that the message names, or add that to `OPERATOR_FORMER_INSTALL_IDS`.",
     )
     PROJECT_NOT_FOUND = (
         "ProjectNotFound",
@@ -387,6 +393,12 @@ class Reason(StrEnum):
         Group.LOGGED,
         "Somebody else wrote the object in between; it is read again at once.",
         NOTHING,
+    )
+    FINALIZER_REMOVED = (
+        "FinalizerRemoved",
+        Group.LOGGED,
+        "Somebody else removed the finalizer of an object whose workload may still be in Run:ai.",
+        "Look at the record with `runai-operator orphans`, and clean it up with `--delete`.",
     )
     VANISHED = ("Vanished", Group.LOGGED, "The object went away meanwhile.", NOTHING)
     NOT_LEADER = ("NotLeader", Group.LOGGED, "This process may not write (any more): another one does.", NOTHING)

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from runai_operator.domain.access import Access
 from runai_operator.domain.actions import (
     AddFinalizer,
     BeginSubmission,
+    Delete,
+    ForgetWorkload,
     ReadProject,
     ReadRow,
     Result,
@@ -25,6 +27,7 @@ from runai_operator.domain.freshness import Freshness
 from runai_operator.domain.memory import Memory, Requests, Unread
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
+    NAME_HELD,
     NOT_SUBMITTED,
     REPLACING,
     CRDState,
@@ -111,6 +114,7 @@ class StoredStatus:
     delivered: bool = False
     """Run:ai has accepted the last change."""
     not_submitted: bool = False
+    name_held: bool = False
     replacing: bool = False
     """We are having the workload deleted, to create it anew."""
     handled_token: str | None = None
@@ -157,6 +161,7 @@ class StoredStatus:
             delivered=bool(status.get("submittedHash"))
             and not (synced and synced.get("reason") == Reason.NOT_DELIVERED),
             not_submitted=status.get("submission") == NOT_SUBMITTED,
+            name_held=status.get("submission") == NAME_HELD,
             replacing=status.get("submission") == REPLACING,
             handled_token=status.get("lastHandledReconcileAt"),
             reason=ready.get("reason") if ready else None,
@@ -241,6 +246,8 @@ class State:
     found: tuple[Candidate, ...] | BridgeError | None = None
     project_names: Mapping[str, str | BridgeError | None] = field(default_factory=dict)
     """Names of projects by id; None: Run:ai knows none of that id."""
+    owner_exists: bool | BridgeError | None = None
+    """Whether the object that the mark of the workload to adopt names is still there."""
     crd: CRDState | None = None
     """As read after the deletion was seen."""
     deletion_wait: float | None = None
@@ -248,7 +255,9 @@ class State:
     orphan_recorded: bool | None = None
     """False when the record is full."""
     done: frozenset[type] = frozenset()
-    """The verbs that took effect in this pass."""
+    """The verbs that took effect in this pass; `Delete` also if it may have."""
+    unmade: bool = False
+    """This process knows of every attempt so far that it made nothing, and nobody has written the object since."""
     delivered_now: bool = False
     """POST or PUT was accepted, or a finished workload was adopted, to which nothing may be sent."""
     conflict: bool = False
@@ -283,6 +292,12 @@ class State:
     @property
     def workload_id(self) -> str | None:
         return self.stored_status.workload_id
+
+    @property
+    def attempted_project(self) -> str | None:
+        """The project of an attempt that may have succeeded, where it is on record: names of projects may change hands."""
+        recorded = self.stored_status
+        return recorded.project_id if recorded.workload_id is None and not recorded.not_submitted else None
 
     @property
     def to_adopt(self) -> str | None:
@@ -333,12 +348,21 @@ class State:
         return self.workload.meta.generation != recorded.observed_generation or not recorded.delivered
 
     @property
+    def looked_long_enough(self) -> bool:
+        """We have been looking for longer than the lists lag."""
+        since = self.memory.lookup_since
+        return since is not None and self.now - since >= self.limits.grace
+
+    @property
     def absence_proven(self) -> bool:
-        """A complete look-up found nothing of ours, and we have been looking for longer than the lists lag."""
-        if not isinstance(self.found, tuple) or self.memory.lookup_since is None:
+        """A complete look-up found nothing of ours, after long enough, and if something holds the name, it showed what."""
+        if not isinstance(self.found, tuple):
             return False
-        ours = any(c.remote is not None and is_ours(c.remote.mark, self.mark) for c in self.found)
-        return not ours and self.now - self.memory.lookup_since >= self.limits.grace
+        shown = [candidate.remote for candidate in self.found if candidate.remote is not None]
+        if any(is_ours(remote.mark, self.mark) or is_of_changed_install(remote.mark, self.mark) for remote in shown):
+            return False
+        has_holder = any(not remote.gone and (remote.mark or remote.mark_readable) for remote in shown)
+        return self.looked_long_enough and (has_holder or not self.name_held)
 
     @property
     def recreation(self) -> Recreation:
@@ -405,11 +429,17 @@ class State:
         message = f"Objects in namespace {namespace} may not {what} (runai.access)."
         return InvalidWorkload(message, reason=Reason.PROJECT_NOT_ALLOWED)
 
+    @property
+    def is_overdue(self) -> bool:
+        """The deletion is as old as one may get."""
+        return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=math.inf) <= 0
+
     def is_replacing(self, end: Result) -> bool:
         """We are having the workload deleted to create it anew, given that this pass ends with `end`; whatever the spec
         asks for until that is done."""
         is_alive = isinstance(self.remote, Remote) and not (self.remote.gone or self.remote.being_deleted)
-        is_begun = isinstance(end.error, Busy) and end.error.condition_reason == Reason.RECREATING
+        waits = isinstance(end.error, Busy) and end.error.condition_reason == Reason.RECREATING
+        is_begun = waits or (Delete in self.done and not self.workload.meta.deleting)
         return is_begun or (self.stored_status.replacing and not is_alive)
 
     def name_wanted(self, end: Result) -> tuple[str, str] | None:
@@ -513,8 +543,13 @@ class State:
 
     @property
     def is_first_attempt(self) -> bool:
-        """The intent was written in this pass, so no earlier attempt can have made anything."""
-        return bool(self.done & {AddFinalizer, BeginSubmission})
+        """No earlier attempt can have made anything: the intent was written in this pass, or all of them were answered."""
+        return self.unmade or bool(self.done & {AddFinalizer, BeginSubmission, ForgetWorkload})
+
+    @property
+    def name_held(self) -> bool:
+        """The name was refused to an attempt that was repeated: by what the first one made, for all we know."""
+        return self.stored_status.name_held or (self.conflict and not self.is_first_attempt)
 
 
 def has_foreign_status(workload: Workload) -> bool:
@@ -532,6 +567,27 @@ def is_predecessor(mark: OwnerMark | None, own: OwnerMark) -> bool:
         mark is not None
         and mark.uid != own.uid
         and (mark.install, mark.namespace, mark.name) == (own.install, own.namespace, own.name)
+    )
+
+
+def is_of_sibling(mark: OwnerMark | None, own: OwnerMark) -> TypeGuard[OwnerMark]:
+    """That of an object of this install with another namespace or name."""
+    if mark is None or mark.install != own.install or not (mark.namespace and mark.name and mark.uid):
+        return False
+    return (mark.namespace, mark.name) != (own.namespace, own.name)
+
+
+def is_of_changed_install(mark: OwnerMark | None, own: OwnerMark) -> bool:
+    """This very object's, from when the operator had another install id: UIDs are never given twice."""
+    return mark is not None and mark.install != own.install and replace(mark, install=own.install) == own
+
+
+def install_changed(remote: Remote, own: OwnerMark) -> str:
+    """For the person who changed it."""
+    former = remote.mark.install if remote.mark else ""
+    return (
+        f"Workload {remote.id} was submitted for this object under the install id {former}, and the operator now has"
+        f" {own.install}: set OPERATOR_INSTALL_ID back, or add {former} to OPERATOR_FORMER_INSTALL_IDS"
     )
 
 

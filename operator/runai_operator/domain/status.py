@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from runai_operator.domain.actions import Result, Verdict
+from runai_operator.domain.actions import Delete, Result, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
 from runai_operator.domain.manifest import same_content
-from runai_operator.domain.model import NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
+from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.plan import SETTLED_SYNCS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
 from runai_operator.domain.state import LOST_REASONS, Desired, State
@@ -125,6 +125,10 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     _record_delivery(status, s, end)
     status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = _submission(s, end)
+    if shown_id(s) is None:
+        status["projectId"] = None if end.not_submitted else _attempted_project(s)
+        if status["projectId"] is not None:
+            status["ownerUid"] = s.workload.ref.uid
     if s.workload.meta.reconcile_token is not None and not end.in_trouble:
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
@@ -139,7 +143,7 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
 
 def _submission(s: State, end: Result) -> str | None:
     if s.workload_id is None:
-        return NOT_SUBMITTED if end.not_submitted else None
+        return NOT_SUBMITTED if end.not_submitted else NAME_HELD if s.name_held else None
     return REPLACING if s.is_replacing(end) else None
 
 
@@ -193,6 +197,10 @@ def _asked_for(s: State) -> Json:
     return named | {"gvk": asdict(s.gvk)} if s.gvk is not None else named
 
 
+def _attempted_project(s: State) -> str | None:
+    return s.attempted_project or (s.desired.submission.project_id if isinstance(s.desired, Desired) else None)
+
+
 def _owned(status: Json, s: State) -> Json:
     if status.get("workloadId"):
         status["ownerUid"] = s.workload.ref.uid
@@ -226,7 +234,7 @@ def _record_delivery(status: Json, s: State, end: Result) -> None:
         end.verdict is Verdict.DELIVERED or _was_hashed_otherwise(s, s.desired, end)
     ):
         status["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
-    elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error:
+    elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error and Delete not in s.done:
         # What Run:ai holds now is not known, so the next comparison must not find it equal; the identity is known.
         status["submittedHash"] = f".{s.stored_status.identity}" if s.stored_status.identity else None
 

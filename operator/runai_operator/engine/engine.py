@@ -58,6 +58,8 @@ class EngineSettings:
     """Durations in seconds."""
 
     install: str
+    former_installs: tuple[str, ...] = ()
+    """Their marks count as ours."""
     delta_interval: float = 5.0
     sweep_interval: float = 300.0
     limits: Limits = field(default_factory=Limits)
@@ -108,6 +110,7 @@ class Engine:
             observer=observer,
             record=self._events.record if settings.events else _record_nothing,
             install=settings.install,
+            former_installs=settings.former_installs,
             limits=settings.limits,
             access=settings.access,
             clock=self._clock,
@@ -165,7 +168,7 @@ class Engine:
     def observe(self, kind: str | None, meta: Meta) -> None:
         """A watch event (`kind` is None for one from a list). Returns at once and never raises for odd input."""
         if kind == "DELETED":
-            self._forget(meta.ref.uid)
+            self._vanished(meta.ref.uid)
             return
         entry = self.inventory.get(meta.ref.uid)
         if entry is None:
@@ -183,6 +186,15 @@ class Engine:
         """One of two objects of a name is gone. Only a pass can find out which: an event or a list may be late."""
         if (other := self.inventory.namesake(meta.ref)) is not None:
             self._enqueue(other, Lane.USER)
+
+    def _vanished(self, uid: str) -> None:
+        """The object is gone. If it had our finalizer, or a pass may just have added it, a pass finds out what that leaves
+        in Run:ai."""
+        entry = self.inventory.get(uid)
+        if entry is not None and (entry.meta.has_finalizer or entry.memory.guarded or self._queue.knows(uid)):
+            self._enqueue(entry, Lane.USER)
+        else:
+            self._forget(uid)
 
     def _forget(self, uid: str) -> None:
         if (entry := self.inventory.forget(uid)) is not None:
@@ -257,7 +269,7 @@ class Engine:
         if self._unlisted.pop(scope, None) is not None:
             log.info("RunaiWorkloads in %s can be listed again", scope or "the whole cluster")
         for uid in known - listed:
-            self._forget(uid)
+            self._vanished(uid)
         return None
 
     # --- what the connections bring (`Listener`)
@@ -377,7 +389,7 @@ class Engine:
         taken = self.inventory.begin(entry, waits=is_parked)
         if not (is_parked and taken.restate):
             self.upstreams.unpark(entry.uid)
-        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
+        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting, entry.summary)
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
         if result.verdict in (Verdict.GONE, Verdict.RELEASED):
             self._forget(entry.uid)
@@ -561,7 +573,9 @@ def _is_news(entry: Entry, meta: Meta) -> bool:
         or meta.deleting != before.deleting
         or meta.paused != before.paused
         or meta.reconcile_token != before.reconcile_token
-        or (before.has_finalizer and not meta.has_finalizer and entry.summary.workload_id is not None)
+        or (
+            before.has_finalizer and not meta.has_finalizer and (meta.deleting or entry.summary.workload_id is not None)
+        )
     )
 
 

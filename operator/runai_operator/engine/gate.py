@@ -200,10 +200,14 @@ class Gate(Runai):
         return await self._make(call, lambda: self._runai.delete(workload_id))
 
     async def rows(self, query: RowQuery) -> RowPage:
-        # A look-up is for one object. The poller's lists are for all, and it may be the only caller: two of them that
-        # fail are enough, while one alone must not hold up the others.
-        key = _list_of(query) if query.name is None else f"{query.project_id}/{query.name}"
-        return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
+        # For all objects, and the poller may be the only caller: two lists that fail are enough, while one alone must not
+        # hold up the others.
+        call = _Call(CallClass.LISTS, f"rows {_list_of(query)}")
+        return await self._make(call, lambda: self._runai.rows(query))
+
+    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+        call = _Call(CallClass.LISTS, f"rows {project_id}/{name}")
+        return await self._make(call, lambda: self._runai.find(name=name, project_id=project_id))
 
     async def row(self, row_id: str) -> Row | None:
         call = _Call(CallClass.READS, row_id)

@@ -134,6 +134,8 @@ class Inventory:
     def update_meta(self, entry: Entry, meta: Meta, *, anew: bool = False) -> Entry:
         """As an event or a list shows it. `anew`: somebody changed something, so failures are counted from zero."""
         memory = entry.memory
+        if entry.meta.has_finalizer:
+            memory = replace(memory, guarded=True)
         if meta.generation != entry.meta.generation:
             memory = replace(memory, large=False)
         if anew:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
-from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import Orphan, Remote, RowQuery
+from runai_operator.domain.errors import BridgeError, Held
+from runai_operator.domain.model import Orphan, Remote
 from runai_operator.engine.ports import Runai
 
 
@@ -32,8 +33,8 @@ class Cleaner:
             for remote in there:
                 if _is_ours(remote, orphan):
                     return await self._delete(remote)
-            if orphan.workload_id is None and not all(remote.mark_readable for remote in there):
-                return "kept: a workload of this name is in Run:ai, and whether it is ours cannot be read there"
+            if orphan.in_doubt and not all(remote.mark or remote.mark_readable for remote in there):
+                return "kept: a workload that may be ours is in Run:ai, and whether it is cannot be read there"
             await self._record.forget_orphan(orphan.mark.uid)
         except BridgeError as error:
             return f"kept: {error.message}"
@@ -52,16 +53,31 @@ class Cleaner:
         if orphan.workload_id is not None:
             ids = [orphan.workload_id]
         else:
-            page = await self._runai.rows(RowQuery(name=orphan.name, project_id=orphan.project_id))
-            wanted = orphan.project_name if orphan.project_id is None else None
-            ids = [row.id for row in page.rows if wanted in (None, row.project_name)]
+            ids = [
+                row.id
+                for project_id in await self._projects(orphan)
+                for row in await self._runai.find(name=orphan.name, project_id=project_id)
+            ]
         found = [await self._runai.get(workload_id) for workload_id in ids]
         return [remote for remote in found if remote is not None]
+
+    async def _projects(self, orphan: Orphan) -> list[str]:
+        """The ids of the projects that it may be in."""
+        if orphan.project_id is not None:
+            return [orphan.project_id]
+        name = orphan.project_name
+        if name is None:
+            raise Held("In which project it was submitted is not on record: look for it in Run:ai, then use --forget.")
+        if found := await self._runai.projects(name=name, cluster_id=None):
+            return [project.id for project in found]
+        raise Held(f"Project {name} is not in Run:ai, or the credentials may not see it.")
 
 
 def _is_ours(remote: Remote, orphan: Orphan) -> bool:
     """By its mark; where it shows none, by the id from our own record with equal name and project."""
     if remote.mark is not None:
-        return remote.mark == orphan.mark
+        return (
+            replace(remote.mark, install=orphan.mark.install) == orphan.mark
+        )  # the id of the install may have changed
     same = remote.name == orphan.name and orphan.project_id in (None, remote.project_id)
-    return same and remote.id == orphan.workload_id
+    return same and remote.id == orphan.workload_id and not orphan.in_doubt

@@ -24,6 +24,7 @@ from runai_operator.domain.actions import (
     ForgetWorkload,
     MarkInDoubt,
     ReadCRD,
+    ReadOwner,
     ReadProject,
     ReadRemote,
     ReadRow,
@@ -48,16 +49,18 @@ from runai_operator.domain.errors import (
     TooLarge,
     Vanished,
 )
+from runai_operator.domain.finalize import left_by_force
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
+    DeletionPolicy,
     Json,
     Meta,
     Orphan,
+    Ref,
     Remote,
     Row,
-    RowQuery,
     Sighting,
     Workload,
 )
@@ -85,8 +88,6 @@ log = logging.getLogger(__name__)
 
 MAX_STEPS = 20
 """More actions than any pass needs: a guard against rules that make no progress."""
-MAX_CANDIDATES = 5
-"""Most workloads of one name that are read to find ours; at most one in a project is alive."""
 
 
 class Reconciler:
@@ -102,6 +103,7 @@ class Reconciler:
         observer: Observer,
         record: Callable[[Meta, events.Event], None],
         install: str,
+        former_installs: tuple[str, ...] = (),
         limits: Limits,
         access: Access,
         clock: Callable[[], float],
@@ -110,16 +112,21 @@ class Reconciler:
     ) -> None:
         """`record` is given what people should know; it must not block. `clock` in loop seconds, `now` in UTC."""
         self._kube, self._upstreams, self._record = kube, upstreams, record
-        self._render, self._writer = Renderer(kube, install), Writer(kube, fence, observer)
+        self._render, self._writer = Renderer(kube, install, former_installs), Writer(kube, fence, observer)
         self._crd_guard, self._observer = crd_guard, observer
-        self._install, self._limits, self._access = install, limits, access
+        self._install, self._former_installs = install, former_installs
+        self._limits, self._access = limits, access
         self._clock, self._now, self._random = clock, now, random
 
-    async def reconcile(self, meta: Meta, memory: Memory, requests: Requests, seen: Sighting | None) -> Result:
+    async def reconcile(
+        self, meta: Meta, memory: Memory, requests: Requests, seen: Sighting | None, summary: StatusSummary
+    ) -> Result:
         """One pass over one object. Errors are in the result, so that the memory is never lost."""
         try:
             workload = await self._kube.read(meta.ref, large=memory.large)
             if workload is None:
+                if (meta.has_finalizer or memory.guarded) and not memory.released:
+                    await self._record_what_force_left(meta.ref, memory, summary)
                 return Result(Verdict.GONE, memory=memory)
             s = self._begin(workload, memory, requests, seen)
         except BridgeError as error:
@@ -148,7 +155,8 @@ class Reconciler:
         memory = memory.at(now)
         if workload.meta.deleting and memory.deletion_seen_at is None:
             memory = replace(memory, deletion_seen_at=now)
-        memory = replace(memory, pending_status=_still_pending(workload, memory))
+        unmade = memory.unmade_at == workload.meta.resource_version
+        memory = replace(memory, pending_status=_still_pending(workload, memory), unmade_at=None, released=False)
         stored = {} if has_foreign_status(workload) else workload.status
         status = overlay(stored, memory.pending_status)
         # The id may have changed since, and the row be that of the workload before.
@@ -165,6 +173,7 @@ class Reconciler:
             memory=memory,
             requests=requests,
             row=row,
+            unmade=unmade,
         )
 
     async def _run(self, s: State) -> Result:
@@ -175,7 +184,7 @@ class Reconciler:
         except InvalidWorkload as error:
             s = replace(s, unusable=error)
         if upstream is not None:
-            s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for(s.workload_id))
+            s = replace(s, connection=upstream.name, trouble_for=upstream.trouble_for(s.workload_id or s.to_adopt))
         try:
             for _ in range(MAX_STEPS):
                 action = self._decided(s)
@@ -183,7 +192,7 @@ class Reconciler:
                     if upstream is not None and s.deletion_wait is None:
                         upstream.deletions.forget(s.workload.ref.uid)  # it was not asked, so nothing waits for it
                     return await self._finish(_at_end(s, upstream), replace(action, did=did), began)
-                s = await self._do(s, action, upstream)
+                s = await self._do(_before(s, action), action, upstream)
                 if isinstance(action, Writing):
                     did = type(action).__name__
                 if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:
@@ -251,12 +260,20 @@ class Reconciler:
             written = replace(
                 written, workload=await self._writer.finalizers(written.workload, _without_ours(s.workload))
             )
-        summary = StatusSummary.of_status(status, has_source=s.workload.spec.manifest_from is not None)
+        summary = StatusSummary.of_status(
+            status,
+            has_source=s.workload.spec.manifest_from is not None,
+            keeps_workload=s.workload.spec.deletion_policy is DeletionPolicy.ORPHAN,
+        )
         if s.workload_id is None:
             summary = replace(summary, connection=s.connection)  # where it waits, if it has to
         for event in events.of_changes(s.workload.status, status):
             self._report(replace(written, now=self._clock()), event, since=began)
         memory = self._remembered(s, end, summary, wrote=bool(patch))
+        if s.conflict and s.is_first_attempt:
+            memory = replace(memory, unmade_at=written.workload.meta.resource_version)
+        if not written.workload.meta.has_finalizer and s.workload.meta.has_finalizer:
+            memory = replace(memory, guarded=False)
         row = s.row if ReadRow in s.done else None
         done = replace(end, memory=memory, meta=written.workload.meta, summary=summary, row=row)
         return self._scheduled(replace(done, answered=not end.in_trouble))
@@ -291,11 +308,15 @@ class Reconciler:
             case ReadCRD():
                 seen = s.now if s.memory.deletion_seen_at is None else s.memory.deletion_seen_at
                 return replace(s, crd=await self._crd_guard.seen_since(s.workload.ref.uid, seen))
+            case ReadOwner(owner):
+                return await self._do_read_owner(s, owner)
             case BeginSubmission():
                 return await self._do_write_submission(s, None, BeginSubmission)
             case MarkInDoubt():
                 return await self._do_write_submission(s, IN_DOUBT, MarkInDoubt)
             case AddFinalizer():
+                if s.memory.guarded:
+                    log.warning("somebody removed the finalizer: it is added again", extra=_about(s))
                 finalizers = (*s.workload.meta.finalizers, FINALIZER)
                 return replace(
                     s, workload=await self._writer.finalizers(s.workload, finalizers), done=s.done | {AddFinalizer}
@@ -313,6 +334,12 @@ class Reconciler:
         if upstream is None:
             raise RuntimeError(f"{type(action).__name__} without a connection")
         return await self._ask_runai(s, action, upstream)
+
+    async def _do_read_owner(self, s: State, owner: Ref) -> State:
+        try:
+            return replace(s, owner_exists=await self._kube.read(owner, large=True) is not None)
+        except BridgeError as error:
+            return replace(s, owner_exists=error)
 
     async def _ask_runai(self, s: State, action: Action, upstream: Upstream) -> State:
         match action:
@@ -338,7 +365,9 @@ class Reconciler:
 
     async def _do_render(self, s: State, upstream: Upstream) -> State:
         try:
-            rendered = await self._render(s.workload, upstream.projects, large=s.memory.large, anew=s.asked)
+            rendered = await self._render(
+                s.workload, upstream.projects, project_id=s.attempted_project, large=s.memory.large, anew=s.asked
+            )
         except TooLarge:
             raise
         except BridgeError as error:
@@ -348,7 +377,7 @@ class Reconciler:
 
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
-            remote = await upstream.gate.get(action.workload_id, project=_project_of(s, action.workload_id))
+            remote = await self._get(action.workload_id, upstream, project=_project_of(s, action.workload_id))
             if remote is None:
                 return replace(s, remote=Missing())
             row = await self._row_of(remote, upstream) if action.with_row and s.row is None else s.row
@@ -356,23 +385,23 @@ class Reconciler:
             return replace(s, remote=error)
         return replace(s, remote=remote, row=row)
 
+    async def _get(self, workload_id: str, upstream: Upstream, *, project: str | None) -> Remote | None:
+        remote = await upstream.gate.get(workload_id, project=project)
+        if remote is None or remote.mark is None or remote.mark.install not in self._former_installs:
+            return remote
+        return replace(remote, mark=replace(remote.mark, install=self._install))
+
     async def _row_of(self, remote: Remote, upstream: Upstream) -> Row | None:
-        page = await upstream.gate.rows(RowQuery(name=remote.name, project_id=remote.project_id))
-        by_id = [row for row in page.rows if row.id == remote.id]
-        by_time = [row for row in page.rows if is_same_moment(row.created_at, remote.created_at)]
+        rows = await upstream.gate.find(name=remote.name, project_id=remote.project_id)
+        by_id = [row for row in rows if row.id == remote.id]
+        by_time = [row for row in rows if is_same_moment(row.created_at, remote.created_at)]
         return next(iter(by_id or by_time), None)
 
     async def _do_find(self, s: State, action: FindRemote, upstream: Upstream) -> State:
-        project_name = s.workload.spec.project_name if action.project_id is None else None
         try:
-            page = await upstream.gate.rows(RowQuery(name=action.name, project_id=action.project_id))
-            inside = [row for row in page.rows if project_name in (None, row.project_name)]
-            found = tuple(
-                [
-                    Candidate(row, await upstream.gate.get(row.id, project=row.project_id))
-                    for row in inside[:MAX_CANDIDATES]
-                ]
-            )
+            project_id = action.project_id or await upstream.projects.of(s.workload.spec)
+            rows = await upstream.gate.find(name=action.name, project_id=project_id)
+            found = tuple([Candidate(row, await self._get(row.id, upstream, project=row.project_id)) for row in rows])
         except BridgeError as error:
             return replace(s, found=error)
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
@@ -396,7 +425,9 @@ class Reconciler:
         return s if row is None or memory.is_stale(row) else replace(s, row=row)
 
     async def _do_write_submission(self, s: State, word: str | None, done: type) -> State:
-        workload = await self._writer.status(s.workload, {"submission": word})
+        project_id = s.desired.submission.project_id if isinstance(s.desired, Desired) else None
+        attempt = {"submission": word, "projectId": project_id, "ownerUid": s.workload.ref.uid}
+        workload = await self._writer.status(s.workload, attempt)
         return replace(s, workload=workload, done=s.done | {done})
 
     async def _do_create(self, s: State, action: Create, upstream: Upstream) -> State:
@@ -414,7 +445,8 @@ class Reconciler:
 
     def _do_adopt(self, s: State, action: Adopt) -> State:
         delivered = s.delivered_now or action.finished
-        return replace(_with_id(s, action.remote, delivered=delivered), row=action.row, done=s.done | {Adopt})
+        taken = _with_id(s, action.remote, delivered=delivered, content=action.content)
+        return replace(taken, row=action.row, done=s.done | {Adopt})
 
     async def _do_record_id(self, s: State) -> State:
         workload = await self._writer.status(s.workload, s.memory.pending_status)
@@ -443,15 +475,34 @@ class Reconciler:
         try:
             project = s.remote.project_id if isinstance(s.remote, Remote) else _project_of(s, action.workload_id)
             existed = await upstream.gate.delete(action.workload_id, project=project)
+        except OutcomeUnknown as error:
+            return replace(s, failed=error, done=s.done | {Delete})
         except BridgeError as error:
             return replace(s, failed=error)
         return replace(s, done=s.done | {Delete}) if existed else replace(s, remote=Missing())
 
     async def _do_record_orphan(self, s: State, orphan: Orphan) -> State:
-        recorded = await self._writer.orphan(replace(orphan, released=s.wall))
+        recorded = await self._left_behind(s.workload.ref, orphan)
+        return replace(s, orphan_recorded=recorded, memory=replace(s.memory, guarded=not recorded))
+
+    async def _record_what_force_left(self, ref: Ref, memory: Memory, summary: StatusSummary) -> None:
+        if (orphan := left_by_force(ref, self._install, summary, memory)) is not None:
+            await self._left_behind(ref, orphan)
+
+    async def _left_behind(self, ref: Ref, orphan: Orphan) -> bool:
+        recorded = await self._writer.orphan(replace(orphan, released=self._now()))
+        said = "see runai-operator orphans" if recorded else "it is not on record, since that is full"
+        extra = {
+            "namespace": ref.namespace,
+            "object": ref.name,
+            "uid": ref.uid,
+            "workload_id": orphan.workload_id,
+            "reason": orphan.why,
+        }
+        log.warning("Run:ai may still hold the workload %s: %s", orphan.name, said, extra=extra)
         if recorded:
             self._observer.orphaned()
-        return replace(s, orphan_recorded=recorded)
+        return recorded
 
     async def _do_forget(self, s: State, action: ForgetWorkload) -> State:
         kept = [
@@ -466,8 +517,16 @@ class Reconciler:
             workload=workload,
             memory=memory,
             requests=replace(s.requests, read=False),
-            remote=None, row=None, found=None, deletion_wait=None, done=s.done - {Delete} | {ForgetWorkload}, conflict=False,
+            remote=None, row=None, found=None, deletion_wait=None, conflict=False,
+            done=s.done - {Delete} | {ForgetWorkload},
         )  # fmt: skip
+
+
+def _before(s: State, action: Action) -> State:
+    """What is remembered even if the answer to the action is lost."""
+    if not isinstance(action, RemoveFinalizer):
+        return s
+    return replace(s, memory=replace(s.memory, guarded=False, released=True))
 
 
 def _project_of(s: State, workload_id: str) -> str | None:
@@ -481,8 +540,9 @@ def _about(s: State, workload_id: str | None = None) -> dict[str, str | int | fl
     return s.workload.meta.fields | {name: value for name, value in known.items() if value is not None}
 
 
-def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:
-    """From here on the id has to get into status, even if the next write fails."""
+def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None = None) -> State:
+    """From here on the id has to get into status, even if the next write fails. `content`: hash of what it holds, unless that
+    is what is asked for."""
     learnt: Json = {
         "connection": s.connection,
         "workloadId": remote.id,
@@ -493,8 +553,9 @@ def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:
     }
     if remote.id == s.to_adopt:
         learnt["adoptedId"] = remote.id
-    if delivered and isinstance(s.desired, Desired):
-        learnt["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
+    if isinstance(s.desired, Desired) and (delivered or content is not None):
+        held = s.desired if content is None else replace(s.desired, content=content)
+        learnt["submittedHash"] = held.fingerprint(adopts=s.to_adopt is not None)
     workload = replace(s.workload, status=overlay(s.workload.status, learnt))
     memory = replace(s.memory.owing(learnt), lookup_since=None)
     return replace(s, workload=workload, memory=memory, remote=remote, delivered_now=delivered)

@@ -64,6 +64,14 @@ class Projects:
         self._answers: dict[_Key, _Answer] = {}
         self._asking: dict[_Key, asyncio.Lock] = {}
 
+    async def of(self, spec: Spec, *, anew: bool = False) -> str:
+        """The id of the project that the spec names. Raises as `resolve` does."""
+        if spec.project_id is not None:
+            return spec.project_id
+        if spec.project_name is not None:
+            return await self.resolve(spec.project_name, spec.cluster_id, anew=anew)
+        raise checks.refusal(checks.NO_PROJECT)
+
     async def resolve(self, name: str, cluster_id: str | None, *, anew: bool = False) -> str:
         """The id of the project. `anew`: somebody asked to try again, so that what was not found is asked for.
 
@@ -139,11 +147,22 @@ def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
 class Renderer:
     """Renders a spec into a `Desired`."""
 
-    def __init__(self, kube: Kube, install: str) -> None:
+    def __init__(self, kube: Kube, install: str, former_installs: tuple[str, ...] = ()) -> None:
         self._kube, self._install = kube, install
+        self._installs = (install, *former_installs)
 
-    async def __call__(self, workload: Workload, projects: Projects, *, large: bool, anew: bool = False) -> Rendered:
-        """What would be sent for this workload. `anew`: somebody asked to try again what was refused.
+    async def __call__(
+        self,
+        workload: Workload,
+        projects: Projects,
+        *,
+        large: bool,
+        anew: bool = False,
+        project_id: str | None = None,
+    ) -> Rendered:
+        """What would be sent for this workload.
+
+        `anew`: somebody asked to try again what was refused. `project_id`: where an attempt was made that is to be repeated.
 
         Raises what reading the source raises when whether it can be used is not known and, unless `large`, `TooLarge` for a
         manifest that takes long to read.
@@ -159,7 +178,7 @@ class Renderer:
         try:
             place, manifest = await _manifest(workload.spec, held, large=large)
             gvk = checks.gvk_of(manifest, place=place)
-            desired = await self._desired(workload, gvk, manifest, projects, key=key, anew=anew)
+            desired = await self._desired(workload, gvk, manifest, projects, key=key, anew=anew, project_id=project_id)
             return Rendered(desired, source, gvk)
         except TooLarge:
             raise
@@ -167,12 +186,20 @@ class Renderer:
             return Rendered(error, source, gvk)
 
     async def _desired(
-        self, workload: Workload, gvk: Gvk, manifest: Any, projects: Projects, *, key: str | None, anew: bool
+        self,
+        workload: Workload,
+        gvk: Gvk,
+        manifest: Any,
+        projects: Projects,
+        *,
+        key: str | None,
+        anew: bool,
+        project_id: str | None,
     ) -> Desired:
         """`key` is that of the hash."""
         spec, ref = workload.spec, workload.ref
-        name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
-        project_id = await _project(spec, projects, anew=anew)
+        name = self._name(workload)
+        project_id = project_id or spec.project_id or await projects.of(spec, anew=anew)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
         # A Secret's UID is random, and only those who may read the Secret see it: status never shows it. One that is
         # deleted and created again has another, and counts as changed.
@@ -180,7 +207,7 @@ class Renderer:
         submission = Submission(
             name=name,
             project_id=project_id,
-            manifest=manifests.with_mark(manifest, name=name, mark=mark),
+            manifest=manifests.with_mark(manifest, name=name, mark=mark, content=content),
             priority=spec.priority,
             category=spec.category,
             preemptibility=spec.preemptibility,
@@ -188,6 +215,16 @@ class Renderer:
             encoded=spec.manifest is None,
         )
         return Desired(submission, gvk, content, from_source=spec.manifest_from is not None)
+
+    def _name(self, workload: Workload) -> str:
+        """Its name in Run:ai; what was made with the prefix by a former install keeps its name."""
+        spec, ref = workload.spec, workload.ref
+        names = [
+            external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=install)
+            for install in self._installs
+        ]
+        recorded = workload.status.get("workloadName")
+        return recorded if recorded in names else names[0]
 
 
 async def _manifest(spec: Spec, held: SourceText | None, *, large: bool) -> tuple[str, Any]:
@@ -199,14 +236,6 @@ async def _manifest(spec: Spec, held: SourceText | None, *, large: bool) -> tupl
     if held is not None:
         return checks.MANIFEST_FROM, await _read(held.text, checks.MANIFEST_FROM, large=large)
     raise checks.refusal(checks.NO_MANIFEST)
-
-
-async def _project(spec: Spec, projects: Projects, *, anew: bool) -> str:
-    if spec.project_id is not None:
-        return spec.project_id
-    if spec.project_name is not None:
-        return await projects.resolve(spec.project_name, spec.cluster_id, anew=anew)
-    raise checks.refusal(checks.NO_PROJECT)
 
 
 async def _read(text: str, place: str, *, large: bool) -> Any:

@@ -93,6 +93,7 @@ COLUMNS = (
     "Completed",
     "Connection",
     "Hash",
+    "Deletion Policy",
 )
 """Printer columns of the CustomResourceDefinition that a `TableRow` always names; None where the server has none."""
 
@@ -316,6 +317,7 @@ def orphan_entry(orphan: Orphan) -> str:
         "projectId": orphan.project_id,
         "projectName": orphan.project_name,
         "releasedAt": orphan.released.isoformat(timespec="seconds") if orphan.released else None,
+        "inDoubt": orphan.in_doubt,
         "reason": orphan.why,
     }
     return json.dumps({key: value for key, value in entry.items() if value is not None})
@@ -336,6 +338,7 @@ def _orphan(uid: str, text: str) -> Orphan | None:
             project_name=entry.get("projectName"),
             workload_id=entry.get("workloadId"),
             why=entry.get("reason", ""),
+            in_doubt=bool(entry.get("inDoubt")),
             released=_moment(entry.get("releasedAt")),
         )
     except (Unreadable, KeyError, TypeError, AttributeError):

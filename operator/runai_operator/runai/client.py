@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
 
-from runai_operator.domain.errors import PageTooLarge
+from runai_operator.codecs.json import Unreadable
+from runai_operator.domain.errors import Busy, PageTooLarge
 from runai_operator.domain.model import Json, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
@@ -34,6 +36,8 @@ _SINGLE_LIMIT = 6 * _MIB
 """Two manifests of 1.5 MiB, escaped, and the rest."""
 _PAGE_LIMIT = 8 * _MIB
 _MOST_PROJECT_PAGES = 100
+_MOST_LOOKUP_PAGES = 40
+"""20,000 rows, where a server heeds no filter."""
 
 _ACCEPTED = (200, 201, 202)
 """Writes are documented to answer 202; early releases said 201."""
@@ -123,6 +127,28 @@ class RunaiClient:
         if answer.body is None and answer.status in _ACCEPTED:
             raise PageTooLarge("A page of Run:ai's list of workloads is larger than the 8 MiB that are read.")
         return await self._read(Operation.LIST, answer, wire.read_page(query, answer.date))
+
+    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+        """Every row of this name in the project, from all pages: how the server combines filters is not stated.
+
+        Raises `UnexpectedReply` for a list that cannot be read to its end, `Busy` for one that changed meanwhile.
+        """
+        query = RowQuery(name=name, project_id=project_id)
+        found: dict[str, Row] = {}
+        last: Row | None = None
+        for _ in range(_MOST_LOOKUP_PAGES):
+            answer = await self._list(Operation.LIST, _WORKLOADS_V1, wire.list_params(query))
+            page, following = await self._read(Operation.LIST, answer, wire.read_whole_page(query))
+            if last is not None and (not page or page[0].id != last.id):
+                raise Busy("The list of workloads in Run:ai changed while it was read: it is read again.")
+            found |= {row.id: row for row in page if (row.name, row.project_id) == (name, project_id)}
+            if following is None:
+                return tuple(found.values())
+            if not page:
+                break
+            # From the last row on: if that has moved, so may have another, from a page not yet read to one that was.
+            last, query = page[-1], replace(query, offset=following - 1)
+        raise failure(Operation.LIST, Unreadable("a list without an end"))
 
     async def row(self, row_id: str) -> Row | None:
         """The v1 GET, which also says why a pending workload waits; None also when v1 does not know it (yet)."""

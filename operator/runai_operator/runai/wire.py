@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.manifest import OWNER_ANNOTATIONS, read_mark
+from runai_operator.domain.manifest import CONTENT, OWNER_ANNOTATIONS, read_content, read_mark
 from runai_operator.domain.model import Gvk, Json, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.text import clip, one_line
 
@@ -39,7 +39,7 @@ _INT32_MAX = 2**31 - 1
 _REMOTE_FIELDS = {
     "workload", "metadata", "desiredPhase", "syncInfo", "rawManifest", "workloadManifest", "id", "name", "projectId",
     "projectName", "clusterId", "departmentName", "gvk", "group", "version", "kind", "priority", "category",
-    "preemptibility", "createdAt", "deletedAt", "status", "message", "annotations", *OWNER_ANNOTATIONS,
+    "preemptibility", "createdAt", "deletedAt", "status", "message", "annotations", *OWNER_ANNOTATIONS, CONTENT,
 }  # fmt: skip
 _ROW_FIELDS = {
     "workloads", "next", "phase", "phaseMessage", "phaseUpdatedAt", "runningPods", "requestedPods", "number",
@@ -187,6 +187,7 @@ def read_remote(body: Json) -> Remote:
         sync_status=_word(sync.get("status")),
         sync_message=_sentence(sync.get("message")),
         mark=next(filter(None, map(read_mark, manifests)), None),
+        content=next(filter(None, map(read_content, manifests)), None),
         mark_readable=bool(manifests),
     )
 
@@ -217,6 +218,32 @@ def read_page(query: RowQuery, date: datetime | None) -> Callable[[Json], RowPag
             row for row in found if query.name in (None, row.name) and query.project_id in (None, row.project_id)
         )
         return RowPage(rows, _next_offset(body, query.offset), date, unreadable)
+
+    return read
+
+
+def read_whole_page(query: RowQuery) -> Callable[[Json], tuple[list[Row], int | None]]:
+    """A reader of a page of a look-up, with the offset of the next page: all rows that it shows, also those of others.
+
+    What is missed would pass for absent, so an unreadable row that may be of the name, and a next page that leads nowhere,
+    raise `Unreadable`.
+    """
+
+    def read(body: Json) -> tuple[list[Row], int | None]:
+        items = body.get("workloads")
+        if not isinstance(items, list):
+            raise Unreadable("no list of workloads")
+        rows = []
+        for item in items:
+            try:
+                rows.append(_read_row(item))
+            except Unreadable:
+                if item is not None and _may_be_named(query.name, item):
+                    raise
+        following = _next_offset(body, query.offset)
+        if following is None and body.get("next") not in (None, 0, ""):
+            raise Unreadable("its next page leads nowhere")
+        return rows, following
 
     return read
 
@@ -431,6 +458,12 @@ def _read_row(item: Any) -> Row:
         completed_at=_moment(row.get("completedAt")),
         deleted_at=_moment(row.get("deletedAt")),
     )
+
+
+def _may_be_named(name: str | None, item: Any) -> bool:
+    """Whether a row that cannot be read may be of this name."""
+    shown = _name(item.get("name")) if isinstance(item, dict) else None
+    return name is None or shown in (None, name)
 
 
 def _next_offset(body: Json, offset: int) -> int | None:

@@ -41,6 +41,7 @@ from runai_operator.domain.actions import (
     ForgetWorkload,
     MarkInDoubt,
     ReadCRD,
+    ReadOwner,
     ReadRemote,
     ReadRow,
     RecordId,
@@ -63,6 +64,7 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
+    NAME_HELD,
     NOT_SUBMITTED,
     CRDState,
     DeletionPolicy,
@@ -71,6 +73,7 @@ from runai_operator.domain.model import (
     Orphan,
     OwnerMark,
     RecreatePolicy,
+    Ref,
     Remote,
     RerunPolicy,
 )
@@ -137,6 +140,7 @@ RERUNS = {"rerun_policy": RerunPolicy.ON_SPEC_CHANGE}
 
 NEW = a_workload(finalizer=False)
 IN_DOUBT = a_workload()
+NAME_IS_HELD = a_workload(status={"submission": NAME_HELD})
 REFUSED = a_workload(finalizer=False, status={"submission": NOT_SUBMITTED})
 ADOPTING = a_workload(workload_id=WORKLOAD_ID)
 LIVE = a_workload(status=submitted_status())
@@ -166,6 +170,8 @@ FALLING = CRDState(deleting=True, confirmed=False)
 FALLING_ON_PURPOSE = CRDState(deleting=True, confirmed=True)
 LEFT_BEHIND = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailable")
 COMPLETED_ROW = a_row(phase="Completed")
+LEFT_FINISHED = {"row": COMPLETED_ROW, "mark": EARLIER_LIFE}
+"""What an earlier object of the name left behind."""
 PENDING_ROW = a_row(phase="Pending", phase_updated_at="2026-01-01T00:00:00Z")
 
 
@@ -282,9 +288,34 @@ SUBMIT = [
         Adopt(a_remote(mark=EARLIER_LIFE), a_row(), finished=False),
     ),
     case(
-        "an earlier life's workload that has completed is taken without a PUT",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(row=COMPLETED_ROW, mark=EARLIER_LIFE)),
-        Adopt(a_remote(mark=EARLIER_LIFE), COMPLETED_ROW, finished=True),
+        "an earlier life's workload that has completed what is asked for is taken without a PUT",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED, content=DESIRED.content)),
+        Adopt(a_remote(mark=EARLIER_LIFE, content=DESIRED.content), COMPLETED_ROW, finished=True),
+    ),
+    case(
+        "an earlier life's workload has completed something else: finished work does not run again by itself",
+        a_state(IN_DOUBT, desired=EDITED, conflict=True, found=found(**LEFT_FINISHED, content=DESIRED.content)),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "an earlier life's workload has completed, and does not say what",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED)),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "an earlier life's workload has completed something else, and that may be replaced",
+        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED)),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "it is being replaced: wait for the name",
+        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED), done=frozenset({Delete})),
+        ends(Verdict.WAITING, "WaitingForName", outstanding=True),
+    ),
+    case(
+        "found with our mark, and completed with what was asked for before an edit",
+        a_state(IN_DOUBT, desired=EDITED, found=found(row=COMPLETED_ROW, content=DESIRED.content)),
+        Adopt(a_remote(content=DESIRED.content), COMPLETED_ROW, finished=False, content=DESIRED.content),
     ),
     case(
         "an earlier life's workload of another kind is not taken over",
@@ -322,9 +353,34 @@ SUBMIT = [
         ends(Verdict.WAITING, "WaitingForName", outstanding=True),
     ),
     case(
-        "409, and nobody visible holds the name for longer than lists lag",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=(), **LOOKED_FOR_LONG),
+        "409 on a first attempt, and nobody visible holds the name for longer than lists lag: it is not ours",
+        a_state(IN_DOUBT, desired=DESIRED, unmade=True, conflict=True, found=(), **LOOKED_FOR_LONG),
         ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "409 after an interrupted attempt, and nobody visible holds the name: it may be what that attempt made",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=(), **LOOKED_FOR_LONG),
+        ends(Verdict.REJECTED, "NameTaken", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "the name of an attempt in doubt was refused before: look for the holder, however long ago it was",
+        a_state(NAME_IS_HELD, desired=DESIRED, **LOOKED_FOR_LONG),
+        FindRemote("train", "1"),
+    ),
+    case(
+        "the name was refused before: POST again, what holds it may be gone",
+        a_state(NAME_IS_HELD, desired=DESIRED, found=(), **LOOKED_FOR_LONG),
+        Create(DESIRED.submission),
+    ),
+    case(
+        "the name was refused before, and now the content is: that proves nothing of the earlier attempt",
+        a_state(NAME_IS_HELD, desired=DESIRED, found=(), failed=BAD, **LOOKED_FOR_LONG),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "all attempts so far were answered by 409: POST without another look-up",
+        a_state(IN_DOUBT, desired=DESIRED, unmade=True),
+        Create(DESIRED.submission),
     ),
     case(
         "409, and the holder is listed but not shown by its id: whether it is ours cannot be told",
@@ -401,6 +457,36 @@ SUBMIT = [
     case(
         "adopting what another install owns",
         a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=ELSEWHERE)),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting what another object of this install owns: does that still exist?",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE)),
+        ReadOwner(Ref("other", "train", "uid-5")),
+    ),
+    case(
+        "adopting what another object of this install owns, which exists",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=True),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting what another object of this install left behind: our content and mark",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=False),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    case(
+        "adopting what another object of this install owns, as far as we may look",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=FORBIDDEN),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting, and whether the owner exists cannot be asked now",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "adopting what carries only a part of a mark of this install",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=replace(NAMESAKE, uid=""))),
         ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
     ),
     case(
@@ -803,9 +889,19 @@ FINALIZE = [
     # An attempt is in doubt.
     case("in doubt: look for what may exist", a_state(GOING_IN_DOUBT), FindRemote("train", None)),
     case(
-        "in doubt, and the project's id is known: look there only",
-        a_state(GOING_IN_DOUBT, desired=a_desired(project_id="7")),
+        "in doubt, and the project of the attempt is on record: look there",
+        a_state(a_workload(status={"projectId": "7"}, **DELETES)),
         FindRemote("train", "7"),
+    ),
+    case(
+        "in doubt, and its name was refused to a later attempt: absence from a list proves nothing",
+        a_state(a_workload(status={"submission": NAME_HELD}, **DELETES), found=(), **LOOKED_FOR_LONG),
+        ends(Verdict.DELETING, "NameTaken"),
+    ),
+    case(
+        "in doubt, and what holds its name is shown and another's: remove the finalizer",
+        a_state(a_workload(status={"submission": NAME_HELD}, **DELETES), found=found(mark=NAMESAKE), **LOOKED_FOR_LONG),
+        REMOVE_FINALIZER,
     ),
     case(
         "in doubt, nothing found, lists may lag: wait",
@@ -818,9 +914,14 @@ FINALIZE = [
         REMOVE_FINALIZER,
     ),
     case(
-        "in doubt, found ours: delete it",
-        a_state(GOING_IN_DOUBT, found=found(), deletion_wait=0.0),
-        Delete(WORKLOAD_ID),
+        "in doubt, found ours: from here on it is known by its id",
+        a_state(GOING_IN_DOUBT, found=found()),
+        Adopt(a_remote(), a_row(), finished=False),
+    ),
+    case(
+        "in doubt, found ours: its id is recorded before anything is sent",
+        a_state(GOING, remote=a_remote(), memory=Memory(pending_status={"workloadId": WORKLOAD_ID})),
+        RecordId(),
     ),
     case(
         "in doubt, found ours but gone: wait until lists can be believed",
@@ -949,12 +1050,12 @@ FINALIZE = [
     case(
         "in doubt, and down for as long as a deletion waits: what may stay is written down, too",
         a_state(GOING_IN_DOUBT, found=DOWN, **WAITED_OUT),
-        RecordOrphan(replace(LEFT_BEHIND, workload_id=None, project_id=None)),
+        RecordOrphan(replace(LEFT_BEHIND, workload_id=None, project_id=None, in_doubt=True)),
     ),
     case(
         "an adoption in doubt, and down for as long as a deletion waits: the id that the spec names is written down",
         a_state(GOING_ADOPTING, remote=DOWN, **WAITED_OUT),
-        RecordOrphan(replace(LEFT_BEHIND, project_id=None)),
+        RecordOrphan(replace(LEFT_BEHIND, project_id=None, in_doubt=True)),
     ),
     case(
         "the DELETE got no answer for as long as a deletion waits: write down what may stay",

@@ -88,7 +88,7 @@ def expected(settled: Pass) -> Need:
             return Need.PASS
         case Verdict.REJECTED:
             restart_may_help = settled.end.error.condition_reason in (
-                Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER
+                Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER, Reason.INSTALL_CHANGED
             )  # fmt: skip
             return Need.PASS if restart_may_help else Need.PROBE
         case Verdict.IN_SYNC | Verdict.DELIVERED if settled.end.outstanding:

@@ -16,7 +16,7 @@ from builders import MARK, REF, WORKLOAD_ID, a_desired, a_row, a_state, a_worklo
 from runai_operator.domain import status as status_module
 from runai_operator.domain.actions import Create, MarkInDoubt, Result, Verdict
 from runai_operator.domain.decide import decide
-from runai_operator.domain.manifest import OWNER_ANNOTATIONS
+from runai_operator.domain.manifest import CONTENT, OWNER_ANNOTATIONS
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.model import NOT_SUBMITTED, Remote, Row, RowQuery
 from runai_operator.domain.status import (
@@ -98,7 +98,7 @@ ANSWER = {
         "desiredPhase": "Stopped",
         "rawManifest": {
             "metadata": {
-                "annotations": dict(zip(OWNER_ANNOTATIONS, astuple(MARK), strict=True)),
+                "annotations": dict(zip(OWNER_ANNOTATIONS, astuple(MARK), strict=True)) | {CONTENT: "v1:aaaa"},
             }
         },
     },
@@ -124,6 +124,7 @@ NOT_SHOWN_OF_REMOTE = {
     "deleted_at": "says that it is gone",
     "mark": "decides whose it is",
     "mark_readable": "decides whose it is",
+    "content": "decides whether it is what is asked for",
 }
 
 OF_ROW = [pytest.param(field, id=field.name) for field in FIELDS if field.row is not None]

@@ -170,7 +170,7 @@ async def test_two_objects_failing_in_a_row_open_the_circuit_of_their_class_only
         pytest.param(lambda gate: gate.delete("a"), id="delete"),
         pytest.param(lambda gate: gate.update("a", submission("w")), id="update"),
         pytest.param(lambda gate: gate.create(submission("w")), id="create"),
-        pytest.param(lambda gate: gate.rows(RowQuery(name="w", project_id="1")), id="look-up by name"),
+        pytest.param(lambda gate: gate.find(name="w", project_id="1"), id="look-up by name"),
         pytest.param(lambda gate: gate.projects(name="p", cluster_id=None), id="project"),
         pytest.param(lambda gate: gate.project("1"), id="project by id"),
     ],

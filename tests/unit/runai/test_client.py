@@ -178,6 +178,80 @@ async def test_a_page_of_rows(client, runai: ScriptedRunai):
     assert b"filterBy=phaseUpdatedAt%3E%3D2026-01-15T10%3A00%3A00.000Z%2Cname%3D%3Dtrain-a" in sent.query
 
 
+def rows_of(*names: str) -> list[dict[str, str]]:
+    """Rows of project 17; the id of each is its name."""
+    return [{"id": name, "name": name.split("-")[0], "projectId": "17"} for name in names]
+
+
+def listed(pages: dict[str, dict]):
+    """Answers a list by the offset that was asked for."""
+    return lambda request: httpx.Response(200, json=pages[request.url.params["offset"]])
+
+
+async def test_a_look_up_reads_every_page_and_keeps_what_has_the_name_and_the_project(client, runai: ScriptedRunai):
+    elsewhere = {"id": "train-0", "name": "train", "projectId": "18"}
+    runai.answer = listed(
+        {
+            "0": {"workloads": [*rows_of("other-1", "other-2"), elsewhere], "next": 3},
+            "2": {"workloads": [elsewhere, *rows_of("train-1", "other-3")], "next": None},
+        }
+    )
+
+    assert [row.id for row in await client.find(name="train", project_id="17")] == ["train-1"]
+    assert runai.asked[0].url.params["filterBy"] == "name==train,projectId==17"
+
+
+ENDS = {"workloads": rows_of("other-1")}
+
+
+@pytest.mark.parametrize(
+    ("pages", "error"),
+    [
+        pytest.param({"0": ENDS | {"next": "soon"}}, UnexpectedReply, id="a next page that is no number"),
+        pytest.param({"0": ENDS | {"next": -1}}, UnexpectedReply, id="a next page before the first"),
+        pytest.param({"0": {"workloads": [], "next": 500}}, UnexpectedReply, id="a next page after an empty one"),
+        pytest.param(
+            {"0": ENDS | {"next": 2}, "1": ENDS | {"next": 1}}, UnexpectedReply, id="a next page that was read already"
+        ),
+        pytest.param({"0": ENDS | {"next": 2}, "1": {"workloads": []}}, Busy, id="an empty page after a full one"),
+        pytest.param(
+            {"0": ENDS | {"next": 2}, "1": {"workloads": rows_of("other-3")}}, Busy, id="rows that moved meanwhile"
+        ),
+        pytest.param(
+            {"0": {"workloads": [*rows_of("other-1"), {"name": "train"}]}},
+            UnexpectedReply,
+            id="an unreadable row of the name",
+        ),
+        pytest.param(
+            {"0": {"workloads": [*rows_of("other-1"), {"id": 7}]}}, UnexpectedReply, id="a row without a name"
+        ),
+    ],
+)
+async def test_a_list_that_was_not_read_to_its_end_never_tells_absence(client, runai: ScriptedRunai, pages, error):
+    runai.answer = listed(pages)
+
+    with pytest.raises(error):
+        await client.find(name="train", project_id="17")
+
+
+async def test_a_list_without_an_end_is_given_up(client, runai: ScriptedRunai):
+    def answer(request):
+        offset = int(request.url.params["offset"])
+        return httpx.Response(200, json={"workloads": rows_of(f"w-{offset}", f"w-{offset + 1}"), "next": offset + 2})
+
+    runai.answer = answer
+
+    with pytest.raises(UnexpectedReply):
+        await client.find(name="train", project_id="17")
+    assert len(runai.asked) < 100
+
+
+async def test_an_unreadable_row_of_another_name_hides_nothing(client, runai: ScriptedRunai):
+    runai.answer = listed({"0": {"workloads": [None, {"name": "other"}, *rows_of("train-1")]}})
+
+    assert [row.id for row in await client.find(name="train", project_id="17")] == ["train-1"]
+
+
 async def test_the_schedulers_message_comes_with_the_single_read_of_v1(client, runai: ScriptedRunai):
     workload = {"id": UUID, "name": "a", "projectId": "1", "phase": "Pending"}
     runai.answer = httpx.Response(200, json=workload | {"pendingSchedulingMessages": [{"userMessage": "No GPU left"}]})

@@ -38,6 +38,10 @@
 - name: OPERATOR_INSTALL_ID
   value: {{ . | quote }}
 {{- end }}
+{{- with .Values.formerInstallIds }}
+- name: OPERATOR_FORMER_INSTALL_IDS
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- with .Values.operator.watchNamespaces }}
 - name: OPERATOR_NAMESPACES
   value: {{ join "," . | quote }}
