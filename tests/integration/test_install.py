@@ -288,7 +288,8 @@ class Watching:
 
     def regain_rights(self) -> None:
         metadata = {key: self.binding["metadata"][key] for key in ("name", "namespace")}
-        self.plane.client.create({**self.binding, "metadata": metadata})
+        named = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata}
+        self.plane.client.create(self.binding | named)
 
     @property
     def _binding_path(self) -> str:
@@ -339,12 +340,12 @@ def test_a_watched_namespace_that_hangs_since_its_rights_went_along_goes_once_th
     watching.plane.start_controller_manager()
     with operator_of(watching.plane, watching.installed, by_chart(SINGLE, BOTH).objects(), tmp_path, runai) as operator:
         operator.wait_ready()
-        for workloads in (watching.gone, watching.stays):
-            workloads.apply("runs", manifest=manifest_of("Deployment"))
-            workloads.wait_condition("runs", "Ready", "True")
+        for workloads, name in ((watching.gone, "goes"), (watching.stays, "stays")):
+            workloads.apply(name, manifest=manifest_of("Deployment"))
+            workloads.wait_condition(name, "Ready", "True")
         watching.lose_rights()  # as the deletion does, sooner or later
         watching.plane.client.delete(f"/api/v1/namespaces/{WATCHED}")
-        held = watching.gone.wait("runs", lambda item: "deletionTimestamp" in item["metadata"], what="its deletion")
+        held = watching.gone.wait("goes", lambda item: "deletionTimestamp" in item["metadata"], what="its deletion")
         assert held["metadata"]["finalizers"]
         operator.wait_ready()
 
@@ -353,4 +354,4 @@ def test_a_watched_namespace_that_hangs_since_its_rights_went_along_goes_once_th
         watching.plane.client.wait_gone(f"/api/v1/namespaces/{WATCHED}", timeout=120)
 
         assert len(runai.live()) == 1
-        assert watching.stays.get("runs")
+        assert watching.stays.get("stays")
