@@ -355,24 +355,35 @@ def _maintain(s: State) -> Action:
     return _follow_spec(s)
 
 
+def _edited(s: State) -> bool:
+    return s.workload.meta.generation != s.stored_status.observed_generation
+
+
 def _follow_spec(s: State) -> Action:
     if s.desired is None and _may_be_outstanding(s):
         return Render()
     match s.desired:
         case None:
             return _check_on(s)
+        case BridgeError() if _can_send_nothing(s):
+            return Result(Verdict.IN_SYNC)
         case InvalidWorkload() as error:
             return Result(Verdict.REJECTED, error, outstanding=True)
         case BridgeError() as error:
-            return Result(Verdict.RETRYING, error, outstanding=True)
+            return Result(Verdict.RETRYING, error, outstanding=_edited(s) or not s.stored_status.delivered)
         case Desired() as desired:
             return _follow_edit(s, desired)
 
 
+def _can_send_nothing(s: State) -> bool:
+    """Finished work stays as it is, so it does not matter whether what the spec names is still there."""
+    recorded, never = s.stored_status, s.workload.spec.rerun_policy is RerunPolicy.NEVER
+    return never and recorded.completed and recorded.delivered
+
+
 def _may_be_outstanding(s: State) -> bool:
     recorded = s.stored_status
-    edited = s.workload.meta.generation != recorded.observed_generation
-    return edited or s.must_check_content or not recorded.delivered
+    return _edited(s) or not recorded.delivered or (s.must_check_content and not recorded.completed)
 
 
 def _check_on(s: State) -> Action:

@@ -93,6 +93,8 @@ class StoredStatus:
     """The `spec.workloadId` that was adopted, so that it is never adopted again."""
     name: str | None = None
     project_id: str | None = None
+    project_name: str | None = None
+    cluster_id: str | None = None
     gvk: Gvk | None = None
     observed_generation: int = -1
     submitted_hash: str | None = None
@@ -131,6 +133,8 @@ class StoredStatus:
             adopted_id=status.get("adoptedId"),
             name=status.get("workloadName"),
             project_id=status.get("projectId"),
+            project_name=status.get("projectName"),
+            cluster_id=status.get("clusterId"),
             gvk=Gvk(gvk.get("group") or "", gvk.get("version") or "", gvk.get("kind") or "") if gvk else None,
             observed_generation=status.get("observedGeneration", -1),
             submitted_hash=status.get("submittedHash"),

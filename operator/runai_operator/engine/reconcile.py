@@ -440,6 +440,8 @@ def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:
         "ownerUid": s.workload.ref.uid,
         "submission": None,
     }
+    if name := remote.project_name or s.workload.spec.project_name:
+        learnt["projectName"] = name
     if remote.id == s.to_adopt:
         learnt["adoptedId"] = remote.id
     if delivered and isinstance(s.desired, Desired):

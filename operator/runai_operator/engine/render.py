@@ -15,7 +15,7 @@ from runai_operator.domain.memory import Source
 from runai_operator.domain.model import OwnerMark, Project, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Desired
+from runai_operator.domain.state import Desired, StoredStatus
 from runai_operator.engine.ports import Kube, Runai
 
 PROJECT_MEMORY = 300.0
@@ -85,6 +85,8 @@ class Renderer:
         name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
         if spec.project_id is not None:
             project_id = spec.project_id
+        elif (recorded := _recorded_project(workload)) is not None:
+            project_id = recorded
         elif spec.project_name is not None:
             project_id = await projects.resolve(spec.project_name, spec.cluster_id)
         else:
@@ -118,6 +120,13 @@ class Renderer:
             manifest = await _read(source.text, checks.MANIFEST_FROM, large=large)
             return checks.MANIFEST_FROM, manifest, Source(spec.manifest_from, source.version)
         raise checks.refusal(checks.NO_MANIFEST)
+
+
+def _recorded_project(workload: Workload) -> str | None:
+    """The id of the project that the workload was submitted to, if it is still the one that the spec names."""
+    spec, recorded = workload.spec, StoredStatus.of(workload)
+    is_same = spec.project_name == recorded.project_name and spec.cluster_id in (None, recorded.cluster_id)
+    return recorded.project_id if recorded.submitted_hash and is_same else None
 
 
 async def _read(text: str, place: str, *, large: bool) -> Any:
