@@ -58,6 +58,10 @@ class Memory:
     """Status fields that are still to be written (None: removed), above all the id of a workload created just now."""
     lookup_since: float | None = None
     """When we first looked for what the last attempt in doubt may have made."""
+    missing_since: float | None = None
+    """Since when Run:ai has not shown the workload, or only as deleted."""
+    deletion_accepted: bool = False
+    """Run:ai has accepted to delete the workload for us, so that its absence needs no other explanation."""
     recreations: int = 0
     """How often the workload was created again after somebody deleted it in Run:ai."""
     recreated_at: float = NEVER

@@ -40,6 +40,7 @@ LOST_REASONS = frozenset(
         Reason.DELETED_EXTERNALLY,
         Reason.WAITING_TO_RECREATE,
         Reason.RECREATE_GIVEN_UP,
+        Reason.ENDED_UNSEEN,
         Reason.MANAGED_BY_OTHER,
         Reason.RECREATING,
     }
@@ -73,7 +74,7 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Run:ai answered, by 404, that it has no such workload."""
+    """Run:ai answered, by 404, that it has no such workload; where it had one, there is a second witness (`absence`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,14 @@ class StoredStatus:
     project_id: str | None = None
     project_name: str | None = None
     cluster_id: str | None = None
+    created_at: str | None = None
     gvk: Gvk | None = None
     observed_generation: int = -1
     submitted_hash: str | None = None
     phase: str | None = None
     completed: bool = False
+    being_deleted: bool = False
+    """Run:ai was deleting the workload."""
     delivered: bool = False
     """Run:ai has accepted the last change."""
     not_submitted: bool = False
@@ -135,11 +139,14 @@ class StoredStatus:
             project_id=status.get("projectId"),
             project_name=status.get("projectName"),
             cluster_id=status.get("clusterId"),
+            created_at=status.get("createdAt"),
             gvk=Gvk(gvk.get("group") or "", gvk.get("version") or "", gvk.get("kind") or "") if gvk else None,
             observed_generation=status.get("observedGeneration", -1),
             submitted_hash=status.get("submittedHash"),
             phase=status.get("phase"),
             completed=bool(completed and completed.get("status") == "True"),
+            being_deleted=status.get("desiredPhase") == "Deleted"
+            or status.get("syncStatus") in ("Deleting", "Deleted"),
             delivered=bool(status.get("submittedHash"))
             and not (synced and synced.get("reason") == Reason.NOT_DELIVERED),
             not_submitted=status.get("submission") == NOT_SUBMITTED,
@@ -163,6 +170,19 @@ class Recreation(StrEnum):
     """Too often already."""
 
 
+class Ending(StrEnum):
+    """How a workload ended that is gone from Run:ai, as its lists tell."""
+
+    FINISHED = "finished"
+    UNTOLD = "untold"
+    """It finished, but not whether it completed or failed."""
+    DELETED = "deleted before it finished"
+    NOT_LISTED_YET = "not listed yet"
+    """The list of deleted workloads may still show it."""
+    UNLISTED = "unlisted"
+    """Nothing is known: it may have finished and been forgotten since."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How long the operator waits before it acts or reports; configured. Seconds."""
@@ -181,6 +201,8 @@ class Limits:
         waits = self.release_after - (wall - meta.deletion_requested).total_seconds()
         return max(waits, min(self.release_after, self.stalled_after) - trouble_for)
 
+
+FINISHED = (Phase.COMPLETED, Phase.FAILED)
 
 MAX_RECREATIONS = 5
 """How often `externalDeletionPolicy: Recreate` creates again before it gives up."""
@@ -215,6 +237,8 @@ class State:
     remote: Remote | Missing | BridgeError | None = None
     row: Row | None = None
     found: tuple[Candidate, ...] | BridgeError | None = None
+    is_project_visible: bool = True
+    """Of the project in which workloads were looked for; where it is not, that nothing was found proves nothing."""
     crd: CRDState | None = None
     """As read after the deletion was seen."""
     deletion_wait: float | None = None
@@ -281,7 +305,7 @@ class State:
     @property
     def absence_proven(self) -> bool:
         """A complete look-up found nothing of ours, and we have been looking for longer than the lists lag."""
-        if not isinstance(self.found, tuple) or self.memory.lookup_since is None:
+        if not isinstance(self.found, tuple) or self.memory.lookup_since is None or not self.is_project_visible:
             return False
         ours = any(c.remote is not None and is_ours(c.remote.mark, self.mark) for c in self.found)
         return not ours and self.now - self.memory.lookup_since >= self.limits.grace
@@ -307,7 +331,35 @@ class State:
         Both are needed: the age of the deletion, which a restart does not reset, and an outage that this process has
         seen. So a deletion that waited for something else is not given up at the first failure.
         """
-        return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=self.trouble_for) <= 0
+        trouble_for = max(self.trouble_for, self.missing_for)
+        return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=trouble_for) <= 0
+
+    @property
+    def missing_for(self) -> float:
+        """Seconds for which Run:ai has not shown the workload, or only as deleted."""
+        return 0.0 if self.memory.missing_since is None else self.now - self.memory.missing_since
+
+    @property
+    def absence_is_expected(self) -> bool:
+        """Run:ai has accepted to delete the workload."""
+        return self.memory.deletion_accepted or self.stored_status.being_deleted
+
+    @property
+    def absence_is_explained(self) -> bool:
+        """We asked for it ourselves, so that nothing depends on how the workload ended."""
+        is_ours = self.workload.meta.deleting or self.stored_status.reason == Reason.RECREATING
+        return self.absence_is_expected and is_ours
+
+    @property
+    def ending(self) -> Ending:
+        """Of a workload that is gone."""
+        row = self.row
+        if row is not None and row.phase in FINISHED:
+            return Ending.FINISHED
+        if row is not None and row.deleted_at is not None:
+            return Ending.UNTOLD if row.completed_at else Ending.DELETED
+        is_new = self.memory.missing_since is not None and self.missing_for < self.limits.grace
+        return Ending.NOT_LISTED_YET if is_new else Ending.UNLISTED
 
     def retrying_since(self, end: Result) -> float | None:
         """Since when what is outstanding could not be done, given that this pass ends with `end`."""

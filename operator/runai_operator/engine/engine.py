@@ -225,9 +225,8 @@ class Engine:
             self._enqueue(entry, Lane.PERIODIC)
 
     def row_deleted(self, connection: str, row: Row) -> None:
-        for entry in self.inventory.of_row(connection, row):
-            if entry.summary.workload_id == row.id and not entry.summary.finished:
-                self._plan_read(entry, 0)
+        for entry in self.inventory.see_deleted(connection, row):
+            self._plan_read(entry, 0)
 
     def swept(self, connection: str, ids: set[str], began: float) -> None:
         """Absence from a complete list is a hint, which a reading by id has to confirm."""
@@ -325,7 +324,9 @@ class Engine:
             if stalls_in is not None:
                 upstream.stalls.plan(entry.uid, stalls_in)
             return None
-        trouble_for = upstream.trouble_for(entry.summary.workload_id)
+        missing_since = entry.memory.missing_since
+        missing_for = 0.0 if missing_since is None else self._clock() - missing_since
+        trouble_for = max(missing_for, upstream.trouble_for(entry.summary.workload_id))
         soonest = limits.gives_up_in(entry.meta, wall=self._now(), trouble_for=trouble_for)
         return give_up_after(soonest, self._random.random())
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from random import Random
 
+from runai_operator.domain.absence import Absence
 from runai_operator.domain.actions import (
     Action,
     AddFinalizer,
@@ -42,6 +43,7 @@ from runai_operator.domain.errors import (
     InvalidWorkload,
     NameTaken,
     OutcomeUnknown,
+    Scope,
     StaleObject,
     TooLarge,
     Vanished,
@@ -78,6 +80,7 @@ from runai_operator.engine.fence import Fence
 from runai_operator.engine.ports import Kube, Observer
 from runai_operator.engine.render import Renderer
 from runai_operator.engine.upstream import Upstream, Upstreams
+from runai_operator.engine.witness import Place
 from runai_operator.engine.writing import Writer, overlay
 
 log = logging.getLogger(__name__)
@@ -298,12 +301,56 @@ class Reconciler:
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
             remote = await upstream.gate.get(action.workload_id, project=_project_of(s, action.workload_id))
-            if remote is None:
-                return replace(s, remote=Missing())
+            if remote is None or remote.gone:
+                return await self._do_explain_absence(s, remote, action.workload_id, upstream)
             row = await self._row_of(remote, upstream) if action.with_row and s.row is None else s.row
         except BridgeError as error:
-            return replace(s, remote=error)
-        return replace(s, remote=remote, row=row)
+            return replace(_missing_from_now_on(s) if error.scope is Scope.PROJECT else s, remote=error)
+        upstream.witness.found(remote.id)
+        return replace(s, remote=remote, row=row, memory=replace(s.memory, missing_since=None))
+
+    async def _do_explain_absence(self, s: State, remote: Remote | None, workload_id: str, upstream: Upstream) -> State:
+        """It is gone, or shown to us no more: asks other witnesses which, and how it ended."""
+        s = _missing_from_now_on(s)
+        if workload_id != s.workload_id and not s.workload.meta.deleting:
+            return replace(s, remote=remote or Missing())  # it was never ours: nothing follows from its absence
+        doubt: BridgeError | None
+        try:
+            row, is_project_visible = await self._ask_witnesses(s, workload_id, upstream)
+        except BridgeError as error:
+            doubt = None if s.memory.deletion_accepted else error
+        else:
+            s = replace(s, row=row or s.row)
+            doubt = self._doubt(s, workload_id, is_project_visible, upstream) if remote is None else None
+        error_told = upstream.gate.not_found(workload_id, project=_project_of(s, workload_id), doubt=doubt)
+        return replace(s, remote=error_told or remote or Missing())
+
+    async def _ask_witnesses(self, s: State, workload_id: str, upstream: Upstream) -> tuple[Row | None, bool]:
+        """Its row in the list of deleted workloads, and whether its project is visible to us; as far as it matters."""
+        if s.absence_is_explained and await upstream.witness.shows(_place_of(s)):
+            return None, True
+        row, status = s.row if s.row is not None and s.row.deleted_at else None, s.stored_status
+        if row is None and workload_id == s.workload_id and status.name is not None and status.project_id is not None:
+            known = Row(workload_id, status.name, status.project_id, created_at=status.created_at)
+            row = await upstream.witness.deleted_row(known)
+        return row, row is not None or await upstream.witness.shows(_place_of(s))
+
+    def _doubt(self, s: State, workload_id: str, is_project_visible: bool, upstream: Upstream) -> BridgeError | None:
+        """Why its absence is not believed; None when it is."""
+        is_listed = s.row is not None and s.row.deleted_at is not None
+        if not is_project_visible or is_listed or s.absence_is_expected:
+            upstream.witness.found(workload_id)
+        elif s.missing_for < s.limits.grace:
+            upstream.witness.lost(workload_id)
+        absence = Absence(
+            lasted=s.missing_for,
+            expected=s.absence_is_expected,
+            is_listed_as_deleted=is_listed,
+            is_project_visible=is_project_visible,
+            in_mass_loss=upstream.witness.in_mass_loss(),
+            project=str(_place_of(s)),
+        )
+        return absence.doubt(s.limits.grace)
 
     async def _row_of(self, remote: Remote, upstream: Upstream) -> Row | None:
         page = await upstream.gate.rows(RowQuery(name=remote.name, project_id=remote.project_id))
@@ -322,10 +369,15 @@ class Reconciler:
                     for row in inside[:MAX_CANDIDATES]
                 ]
             )
+            is_visible = bool(found) or await upstream.witness.shows(_place_of(s))
         except BridgeError as error:
             return replace(s, found=error)
+        if not is_visible:
+            s = _missing_from_now_on(s)
+            return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
-        return replace(s, found=found, memory=replace(s.memory, lookup_since=since))
+        memory = replace(s.memory, lookup_since=since, missing_since=None)
+        return replace(s, found=found, is_project_visible=True, memory=memory)
 
     async def _do_read_scheduling_messages(self, s: State, row: Row, upstream: Upstream) -> State:
         s = replace(s, done=s.done | {ReadSchedulingMessages})
@@ -366,14 +418,9 @@ class Reconciler:
         except BridgeError as error:
             return replace(s, failed=error)
         if remote is None:
-            if s.workload_id is None:
-                return replace(
-                    s,
-                    failed=Busy(
-                        "The workload vanished from Run:ai while it was being adopted: it is looked for again."
-                    ),
-                )
-            return replace(s, remote=Missing())
+            return replace(
+                s, failed=Busy("The workload vanished from Run:ai while it was being changed: it is read again.")
+            )
         if s.stored_status.failed:
             s = _without_failure(s)
         return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})
@@ -384,7 +431,10 @@ class Reconciler:
             existed = await upstream.gate.delete(action.workload_id, project=project)
         except BridgeError as error:
             return replace(s, failed=error)
-        return replace(s, done=s.done | {Delete}) if existed else replace(s, remote=Missing())
+        done = replace(s, done=s.done | {Delete})
+        if not existed:
+            return replace(done, remote=None)  # a second reading tells why
+        return replace(done, memory=replace(s.memory, deletion_accepted=True))
 
     async def _do_record_orphan(self, s: State, orphan: Orphan) -> State:
         recorded = await self._writer.orphan(replace(orphan, released=s.wall))
@@ -401,7 +451,7 @@ class Reconciler:
         workload = await self._writer.status(s.workload, {**forget_run(), "conditions": kept})
         if upstream is not None:
             upstream.deletions.forget(workload.ref.uid)
-        memory = replace(s.memory, pending_status={}, lookup_since=None)
+        memory = replace(s.memory, pending_status={}, lookup_since=None, missing_since=None, deletion_accepted=False)
         if action.lost:
             memory = replace(memory, recreations=s.recreations + 1, recreated_at=s.now)
         return replace(
@@ -416,6 +466,19 @@ class Reconciler:
 def _project_of(s: State, workload_id: str) -> str | None:
     """The id of the project of a workload, if it is the one that status is about."""
     return s.stored_status.project_id if workload_id == s.workload_id else None
+
+
+def _place_of(s: State) -> Place:
+    """The project of what was submitted, or may have been."""
+    spec, status = s.workload.spec, s.stored_status
+    if status.project_id is not None:
+        return Place(status.project_id, status.project_name, status.cluster_id)
+    return Place(spec.project_id, spec.project_name, spec.cluster_id)
+
+
+def _missing_from_now_on(s: State) -> State:
+    since = s.now if s.memory.missing_since is None else s.memory.missing_since
+    return replace(s, memory=replace(s.memory, missing_since=since))
 
 
 def _about(ref: Ref) -> dict[str, str]:
@@ -447,7 +510,7 @@ def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:
     if delivered and isinstance(s.desired, Desired):
         learnt["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
     workload = replace(s.workload, status=overlay(s.workload.status, learnt))
-    memory = replace(s.memory.owing(learnt), lookup_since=None)
+    memory = replace(s.memory.owing(learnt), lookup_since=None, missing_since=None)
     return replace(s, workload=workload, memory=memory, remote=remote, delivered_now=delivered)
 
 
