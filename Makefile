@@ -44,7 +44,7 @@ test-repeat: $(INSTALLED) binaries ## Run the tests N=10 times, half of them bes
 .PHONY: test-coverage
 test-coverage: $(INSTALLED) ## Show which branches of the domain and the engine their unit tests reach
 	@echo "==> Coverage: about a minute"
-	@$(VENV)/bin/pytest tests/unit/domain tests/unit/engine -q --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
+	@$(VENV)/bin/pytest tests/unit/domain tests/unit/engine -q --cov --cov-report=term-missing:skip-covered $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-install
 test-install: $(INSTALLED) binaries ## Install by Helm and kustomize, and run GitOps tools beside the operator

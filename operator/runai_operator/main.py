@@ -129,6 +129,7 @@ def _runai_client(access: RunaiAccess, metrics: Metrics) -> RunaiClient:
         credentials=Credentials(access.client_id, secret=access.client_secret, secret_file=access.client_secret_file),
         ca_file=access.ca_file,
         allow_http=access.base_url.startswith("http://"),
+        proxy=access.proxy,
         on_call=metrics.runai_call(DEFAULT_CONNECTION),
     )
 
@@ -141,6 +142,7 @@ class Operator:
         self._metrics = Metrics(__version__)
         self._watch = WatchState(settings.kube.namespaces)
         self._engine: Engine | None = None
+        self._kube: KubeClient | None = None
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT."""
@@ -168,7 +170,7 @@ class Operator:
         """From the first word with the API server to the end."""
         settings, access = self._settings.operation, self._settings.kube
         await session.open()
-        kube = KubeClient(
+        kube = self._kube = KubeClient(
             session, namespaces=access.namespaces, records_namespace=access.records_namespace or session.namespace
         )
         install = settings.install_id or await _patiently(lambda: kube.namespace_uid("kube-system"))
@@ -220,6 +222,8 @@ class Operator:
 
     def _measure(self) -> None:
         self._metrics.watch(self._watch.established)
+        if self._kube is not None:
+            self._metrics.skipped(self._kube.skipped)
         if self._engine is not None:
             self._engine.report()
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self, TypeVar
 
+from runai_operator.proxy import bypasses, proxy_url
 from runai_operator.text import clip
 
 T = TypeVar("T")
@@ -48,7 +49,24 @@ VARIABLES = (
     Variable(
         "RUNAI_CA_FILE",
         "",
-        "PEM file with the certificate authorities to trust for the control plane, in place of the built-in ones.",
+        "PEM file with the certificate authorities to trust for the control plane, in place of the built-in ones; read "
+        "again when it changes.",
+    ),
+    Variable("SSL_CERT_FILE", "", "The same, where `RUNAI_CA_FILE` is not set."),
+    Variable(
+        "HTTPS_PROXY",
+        "",
+        "HTTP proxy on the way to an `https://` address of Run:ai, such as `http://proxy.example.com:3128`. SOCKS is not "
+        "supported. This and the next three may be written in small letters.",
+    ),
+    Variable("HTTP_PROXY", "", "The same for an `http://` address."),
+    Variable("ALL_PROXY", "", "The same for both, where the one for the scheme is not set."),
+    Variable(
+        "NO_PROXY",
+        "",
+        "Where no proxy is used, separated by commas, as in Go: `*`, names (`example.com` with all below it; `.example.com` "
+        "or `*.example.com` only below it), IPv4 and IPv6 addresses, each also with a `:port`, and networks "
+        "(`10.0.0.0/8`, `fd00::/8`). None is used for this machine itself.",
     ),
     Variable(
         "RUNAI_ALLOW_HTTP",
@@ -97,8 +115,8 @@ VARIABLES = (
     Variable(
         "OPERATOR_DELETE_RATE",
         "100",
-        "How many workloads are deleted in Run:ai within a minute, at most; further deletions are rate-limited, so that "
-        "an accident can be stopped. 0 deletes none. At most 100000.",
+        "How many workloads that have not finished are deleted in Run:ai within a minute, at most; further deletions are "
+        "rate-limited, so that an accident can be stopped. 0 deletes none at all. At most 100000.",
     ),
     Variable(
         "OPERATOR_RELEASE_AFTER",
@@ -126,6 +144,7 @@ _HOST = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
 _BASE_URL = re.compile(
     rf"(?P<scheme>https?)://(?:\[(?P<ipv6>[^]]*)\]|(?P<host>{_HOST}))(?::(?P<port>[0-9]{{1,5}}))?/?", re.IGNORECASE
 )
+_PORTS = {"https": 443, "http": 80}
 _LISTEN = re.compile(rf"(?:\[(?P<ipv6>[^]]*)\]|(?P<host>{_HOST})?):(?P<port>[0-9]{{1,5}})", re.IGNORECASE)
 _DURATION = re.compile(r"(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:h|ms|m|s|us|ns))+")
 _DURATION_PART = re.compile(r"([0-9.]+)(h|ms|m|s|us|ns)")
@@ -214,16 +233,20 @@ class RunaiAccess(Group):
     """Exactly one of this and `client_secret_file` is set."""
     client_secret_file: Path | None
     ca_file: Path | None
+    proxy: str | None = field(repr=False)
+    """None: directly, also where `NO_PROXY` says so."""
 
     @classmethod
     def read(cls, environment: Environment) -> Self:
         client_secret, client_secret_file = environment.client_secret()
+        base_url = environment.base_url()
         return cls(
-            base_url=environment.base_url(),
+            base_url=base_url,
             client_id=environment.value("RUNAI_CLIENT_ID", _required, ""),
             client_secret=client_secret,
             client_secret_file=client_secret_file,
-            ca_file=environment.optional("RUNAI_CA_FILE", _ca_file),
+            ca_file=environment.ca_file(),
+            proxy=environment.proxy(base_url),
         )
 
 
@@ -324,7 +347,7 @@ class Environment:
             raise SettingsError(self.problems)
 
     def text(self, name: str) -> str:
-        return self._env.get(name, "").strip() or _DEFAULTS[name]
+        return self._env.get(name, "").strip() or _DEFAULTS.get(name, "")
 
     def value(self, name: str, parse: Callable[[str], T], stand_in: T) -> T:
         """What `parse` makes of the variable; it raises ValueError with the rest of a sentence about it."""
@@ -349,6 +372,24 @@ class Environment:
     def base_url(self) -> str:
         allow_http = self.value("RUNAI_ALLOW_HTTP", _boolean, stand_in=False)
         return self.value("RUNAI_BASE_URL", lambda text: _base_url(text, allow_http=allow_http), "")
+
+    def ca_file(self) -> Path | None:
+        return self.optional(self._first("RUNAI_CA_FILE", "SSL_CERT_FILE"), _ca_file)
+
+    def proxy(self, base_url: str) -> str | None:
+        """The one to use for this address; a stand-in for it needs none."""
+        proxies = {scheme: self._first(f"{scheme.upper()}_PROXY", "ALL_PROXY") for scheme in _PORTS}
+        match, exempt = _BASE_URL.fullmatch(base_url), self._first("NO_PROXY")
+        url = self.optional(proxies[match["scheme"]], proxy_url) if match else None
+        if match is None or url is None:
+            return None
+        host, port = match["ipv6"] or match["host"], int(match["port"] or _PORTS[match["scheme"]])
+        return None if self.value(exempt, lambda text: bypasses(text, host, port), stand_in=True) else url
+
+    def _first(self, *names: str) -> str:
+        """The first of these that is set, in capital or small letters; the first of all if none is."""
+        spelt = [spelling for name in names for spelling in (name, name.lower())]
+        return next(filter(self.text, spelt), names[0])
 
     def client_secret(self) -> tuple[str | None, Path | None]:
         secret = self.optional("RUNAI_CLIENT_SECRET", str)

@@ -85,7 +85,10 @@ class Simulator:
                 raise Refused(401, "Issuer is not familiar.")
             return await handle(request)
 
-        return Route(path, answering(guarded), methods=[method])
+        def form() -> str:
+            return "documented" if self.world.switches.errors_documented else "problem"
+
+        return Route(path, answering(guarded, form), methods=[method])
 
     # --- V2
 

@@ -9,20 +9,25 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from runai_simulator.answers import ERROR_BODIES, error_body
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+INJECTED = "injected by the simulator"
+"""What errors say that were made on demand."""
+
 KINDS = {
-    "status": "answers `status` (with `Retry-After: after` for 429), without effect",
+    "status": "answers `status` with an error body of the form `body` (and `Retry-After: after`), without effect",
     "latency": "waits `seconds`, then serves",
     "timeout": "never answers, without effect",
     "timeout-after": "takes effect and never answers",
     "reset": "cuts the connection, without effect",
     "lost-answer": "takes effect, then cuts the connection",
-    "error-after": "takes effect, then answers `status`",
+    "error-after": "takes effect, then answers `status` with an error body of the form `body`",
     "garbage": "takes effect, then answers what is no JSON",
     "huge": "takes effect, then answers 10 MiB",
     "deep": "takes effect, then answers JSON of 50,000 levels",
@@ -55,12 +60,16 @@ class Fault:
     probability: float = 1.0
     status: int = 503
     after: str = ""
+    body: str = "documented"
+    """One of `ERROR_BODIES`."""
     seconds: float = 1.0
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for what could not strike."""
         if self.kind not in list(KINDS):
             raise ValueError(f"no fault is named {self.kind}; there are {', '.join(KINDS)}")
+        if self.body not in list(ERROR_BODIES):
+            raise ValueError(f"no error body is named {self.body}; there are {', '.join(ERROR_BODIES)}")
         for name in ("method", "path", "after"):
             text = getattr(self, name)
             if not (isinstance(text, str) and text.isascii() and text.isprintable()):
@@ -132,7 +141,6 @@ async def _cut(receive: Receive, send: Send) -> None:
 
 def _content(fault: Fault) -> tuple[int, bytes, str, str]:
     """Status, body, content type and Retry-After of a made-up answer."""
-    error = b'{"code": %d, "message": "injected by the simulator"}'
     match fault.kind:
         case "garbage":
             return 200, b"\x00\xffno JSON at all", "application/json", ""
@@ -143,12 +151,14 @@ def _content(fault: Fault) -> tuple[int, bytes, str, str]:
         case "html":
             return 502, b"<html><body>Bad Gateway</body></html>", "text/html", ""
         case "unauthorized":
-            return 401, error % 401, "application/json", ""
-    return fault.status, error % fault.status, "application/json", fault.after
+            return 401, *error_body(fault.body, 401, INJECTED), ""
+    return fault.status, *error_body(fault.body, fault.status, INJECTED), fault.after
 
 
 async def _answer(send: Send, status: int, body: bytes, content_type: str, after: str) -> None:
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-length", str(len(body)).encode())]
+    if content_type:
+        headers.append((b"content-type", content_type.encode()))
     if after:
         headers.append((b"retry-after", after.encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -41,6 +41,8 @@ class Switches:
     """PUT exists; else it answers 405, as before 2.24."""
     v2_known: bool = True
     """The V2 API exists; else it answers 404 without an error body, as before 2.23."""
+    errors_documented: bool = True
+    """Refusals carry the documented error body; else `application/problem+json`, without `code` and `message`."""
     create_answers_201: bool = False
     """POST answers 201; else 202."""
     dry_run: bool = True

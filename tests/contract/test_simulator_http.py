@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from fakes.simulated_runai import RUNNING, job
-from runai_simulator.faults import KINDS
+from runai_simulator.answers import ERROR_BODIES
+from runai_simulator.faults import INJECTED, KINDS
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job"}
 PLACE = {"name": "a", "projectId": "1"}
@@ -258,6 +259,17 @@ def test_faults_that_give_an_answer(api, rule, code, effect):
     assert api.create("b").status_code == 202, "one fault strikes once"
 
 
+@pytest.mark.parametrize("form", ERROR_BODIES)
+def test_a_fault_answers_in_each_form_of_an_error_body(api, form):
+    api.fault(kind="status", status=400, method="POST", path="/api/v2/workloads", body=form)
+    answer = api.create("a")
+
+    assert answer.status_code == 400
+    assert (INJECTED in answer.text) is (form not in ("page", "empty"))
+    documented = form not in ("problem", "text", "page", "empty")
+    assert (answer.headers.get("content-type") == "application/json") is documented
+
+
 def test_every_fault_is_tried_here():
     tried = {
         "reset",
@@ -291,6 +303,8 @@ def test_every_fault_is_tried_here():
         {"kind": "reset", "probability": 2},
         {"kind": "latency", "seconds": "1"},
         {"kind": "status", "status": 99},
+        {"kind": "status", "body": "poem"},
+        {"kind": "status", "body": []},
         {"kind": "status", "after": "1\r\nX: y"},
     ],
 )

@@ -120,6 +120,14 @@ def test_deletion_takes_its_time(switched, expected):
     assert switched.read(gone(switched)).status_code == expected
 
 
+@both_ways("errors_documented", (True, {"code", "message"}), (False, {"type", "title", "status", "detail"}))
+def test_what_a_refusal_looks_like(switched, expected):
+    answer = switched.read("0" * 8)
+
+    assert answer.status_code == 404
+    assert set(answer.json()) == expected
+
+
 # --- names
 
 

@@ -25,6 +25,7 @@ Kubernetes for the adapter and for the kopf shell:
 - `apiserver.FakeApiServer`: a small API server on a real socket, for what a real one cannot be made to do: silence, cut
   watches, refused tokens, any fault in its place. It stores nothing and validates nothing.
 - `storing_apiserver.StoringApiServer`: the same with a memory: it takes guarded patches, and keeps every one.
+- `shell.Shell`: the kopf shell, running, and what it told.
 
 The real things (API server, operator and simulator as processes) are in `controlplane` and `stack`.
 """

@@ -74,7 +74,7 @@ class Bench:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
 
-    def apply(self, name: str, **spec):
+    def apply(self, name: str, /, **spec):
         stored = self.kube.create("ns", name, Spec(**({"manifest": RUNS_ON, "project_id": "1"} | spec)))
         self.engine.observe("ADDED", stored.meta())
         return stored

@@ -64,7 +64,7 @@ class DirectUpstream:
         self.gate = DirectGate(runai, clock)
         self.projects = Projects(self.gate, clock)
         self.witness = Witness(self.gate, clock)
-        self.deletions = DeletionLimiter(delete_rate, clock)
+        self.deletions = DeletionLimiter(delete_rate, clock, lambda uid: None)
 
     def trouble_for(self, workload_id: str | None) -> float:
         del workload_id

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from fakes.chance import Chance, call
-from runai_operator.domain.errors import InvalidWorkload, StaleObject, Vanished
+from runai_operator.domain.errors import InvalidWorkload, KubernetesUnavailable, SourceUnusable, StaleObject, Vanished
 from runai_operator.domain.model import (
     FINALIZER,
     NOT_SUBMITTED,
@@ -81,6 +82,12 @@ class FakeKube:
         self.reads = 0
         self.sources: dict[str, SourceText] = {}
         """ConfigMaps by name: the text of any key, and the version."""
+        self.broken_sources: set[str] = set()
+        """The API server answers 500 for these, as for a Secret that it cannot decrypt."""
+        self.forbidden_sources: set[str] = set()
+        self.missing_keys: set[str] = set()
+        self.looks: Counter[str] = Counter()
+        """Metadata reads of sources, by name."""
         self.released: list[Stored] = []
         """Objects whose finalizer was removed while they were deleting."""
         self._versions = itertools.count(1)
@@ -235,14 +242,26 @@ class FakeKubeAccess:
         await call(self._chance, lambda: self._kube.orphans.pop(uid, None), to_runai=False, name="forget_orphan")
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
-        if source.name not in self._kube.sources:
-            raise InvalidWorkload(f"No source {source.name} in {namespace}.", reason=Reason.SOURCE_NOT_FOUND)
-        return self._kube.sources[source.name]
+        self._refuse_broken(source)
+        held = self._kube.sources.get(source.name)
+        if source.name in self._kube.forbidden_sources:
+            raise SourceUnusable(f"{source.name} may not be read.", reason=Reason.SOURCE_FORBIDDEN)
+        if held is None:
+            raise SourceUnusable(f"No source {source.name} in {namespace}.", reason=Reason.SOURCE_NOT_FOUND)
+        if source.key in self._kube.missing_keys:
+            raise SourceUnusable(f"No key {source.key}.", reason=Reason.SOURCE_NOT_FOUND, version=held.version)
+        return held
 
     async def source_version(self, namespace: str, source: SourceRef) -> str | None:
         del namespace
-        found = self._kube.sources.get(source.name)
+        self._kube.looks[source.name] += 1
+        self._refuse_broken(source)
+        found = self._kube.sources.get(source.name) if source.name not in self._kube.forbidden_sources else None
         return found.version if found else None
+
+    def _refuse_broken(self, source: SourceRef) -> None:
+        if source.name in self._kube.broken_sources:
+            raise KubernetesUnavailable("The API server answered with HTTP 500.")
 
 
 def cells_of(stored: Stored) -> dict[str, Any]:

@@ -33,6 +33,9 @@ each_ci = pytest.mark.parametrize("values", CI.values(), ids=CI)
 REACHED_BY = {
     "RUNAI_BASE_URL": ("runai.baseUrl", "https://other.run.ai"),
     "RUNAI_ALLOW_HTTP": ("runai.allowHttp", True),
+    "HTTPS_PROXY": ("runai.proxy.https", "http://proxy.example.com:3128"),
+    "HTTP_PROXY": ("runai.proxy.http", "http://proxy.example.com:3128"),
+    "NO_PROXY": ("runai.proxy.noProxy", ".svc,10.0.0.0/8"),
     "OPERATOR_INSTALL_ID": ("installId", "old-cluster"),
     "OPERATOR_NAMESPACES": ("operator.watchNamespaces", ["team-a", "team-b"]),
     "OPERATOR_LISTEN": ("operator.port", 9090),
@@ -48,6 +51,8 @@ REACHED_BY = {
 SHOWN_AS = {True: "true", 9090: ":9090", 7: "7"}
 FROM_SECRETS_AND_FILES = {"RUNAI_CLIENT_ID", "RUNAI_CLIENT_SECRET", "RUNAI_CLIENT_SECRET_FILE", "RUNAI_CA_FILE"}
 KNOWN_TO_THE_POD = {"OPERATOR_RECORDS_NAMESPACE"}
+MORE_GENERAL = {"ALL_PROXY", "SSL_CERT_FILE"}
+"""The values set the more specific ones."""
 
 
 def with_value(values: dict, path: str, value: object) -> dict:
@@ -143,7 +148,7 @@ def rendering_or_refusal(values: dict, *flags: str) -> str:
 
 
 def test_every_setting_of_the_operator_is_reached_by_a_value():
-    elsewhere = FROM_SECRETS_AND_FILES | KNOWN_TO_THE_POD | {"KUBECONFIG"}
+    elsewhere = FROM_SECRETS_AND_FILES | KNOWN_TO_THE_POD | MORE_GENERAL | {"KUBECONFIG"}
     assert REACHED_BY.keys() | elsewhere == {variable.name for variable in VARIABLES}
 
 
@@ -328,6 +333,11 @@ def test_an_annotation_of_the_user_replaces_ours():
     template = only(Helm().objects({**MINIMAL, **OURS_BY_THE_USER}), "Deployment")["spec"]["template"]
 
     assert template["metadata"]["annotations"] == OURS_BY_THE_USER["podAnnotations"]
+
+
+def test_without_its_tests_the_chart_holds_no_pod_for_kubectl_to_start():
+    assert "Pod" in {item["kind"] for item in Helm().objects()}
+    assert "Pod" not in {item["kind"] for item in Helm().objects({**MINIMAL, "tests": {"enabled": False}})}
 
 
 @each_ci

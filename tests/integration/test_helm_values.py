@@ -257,6 +257,19 @@ def test_refused_together(runai, others, said):
     assert "s3cr3t" not in str(refused.value)
 
 
+A_WORKLOAD = {"apiVersion": "bridge.run.ai/v1alpha1", "kind": "RunaiWorkload", "metadata": {"name": "a"}}
+
+
+@pytest.mark.parametrize("given", [A_WORKLOAD, f"# one\n{yaml.safe_dump(A_WORKLOAD)}"], ids=["a map", "a string"])
+def test_a_runaiworkload_beside_its_definition_is_refused_with_what_to_do(given):
+    values = {**MINIMAL, "extraObjects": [given]}
+    with pytest.raises(HelmFailed, match=r"extraObjects has a RunaiWorkload.*: apply it after .*, or install the"):
+        Helm().template(values)
+
+    by_itself = Helm().objects({**values, "crds": {"install": False}})
+    assert any(item["kind"] == "RunaiWorkload" for item in by_itself)
+
+
 def test_all_problems_are_reported_at_once():
     with pytest.raises(HelmFailed) as refused:
         Helm().template({"operator": {"watchNamespaces": ["a"]}})

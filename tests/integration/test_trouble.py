@@ -109,6 +109,30 @@ def test_a_refused_manifest_is_stalled_with_the_words_of_the_api_and_can_be_corr
     assert len(runai.live()) == 1
 
 
+@pytest.mark.parametrize("form", ["details", "message", "problem", "empty"])
+def test_a_refusal_in_any_form_is_stalled_and_leaves_nothing_in_doubt(operator, workloads, runai, form):
+    runai.fault(kind="status", status=400, method="POST", path="/api/v2/workloads", body=form)
+    workloads.apply("a", manifest=RUNS_ON)
+    item = workloads.wait_condition("a", "Stalled", "True", reason="InvalidSpec")
+
+    assert ("injected by the simulator" if form != "empty" else "HTTP 400") in condition(item, "Ready")["message"]
+    workloads.wait("a", lambda item: not item["metadata"].get("finalizers"), what="nothing was created, but it is held")
+
+
+def test_a_404_that_proves_nothing_holds_a_deletion_and_is_shown(operator, workloads, runai):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    runai.fault(kind="status", status=404, method="GET", path="/api/v2/workloads", body="problem")
+    workloads.delete("a")
+    item = workloads.wait_condition("a", "Ready", "False", reason="Deleting")
+
+    assert "HTTP 404 with application/problem+json" in condition(item, "Ready")["message"]
+    assert "Refused" not in condition(item, "Ready")["message"], "the detail says more than the title"
+
+    runai.heal()
+    workloads.wait_gone("a")
+
+
 def test_an_unknown_project_is_stalled_and_can_be_corrected(operator, workloads, runai):
     workloads.apply("a", projectName="no-such-project", manifest=RUNS_ON)
     item = workloads.wait_condition("a", "Stalled", "True", reason="ProjectNotFound")

@@ -51,6 +51,7 @@ def test_access_to_runai_is_all_that_must_be_set():
             client_secret=SECRET,
             client_secret_file=None,
             ca_file=None,
+            proxy=None,
         ),
         kube=KubeAccess(kubeconfig=None, namespaces=(), records_namespace=None),
         operation=Operation(
@@ -74,11 +75,12 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
     kubeconfig.write_text("{}")
 
     read = settings(
-        RUNAI_BASE_URL="http://127.0.0.1:9000",
+        RUNAI_BASE_URL="http://10.0.0.1:9000",
         RUNAI_CLIENT_SECRET="",
         RUNAI_CLIENT_SECRET_FILE=str(secret),
         RUNAI_CA_FILE=certifi.where(),
         RUNAI_ALLOW_HTTP="true",
+        HTTP_PROXY="http://proxy.example.com:3128",
         OPERATOR_INSTALL_ID="blue",
         OPERATOR_NAMESPACES="team-a, team-b",
         OPERATOR_LISTEN="[::1]:0",
@@ -96,11 +98,12 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
 
     assert read == Settings(
         runai=RunaiAccess(
-            base_url="http://127.0.0.1:9000",
+            base_url="http://10.0.0.1:9000",
             client_id="operator",
             client_secret=None,
             client_secret_file=secret,
             ca_file=Path(certifi.where()),
+            proxy="http://proxy.example.com:3128",
         ),
         kube=KubeAccess(
             kubeconfig=f"{tmp_path / 'missing'}:{kubeconfig}",
@@ -157,14 +160,14 @@ def test_an_empty_or_blank_variable_counts_as_not_set():
 
 
 class Asked(dict):
-    """An environment that notes what it is asked for."""
+    """An environment that notes what it is asked for, in whatever letters."""
 
     def __init__(self):
         super().__init__(ACCESS)
         self.names = set()
 
     def get(self, key, default=None):
-        self.names.add(key)
+        self.names.add(key.upper())
         return super().get(key, default)
 
 
@@ -437,6 +440,58 @@ def test_the_client_secret_shows_in_no_form_of_the_settings():
 
     assert read.runai.client_secret == SECRET
     assert SECRET not in f"{read} {read!r}"
+
+
+PROXY = "http://me:s3cret@proxy.example.com:3128"
+
+
+@pytest.mark.parametrize(
+    ("env", "proxy"),
+    [
+        pytest.param({"HTTPS_PROXY": PROXY}, PROXY, id="for https"),
+        pytest.param({"https_proxy": PROXY}, PROXY, id="in small letters"),
+        pytest.param({"HTTPS_PROXY": PROXY, "https_proxy": "http://other"}, PROXY, id="in both, the documented one"),
+        pytest.param({"HTTPS_PROXY": f" {PROXY}\n"}, PROXY, id="blanks around it go"),
+        pytest.param({"HTTP_PROXY": "socks5://unused"}, None, id="one for http is not for https, and does no harm"),
+        pytest.param({"ALL_PROXY": PROXY}, PROXY, id="for all"),
+        pytest.param({"ALL_PROXY": "http://other", "HTTPS_PROXY": PROXY}, PROXY, id="for all but https"),
+        pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "*.run.ai"}, None, id="exempt"),
+        pytest.param({"HTTPS_PROXY": PROXY, "no_proxy": "tenant.run.ai:443"}, None, id="exempt by name and port"),
+        pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "10.0.0.0/8,[::1],fd00::/8"}, PROXY, id="others are exempt"),
+        pytest.param({"NO_PROXY": "http://nonsense"}, None, id="without a proxy nothing needs to be exempt"),
+    ],
+)
+def test_the_proxy_is_the_one_for_the_address_of_runai(env, proxy):
+    read = settings(**env)
+
+    assert read.runai.proxy == proxy
+    assert "s3cret" not in repr(read)
+
+
+@pytest.mark.parametrize(
+    ("env", "start"),
+    [
+        ({"HTTPS_PROXY": "socks5://me:s3cret@proxy:1080"}, "HTTPS_PROXY is a SOCKS proxy, which is not supported: "),
+        (
+            {"https_proxy": "http://me:s3cret#x@proxy"},
+            "https_proxy must be an address such as http://proxy.example.com",
+        ),
+        ({"ALL_PROXY": "http://proxy:3128#s3cret"}, "ALL_PROXY must be an address such as http://proxy.example.com"),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "10.*"}, "NO_PROXY has '10.*', which is not a name, an address"),
+        ({"SSL_CERT_FILE": "/no/such"}, "SSL_CERT_FILE is '/no/such', which cannot be read (No such file"),
+    ],
+)
+def test_proxies_and_authorities_that_cannot_be_used_are_refused_at_the_start(env, start):
+    message = refusal(**env)
+
+    assert message.startswith(start)
+    assert "s3cret" not in message
+    assert "\n" not in message
+
+
+def test_the_general_file_of_authorities_counts_where_our_own_is_not_set(tmp_path):
+    assert settings(SSL_CERT_FILE=certifi.where()).runai.ca_file == Path(certifi.where())
+    assert settings(SSL_CERT_FILE=str(tmp_path), RUNAI_CA_FILE=certifi.where()).runai.ca_file == Path(certifi.where())
 
 
 def test_unknown_variables_are_named_with_the_nearest_known_one():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.errors import BridgeError, Busy, Held
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.model import Meta, Orphan, Remote, Row, Submission
 from runai_operator.domain.plan import StatusSummary
@@ -50,7 +50,7 @@ class ReadCRD:
 
 @dataclass(frozen=True, slots=True)
 class ReserveDeletion:
-    """Ask the rate limiter of deletions for a place."""
+    """Ask the rate limiter of deletions whether this one may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Verdict(StrEnum):
     """How a pass ended. The first eight come from `decide` and are shown in status."""
 
     IN_SYNC = "in_sync"
-    """Nothing outstanding: show what Run:ai shows."""
+    """Nothing outstanding: show what Run:ai shows (`error`, if any, says what is amiss beside it)."""
     DELIVERED = "delivered"
     """Our content was accepted just now."""
     REJECTED = "rejected"
@@ -183,6 +183,12 @@ class Result:
     """Seconds until the next pass; None when an event or a poll will trigger it."""
     answered: bool = False
     """The pass did what was requested of it, so the requests are not kept for the next one."""
+
+    @property
+    def in_trouble(self) -> bool:
+        """What was to be done could not even be tried, or failed: it is still to be done."""
+        is_stuck = self.error is not None and not isinstance(self.error, (Busy, Held))
+        return self.verdict is Verdict.RETRYING or (self.verdict is Verdict.DELETING and is_stuck)
 
 
 Reading = Render | ReadRemote | FindRemote | ReadSchedulingMessages | ReadCRD | ReserveDeletion

@@ -21,6 +21,8 @@ The one promise is *exactly one workload in Run:ai for each custom resource*:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runai_operator.domain.actions import (
     Action,
     AddFinalizer,
@@ -47,6 +49,7 @@ from runai_operator.domain.errors import (
     Busy,
     InvalidWorkload,
     NameTaken,
+    SourceUnusable,
     Throttled,
     Unavailable,
 )
@@ -364,11 +367,9 @@ def _maintain(s: State) -> Action:
     return _follow_spec(s)
 
 
-def _edited(s: State) -> bool:
-    return s.workload.meta.generation != s.stored_status.observed_generation
-
-
 def _follow_spec(s: State) -> Action:
+    if action := _requested_reading(s):
+        return action
     if s.desired is None and _may_be_outstanding(s):
         return Render()
     match s.desired:
@@ -376,12 +377,25 @@ def _follow_spec(s: State) -> Action:
             return _check_on(s)
         case BridgeError() if _can_send_nothing(s):
             return Result(Verdict.IN_SYNC)
+        case SourceUnusable(version=None) as error if not s.edited:
+            return _beside(_check_on(s), error)
         case InvalidWorkload() as error:
             return Result(Verdict.REJECTED, error, outstanding=True)
         case BridgeError() as error:
-            return Result(Verdict.RETRYING, error, outstanding=_edited(s) or not s.stored_status.delivered)
+            return Result(Verdict.RETRYING, error, outstanding=s.edited)
         case Desired() as desired:
             return _follow_edit(s, desired)
+
+
+def _requested_reading(s: State) -> Action | None:
+    """First, since what follows may end the pass without it."""
+    if not s.must_read or s.stored_status.completed:
+        return None
+    if s.remote is None:
+        return ReadRemote(str(s.workload_id))
+    if isinstance(s.remote, BridgeError):
+        return Result(Verdict.RETRYING, s.remote, outstanding=s.edited)
+    return None
 
 
 def _can_send_nothing(s: State) -> bool:
@@ -391,8 +405,14 @@ def _can_send_nothing(s: State) -> bool:
 
 
 def _may_be_outstanding(s: State) -> bool:
-    recorded = s.stored_status
-    return _edited(s) or not recorded.delivered or (s.must_check_content and not recorded.completed)
+    return s.edited or (s.must_check_content and not s.stored_status.completed)
+
+
+def _beside(action: Action, error: BridgeError) -> Action:
+    """The workload goes on as it was sent, and status says what is amiss beside it."""
+    if isinstance(action, Result) and action.verdict is Verdict.IN_SYNC:
+        return replace(action, error=error)
+    return action
 
 
 def _check_on(s: State) -> Action:
@@ -400,7 +420,8 @@ def _check_on(s: State) -> Action:
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
-        must_read = s.must_read or s.stored_status.reason in LOST_REASONS or s.stored_status.is_unknown
+        recorded = s.stored_status
+        must_read = s.must_read or recorded.reason in LOST_REASONS or recorded.is_unknown or recorded.replacing
         return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return _unless_lost(s) or Result(Verdict.IN_SYNC)
 
@@ -488,7 +509,7 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
             return _lost(s, on_the_way=on_the_way)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
             return _yield(remote)
-        case Remote(being_deleted=True) if s.stored_status.reason == Reason.RECREATING:
+        case Remote(being_deleted=True) if s.stored_status.replacing:
             return _recreating()  # by us: the change that asked for it was undone too late
         case Remote(being_deleted=True):
             return Result(Verdict.IN_SYNC, outstanding=on_the_way)
@@ -507,7 +528,7 @@ def _yield(remote: Remote) -> Result:
 
 def _lost(s: State, *, on_the_way: bool) -> Action:
     recorded = s.stored_status
-    if recorded.reason == Reason.RECREATING:
+    if recorded.replacing:
         return ForgetWorkload()
     if recorded.failed or s.ending is Ending.FINISHED:
         if not _edit_waits(s):

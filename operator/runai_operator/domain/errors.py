@@ -2,7 +2,8 @@
 
     BridgeError
     ├── InvalidWorkload     the user's content is rejected, by us or by Run:ai; only a change of it helps
-    │   └── NameTaken       the name in Run:ai belongs to something that is not ours
+    │   ├── NameTaken       the name in Run:ai belongs to something that is not ours
+    │   └── SourceUnusable  the ConfigMap or Secret with the manifest, at one of its versions
     ├── Busy                Run:ai is still applying or deleting; try again soon
     ├── Held                we hold back a write on purpose, until the rate allows it or somebody acts
     ├── AccessDenied        credentials or permissions; an admin must act
@@ -55,10 +56,16 @@ class BridgeError(Exception):
         self.condition_reason = reason or self.reason
         super().__init__(self.message)
 
-    def within(self, circuit: str) -> Self:
-        """A copy, without traceback and cause, that names the circuit it counts against."""
+    def twin(self) -> Self:
+        """A copy without traceback and cause: one instance that is raised again and again would collect them."""
         twin = type(self).__new__(type(self), *self.args)
-        twin.__dict__.update(self.__dict__, circuit=circuit)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def within(self, circuit: str) -> Self:
+        """A twin that names the circuit it counts against."""
+        twin = self.twin()
+        twin.circuit = circuit
         return twin
 
 
@@ -72,6 +79,16 @@ class NameTaken(InvalidWorkload):
     """409 on create, and the holder is not ours."""
 
     reason = Reason.NAME_TAKEN
+
+
+class SourceUnusable(InvalidWorkload):
+    """The source of `manifestFrom` gives no text; `version`: its resourceVersion, None where it cannot be read."""
+
+    reason = Reason.SOURCE_INVALID
+
+    def __init__(self, message: str, *, reason: str | None = None, version: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.version = version
 
 
 class Busy(BridgeError):

@@ -7,6 +7,7 @@ Times are seconds of the process's own clock.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,7 +20,7 @@ NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a manifest was read, and at which resourceVersion; None when it could not be read."""
+    """Where a manifest was looked for, and at which resourceVersion; None when it was missing or forbidden."""
 
     ref: SourceRef
     version: str | None
@@ -74,8 +75,12 @@ class Memory:
     sync_reads: int = 0
     """Readings in a row that found the sync in flight."""
     stale_failure_at: str | None = None
-    """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored."""
+    """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored ..."""
+    failure_counts_at: float = math.inf
+    """... until then: the edit has reached the cluster, and the lists have had the time to show what came of it."""
     source: Source | None = None
+    name_wanted: tuple[str, str] | None = None
+    """Project and name in Run:ai that something else holds."""
     scheduling: SchedulingMessage | None = None
     wrote_at: float = NEVER
     """When status was last written."""
@@ -85,6 +90,22 @@ class Memory:
     def owing(self, fields: Mapping[str, Any]) -> Memory:
         """A copy: the next write of status must also write these fields."""
         return replace(self, pending_status={**self.pending_status, **fields})
+
+    def edited(self) -> Memory:
+        """A copy: what was sent just now may fix the failure, if there is one."""
+        return replace(self, failure_counts_at=math.inf)
+
+    def synced(self, *, now: float, grace: float) -> Memory:
+        """A copy: the last edit has reached the cluster; lists may lag by `grace` seconds, and have to be read, too."""
+        if self.stale_failure_at is None:
+            return self
+        return replace(self, failure_counts_at=min(self.failure_counts_at, now + 2 * grace))
+
+    def at(self, now: float) -> Memory:
+        """A copy, without what has expired."""
+        if now < self.failure_counts_at:
+            return self
+        return replace(self, stale_failure_at=None, failure_counts_at=math.inf)
 
     def is_stale(self, row: Row) -> bool:
         """The row shows a failure from before the last edit."""

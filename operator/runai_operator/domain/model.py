@@ -23,6 +23,8 @@ NOT_SUBMITTED = "NotSubmitted"
 """`status.submission` while it is proven that nothing exists in Run:ai and nothing is in doubt."""
 IN_DOUBT = "InDoubt"
 """`status.submission` while an attempt that was interrupted is repeated."""
+REPLACING = "Replacing"
+"""`status.submission` while we have the workload deleted in Run:ai, to create it anew."""
 
 DEFAULT_CONNECTION = "default"
 """The Run:ai connection that is configured by the environment."""

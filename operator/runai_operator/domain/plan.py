@@ -18,6 +18,8 @@ PHASE_REASONS = frozenset({reason for reason in Reason if reason.group is Group.
 """Reasons of Ready that mirror Run:ai: the lists show the next change."""
 SYNC_REASONS = frozenset({Reason.SYNCED, Reason.SYNCING, Reason.SYNC_FAILED, Reason.SYNC_NOT_REPORTED})
 """Reasons of Synced that mirror Run:ai. Any other says that something is owed, or unknown."""
+SOURCE_REASONS = frozenset({Reason.SOURCE_NOT_FOUND, Reason.SOURCE_FORBIDDEN})
+"""Reasons of Synced beside a workload that goes on without its source, at which every process looks by itself."""
 RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 """Reasons of a retry."""
 REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - {
@@ -154,7 +156,7 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
         return Need.PASS if meta.has_finalizer else Need.NOTHING
     if _is_unseen(summary, meta) or _is_in_doubt(summary, meta):
         return Need.PASS
-    if summary.synced_reason in SYNC_REASONS and summary.reason in PHASE_REASONS:
+    if summary.synced_reason in SYNC_REASONS | SOURCE_REASONS and summary.reason in PHASE_REASONS:
         return Need.READ if summary.in_flight else Need.NOTHING
     if meta.paused and summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:
         # What is outstanding waits until somebody removes the annotation; what is on its way is followed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError, Busy, Held, OutcomeUnknown, Throttled
 from runai_operator.domain.memory import Memory
@@ -31,6 +33,8 @@ WAKE_WITHIN = 4.0
 """Objects that were held back together are woken within this time."""
 GIVE_UP_WITHIN = 60.0
 """Deletions that may be given up at the same moment are spread over this time."""
+NAME_SPACING = 20.0
+"""Between two attempts to submit under a name that was taken, and may be free now."""
 WRITE_SPACING = 1.0
 """Between two status writes that only polling asks for: changes in between are written together."""
 
@@ -77,6 +81,11 @@ def until_stalled(memory: Memory, limits: Limits, *, now: float) -> float | None
         return None
     left = memory.retrying_since + limits.stalled_after - now
     return left if left > 0 else None
+
+
+def until_failure_counts(memory: Memory, *, now: float) -> float | None:
+    """Seconds until a failure that an edit did not fix has to be shown again; None when there is none."""
+    return None if memory.failure_counts_at == math.inf else max(0.0, memory.failure_counts_at - now)
 
 
 def give_up_after(seconds: float, jitter: float) -> float:

@@ -18,11 +18,12 @@ from runai_operator.domain.actions import (
     Verdict,
 )
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.errors import BridgeError, Busy, NameTaken
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
     NOT_SUBMITTED,
+    REPLACING,
     CRDState,
     Gvk,
     Meta,
@@ -107,6 +108,8 @@ class StoredStatus:
     delivered: bool = False
     """Run:ai has accepted the last change."""
     not_submitted: bool = False
+    replacing: bool = False
+    """We are having the workload deleted, to create it anew."""
     handled_token: str | None = None
     reason: str | None = None
     """Reason of Ready."""
@@ -150,6 +153,7 @@ class StoredStatus:
             delivered=bool(status.get("submittedHash"))
             and not (synced and synced.get("reason") == Reason.NOT_DELIVERED),
             not_submitted=status.get("submission") == NOT_SUBMITTED,
+            replacing=status.get("submission") == REPLACING,
             handled_token=status.get("lastHandledReconcileAt"),
             reason=ready.get("reason") if ready else None,
             is_unknown=_is_unknown(synced),
@@ -299,8 +303,16 @@ class State:
 
     @property
     def must_check_content(self) -> bool:
-        """The manifest's source changed, or somebody asked: compare what would be sent."""
-        return self.requests.check_content or self.asked
+        """The manifest's source changed or was not read yet by this process, or somebody asked: compare what would be
+        sent."""
+        source = self.workload.spec.manifest_from
+        return self.requests.check_content or self.asked or (source is not None and self.memory.source is None)
+
+    @property
+    def edited(self) -> bool:
+        """The spec asks for something that may not have reached Run:ai, wherever its manifest comes from."""
+        recorded = self.stored_status
+        return self.workload.meta.generation != recorded.observed_generation or not recorded.delivered
 
     @property
     def absence_proven(self) -> bool:
@@ -347,7 +359,7 @@ class State:
     @property
     def absence_is_explained(self) -> bool:
         """We asked for it ourselves, so that nothing depends on how the workload ended."""
-        is_ours = self.workload.meta.deleting or self.stored_status.reason == Reason.RECREATING
+        is_ours = self.workload.meta.deleting or self.stored_status.replacing
         return self.absence_is_expected and is_ours
 
     @property
@@ -360,6 +372,22 @@ class State:
             return Ending.UNTOLD if row.completed_at else Ending.DELETED
         is_new = self.memory.missing_since is not None and self.missing_for < self.limits.grace
         return Ending.NOT_LISTED_YET if is_new else Ending.UNLISTED
+
+    def is_replacing(self, end: Result) -> bool:
+        """We are having the workload deleted to create it anew, given that this pass ends with `end`; whatever the spec
+        asks for until that is done."""
+        is_alive = isinstance(self.remote, Remote) and not (self.remote.gone or self.remote.being_deleted)
+        is_begun = isinstance(end.error, Busy) and end.error.condition_reason == Reason.RECREATING
+        return is_begun or (self.stored_status.replacing and not is_alive)
+
+    def name_wanted(self, end: Result) -> tuple[str, str] | None:
+        """Project and name that the submission waits for, given that this pass ends with `end`."""
+        waits = isinstance(end.error, NameTaken) or (
+            end.error is not None and end.error.condition_reason == Reason.WAITING_FOR_NAME
+        )
+        if not waits or not isinstance(self.desired, Desired):
+            return None
+        return self.desired.submission.project_id, self.desired.submission.name
 
     def retrying_since(self, end: Result) -> float | None:
         """Since when what is outstanding could not be done, given that this pass ends with `end`."""
@@ -417,6 +445,12 @@ class State:
         if row is None or known is None or row.phase != Phase.PENDING or row.phase_message:
             return row
         return replace(row, phase_message=known.text or None) if known.pending_since == row.phase_updated_at else row
+
+    @property
+    def has_finished(self) -> bool:
+        """Deleting the workload ends nothing that runs."""
+        phase = self.row.phase if self.row is not None else self.stored_status.phase
+        return self.stored_status.completed or phase in (Phase.COMPLETED, Phase.FAILED)
 
     @property
     def mark(self) -> OwnerMark:

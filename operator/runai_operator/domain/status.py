@@ -16,7 +16,7 @@ from typing import Any
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
-from runai_operator.domain.model import NOT_SUBMITTED, Gvk, Json, ManagementPolicy, Remote, Row
+from runai_operator.domain.model import NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
 from runai_operator.domain.state import FINISHED, LOST_REASONS, Desired, Ending, Missing, State
 from runai_operator.text import clip
@@ -118,8 +118,8 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     status = mirrored(s)
     _record_delivery(status, s, end)
     status["observedGeneration"] = s.workload.meta.generation
-    status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
-    if s.workload.meta.reconcile_token is not None and end.verdict is not Verdict.RETRYING:  # else nothing was done yet
+    status["submission"] = _submission(s, end)
+    if s.workload.meta.reconcile_token is not None and not end.in_trouble:
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
     if completed:
@@ -128,6 +128,12 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     ready = ready_condition(s, status, end, stalled=stalled, silent=silent)
     status["conditions"] = _conditions(s, ready, _synced(status, end, silent=silent), completed=completed, now=now)
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
+
+
+def _submission(s: State, end: Result) -> str | None:
+    if s.workload_id is None:
+        return NOT_SUBMITTED if end.not_submitted else None
+    return REPLACING if s.is_replacing(end) else None
 
 
 def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json:
@@ -296,7 +302,7 @@ def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[st
         return "False", Reason.NOT_DELIVERED, message
     if end.verdict is Verdict.RETRYING and error:
         return "Unknown", error.condition_reason, error.message
-    if end.verdict in (Verdict.REJECTED, Verdict.WAITING) and error:
+    if end.verdict in (Verdict.REJECTED, Verdict.WAITING, Verdict.IN_SYNC) and error:
         return "False", error.condition_reason, error.message
     if sync == "Synced":
         return "True", Reason.SYNCED, Reason.SYNCED.meaning

@@ -11,11 +11,12 @@ from random import Random
 
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.memory import Requests, Source
+from runai_operator.domain.memory import Requests
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.requeue import (
+    NAME_SPACING,
     PROBE_AT_START,
     SLOW_PROBE,
     WRITE_SPACING,
@@ -23,6 +24,7 @@ from runai_operator.domain.requeue import (
     next_sync_read,
     probe_interval,
     regularly,
+    until_failure_counts,
     until_stalled,
 )
 from runai_operator.domain.state import Limits
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 WORKERS = 20
 RESYNC_INTERVAL = 600.0
 SOURCE_INTERVAL = 60.0
+SOURCE_READS = 4
+"""Sources that are looked at at the same time: one that hangs must not hold up the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,8 @@ class Engine:
             now=now,
             random=random,
         )
+        self._unreadable_sources: set[tuple[str, str, str]] = set()
+        """Namespace, kind and name of those whose last read failed, which is logged once."""
         self._beat = self._clock()
 
     def _upstream(self, name: str, runai: Runai) -> Upstream:
@@ -154,9 +160,10 @@ class Engine:
             self._enqueue(other, Lane.USER)
 
     def _forget(self, uid: str) -> None:
-        if self.inventory.forget(uid) is not None:
+        if (entry := self.inventory.forget(uid)) is not None:
             self._queue.forget(uid)
             self.upstreams.forget(uid)
+            self._name_freed(entry.name)
 
     async def load(self) -> None:
         """Rebuilds the inventory from one list, before the watch starts."""
@@ -177,9 +184,7 @@ class Engine:
         self._doubt_namesake(row.meta)
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
         if entry.summary.has_source and entry.summary.phase != Phase.COMPLETED:
-            # A restart forgets what the source held when it was last read.
-            entry = self.inventory.request(uid, Requests(check_content=True)) or entry
-            self._enqueue(entry, Lane.PERIODIC)
+            self._enqueue(entry, Lane.PERIODIC)  # no process but this one knows what the source held when it was read
         self._carry_on(entry, probe_within=PROBE_AT_START)
         return uid
 
@@ -225,6 +230,7 @@ class Engine:
             self._enqueue(entry, Lane.PERIODIC)
 
     def row_deleted(self, connection: str, row: Row) -> None:
+        self._name_freed((connection, row.project_id, row.name))
         for entry in self.inventory.see_deleted(connection, row):
             self._plan_read(entry, 0)
 
@@ -238,6 +244,12 @@ class Engine:
             by_name = entry.row is not None and entry.row.id in ids
             if summary.workload_id not in ids and not by_name:
                 self._plan_read(entry, 0)
+
+    def _name_freed(self, name: tuple[str, str, str] | None) -> None:
+        """Connection, project and name of a workload that is gone, as far as is known: those who wait for it try again."""
+        for entry in self.inventory.waiting_for(*name) if name is not None else ():
+            # The lists show a deletion many times, and first when the name may not be free yet.
+            self._enqueue(entry, Lane.PERIODIC, delay=entry.memory.wrote_at + NAME_SPACING - self._clock())
 
     def _plan_read(self, entry: Entry, delay: float) -> None:
         if (upstream := self.upstreams.named(entry.summary.connection)) is not None:
@@ -279,6 +291,8 @@ class Engine:
         if result.verdict in (Verdict.GONE, Verdict.RELEASED):
             self._forget(entry.uid)
             return
+        if result.summary is not None and result.summary.workload_id != entry.summary.workload_id:
+            self._name_freed(entry.name)
         if result.verdict is Verdict.BUG:
             self._observer.bug()
         if result.verdict is Verdict.FAILED and result.error is not None:
@@ -295,6 +309,7 @@ class Engine:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
+            delay = until_failure_counts(entry.memory, now=self._clock())
         if delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
 
@@ -346,16 +361,40 @@ class Engine:
                 self._observer.bug()
 
     async def _check_sources(self) -> None:
-        """One metadata read for each distinct ConfigMap or Secret."""
-        users: dict[tuple[str, Source], list[Entry]] = {}
+        """One metadata read for each distinct ConfigMap or Secret, a few at a time."""
+        users: dict[tuple[str, str, str], list[Entry]] = {}
         for entry in self.inventory:
             if (source := entry.memory.source) is not None and entry.summary.phase != Phase.COMPLETED:
-                users.setdefault((entry.ref.namespace, source), []).append(entry)
-        for (namespace, source), entries in users.items():
-            if await self._kube.source_version(namespace, source.ref) != source.version:
-                for entry in entries:
-                    if (known := self.inventory.request(entry.uid, Requests(check_content=True))) is not None:
-                        self._enqueue(known, Lane.PERIODIC)
+                users.setdefault((entry.ref.namespace, source.ref.kind, source.ref.name), []).append(entry)
+        self._unreadable_sources.intersection_update(users)
+        waiting = iter(users.items())
+
+        async def check() -> None:
+            for place, entries in waiting:
+                await self._check_source(place, entries)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(SOURCE_READS):
+                group.create_task(check())
+
+    async def _check_source(self, place: tuple[str, str, str], entries: list[Entry]) -> None:
+        """All `entries` read their manifests there."""
+        source = entries[0].memory.source
+        if source is None:
+            return
+        try:
+            version = await self._kube.source_version(place[0], source.ref)
+        except BridgeError as error:
+            if place not in self._unreadable_sources:
+                log.warning("%s", error.message)
+                self._unreadable_sources.add(place)
+            return
+        self._unreadable_sources.discard(place)
+        for entry in entries:
+            if entry.memory.source is not None and entry.memory.source.version != version:
+                known = self.inventory.request(entry.uid, Requests(check_content=True))
+                if known is not None:
+                    self._enqueue(known, Lane.PERIODIC)
 
     def report(self) -> None:
         """Reports to the observer how many there are of everything now."""

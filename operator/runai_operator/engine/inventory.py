@@ -43,10 +43,28 @@ class Entry:
 
     @property
     def sighting(self) -> Sighting | None:
-        """The row, unless it shows a failure from before the last edit."""
-        if self.row is None or self.summary.workload_id is None or self.memory.is_stale(self.row):
+        if self.row is None or self.summary.workload_id is None:
             return None
         return Sighting(self.summary.workload_id, self.row)
+
+    @property
+    def workload_id(self) -> tuple[str, str] | None:
+        """Connection and id of its workload."""
+        summary = self.summary
+        return None if summary.workload_id is None else (summary.connection, summary.workload_id)
+
+    @property
+    def name(self) -> tuple[str, str, str] | None:
+        """Connection, project and name of its workload."""
+        summary = self.summary
+        if summary.workload_id is None or not summary.project_id or not summary.name:
+            return None
+        return summary.connection, summary.project_id, summary.name
+
+    @property
+    def name_wanted(self) -> tuple[str, str, str] | None:
+        """Like `name`, of the one that it cannot be submitted under, since something else has it."""
+        return None if self.memory.name_wanted is None else (self.summary.connection, *self.memory.name_wanted)
 
     @property
     def flow(self) -> str:
@@ -60,13 +78,15 @@ class Entry:
 
 
 class Inventory:
-    """All entries, by UID, by workload id, and by project and name (where lists show a workload under another id)."""
+    """All entries, by UID, by workload id, by project and name (where lists show a workload under another id), and by those
+    that they wait for."""
 
     def __init__(self) -> None:
         self._by_uid: dict[str, Entry] = {}
         self._by_ref: dict[tuple[str, str], str] = {}
         self._by_workload_id: dict[tuple[str, str], tuple[str, ...]] = {}
         self._by_name: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._by_name_wanted: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._lists_use_our_ids: set[str] = set()
         """Connections whose lists have shown an id that we know from V2."""
 
@@ -119,12 +139,13 @@ class Inventory:
         """Stores the row; returns the entries for which it shows a change."""
         news = []
         for entry in self.of_row(connection, row):
-            if entry.summary.phase == Phase.COMPLETED or entry.memory.is_stale(row):
+            if entry.summary.phase == Phase.COMPLETED:
                 continue
-            before = entry.row
+            # A failure that an edit may have fixed is as if it had not been seen.
+            before = None if entry.row is None or entry.memory.is_stale(entry.row) else entry.row
             is_news = not entry.summary.agrees_with(row) if before is None else watched(before) != watched(row)
             kept = self._put(replace(entry, row=row))
-            if is_news:
+            if is_news and not entry.memory.is_stale(row):
                 news.append(kept)
         return news
 
@@ -146,6 +167,10 @@ class Inventory:
             return []
         namesakes = self._all(self._by_name.get((connection, row.project_id, row.name), ()))
         return [entry for entry in namesakes if is_same_moment(row.created_at, entry.summary.created_at)]
+
+    def waiting_for(self, connection: str, project_id: str, name: str) -> list[Entry]:
+        """The entries that cannot be submitted while something else has this name."""
+        return self._all(self._by_name_wanted.get((connection, project_id, name), ()))
 
     def _all(self, uids: tuple[str, ...]) -> list[Entry]:
         return [self._by_uid[uid] for uid in uids]
@@ -174,9 +199,7 @@ class Inventory:
         meta = (
             result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta
         )
-        is_the_same = summary.workload_id == entry.summary.workload_id
-        is_shown = entry.row is not None and is_the_same and not result.memory.is_stale(entry.row)
-        row = entry.row if is_shown else None
+        row = entry.row if summary.workload_id == entry.summary.workload_id else None
         return self._put(replace(entry, meta=meta, summary=summary, memory=result.memory, requests=requests, row=row))
 
     def counts(self) -> Counter[tuple[str, str]]:
@@ -187,7 +210,7 @@ class Inventory:
 
     def _put(self, entry: Entry) -> Entry:
         before = self._by_uid.get(entry.uid)
-        if before is None or before.summary is not entry.summary:
+        if before is None or before.summary is not entry.summary or before.name_wanted != entry.name_wanted:
             if before is not None:
                 self._unindex(before)
             self._index(entry)
@@ -195,29 +218,24 @@ class Inventory:
         return entry
 
     def _index(self, entry: Entry) -> None:
-        by_id, by_name = _places(entry)
-        if by_id is not None:
-            self._by_workload_id[by_id] = (*self._by_workload_id.get(by_id, ()), entry.uid)
-        if by_name is not None:
-            self._by_name[by_name] = (*self._by_name.get(by_name, ()), entry.uid)
+        if entry.workload_id is not None:
+            _put_in(self._by_workload_id, entry.workload_id, entry.uid)
+        if entry.name is not None:
+            _put_in(self._by_name, entry.name, entry.uid)
+        if entry.name_wanted is not None:
+            _put_in(self._by_name_wanted, entry.name_wanted, entry.uid)
 
     def _unindex(self, entry: Entry) -> None:
-        by_id, by_name = _places(entry)
-        if by_id is not None:
-            _take_out(self._by_workload_id, by_id, entry.uid)
-        if by_name is not None:
-            _take_out(self._by_name, by_name, entry.uid)
+        if entry.workload_id is not None:
+            _take_out(self._by_workload_id, entry.workload_id, entry.uid)
+        if entry.name is not None:
+            _take_out(self._by_name, entry.name, entry.uid)
+        if entry.name_wanted is not None:
+            _take_out(self._by_name_wanted, entry.name_wanted, entry.uid)
 
 
-def _places(entry: Entry) -> tuple[tuple[str, str] | None, tuple[str, str, str] | None]:
-    """Its keys in the two indexes."""
-    summary = entry.summary
-    if summary.workload_id is None:
-        return None, None
-    by_id = (summary.connection, summary.workload_id)
-    if not summary.project_id or not summary.name:
-        return by_id, None
-    return by_id, (summary.connection, summary.project_id, summary.name)
+def _put_in(index: dict[K, tuple[str, ...]], place: K, uid: str) -> None:
+    index[place] = (*index.get(place, ()), uid)
 
 
 def _take_out(index: dict[K, tuple[str, ...]], place: K, uid: str) -> None:

@@ -77,7 +77,7 @@ class Kube(Protocol):
         """Every RunaiWorkload in scope, in pages, without building bodies."""
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
-        """The text of a `manifestFrom`. Raises `InvalidWorkload` when it, its key or the right to it is missing."""
+        """The text of a `manifestFrom`. Raises `SourceUnusable` when it, its key or the right to it is missing."""
 
     async def source_version(self, namespace: str, source: SourceRef) -> str | None:
         """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""

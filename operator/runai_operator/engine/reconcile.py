@@ -48,7 +48,7 @@ from runai_operator.domain.errors import (
     TooLarge,
     Vanished,
 )
-from runai_operator.domain.memory import Memory, Requests, SchedulingMessage, Source
+from runai_operator.domain.memory import Memory, Requests, SchedulingMessage
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
@@ -63,7 +63,7 @@ from runai_operator.domain.model import (
     Workload,
 )
 from runai_operator.domain.plan import StatusSummary
-from runai_operator.domain.reasons import ConditionType, Reason
+from runai_operator.domain.reasons import ConditionType
 from runai_operator.domain.requeue import requeue_after
 from runai_operator.domain.state import (
     Candidate,
@@ -131,6 +131,7 @@ class Reconciler:
 
     def _begin(self, workload: Workload, memory: Memory, requests: Requests, seen: Sighting | None) -> State:
         now = self._clock()
+        memory = memory.at(now)
         if workload.meta.deleting and memory.deletion_seen_at is None:
             memory = replace(memory, deletion_seen_at=now)
         memory = replace(memory, pending_status=_still_pending(workload, memory))
@@ -138,6 +139,8 @@ class Reconciler:
         status = overlay(stored, memory.pending_status)
         # The id may have changed since, and the row be that of the workload before.
         row = seen.row if seen is not None and seen.workload_id == status.get("workloadId") else None
+        if row is not None and memory.is_stale(row):
+            row = None
         return State(
             workload=replace(workload, status=status),
             install=self._install,
@@ -162,6 +165,8 @@ class Reconciler:
             for _ in range(MAX_STEPS):
                 action = decide(s)
                 if isinstance(action, Result):
+                    if upstream is not None and s.deletion_wait is None:
+                        upstream.deletions.forget(s.workload.ref.uid)  # it was not asked, so nothing waits for it
                     return await self._finish(s, replace(action, did=did))
                 s = replace(await self._perform(s, action, upstream), now=self._clock())
                 if isinstance(action, Writing):
@@ -216,18 +221,20 @@ class Reconciler:
         self._log_change(s, summary, status)
         memory = self._remembered(s, end, summary, wrote=bool(patch))
         done = replace(end, memory=memory, meta=written.workload.meta, summary=summary)
-        return self._scheduled(replace(done, answered=end.verdict is not Verdict.RETRYING))
+        return self._scheduled(replace(done, answered=not end.in_trouble))
 
     def _remembered(self, s: State, end: Result, summary: StatusSummary, *, wrote: bool) -> Memory:
         waits = end.verdict in (Verdict.RETRYING, Verdict.WAITING, Verdict.DELETING)
         goes_on = summary.in_flight and summary.sync == s.workload.status.get("syncStatus")
+        memory = s.memory if summary.in_flight else s.memory.synced(now=s.now, grace=self._limits.grace)
         return replace(
-            s.memory,
+            memory,
             pending_status={},
             failures=s.memory.failures + 1 if waits else 0,
             sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
             retrying_since=s.retrying_since(end),
             recreations=s.recreations,
+            name_wanted=s.name_wanted(end),
             wrote_at=self._clock() if wrote else s.memory.wrote_at,
         )
 
@@ -262,7 +269,7 @@ class Reconciler:
             case RecordId():
                 return await self._do_record_id(s)
             case ForgetWorkload():
-                return await self._do_forget(s, action, upstream)
+                return await self._do_forget(s, action)
             case RecordOrphan(orphan):
                 return await self._do_record_orphan(s, orphan)
         if upstream is None:
@@ -280,7 +287,7 @@ class Reconciler:
             case ReadSchedulingMessages(row):
                 return await self._do_read_scheduling_messages(s, row, upstream)
             case ReserveDeletion():
-                return replace(s, deletion_wait=upstream.deletions.wait(s.workload.ref.uid))
+                return replace(s, deletion_wait=upstream.deletions.wait(s.workload.ref.uid, runs=not s.has_finished))
             case Create():
                 return await self._do_create(s, action, upstream)
             case Update():
@@ -291,11 +298,11 @@ class Reconciler:
 
     async def _do_render(self, s: State, upstream: Upstream) -> State:
         try:
-            rendered = await self._render(s.workload, upstream.projects, large=s.memory.large)
+            rendered = await self._render(s.workload, upstream.projects, large=s.memory.large, anew=s.asked)
         except TooLarge:
             raise
         except BridgeError as error:
-            return replace(s, desired=error, memory=replace(s.memory, source=_missing_source(s, error)))
+            return replace(s, desired=error)
         return replace(s, desired=rendered.desired, memory=replace(s.memory, source=rendered.source))
 
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
@@ -421,6 +428,7 @@ class Reconciler:
             return replace(
                 s, failed=Busy("The workload vanished from Run:ai while it was being changed: it is read again.")
             )
+        s = replace(s, memory=s.memory.edited())
         if s.stored_status.failed:
             s = _without_failure(s)
         return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})
@@ -444,13 +452,11 @@ class Reconciler:
             log.warning("Run:ai may still hold the workload %s: see runai-operator orphans", orphan.name, extra=extra)
         return replace(s, orphan_recorded=recorded)
 
-    async def _do_forget(self, s: State, action: ForgetWorkload, upstream: Upstream | None) -> State:
+    async def _do_forget(self, s: State, action: ForgetWorkload) -> State:
         kept = [
             entry for entry in s.workload.status.get("conditions") or () if entry.get("type") != ConditionType.COMPLETED
         ]
-        workload = await self._writer.status(s.workload, {**forget_run(), "conditions": kept})
-        if upstream is not None:
-            upstream.deletions.forget(workload.ref.uid)
+        workload = await self._writer.status(s.workload, {**forget_run(), "submission": None, "conditions": kept})
         memory = replace(s.memory, pending_status={}, lookup_since=None, missing_since=None, deletion_accepted=False)
         if action.lost:
             memory = replace(memory, recreations=s.recreations + 1, recreated_at=s.now)
@@ -484,13 +490,6 @@ def _missing_from_now_on(s: State) -> State:
 def _about(ref: Ref) -> dict[str, str]:
     """For the fields of a log line."""
     return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid}
-
-
-def _missing_source(s: State, error: BridgeError) -> Source | None:
-    """So that the next check of the sources notices when it is there."""
-    ref = s.workload.spec.manifest_from
-    is_missing = ref is not None and error.condition_reason == Reason.SOURCE_NOT_FOUND
-    return Source(ref, None) if ref is not None and is_missing else s.memory.source
 
 
 def _with_id(s: State, remote: Remote, *, delivered: bool) -> State:

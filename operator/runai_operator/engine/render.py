@@ -10,9 +10,9 @@ from typing import Any
 from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES
 from runai_operator.domain import checks
 from runai_operator.domain import manifest as manifests
-from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.errors import BridgeError, CircuitOpen, InvalidWorkload, SourceUnusable, TooLarge
 from runai_operator.domain.memory import Source
-from runai_operator.domain.model import OwnerMark, Project, Spec, Submission, Workload
+from runai_operator.domain.model import OwnerMark, Project, SourceText, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Desired, StoredStatus
@@ -20,35 +20,75 @@ from runai_operator.engine.ports import Kube, Runai
 
 PROJECT_MEMORY = 300.0
 """Seconds for which a resolved project is cached."""
+FIRST_MISS_MEMORY, MISS_MEMORY = 5.0, 60.0
+"""Seconds for which it is cached that there is no such project: at first, and doubled each time up to this."""
+
+TROUBLE_MEMORY = 0.5
+"""Seconds for which a failed question is not asked again: enough for all who wait for a worker to hear of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    desired: Desired
+    desired: Desired | BridgeError
+    """What would be sent, or why there is nothing to send."""
     source: Source | None
-    """Where the manifest was read and at which version."""
+    """Where the manifest was looked for, usable or not, and at which version."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What Run:ai said to the question for a project."""
+
+    at: float
+    """Loop seconds."""
+    found: str | BridgeError
+    lasts: float
+    """Seconds for which nobody asks again."""
 
 
 class Projects:
-    """Resolves project names to ids, which are cached for a while; a name that was not found is asked for each time."""
+    """Resolves project names to ids, with one question at a time for each name.
+
+    Whoever waits while the question is under way gets its answer, be it an error. What was found is cached for a while, and
+    what was not for a moment, which grows: a misspelt name may be in hundreds of specs.
+    """
 
     def __init__(self, runai: Runai, clock: Callable[[], float]) -> None:
         """`clock` in loop seconds."""
         self._runai, self._clock = runai, clock
-        self._known: dict[tuple[str, str | None], tuple[str, float]] = {}
+        self._answers: dict[tuple[str, str | None], _Answer] = {}
         self._asking: dict[tuple[str, str | None], asyncio.Lock] = {}
 
-    async def resolve(self, name: str, cluster_id: str | None) -> str:
-        """The id of the project. Raises `InvalidWorkload` when there is none or more than one."""
-        key = (name, cluster_id)
+    async def resolve(self, name: str, cluster_id: str | None, *, anew: bool = False) -> str:
+        """The id of the project. `anew`: somebody asked to try again, so that what was not found is asked for.
+
+        Raises `InvalidWorkload` when there is none or more than one, and what the question raised.
+        """
+        key, began = (name, cluster_id), self._clock()
         async with self._asking.setdefault(key, asyncio.Lock()):
-            known = self._known.get(key)
-            if known is None or self._clock() - known[1] > PROJECT_MEMORY:
-                known = self._known[key] = (
-                    _only(await self._runai.projects(name=name, cluster_id=cluster_id), name, cluster_id),
-                    self._clock(),
-                )
-        return known[0]
+            answer = self._answers.get(key)
+            if answer is None or not self._holds(answer, began, anew=anew):
+                answer = self._answers[key] = await self._ask(name, cluster_id, answer)
+        if isinstance(answer.found, BridgeError):
+            raise answer.found.twin()
+        return answer.found
+
+    def _holds(self, answer: _Answer, began: float, *, anew: bool) -> bool:
+        """Whether it is an answer to a question of `began`."""
+        is_doubted = anew and isinstance(answer.found, BridgeError)
+        return answer.at > began or (began - answer.at < answer.lasts and not is_doubted)
+
+    async def _ask(self, name: str, cluster_id: str | None, before: _Answer | None) -> _Answer:
+        found: str | BridgeError
+        try:
+            found = _only(await self._runai.projects(name=name, cluster_id=cluster_id), name, cluster_id)
+            lasts = PROJECT_MEMORY
+        except InvalidWorkload as error:
+            found, was_missed = error, before is not None and isinstance(before.found, InvalidWorkload)
+            lasts = min(MISS_MEMORY, 2 * before.lasts) if before is not None and was_missed else FIRST_MISS_MEMORY
+        except BridgeError as error:
+            found, lasts = error, 0.0 if isinstance(error, CircuitOpen) else TROUBLE_MEMORY
+        return _Answer(self._clock(), found, lasts)
 
 
 def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
@@ -73,26 +113,36 @@ class Renderer:
     def __init__(self, kube: Kube, install: str) -> None:
         self._kube, self._install = kube, install
 
-    async def __call__(self, workload: Workload, projects: Projects, *, large: bool) -> Rendered:
-        """What would be sent for this workload.
+    async def __call__(self, workload: Workload, projects: Projects, *, large: bool, anew: bool = False) -> Rendered:
+        """What would be sent for this workload. `anew`: somebody asked to try again what was refused.
 
-        Raises `InvalidWorkload`, the errors of the look-ups, and, unless `large`, `TooLarge` for a manifest that takes
-        long to read.
+        Raises what reading the source raises when whether it can be used is not known and, unless `large`, `TooLarge` for a
+        manifest that takes long to read.
         """
+        ref, source, held = workload.spec.manifest_from, None, None
+        if ref is not None:
+            try:
+                held = await self._kube.read_source(workload.ref.namespace, ref)
+            except SourceUnusable as error:
+                return Rendered(error, Source(ref, error.version))
+            source = Source(ref, held.version)
+        try:
+            place, manifest = await _manifest(workload.spec, held, large=large)
+            return Rendered(await self._desired(workload, place, manifest, projects, anew=anew), source)
+        except TooLarge:
+            raise
+        except BridgeError as error:
+            return Rendered(error, source)
+
+    async def _desired(
+        self, workload: Workload, place: str, manifest: Any, projects: Projects, *, anew: bool
+    ) -> Desired:
         spec, ref = workload.spec, workload.ref
-        place, manifest, source = await self._manifest(spec, ref.namespace, large=large)
         gvk = checks.gvk_of(manifest, place=place)
         name = external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=self._install)
-        if spec.project_id is not None:
-            project_id = spec.project_id
-        elif (recorded := _recorded_project(workload)) is not None:
-            project_id = recorded
-        elif spec.project_name is not None:
-            project_id = await projects.resolve(spec.project_name, spec.cluster_id)
-        else:
-            raise checks.refusal(checks.NO_PROJECT)
+        project_id = await _project(workload, projects, anew=anew)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
-        secret = source is not None and source.ref.kind == "Secret"
+        secret = spec.manifest_from is not None and spec.manifest_from.kind == "Secret"
         content = manifests.content_hash(
             manifest, priority=spec.priority, category=spec.category, key=self._install if secret else None
         )
@@ -106,20 +156,29 @@ class Renderer:
             mnnvl=spec.mnnvl,
             encoded=spec.manifest is None,
         )
-        desired = Desired(submission, gvk, content, from_source=source is not None)
-        return Rendered(desired, source)
+        return Desired(submission, gvk, content, from_source=spec.manifest_from is not None)
 
-    async def _manifest(self, spec: Spec, namespace: str, *, large: bool) -> tuple[str, Any, Source | None]:
-        """The field that gives the manifest, its value, and for another object's text which one at which version."""
-        if spec.manifest is not None:
-            return checks.MANIFEST, spec.manifest, None
-        if spec.manifest_yaml is not None:
-            return checks.MANIFEST_YAML, await _read(spec.manifest_yaml, checks.MANIFEST_YAML, large=large), None
-        if spec.manifest_from is not None:
-            source = await self._kube.read_source(namespace, spec.manifest_from)
-            manifest = await _read(source.text, checks.MANIFEST_FROM, large=large)
-            return checks.MANIFEST_FROM, manifest, Source(spec.manifest_from, source.version)
-        raise checks.refusal(checks.NO_MANIFEST)
+
+async def _manifest(spec: Spec, held: SourceText | None, *, large: bool) -> tuple[str, Any]:
+    """The field that gives the manifest, and its value; `held` is what its source holds."""
+    if spec.manifest is not None:
+        return checks.MANIFEST, spec.manifest
+    if spec.manifest_yaml is not None:
+        return checks.MANIFEST_YAML, await _read(spec.manifest_yaml, checks.MANIFEST_YAML, large=large)
+    if held is not None:
+        return checks.MANIFEST_FROM, await _read(held.text, checks.MANIFEST_FROM, large=large)
+    raise checks.refusal(checks.NO_MANIFEST)
+
+
+async def _project(workload: Workload, projects: Projects, *, anew: bool) -> str:
+    spec = workload.spec
+    if spec.project_id is not None:
+        return spec.project_id
+    if (recorded := _recorded_project(workload)) is not None:
+        return recorded
+    if spec.project_name is not None:
+        return await projects.resolve(spec.project_name, spec.cluster_id, anew=anew)
+    raise checks.refusal(checks.NO_PROJECT)
 
 
 def _recorded_project(workload: Workload) -> str | None:

@@ -54,7 +54,7 @@ class Upstream:
         self.witness = Witness(self.gate, clock)
         self.reads = ReadScheduler(listener.read_due, clock)
         self.stalls = PacedScheduler(listener.stall_due, clock, interval=STATUS_INTERVAL)
-        self.deletions = DeletionLimiter(delete_rate, clock)
+        self.deletions = DeletionLimiter(delete_rate, clock, listener.wake)
         self.poller = Poller(
             name,
             runai=self.gate,
@@ -74,6 +74,7 @@ class Upstream:
             group.create_task(self.gate.run())
             group.create_task(self.reads.run())
             group.create_task(self.stalls.run())
+            group.create_task(self.deletions.run())
 
     async def aclose(self) -> None:
         await self.gate.aclose()

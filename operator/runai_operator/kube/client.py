@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -19,8 +20,8 @@ from yarl import URL
 from runai_operator.codecs.json import TooDeep, Unreadable, decode_json
 from runai_operator.domain.errors import (
     AccessDenied,
-    InvalidWorkload,
     KubernetesUnavailable,
+    SourceUnusable,
     StaleObject,
     TooLarge,
     Vanished,
@@ -29,6 +30,7 @@ from runai_operator.domain.model import PLURAL, CRDState, Orphan, Ref, SourceRef
 from runai_operator.domain.reasons import Reason
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.failures import FOREIGN, Call, failure, retry_after
+from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_head, read_start
 from runai_operator.kube.wire import (
     ACCESS_REVIEWS_PATH,
     CRD_NAME,
@@ -56,6 +58,8 @@ from runai_operator.kube.wire import (
     workload_from_object,
     workload_path,
 )
+
+log = logging.getLogger(__name__)
 
 FIELD_MANAGER = "runai-operator"
 
@@ -93,7 +97,9 @@ class KubeClient:
         self._session = session
         self._records_namespace = records_namespace
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
-        self._page = page
+        self._page = PageSize(page)
+        self.skipped = 0
+        """Objects that the last list left out, since each alone is larger than a page may be."""
 
     async def read(self, ref: Ref, *, large: bool) -> Workload | None:
         """The whole object; None when it is gone or has another UID.
@@ -136,24 +142,26 @@ class KubeClient:
 
         A list whose continue token has expired starts over: objects may then come twice.
         """
+        skipped: set[str] = set()
         for namespace in self._scopes:
-            async for page in self._pages(namespace):
+            async for page in self._pages(namespace, skipped):
                 for listed in page:
                     yield listed
+        self.skipped = len(skipped)
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
-        """The text of a `manifestFrom`. Raises `InvalidWorkload` when it, its key or the right to it is missing."""
+        """The text of a `manifestFrom`. Raises `SourceUnusable` when it, its key or the right to it is missing."""
         try:
             call, path = _source_call(namespace, source)
             answer = await self._call(call, path)
         except Vanished:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"There is no {source.kind} {source.name} in namespace {namespace}. Create it, or correct"
                 " spec.manifestFrom.",
                 reason=Reason.SOURCE_NOT_FOUND,
             ) from None
         except AccessDenied:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"The operator is not allowed to read {source.kind} {source.name} in namespace {namespace}. Ask an"
                 " administrator to allow it, or give the manifest in another way.",
                 reason=Reason.SOURCE_FORBIDDEN,
@@ -164,7 +172,7 @@ class KubeClient:
         """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
         try:
             return await self._metadata(*_source_call(namespace, source), "resourceVersion")
-        except (Vanished, AccessDenied, InvalidWorkload):
+        except (Vanished, AccessDenied, SourceUnusable):
             return None
 
     async def read_crd(self) -> CRDState | None:
@@ -253,20 +261,40 @@ class KubeClient:
         groups = await self._call(call, "/apis")
         return _decoded(call, groups, lambda body: is_in_groups(decode_json(body)))
 
-    async def _pages(self, namespace: str | None) -> AsyncIterator[list[TableRow]]:
+    async def _pages(self, namespace: str | None, skipped: set[str]) -> AsyncIterator[list[TableRow]]:
         call, path = Call("list", PLURAL, namespace), collection_path(namespace)
         token, begun = "", 0
         while True:
             expired = (410,) if token and begun < RESTARTS else ()
-            query = {"limit": str(self._page)} | ({"continue": token} if token else {})
-            answer = await self._call(call, path, accept=TABLE, query=query, accepted=expired)
+            query = {"limit": str(self._page.limit)} | ({"continue": token} if token else {})
+            answer = await self._call(
+                call, path, accept=TABLE, query=query, accepted=expired, limit=PAGE_LIMIT, only_start=True
+            )
             if answer.status == 410:
                 token, begun = "", begun + 1
                 continue
-            rows, token = _decoded(call, answer, lambda body: page_of_table(decode_metadata(body)))
-            yield rows
+            if not answer.complete and self._page.halve():
+                continue
+            if answer.complete:
+                self._page.restore(len(answer.body))
+                rows, token = await self._table(call, answer)
+                yield rows
+            else:
+                head = _decoded(call, answer, read_head)
+                token = head.metadata.get("continue") or ""
+                skipped.add(head.first)
+                log.warning(SKIPPED, head.first)
             if not token:
                 return
+
+    @staticmethod
+    async def _table(call: Call, answer: Answer) -> tuple[list[TableRow], str]:
+        def read(body: bytes) -> tuple[list[TableRow], str]:
+            return page_of_table(decode_metadata(body, lean=True))
+
+        if len(answer.body) > SMALL_BODY:
+            return await asyncio.to_thread(_decoded, call, answer, read)
+        return _decoded(call, answer, read)
 
     async def _metadata(self, call: Call, path: str, name: str) -> str:
         answer = await self._call(call, path, accept=METADATA)
@@ -290,17 +318,20 @@ class KubeClient:
         patch: bytes | None = None,
         post: bytes | None = None,
         limit: int = BODY_LIMIT,
+        only_start: bool = False,
         accepted: Sequence[int] = (),
     ) -> Answer:
         """GET, or PATCH or POST of what is given. Raises the domain's errors, for every status of 400 and above not in
-        `accepted` too; `TooLarge` for a body of more than `limit` bytes."""
+        `accepted` too; `TooLarge` for a body of more than `limit` bytes, of which `only_start` asks for the start."""
         method = "PATCH" if patch is not None else "POST" if post is not None else "GET"
         content_type = {"PATCH": MERGE_PATCH, "POST": "application/json"}.get(method)
         headers = {"Accept": accept} | ({"Content-Type": content_type} if content_type else {})
         body = patch if patch is not None else post
 
         async def send() -> Answer:
-            return await self._send(call, method, path, headers=headers, params=query, data=body, limit=limit)
+            return await self._send(
+                call, method, path, headers=headers, params=query, data=body, limit=limit, only_start=only_start
+            )
 
         answer = await send()
         if answer.status == 429:
@@ -310,12 +341,17 @@ class KubeClient:
             raise failure(call, answer)
         return answer
 
-    async def _send(self, call: Call, method: str, path: str, *, limit: int, **options: Any) -> Answer:
+    async def _send(
+        self, call: Call, method: str, path: str, *, limit: int, only_start: bool, **options: Any
+    ) -> Answer:
         http = self._session.http
         url = URL(self._session.server + path, encoded=True)
         try:
             async with http.request(method, url, timeout=TIMEOUT, allow_redirects=False, **options) as response:
-                return Answer(response.status, await _body(response, limit), response.headers.get("Retry-After"))
+                body, complete = await read_start(response.content, limit)
+                if not complete and not only_start:
+                    raise _too_long(limit)
+                return Answer(response.status, body, response.headers.get("Retry-After"), complete)
         except FOREIGN as error:
             raise failure(call, error) from error
         except RuntimeError as error:
@@ -324,15 +360,10 @@ class KubeClient:
             raise failure(call, aiohttp.ClientConnectionError("closed")) from error
 
 
-async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            if limit < BODY_LIMIT:
-                raise TooLarge(f"The object has more than {limit // 1024} KiB.")
-            raise Unreadable(f"it is longer than {limit // 1024} KiB")
-    return bytes(body)
+def _too_long(limit: int) -> Exception:
+    if limit < BODY_LIMIT:
+        return TooLarge(f"The object has more than {limit // 1024} KiB.")
+    return Unreadable(f"it is longer than {limit // 1024} KiB")
 
 
 def _decoded(call: Call, answer: Answer, read: Callable[[bytes], T]) -> T:
@@ -354,6 +385,8 @@ def _small_workload(body: bytes) -> Workload:
 def _source_call(namespace: str, source: SourceRef) -> tuple[Call, str]:
     """The request for a source. An invalid name could make another path of it: two dots would list all Secrets."""
     if not _DNS_NAME.fullmatch(source.name):
-        raise InvalidWorkload(f"The name of the {source.kind} in spec.manifestFrom is not valid. Correct it.")
+        raise SourceUnusable(
+            f"The name of the {source.kind} in spec.manifestFrom is not valid. Correct it.", reason=Reason.INVALID_SPEC
+        )
     resource = "secrets" if source.kind == "Secret" else "configmaps"
     return Call("get", resource, namespace, source.name), source_path(namespace, source)

@@ -6,7 +6,8 @@ imported; the shell puts `WatchGuard` into the session that it lends to kopf, an
 Each guard prevents a failure of kopf 1.45 that was observed:
 
 - It parses all of every object, so that one that is nested deeply enough ends it: it gets only metadata, without what
-  is nested deeply (`managedFields` may be).
+  is nested deeply (`managedFields` may be) and without the annotations of others.
+- It reads a page of a list whatever its size: one that is too large is asked for again with half the limit.
 - It cannot read a list whose `items` are null, which is how an empty metadata list comes.
 - A 404 (the CustomResourceDefinition is gone) and an HTTP 410 on a watch end it: the request is held, and `over` makes
   the shell start over.
@@ -27,11 +28,18 @@ import aiohttp
 from yarl import URL
 
 from runai_operator.codecs.json import Unreadable
+from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_head, read_start
 from runai_operator.kube.wire import METADATA, METADATA_DEPTH, METADATA_LIST, collection_path, decode_metadata
 from runai_operator.text import clip
 
 log = logging.getLogger(__name__)
 
+PAGE = 250
+"""Objects of a page where kopf sets no limit."""
+INLINE_LIMIT = 256 * 1024
+"""Bytes that are parsed on the event loop; more than this would hold up others for milliseconds."""
+LEAN_LIMIT = 16 * 1024
+"""Bytes of an event from which annotations are worth dropping: kopf keeps events for a while."""
 WATCH_INTERVAL = 1.0
 """Least seconds between two watches of the same collection."""
 
@@ -83,6 +91,7 @@ class WatchGuard:
         self._base = URL(server).path.rstrip("/")
         self._listed: set[str] = set()
         self._next_watch: dict[str, float] = {}
+        self._sizes: dict[str, PageSize] = {}
         self.over = asyncio.Event()
         self.reason = ""
         self.requests = 0
@@ -114,7 +123,7 @@ class WatchGuard:
     ) -> aiohttp.ClientResponse:
         self._listed.discard(collection)
         request.headers["Accept"] = METADATA_LIST
-        response = await handler(request)
+        response = await self._page(collection, request, handler)
         if response.status == 404:
             await self._end(collection, response, "the CustomResourceDefinition is gone")
         if response.status == 410:
@@ -125,6 +134,24 @@ class WatchGuard:
         else:
             self._state.lost(collection)
         return response
+
+    async def _page(
+        self, collection: str, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """With as many objects as fit, at most as many as kopf asks for."""
+        size = self._sizes.setdefault(collection, PageSize(int(request.url.query.get("limit", "0")) or PAGE))
+        while True:
+            request.url = request.url.update_query(limit=str(size.limit))
+            response = await handler(request)
+            if response.status != 200 or not isinstance(response, WatchedResponse):
+                return response
+            length = await response.read_page(PAGE_LIMIT)
+            if length is not None:
+                size.restore(length)
+                return response
+            if not size.halve():
+                log.warning(SKIPPED, response.leave_out())
+                return response
 
     async def _watch(
         self, collection: str, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -180,6 +207,25 @@ class WatchedStream:
 class WatchedResponse(aiohttp.ClientResponse):
     """An answer whose JSON kopf can always read."""
 
+    _page: bytes | None = None
+
+    async def read_page(self, limit: int) -> int | None:
+        """How long the body is; None for one of more than `limit` bytes, of which only the start is read."""
+        self._page, complete = await read_start(self.content, limit)
+        if complete:
+            return len(self._page)
+        self.close()
+        return None
+
+    def leave_out(self) -> str:
+        """Makes an empty page of one whose start was read; returns the name of its first object."""
+        try:
+            head = read_head(self._page or b"")
+        except Unreadable as error:
+            raise _unusable(error) from None
+        self._page = json.dumps({"metadata": head.metadata, "items": []}).encode()
+        return head.first
+
     async def json(self, **options: Any) -> Any:
         """Like aiohttp's, but a success may hold what `json.loads` cannot read, and an empty list is never null.
 
@@ -187,20 +233,29 @@ class WatchedResponse(aiohttp.ClientResponse):
         """
         if self.status != 200:
             return await super().json(**options)
+        body = await self.read() if self._page is None else self._page
+        self._page = None
         try:
-            value = decode_metadata(await self.read())
+            if len(body) > INLINE_LIMIT:
+                value = await asyncio.to_thread(decode_metadata, body, lean=True)
+            else:
+                value = decode_metadata(body, lean=True)
         except Unreadable as error:
-            raise aiohttp.ClientPayloadError(f"the answer cannot be used: {error}") from None
+            raise _unusable(error) from None
         if isinstance(value, dict) and value.get("items", ()) is None:
             value["items"] = []
         return value
 
 
+def _unusable(error: Unreadable) -> aiohttp.ClientPayloadError:
+    return aiohttp.ClientPayloadError(f"the answer cannot be used: {error}")
+
+
 def _readable(line: bytes) -> bytes:
     """The line, with its end; nothing if it cannot be read at all, which no API server writes."""
-    if line.count(b"{") + line.count(b"[") > METADATA_DEPTH:
+    if line.count(b"{") + line.count(b"[") > METADATA_DEPTH or len(line) > LEAN_LIMIT:
         try:
-            line = json.dumps(decode_metadata(line)).encode()
+            line = json.dumps(decode_metadata(line, lean=True)).encode()
         except Unreadable as error:
             log.warning("dropped an event that cannot be read: %s", clip(str(error), 200))
             return b""

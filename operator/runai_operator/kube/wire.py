@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from runai_operator.codecs.json import TooDeep, Unreadable, cut, decode_json
 from runai_operator.domain.checks import MANIFEST, TOO_DEEP, Finding, read_spec, refusal
-from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.errors import SourceUnusable
 from runai_operator.domain.model import (
     CONFIRM_DELETE_ANNOTATION,
     FINALIZER,
@@ -107,6 +107,8 @@ class Answer:
     body: bytes = field(default=b"", repr=False)
     retry_after: str | None = None
     """The header, as it came."""
+    complete: bool = True
+    """False if the body was longer than wanted: then it is only the start."""
 
 
 def collection_path(namespace: str | None) -> str:
@@ -127,16 +129,26 @@ def _safe(segment: str) -> str:
     return quote(segment, safe="")
 
 
-def decode_metadata(data: bytes) -> Any:
+def decode_metadata(data: bytes, *, lean: bool = False) -> Any:
     """Objects without their bodies, lists and tables of them; raises `Unreadable`.
 
     Whoever may create an object may nest its `managedFields` at will (the API server keeps thousands of levels), and
-    they travel with the metadata. We do not need them.
+    they travel with the metadata. We do not need them. With `lean`, they and the annotations of others (client-side
+    apply puts the whole object into one) are dropped while parsing, before they take memory.
     """
+    hook = _lean if lean else None
     try:
-        return decode_json(data, max_depth=METADATA_DEPTH)
+        return decode_json(data, max_depth=METADATA_DEPTH, object_hook=hook)
     except TooDeep:
-        return decode_json(cut(data, *_MANAGED_FIELDS), max_depth=METADATA_DEPTH)
+        return decode_json(cut(data, *_MANAGED_FIELDS), max_depth=METADATA_DEPTH, object_hook=hook)
+
+
+def _lean(part: dict[str, Any]) -> dict[str, Any]:
+    if "uid" in part and "resourceVersion" in part:
+        part.pop("managedFields", None)
+        if isinstance(annotations := part.get("annotations"), dict):
+            part["annotations"] = {key: value for key, value in annotations.items() if key.startswith(f"{GROUP}/")}
+    return part
 
 
 def decode_workload(data: bytes) -> Workload:
@@ -216,25 +228,27 @@ def page_of_table(table: Mapping[str, Any]) -> tuple[list[TableRow], str]:
 
 
 def source_text(held: Mapping[str, Any], source: SourceRef) -> SourceText:
-    """The text under the source's key of a ConfigMap or Secret. Raises `InvalidWorkload`."""
+    """The text under the source's key of a ConfigMap or Secret. Raises `SourceUnusable`."""
+    version = held["metadata"]["resourceVersion"]
     plain, encoded = held.get("data") or {}, held.get("binaryData") or {}
     if source.kind == "Secret":
         plain, encoded = {}, plain
     text = plain.get(source.key)
     if text is None:
         if source.key not in encoded:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"{source.kind} {source.name} has no key {source.key}: add it, or correct spec.manifestFrom.",
                 reason=Reason.SOURCE_NOT_FOUND,
+                version=version,
             )
         try:
             text = base64.b64decode(encoded[source.key]).decode()
         except UnicodeDecodeError:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"Key {source.key} of {source.kind} {source.name} holds no UTF-8 text: put the manifest there as text.",
-                reason=Reason.SOURCE_INVALID,
+                version=version,
             ) from None
-    return SourceText(text, held["metadata"]["resourceVersion"])
+    return SourceText(text, version)
 
 
 def crd_from_metadata(meta: Mapping[str, Any]) -> CRDState:

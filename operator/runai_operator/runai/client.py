@@ -18,7 +18,8 @@ from runai_operator.domain.model import Json, Project, Remote, RowPage, RowQuery
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
 from runai_operator.runai.failures import Operation, failure
-from runai_operator.runai.transport import OnCall, Request, Timeouts, Transport, ignore, open_client, read_answer
+from runai_operator.runai.transport import OnCall, Request, Timeouts, Transport, ignore, read_answer
+from runai_operator.runai.trust import Trust
 from runai_operator.runai.wire import Answer
 
 __all__ = ["Credentials", "OnCall", "RunaiClient", "Timeouts"]
@@ -52,20 +53,27 @@ class RunaiClient:
         credentials: Credentials,
         ca_file: Path | None = None,
         allow_http: bool = False,
+        proxy: str | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         on_call: OnCall = ignore,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        http = open_client(base_url, ca_file=ca_file, allow_http=allow_http, timeouts=timeouts, transport=transport)
-        self._http = http
-        self._transport = Transport(http, timeouts, on_call)
+        self._transport = Transport(
+            base_url,
+            trust=Trust(ca_file),
+            allow_http=allow_http,
+            proxy=proxy,
+            timeouts=timeouts,
+            on_call=on_call,
+            transport=transport,
+        )
         self._auth = RunaiAuth(credentials, self._exchange_token, clock=clock, wall=wall)
 
     async def aclose(self) -> None:
         """Closes the connections; may be called twice."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def create(self, submission: Submission) -> Remote:
         """POST of a new workload. 409 is `NameTaken`: the holder may still be our own earlier attempt."""

@@ -49,6 +49,13 @@ _TOKEN_FIELDS = {"access_token", "accessToken", "expires_in", "expiresIn", "exp"
 _ERROR_FIELDS = {"code", "message", "details", "error"}
 _READ = frozenset(_REMOTE_FIELDS | _ROW_FIELDS | _TOKEN_FIELDS | _ERROR_FIELDS)
 
+_SUMMARIES = ("message", "error_description", "detail", "title", "error", "reason")
+"""Where error bodies of all kinds say what is wrong; the first one that is there."""
+_PARTICULARS = ("details", "errors")
+_PLACES = ("field", "path", "property")
+_MOST_PARTICULARS = 10
+_DEEPEST_ERROR = 16
+
 _OAUTH_ERRORS = (
     "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
     "invalid_scope", "server_error", "temporarily_unavailable",
@@ -73,15 +80,6 @@ class Answer:
     """The `Date` header, UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiError:
-    """The API's own error body: `{"code", "message", "details"?}`."""
-
-    code: int
-    message: str
-    details: str | None
-
-
 def parse(answer: Answer) -> Json:
     """The answer's JSON object, reduced to the fields that this module reads.
 
@@ -95,18 +93,37 @@ def parse(answer: Answer) -> Json:
     return _json_object(answer.body)
 
 
-def read_error(answer: Answer) -> ApiError | None:
-    """The API's error body, or None when something else answered: a gateway, a proxy, an unknown route."""
+def read_message(answer: Answer) -> str:
+    """What an error answer says, on one line, in whatever form it says it; empty when that is nothing for people.
+
+    What it says proves nothing: see `is_absent`.
+    """
+    if answer.body is None:
+        return ""
+    if answer.content_type.lower().startswith("text/plain"):
+        text = one_line(answer.body.decode(errors="replace"))
+        return "" if text.startswith("<") else text
     try:
-        body = parse(answer)
+        body = decode_json(answer.body, max_depth=_DEEPEST_ERROR)
     except Unreadable:
-        return None
-    code, message, details = body.get("code"), body.get("message"), body.get("details")
-    if type(code) is not int or not isinstance(message, str) or "kind" in body:
-        return None  # with a kind it is a Kubernetes Status: the base URL points at an API server
-    if not isinstance(details, str | None):
-        return None
-    return ApiError(code, one_line(message), one_line(details) if details else None)
+        return ""
+    return one_line("; ".join(dict.fromkeys(_told(body))))
+
+
+def _told(said: Any) -> Iterator[str]:
+    """The texts in an error body, the summary first. Other fields are left out: they may show what was sent."""
+    if isinstance(said, str):
+        yield from filter(None, [said.strip()])
+    elif isinstance(said, list):
+        for one in said[:_MOST_PARTICULARS]:
+            yield from _told(one)
+    elif isinstance(said, dict):
+        summary = next((text for key in _SUMMARIES if (text := "; ".join(_told(said.get(key))))), "")
+        place = next((where for key in _PLACES if isinstance(where := said.get(key), str)), "")
+        if place and summary:
+            summary = f"{place}: {summary}"
+        particulars = "; ".join(text for key in _PARTICULARS for text in _told(said.get(key)))
+        yield from filter(None, [f"{summary} ({particulars})" if summary and particulars else summary or particulars])
 
 
 def read_oauth_error(answer: Answer) -> str | None:
@@ -126,8 +143,14 @@ def is_absent(answer: Answer) -> bool:
     """
     if answer.status != 404:
         return False
-    error = read_error(answer)
-    return error is not None and error.code == 404
+    try:
+        body = parse(answer)
+    except Unreadable:
+        return False
+    if type(body.get("code")) is not int or not isinstance(body.get("message"), str):
+        return False
+    # With a kind it is a Kubernetes Status: the base URL points at an API server.
+    return body["code"] == 404 and isinstance(body.get("details"), str | None) and "kind" not in body
 
 
 def read_remote(body: Json) -> Remote:

@@ -126,6 +126,10 @@ class Metrics:
         """Metrics of the RunaiWorkloads, and of the watch on them."""
         self._workloads = self._gauge("workloads", "RunaiWorkloads by phase and Ready condition.", "phase", "ready")
         self._watch = self._gauge("watch_established", "1 while the Kubernetes watch is established, else 0.")
+        self._skipped = self._gauge(
+            "skipped_workloads",
+            "RunaiWorkloads that the last list left out, since each alone is too large to be listed.",
+        )
         self._deletions = self._gauge("deletions_waiting", "RunaiWorkloads that are being deleted.")
         self._deletion_age = self._gauge(
             "deletion_oldest_seconds", "Time since the oldest deletion that still waits was requested, else 0."
@@ -233,6 +237,10 @@ class Metrics:
     def watch(self, established: bool) -> None:
         """The watch on our resource is established, or not."""
         self._watch.set(established)
+
+    def skipped(self, count: int) -> None:
+        """How many objects the last list left out."""
+        self._skipped.set(count)
 
     def deletions(self, waiting: int, oldest_seconds: float) -> None:
         """How many deletions have not ended, and how long the oldest has waited (0 without any)."""

@@ -251,6 +251,31 @@ async def test_a_denied_permission_holds_back_only_what_needs_it(bench):
     assert len(bench.kube.objects) == 42, "and deleting"
 
 
+@pytest.mark.parametrize("after", [None, 0.0, 3600.0], ids=["no hint", "a hint of nothing", "a hint of an hour"])
+async def test_throttled_submissions_back_off_are_not_in_doubt_and_stop_nobody_else(bench, after):
+    await bench.running(0)
+    bench.troubles["create"] = lambda: Throttled("HTTP 429", after=after)
+    made = bench.apply_many(100)
+    await asyncio.sleep(120)
+    began = bench.loop.time()
+    await asyncio.sleep(60)
+
+    assert bench.counts(began)["create"] <= 4
+    assert bench.of_kube(began) <= 20
+    assert await bench.shown_after("Degraded") <= SOON
+    assert all(stored.status.get("submission") != "InDoubt" for stored in made)
+
+    began = bench.loop.time()
+    bench.delete(made[0])
+    await asyncio.sleep(5)
+    assert ("ns", "w0") not in bench.kube.objects, "nothing was created, so nothing has to be looked up"
+
+    del bench.troubles["create"]
+    await asyncio.sleep(60 + 30 + 30)
+    assert bench.ready() >= 99
+    assert len({workload.name for workload in bench.runai.live()}) == len(bench.runai.live())
+
+
 async def test_a_single_workload_that_may_not_be_read_holds_back_no_other(bench):
     objects = await bench.running(20)
     odd = objects[0]
@@ -391,7 +416,9 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     queue, reads = bench.engine._queue, upstream.reads
     assert len(bench.engine.inventory) == upstream.gate.parked == 0
     leftovers = [queue._ready, queue._delayed, queue._active, queue._again]
-    leftovers += [reads._due, reads._heap, reads._under_way, upstream.deletions._slots]
+    deletions = upstream.deletions
+    leftovers += [reads._due, reads._heap, reads._under_way]
+    leftovers += [deletions._queue, deletions._admitted, deletions._woken]
     assert not any(leftovers)
     assert set(upstream.gate._lots) == {"token", *CallClass}
-    assert len(asyncio.all_tasks()) == WORKERS + 10
+    assert len(asyncio.all_tasks()) == WORKERS + 11

@@ -158,29 +158,18 @@ def test_rows_of_what_has_completed_are_ignored(inventory):
     assert inventory.get("uid-1").row is None
 
 
-def test_a_failure_from_before_the_last_edit_is_ignored_until_it_fails_again(inventory):
+def test_a_failure_from_before_the_last_edit_is_no_news_until_it_fails_again(inventory):
     entry = inventory.add(a_meta(), a_summary(phase="Failed"))
     failed = a_row(phase="Failed", phase_updated_at=FAILED_AT)
     inventory.see(DEFAULT_CONNECTION, failed)
     mended = a_result(memory=Memory(stale_failure_at=FAILED_AT), summary=a_summary(phase=None))
-    entry = inventory.finish(entry.uid, mended, Requests())
-    assert entry.row is None, "the pass that mended it drops the row"
+    inventory.finish(entry.uid, mended, Requests())
 
     assert inventory.see(DEFAULT_CONNECTION, failed) == []
-    assert inventory.get(entry.uid).sighting is None
 
     again = replace(failed, phase_updated_at=LATER)
     assert inventory.see(DEFAULT_CONNECTION, again)
     assert inventory.get(entry.uid).sighting == Sighting(WORKLOAD_ID, again)
-
-
-def test_a_row_that_came_while_the_failure_was_mended_is_not_shown(inventory):
-    entry = inventory.add(a_meta(), a_summary())
-    inventory.begin(entry)
-    inventory.see(DEFAULT_CONNECTION, a_row(phase="Failed", phase_updated_at=FAILED_AT))
-    entry = inventory.finish(entry.uid, a_result(memory=Memory(stale_failure_at=FAILED_AT)), Requests())
-
-    assert entry.sighting is None
 
 
 def test_the_row_of_a_workload_that_was_replaced_goes_with_it(inventory):

@@ -242,7 +242,7 @@ async def test_no_more_is_read_of_an_answer_than_its_bound(client, runai: Script
             return await runai(request)
         return httpx.Response(status, content=flood)
 
-    client._http._transport = httpx.MockTransport(answer)
+    client._transport.http._transport = httpx.MockTransport(answer)
     with pytest.raises((UnexpectedReply, Unavailable)):
         await client.get(UUID)
     assert flood.taken <= limit + 2 * 65_536
@@ -369,9 +369,9 @@ async def test_a_base_url_may_have_a_path(runai: ScriptedRunai):
 def test_every_timeout_is_stated():
     client = opened(base_url="https://runai.test", timeouts=Timeouts(connect=1, read=2, write=3, pool=4))
 
-    assert client._http.timeout == httpx.Timeout(connect=1, read=2, write=3, pool=4)
-    assert client._http.trust_env
-    assert not client._http.follow_redirects
+    assert client._transport.http.timeout == httpx.Timeout(connect=1, read=2, write=3, pool=4)
+    assert not client._transport.http.trust_env, "only the settings read the environment"
+    assert not client._transport.http.follow_redirects
 
 
 async def test_a_manifest_nested_too_deeply_to_send_is_the_users_to_mend(client, runai: ScriptedRunai, submission):
