@@ -357,10 +357,14 @@ class State:
         return self.memory.deletion_accepted or self.stored_status.being_deleted
 
     @property
+    def is_to_go(self) -> bool:
+        """The workload is to be deleted, so that nothing depends on how it ended."""
+        return self.workload.meta.deleting or self.stored_status.replacing
+
+    @property
     def absence_is_explained(self) -> bool:
-        """We asked for it ourselves, so that nothing depends on how the workload ended."""
-        is_ours = self.workload.meta.deleting or self.stored_status.replacing
-        return self.absence_is_expected and is_ours
+        """It was to be deleted, and Run:ai has accepted that."""
+        return self.is_to_go and self.absence_is_expected
 
     @property
     def ending(self) -> Ending:

@@ -319,13 +319,14 @@ class Reconciler:
     async def _do_explain_absence(self, s: State, remote: Remote | None, workload_id: str, upstream: Upstream) -> State:
         """It is gone, or shown to us no more: asks other witnesses which, and how it ended."""
         s = _missing_from_now_on(s)
-        if workload_id != s.workload_id and not s.workload.meta.deleting:
-            return replace(s, remote=remote or Missing())  # it was never ours: nothing follows from its absence
+        was_never_ours = workload_id != s.workload_id and not s.workload.meta.deleting
+        if was_never_ours or (remote is not None and s.is_to_go):
+            return replace(s, remote=remote or Missing())  # how it ended matters to nobody
         doubt: BridgeError | None
         try:
             row, is_project_visible = await self._ask_witnesses(s, workload_id, upstream)
         except BridgeError as error:
-            doubt = None if s.memory.deletion_accepted else error
+            doubt = None if s.memory.deletion_accepted else error  # nobody can be asked: then Run:ai's word must do
         else:
             s = replace(s, row=row or s.row)
             doubt = self._doubt(s, workload_id, is_project_visible, upstream) if remote is None else None

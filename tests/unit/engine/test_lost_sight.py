@@ -11,7 +11,7 @@ from fakes.bench import RUNS_ON, WORLD, Bench
 from fakes.chance import Mishap
 from runai_operator.domain.absence import BRAKE
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import AccessDenied
+from runai_operator.domain.errors import AccessDenied, Unavailable
 from runai_operator.domain.model import ExternalDeletionPolicy, ManagementPolicy
 
 pytestmark = pytest.mark.looptime
@@ -333,3 +333,20 @@ async def test_an_observed_workload_that_completed_stays_completed_when_it_is_re
     await asyncio.sleep(900)
 
     assert ready(stored) == "Completed"
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["shown as deleted", "404"])
+async def test_a_deletion_that_run_ai_has_accepted_ends_while_lists_are_out_of_order(shown):
+    bench = Bench(replace(WORLD, deleted_answers_404=not shown))
+    await bench.start()
+    stored, _ = await of_one(bench)
+
+    def out_of_order(*args, **kwargs):
+        raise Unavailable("HTTP 503")
+
+    bench.runai.world.listed = bench.runai.world.visible_projects = out_of_order
+    bench.delete(stored)
+    await asyncio.sleep(120)
+
+    assert bench.kube.objects == {}
+    await bench.stop()
