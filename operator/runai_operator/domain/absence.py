@@ -21,6 +21,19 @@ BRAKE = 3600.0
 a control plane may have no such list."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A project, as far as it is known."""
+
+    project_id: str | None
+    project_name: str | None
+    cluster_id: str | None = None
+    """Distinguishes the projects of two tenants, whose names and ids may be the same."""
+
+    def __str__(self) -> str:
+        return self.project_name or self.project_id or "(unknown)"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
     """What is known about a workload for which Run:ai answers 404."""

@@ -175,7 +175,7 @@ class Recreation(StrEnum):
 
 
 class Ending(StrEnum):
-    """How a workload ended that is gone from Run:ai, as its lists tell."""
+    """How a workload ended that is gone from Run:ai, as its lists say."""
 
     FINISHED = "finished"
     UNTOLD = "untold"

@@ -218,7 +218,7 @@ def ready_condition(
             message = end.error.message if end.error else "The workload is being deleted."
             return ReadyCondition("False", Reason.DELETING, message, reconciling=True)
         case Verdict.REJECTED | Verdict.RETRYING if s.stored_status.completed and end.error is s.desired:
-            pass  # what would be sent instead cannot be told: it has completed all the same
+            pass  # what would be sent instead is not known: it has completed all the same
         case Verdict.REJECTED:
             return _failing(end.error, stalled=True)
         case Verdict.WAITING:

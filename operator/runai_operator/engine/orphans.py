@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from runai_operator.domain.absence import Place
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import Orphan, Remote, Row, RowQuery
 from runai_operator.engine.ports import Runai
-from runai_operator.engine.witness import Place, Witness
+from runai_operator.engine.witness import Witness
 
 
 class OrphanRecord(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from random import Random
 
-from runai_operator.domain.absence import Absence
+from runai_operator.domain.absence import Absence, Place
 from runai_operator.domain.actions import (
     Action,
     AddFinalizer,
@@ -80,7 +80,6 @@ from runai_operator.engine.fence import Fence
 from runai_operator.engine.ports import Kube, Observer
 from runai_operator.engine.render import Renderer
 from runai_operator.engine.upstream import Upstream, Upstreams
-from runai_operator.engine.witness import Place
 from runai_operator.engine.writing import Writer, overlay
 
 log = logging.getLogger(__name__)
@@ -442,7 +441,7 @@ class Reconciler:
             return replace(s, failed=error)
         done = replace(s, done=s.done | {Delete})
         if not existed:
-            return replace(done, remote=None)  # a second reading tells why
+            return replace(done, remote=None)  # a second reading shows why
         return replace(done, memory=replace(s.memory, deletion_accepted=True))
 
     async def _do_record_orphan(self, s: State, orphan: Orphan) -> State:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
-from runai_operator.domain.absence import BRAKE, braked_until
+from runai_operator.domain.absence import BRAKE, Place, braked_until
 from runai_operator.domain.errors import AccessDenied, Scope
 from runai_operator.domain.model import Row, RowQuery
 from runai_operator.domain.state import is_same_moment
@@ -15,19 +14,6 @@ from runai_operator.engine.ports import Runai
 
 PROJECT_MEMORY = 5.0
 """Seconds for which it is remembered whether a project is visible: many workloads of one project may go together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A project, as far as it is known."""
-
-    project_id: str | None
-    project_name: str | None
-    cluster_id: str | None = None
-    """Tells the projects of two tenants apart, whose names and ids may be the same."""
-
-    def __str__(self) -> str:
-        return self.project_name or self.project_id or "(unknown)"
 
 
 class Witness:
