@@ -18,7 +18,7 @@ from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
 from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
-from runai_operator.domain.state import LOST_REASONS, Desired, Missing, State
+from runai_operator.domain.state import FINISHED, LOST_REASONS, Desired, Ending, Missing, State
 from runai_operator.text import clip
 
 MESSAGE_LIMIT = 2048
@@ -159,7 +159,9 @@ def mirrored(s: State) -> Json:
     if isinstance(remote, Missing) or (isinstance(remote, Remote) and remote.gone):
         if s.workload_id is not None:
             status.update(syncStatus="Deleted", syncMessage=None)
-            if s.stored_status.phase not in (Phase.COMPLETED, Phase.FAILED):
+            if s.row is not None and s.ending is Ending.FINISHED:
+                status.update(_shown(s.row, _FROM_ROW))
+            elif s.stored_status.phase not in FINISHED:
                 status.update(dict.fromkeys(_OF_PODS))
             return _owned(status, s)
     elif isinstance(remote, Remote) and remote.id == shown_id(s):
@@ -223,6 +225,8 @@ def ready_condition(
         case Verdict.DELETING:
             message = end.error.message if end.error else "The workload is being deleted."
             return ReadyCondition("False", Reason.DELETING, message, reconciling=True)
+        case Verdict.REJECTED | Verdict.RETRYING if s.stored_status.completed and end.error is s.desired:
+            pass  # what would be sent instead is not known: it has completed all the same
         case Verdict.REJECTED:
             return _failing(end.error, stalled=True)
         case Verdict.WAITING:

@@ -243,9 +243,8 @@ class Engine:
 
     def row_deleted(self, connection: str, row: Row) -> None:
         self._name_freed((connection, row.project_id, row.name))
-        for entry in self.inventory.of_row(connection, row):
-            if entry.summary.workload_id == row.id and not entry.summary.finished:
-                self._plan_read(entry, 0)
+        for entry in self.inventory.see_deleted(connection, row):
+            self._plan_read(entry, 0)
 
     def swept(self, connection: str, ids: set[str], began: float) -> None:
         """Absence from a complete list is a hint, which a reading by id has to confirm."""
@@ -352,7 +351,9 @@ class Engine:
             if stalls_in is not None:
                 upstream.stalls.plan(entry.uid, stalls_in)
             return None
-        trouble_for = upstream.trouble_for(entry.summary.workload_id)
+        missing_since = entry.memory.missing_since
+        missing_for = 0.0 if missing_since is None else self._clock() - missing_since
+        trouble_for = max(missing_for, upstream.trouble_for(entry.summary.workload_id))
         soonest = limits.gives_up_in(entry.meta, wall=self._now(), trouble_for=trouble_for)
         return give_up_after(soonest, self._random.random())
 

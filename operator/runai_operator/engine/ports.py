@@ -51,8 +51,8 @@ class Runai(Protocol):
     async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
         """Why a workload is pending (v1 GET of one); empty when there is no message or no such workload."""
 
-    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
-        """Projects with exactly this name that the credentials may see."""
+    async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
+        """Projects with exactly this name, or all, that the credentials may see."""
 
 
 class Kube(Protocol):

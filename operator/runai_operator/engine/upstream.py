@@ -18,10 +18,11 @@ from runai_operator.engine.limits import STATUS_INTERVAL, DeletionLimiter, Paced
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Listener, Observer, Runai
 from runai_operator.engine.render import Projects
+from runai_operator.engine.witness import Witness
 
 
 class Upstream:
-    """One connection; passes use its `gate`, `projects`, `reads` and `deletions`."""
+    """One connection; passes use its `gate`, `projects`, `witness`, `reads` and `deletions`."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Upstream:
             guarded=fence.guarded,
         )
         self.projects = Projects(self.gate, clock)
+        self.witness = Witness(self.gate, clock)
         self.reads = ReadScheduler(listener.read_due, clock)
         self.stalls = PacedScheduler(listener.stall_due, clock, interval=STATUS_INTERVAL)
         self.deletions = DeletionLimiter(delete_rate, clock, listener.wake)

@@ -155,8 +155,8 @@ class RunaiClient:
             return ()
         return await self._read(Operation.DETAIL, answer, wire.read_scheduling_messages)
 
-    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
-        """Projects of exactly this name, on this cluster if one is given, that the credentials may see."""
+    async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
+        """Projects of exactly this name, or all, on this cluster if one is given, that the credentials may see."""
         found: list[Project] = []
         offset: int | None = 0
         for _ in range(_MOST_PROJECT_PAGES):
@@ -166,7 +166,7 @@ class RunaiClient:
             answer = await self._list(Operation.PROJECTS, _PROJECTS, params)
             page, offset = await self._read(Operation.PROJECTS, answer, wire.read_projects_from(offset))
             found += page
-        return tuple(p for p in found if p.name == name and cluster_id in (None, p.cluster_id))
+        return tuple(p for p in found if name in (None, p.name) and cluster_id in (None, p.cluster_id))
 
     async def _get(self, operation: Operation, path: str) -> Answer:
         return await self._call(Request(operation, "GET", path, limit=_SINGLE_LIMIT))
