@@ -668,6 +668,7 @@ COLUMNS = [
     ("Workload Name", 1), ("Project ID", 1), ("Observed", 1), ("Handled", 1), ("Owner", 1), ("Created", 1),
     ("Requested", 1), ("Category", 1), ("Detail", 1),
     ("Source", 1), ("Synced Reason", 1), ("Submission", 1), ("Stalled", 1), ("Completed", 1), ("Connection", 1), ("Hash", 1),
+    ("Deletion Policy", 1),
 ]  # fmt: skip
 
 
@@ -745,6 +746,7 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
         "Completed": "False",
         "Connection": "default",
         "Hash": "v1:a.b",
+        "Deletion Policy": "Delete",
     }
 
 
