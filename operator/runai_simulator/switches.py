@@ -67,6 +67,8 @@ class Switches:
     """A project outside of the caller's scope, and a workload of it, answers 404; else 403."""
     deleted_list: bool = True
     """The v1 list knows `deleted=true`; else it is empty then."""
+    deleted_keeps_phase: bool = True
+    """A finished workload keeps its phase when it is deleted; else it is Deleting, as one that runs; `completedAt` stays."""
     filters_all_hold: bool = True
     """What a list shows fulfils all items of `filterBy`; else one is enough."""
     source_api: bool = True

@@ -109,6 +109,11 @@ class Workload:
         step = self.phases.at(now)
         return step.word, step.message, step.since
 
+    def completed(self, now: float) -> float | None:
+        """When it completed or failed, unless it runs again."""
+        past = [step for step in self.phases.until(now) if step.word != "Deleting"]
+        return past[-1].since if past and past[-1].word in FINISHED else None
+
     def moments(self) -> Iterator[float]:
         """When what the lists show of it changes by itself."""
         yield self.created
@@ -248,7 +253,8 @@ class World:
         self._refuse_while_busy(workload, now)
         workload.deleted = workload.updated = now
         workload.desired_phase = "Deleted"
-        workload.phases.go_on(now, [Step(now, "Deleting")])
+        if not (self.switches.deleted_keeps_phase and workload.phase(now)[0] in FINISHED):
+            workload.phases.go_on(now, [Step(now, "Deleting")])
         self._tell_cluster(workload, now)
 
     # --- what people and the platform do behind the caller's back

@@ -93,6 +93,18 @@ def test_deleted_workloads_are_listed_or_not(switched, expected):
     assert switched.detail(workload_id).status_code == (200 if expected else 404)
 
 
+@both_ways("deleted_keeps_phase", (True, "Completed"), (False, "Deleting"))
+def test_a_finished_workload_that_is_deleted_is_still_listed_as_finished(switched, expected):
+    workload_id = switched.created()
+    switched.wait(FINISHED + 1)
+    switched.delete(workload_id)
+    switched.wait(GONE)
+    [row] = switched.rows(deleted="true")
+
+    assert row["phase"] == expected
+    assert row["completedAt"] < row["deletedAt"]
+
+
 @both_ways("retention", (60.0, (404, 404, 0)), (3600.0, (200, 200, 1)))
 def test_a_deleted_workload_is_remembered_for_a_time(switched, expected):
     switched.switch(deleted_answers_404=False)

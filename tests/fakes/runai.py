@@ -82,14 +82,14 @@ class FakeRunaiAccess:
 
     async def get(self, workload_id: str) -> Remote | None:
         def effect() -> Remote | None:
-            found = self._found(workload_id)
+            found = self._find(workload_id)
             return self._remote(found, with_sync=True) if found else None
 
         return await self._call("get", effect)
 
     async def update(self, workload_id: str, submission: Submission) -> Remote | None:
         def effect() -> Remote | None:
-            found = self._found(workload_id)
+            found = self._find(workload_id)
             if found is None:
                 return None
             self._runai.allow("PUT", (found, submission))
@@ -105,7 +105,7 @@ class FakeRunaiAccess:
 
     async def delete(self, workload_id: str) -> bool:
         def effect() -> bool:
-            found = self._found(workload_id)
+            found = self._find(workload_id)
             if found is None:
                 return False
             self._runai.allow("DELETE", (found, None))
@@ -144,21 +144,15 @@ class FakeRunaiAccess:
 
         return await self._call("detail", effect)
 
-    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
+    async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
         def effect() -> tuple[Project, ...]:
             return tuple(
                 Project(entry.id, entry.name, entry.cluster_id)
                 for entry in self._runai.world.visible_projects()
-                if entry.name == name and cluster_id in (None, entry.cluster_id)
+                if name in (None, entry.name) and cluster_id in (None, entry.cluster_id)
             )
 
         return await self._call("projects", effect)
-
-    def _found(self, workload_id: str) -> Workload | None:
-        found = self._runai.world.find(workload_id, self._runai.now())
-        if found is None and not self._runai.world.switches.errors_documented:
-            raise UnexpectedReply("Run:ai was asked about the workload, but it answered HTTP 404 in another form.")
-        return found
 
     async def project(self, project_id: str) -> Project | None:
         def effect() -> Project | None:
@@ -179,6 +173,15 @@ class FakeRunaiAccess:
     async def _call(self, name: str, effect: Callable[[], Any], *, is_write: bool = False) -> Any:
         self._runai.count(name)
         return await call(self._chance, effect, to_runai=True, is_write=is_write, name=name)
+
+    def _find(self, workload_id: str) -> Workload | None:
+        try:
+            found = self._runai.world.find(workload_id, self._runai.now())
+        except Refused as refused:
+            raise _error(refused) from None
+        if found is None and not self._runai.world.switches.errors_documented:
+            raise UnexpectedReply("Run:ai was asked about the workload, but it answered HTTP 404 in another form.")
+        return found
 
     def _remote(self, workload: Workload, *, with_sync: bool) -> Remote:
         view = v2_read if with_sync else v2_workload

@@ -126,6 +126,8 @@ class BridgeModel(RuleBasedStateMachine):
         """UIDs of objects that vanished without us."""
         self.completed: set[str] = set()
         self.outage_began: float | None = None
+        self.hidden_since: float | None = None
+        """Since when the service account may see no project."""
         self.fallen: set[str] = set()
         """UIDs of objects that the CustomResourceDefinition took along."""
         self.replaced: set[str] = set()
@@ -354,6 +356,16 @@ class BridgeModel(RuleBasedStateMachine):
             if not down:
                 replica.upstream.gate.answered()
 
+    @rule(hidden=st.booleans())
+    def lose_sight(self, hidden: bool) -> None:
+        """Somebody takes the role away, in every project, or restores the Secret and restarts the operator."""
+        if self.hidden_since is not None and not hidden:
+            self.restart(self.replica)
+            self.restart(self.other)
+        self.hidden_since = (self.hidden_since or self.now) if hidden else None
+        for project in self.runai.world.projects.values():
+            self.runai.world.hide_project(project, hidden=hidden)
+
     @rule(name=st.sampled_from(NAMES), passes=st.integers(2, 6))
     def a_long_outage(self, name: str, passes: int) -> None:
         """Long enough for a deletion to be given up, if there is one."""
@@ -446,8 +458,9 @@ class BridgeModel(RuleBasedStateMachine):
                 self.lost.add(gone.ref.uid)
                 if self.kube.orphans[gone.ref.uid].why == Reason.NAME_TAKEN:
                     continue  # something that no list shows held its name
-                assert self.outage_began is not None, f"{gone.ref} was given up although Run:ai answers"
-                assert self.now - self.outage_began >= 60, f"{gone.ref} was given up too early"
+                troubles = [since for since in (self.outage_began, self.hidden_since) if since is not None]
+                assert troubles, f"{gone.ref} was given up although Run:ai answers"
+                assert self.now - min(troubles) >= 60, f"{gone.ref} was given up too early"
                 continue
             left = [w for w in self.runai.live() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
             assert not left, f"{gone.ref} was released while its workload lives"
@@ -475,6 +488,7 @@ class BridgeModel(RuleBasedStateMachine):
         for replica in (self.replica, self.other):
             replica.chance.begin()
             replica.chance.down = False
+        self.lose_sight(hidden=False)
         self.kube.crd = CRDState(deleting=self.kube.crd.deleting, confirmed=True)
         for stored in self.kube.objects.values():
             self.kube.touch(stored, paused=False)

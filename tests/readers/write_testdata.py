@@ -41,6 +41,7 @@ REFUSED_OVER = {
     "ManagedByOther": "Running",
     "DeletedExternally": "Running",
     "RecreateGivenUp": "Pending",
+    "EndedUnseen": "Running",
 }
 """The phase over which a refusal comes; the others come before anything is submitted."""
 NOT_SEEN = "Waiting for runai-operator to observe the latest change"

@@ -72,6 +72,7 @@ from runai_operator.domain.state import (
     LOST_REASONS,
     Candidate,
     Desired,
+    Ending,
     Missing,
     Recreation,
     State,
@@ -151,6 +152,8 @@ def _observe(s: State) -> Action:
                 "managementPolicy: Observe needs spec.workloadId: set it to the id of the workload in Run:ai."
             ),
         )
+    if s.stored_status.completed and s.stored_status.workload_id == workload_id:
+        return Result(Verdict.IN_SYNC)
     match s.remote:
         case None:
             return ReadRemote(workload_id, with_row=True)
@@ -159,9 +162,15 @@ def _observe(s: State) -> Action:
         case Remote(gone=False) as remote:
             return _unless_barred(s, remote) or Result(Verdict.IN_SYNC)
         case Missing() | Remote() if s.stored_status.workload_id == workload_id:
-            return _refuse(s, _gone_error(workload_id))
+            return _lost_from_sight(s, workload_id)
         case Missing() | Remote():
             return _refuse(s, _not_found_error(workload_id))
+
+
+def _lost_from_sight(s: State, workload_id: str) -> Action:
+    if s.stored_status.failed or s.ending is Ending.FINISHED:
+        return Result(Verdict.IN_SYNC)
+    return _ended_unseen(s, workload_id, outstanding=False) or _refuse(s, _gone_error(workload_id))
 
 
 # --- nothing submitted yet, as far as we know
@@ -477,17 +486,15 @@ def _maintain(s: State) -> Action:
 
 
 def _follow_spec(s: State) -> Action:
-    if s.must_read and not s.stored_status.completed:
-        # First, since what follows may end the pass without it.
-        if s.remote is None:
-            return ReadRemote(str(s.workload_id))
-        if isinstance(s.remote, BridgeError):
-            return Result(Verdict.RETRYING, s.remote, outstanding=s.edited)
+    if action := _requested_reading(s):
+        return action
     if s.desired is None and _may_be_outstanding(s):
         return Render()
     match s.desired:
         case None:
             return _check_on(s)
+        case BridgeError() if _can_send_nothing(s):
+            return Result(Verdict.IN_SYNC)
         case SourceUnusable() as error if not s.edited:
             return _beside(_check_on(s), error)
         case InvalidWorkload() as error:
@@ -496,6 +503,23 @@ def _follow_spec(s: State) -> Action:
             return Result(Verdict.RETRYING, error, outstanding=s.edited)
         case Desired() as desired:
             return _follow_edit(s, desired)
+
+
+def _requested_reading(s: State) -> Action | None:
+    """First, since what follows may end the pass without it."""
+    if not s.must_read or s.stored_status.completed:
+        return None
+    if s.remote is None:
+        return ReadRemote(str(s.workload_id))
+    if isinstance(s.remote, BridgeError):
+        return Result(Verdict.RETRYING, s.remote, outstanding=s.edited)
+    return None
+
+
+def _can_send_nothing(s: State) -> bool:
+    """Finished work stays as it is, so it does not matter whether what the spec names is still there."""
+    recorded, never = s.stored_status, s.workload.spec.rerun_policy is RerunPolicy.NEVER
+    return never and recorded.completed and recorded.delivered
 
 
 def _may_be_outstanding(s: State) -> bool:
@@ -616,7 +640,7 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=on_the_way)
         case Missing() | Remote(gone=True):
-            return _lost(s)
+            return _lost(s, on_the_way=on_the_way)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
             return Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
         case Remote(being_deleted=True) if s.stored_status.replacing:
@@ -626,19 +650,50 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
     return None
 
 
-def _lost(s: State) -> Action:
+def _lost(s: State, *, on_the_way: bool) -> Action:
     recorded = s.stored_status
     if recorded.replacing:
         return ForgetWorkload()
-    if recorded.failed:
+    if recorded.failed or s.ending is Ending.FINISHED:
         if not _edit_waits(s):
             return Result(Verdict.IN_SYNC)
         if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
             return ForgetWorkload()
-        return Result(Verdict.REJECTED, _finished_error(Phase.FAILED), outstanding=True)
+        phase = (s.row.phase if s.row is not None else None) or Phase.FAILED
+        return Result(Verdict.REJECTED, _finished_error(phase), outstanding=True)
+    if unseen := _ended_unseen(s, str(s.workload_id), outstanding=on_the_way):
+        return unseen
     if s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE:
         return _recreate(s)
     return Result(Verdict.REJECTED, _gone_error(str(s.workload_id)))
+
+
+def _ended_unseen(s: State, workload_id: str, *, outstanding: bool) -> Result | None:
+    """It is gone, and whether it had finished is not known (yet). None where it had not, or need not be known."""
+    recreates = s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE
+    ending = s.ending
+    if recreates and s.asked and ending is not Ending.NOT_LISTED_YET:
+        return None
+    match ending:
+        case Ending.NOT_LISTED_YET:
+            error = Busy(
+                f"Workload {workload_id} is gone from Run:ai, which does not list it as deleted yet, so how it ended is not"
+                " known.",
+                reason=Reason.NOT_VISIBLE,
+            )
+            return Result(Verdict.RETRYING, error, outstanding=outstanding)
+        case Ending.UNTOLD:
+            how = "has finished and is gone from Run:ai, which does not say whether it completed or failed"
+        case Ending.UNLISTED if recreates:
+            how = "is gone from Run:ai, whose list of deleted workloads does not show it, so it may have finished"
+        case _:
+            return None
+    ended = InvalidWorkload(
+        f"Workload {workload_id} {how}; it is not run again by itself. To run it again, create a new RunaiWorkload, or under"
+        " externalDeletionPolicy: Recreate change bridge.run.ai/reconcile-requested-at.",
+        reason=Reason.ENDED_UNSEEN,
+    )
+    return Result(Verdict.REJECTED, ended)
 
 
 def _recreate(s: State) -> Action:
@@ -681,15 +736,16 @@ def _finished_error(phase: str) -> InvalidWorkload:
 
 def _not_found_error(workload_id: str) -> InvalidWorkload:
     return InvalidWorkload(
-        f"Run:ai has no workload with id {workload_id}: correct spec.workloadId, or remove it to create a new one.",
+        f"Run:ai shows no workload with id {workload_id}: correct spec.workloadId, have the service account given a role in"
+        " its project, or remove it to create a new one.",
         reason=Reason.WORKLOAD_NOT_FOUND,
     )
 
 
 def _gone_error(workload_id: str) -> InvalidWorkload:
     return InvalidWorkload(
-        f"Workload {workload_id} was deleted in Run:ai by somebody else: delete this object, or set"
-        " externalDeletionPolicy: Recreate to have it created again.",
+        f"Workload {workload_id} was deleted in Run:ai by somebody else, and nothing shows that it had finished: delete this"
+        " object, or set externalDeletionPolicy: Recreate to have it created again.",
         reason=Reason.DELETED_EXTERNALLY,
     )
 

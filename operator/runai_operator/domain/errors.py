@@ -7,6 +7,7 @@
     ├── Busy                Run:ai is still applying or deleting; try again soon
     ├── Held                we hold back a write on purpose, until the rate allows it or somebody acts
     ├── AccessDenied        credentials or permissions; an admin must act
+    ├── NotVisible          answered like something that does not exist, which is not proven
     ├── Throttled           Run:ai asks the whole connection to wait
     ├── Unavailable         not reachable, and surely nothing was done
     │   └── CircuitOpen     not even sent, because earlier calls failed
@@ -35,9 +36,10 @@ MESSAGE_LIMIT = 1024
 
 
 class Scope(StrEnum):
-    """What is affected: one workload, or everything behind the same connection."""
+    """What is affected: one workload, those of a project, or everything behind the same connection."""
 
     OBJECT = "object"
+    PROJECT = "project"
     CONNECTION = "connection"
 
 
@@ -124,6 +126,16 @@ class AccessDenied(BridgeError):
 
     def __init__(self, message: str, *, reason: str | None = None, scope: Scope = Scope.OBJECT) -> None:
         super().__init__(message, reason=reason)
+        self.scope = scope
+
+
+class NotVisible(BridgeError):
+    """Run:ai shows neither the workload nor a proof that it is gone; access may have been lost (scope `PROJECT`)."""
+
+    reason = Reason.NOT_VISIBLE
+
+    def __init__(self, message: str, *, scope: Scope = Scope.PROJECT) -> None:
+        super().__init__(message)
         self.scope = scope
 
 

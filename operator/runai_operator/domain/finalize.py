@@ -12,6 +12,7 @@ The workload in Run:ai is deleted first, and only if it is ours. Deletions end, 
 
 from __future__ import annotations
 
+from runai_operator.domain.absence import hidden_project
 from runai_operator.domain.actions import (
     Action,
     Adopt,
@@ -137,6 +138,10 @@ def _finalize_in_doubt(s: State) -> Action:
             f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there: delete it in Run:ai if"
             " it is."
         )
+    if not s.is_project_visible:
+        return _out_of_reach(
+            s, hidden_project(s.workload.spec.project_name or s.workload.spec.project_id or "(unknown)")
+        )
     if s.absence_proven:
         return RemoveFinalizer("no workload of ours is in Run:ai")
     if s.name_held:
@@ -234,8 +239,8 @@ def rate_limited(wait: float, reason: Reason) -> Held:
 
 
 def _out_of_reach(s: State, error: BridgeError) -> Action:
-    """Run:ai cannot be asked: wait, but not for ever if the whole connection is affected. A 403 is about one object."""
-    if error.scope is not Scope.CONNECTION or not s.may_give_up:
+    """Run:ai cannot be asked: wait, but not for ever if more than this object is affected, as by a 403."""
+    if error.scope is Scope.OBJECT or not s.may_give_up:
         return Result(Verdict.DELETING, error)
     return _leave_behind(s, error)
 
@@ -247,7 +252,7 @@ def _leave_behind(s: State, error: BridgeError) -> Action:
     if not s.orphan_recorded:
         full = Held(
             f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans.",
-            scope=error.scope,  # it is still the connection that is waited for
+            scope=error.scope,  # that is still what is waited for
         )
         return Result(Verdict.DELETING, full)
     return RemoveFinalizer("what may be left in Run:ai is on record (runai-operator orphans)")
@@ -259,7 +264,7 @@ def _orphan(s: State, why: str) -> Orphan:
         mark=s.mark,
         name=recorded.name or (desired_name(s) if s.workload_id is None else s.workload.ref.name),
         project_id=recorded.project_id or spec.project_id,
-        project_name=spec.project_name,
+        project_name=recorded.project_name or spec.project_name,
         workload_id=s.workload_id or s.to_adopt,
         in_doubt=s.workload_id is None or s.adoption_unproven,
         why=why,

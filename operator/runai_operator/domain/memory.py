@@ -70,6 +70,10 @@ class Memory:
     """When we first looked for what the last attempt in doubt may have made."""
     unmade_at: str | None = None
     """The resourceVersion at which every attempt so far was known to have made nothing; until somebody writes the object."""
+    missing_since: float | None = None
+    """Since when Run:ai has not shown the workload, or only as deleted."""
+    deletion_accepted: bool = False
+    """Run:ai has accepted to delete the workload for us, so that its absence needs no other explanation."""
     recreations: int = 0
     """How often the workload was created again after somebody deleted it in Run:ai."""
     recreated_at: float = NEVER

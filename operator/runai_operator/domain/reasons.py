@@ -281,8 +281,17 @@ class Reason(StrEnum):
     DELETED_EXTERNALLY = (
         "DeletedExternally",
         Group.REJECTED,
-        "Somebody deleted the workload in Run:ai before it finished.",
+        "The workload was deleted in Run:ai, and nothing shows that it had finished.",
         "Delete this object, or set `externalDeletionPolicy: Recreate`.",
+    )
+    ENDED_UNSEEN = (
+        "EndedUnseen",
+        Group.REJECTED,
+        "The workload is no longer in Run:ai, and nothing there says how it ended. It may have finished, so it is not run again.",
+        (
+            "Look for its results; to run it again, create a new object, or under `externalDeletionPolicy: Recreate` change"
+            " `bridge.run.ai/reconcile-requested-at`."
+        ),
     )
     CONNECTION_NOT_FOUND = (
         "ConnectionNotFound",
@@ -328,6 +337,18 @@ class Reason(StrEnum):
         Group.RETRYING,
         "The credentials are refused or lack a permission.",
         "Check the Secret, or have the service account given the role that the message names.",
+    )
+    NOT_VISIBLE = (
+        "NotVisible",
+        Group.RETRYING,
+        (
+            "Run:ai answers as if the workload did not exist, and nothing else proves that it is gone: access to its project"
+            " may have been lost."
+        ),
+        (
+            "Give the service account its role in the project again, or restore the Secret of the right account. If it is"
+            " gone indeed, `deletionPolicy: Orphan` lets the object be deleted."
+        ),
     )
     OUTCOME_UNKNOWN = (
         "OutcomeUnknown",

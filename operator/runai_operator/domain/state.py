@@ -51,6 +51,7 @@ LOST_REASONS = frozenset(
         Reason.DELETED_EXTERNALLY,
         Reason.WAITING_TO_RECREATE,
         Reason.RECREATE_GIVEN_UP,
+        Reason.ENDED_UNSEEN,
         Reason.MANAGED_BY_OTHER,
         Reason.RECREATING,
     }
@@ -86,7 +87,7 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Run:ai answered, by 404, that it has no such workload."""
+    """Run:ai answered, by 404, that it has no such workload; where it had one, there is a second witness (`absence`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,16 @@ class StoredStatus:
     """The `spec.workloadId` that was adopted, so that it is never adopted again."""
     name: str | None = None
     project_id: str | None = None
+    project_name: str | None = None
+    cluster_id: str | None = None
+    created_at: str | None = None
     gvk: Gvk | None = None
     observed_generation: int = -1
     submitted_hash: str | None = None
     phase: str | None = None
     completed: bool = False
+    being_deleted: bool = False
+    """Run:ai was deleting the workload."""
     delivered: bool = False
     """Run:ai has accepted the last change."""
     not_submitted: bool = False
@@ -153,11 +159,16 @@ class StoredStatus:
             adopted_id=status.get("adoptedId"),
             name=status.get("workloadName"),
             project_id=status.get("projectId"),
+            project_name=status.get("projectName"),
+            cluster_id=status.get("clusterId"),
+            created_at=status.get("createdAt"),
             gvk=Gvk(gvk.get("group") or "", gvk.get("version") or "", gvk.get("kind") or "") if gvk else None,
             observed_generation=status.get("observedGeneration", -1),
             submitted_hash=status.get("submittedHash"),
             phase=status.get("phase"),
             completed=bool(completed and completed.get("status") == "True"),
+            being_deleted=status.get("desiredPhase") == "Deleted"
+            or status.get("syncStatus") in ("Deleting", "Deleted"),
             delivered=bool(status.get("submittedHash"))
             and not (synced and synced.get("reason") == Reason.NOT_DELIVERED),
             not_submitted=status.get("submission") == NOT_SUBMITTED,
@@ -186,6 +197,19 @@ class Recreation(StrEnum):
     """Too often already."""
 
 
+class Ending(StrEnum):
+    """How a workload ended that is gone from Run:ai, as its lists say."""
+
+    FINISHED = "finished"
+    UNTOLD = "untold"
+    """It finished, but not whether it completed or failed."""
+    DELETED = "deleted before it finished"
+    NOT_LISTED_YET = "not listed yet"
+    """The list of deleted workloads may still show it."""
+    UNLISTED = "unlisted"
+    """Nothing is known: it may have finished and been forgotten since."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How long the operator waits before it acts or reports; configured. Seconds."""
@@ -206,6 +230,8 @@ class Limits:
         waits = self.release_after - (wall - meta.deletion_requested).total_seconds()
         return max(waits, min(self.release_after, self.stalled_after) - trouble_for)
 
+
+FINISHED = (Phase.COMPLETED, Phase.FAILED)
 
 MAX_RECREATIONS = 5
 """How often `externalDeletionPolicy: Recreate` creates again before it gives up."""
@@ -248,6 +274,8 @@ class State:
     """Names of projects by id; None: Run:ai knows none of that id."""
     owner_exists: bool | BridgeError | None = None
     """Whether the object that the mark of the workload to adopt names is still there."""
+    is_project_visible: bool = True
+    """Of the project in which workloads were looked for; where it is not, that nothing was found proves nothing."""
     crd: CRDState | None = None
     """As read after the deletion was seen."""
     deletion_wait: float | None = None
@@ -356,7 +384,7 @@ class State:
     @property
     def absence_proven(self) -> bool:
         """A complete look-up found nothing of ours, after long enough, and if something holds the name, it showed what."""
-        if not isinstance(self.found, tuple):
+        if not isinstance(self.found, tuple) or not self.is_project_visible:
             return False
         shown = [candidate.remote for candidate in self.found if candidate.remote is not None]
         if any(is_ours(remote.mark, self.mark) or is_of_changed_install(remote.mark, self.mark) for remote in shown):
@@ -385,7 +413,39 @@ class State:
         Both are needed: the age of the deletion, which a restart does not reset, and an outage that this process has
         seen. So a deletion that waited for something else is not given up at the first failure.
         """
-        return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=self.trouble_for) <= 0
+        trouble_for = max(self.trouble_for, self.missing_for)
+        return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=trouble_for) <= 0
+
+    @property
+    def missing_for(self) -> float:
+        """Seconds for which Run:ai has not shown the workload, or only as deleted."""
+        return 0.0 if self.memory.missing_since is None else self.now - self.memory.missing_since
+
+    @property
+    def absence_is_expected(self) -> bool:
+        """Run:ai has accepted to delete the workload."""
+        return self.memory.deletion_accepted or self.stored_status.being_deleted
+
+    @property
+    def is_to_go(self) -> bool:
+        """The workload is to be deleted, so that nothing depends on how it ended."""
+        return self.workload.meta.deleting or self.stored_status.replacing
+
+    @property
+    def absence_is_explained(self) -> bool:
+        """It was to be deleted, and Run:ai has accepted that."""
+        return self.is_to_go and self.absence_is_expected
+
+    @property
+    def ending(self) -> Ending:
+        """Of a workload that is gone."""
+        row = self.row
+        if row is not None and row.phase in FINISHED:
+            return Ending.FINISHED
+        if row is not None and row.deleted_at is not None:
+            return Ending.UNTOLD if row.completed_at else Ending.DELETED
+        is_new = self.memory.missing_since is not None and self.missing_for < self.limits.grace
+        return Ending.NOT_LISTED_YET if is_new else Ending.UNLISTED
 
     @property
     def barred_from_target(self) -> ReadProject | BridgeError | None:

@@ -20,7 +20,7 @@ from runai_operator.domain.manifest import same_content
 from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.plan import SETTLED_SYNCS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
-from runai_operator.domain.state import LOST_REASONS, Desired, State
+from runai_operator.domain.state import FINISHED, LOST_REASONS, Desired, Ending, State
 from runai_operator.text import clip, field_paths
 
 MESSAGE_LIMIT = 2048
@@ -168,7 +168,9 @@ def mirrored(s: State) -> Json:
     if shown_id(s) is None or s.is_lost:
         if s.workload_id is not None and s.is_gone:
             status.update(syncStatus="Deleted", syncMessage=None)
-        if s.stored_status.phase not in (Phase.COMPLETED, Phase.FAILED):
+        if s.row is not None and s.ending is Ending.FINISHED:
+            status.update(_shown(s.row, _FROM_ROW))
+        elif s.stored_status.phase not in FINISHED:
             status.update(dict.fromkeys(_OF_PODS))
         return _owned(status, s)
     if isinstance(remote, Remote) and remote.id == shown_id(s):
@@ -268,6 +270,8 @@ def ready_condition(
         case Verdict.DELETING:
             message = end.error.message if end.error else "The workload is being deleted."
             return ReadyCondition("False", Reason.DELETING, message, reconciling=True)
+        case Verdict.REJECTED | Verdict.RETRYING if s.stored_status.completed and end.error is s.desired:
+            pass  # what would be sent instead is not known: it has completed all the same
         case Verdict.REJECTED:
             return _failing(end.error, stalled=True)
         case Verdict.WAITING:

@@ -325,6 +325,7 @@ class Engine:
 
     def row_deleted(self, connection: str, row: Row) -> None:
         self._name_freed((connection, row.project_id, row.name))
+        self.inventory.see_deleted(connection, row)
         for entry in self.inventory.of_row(connection, row):
             if entry.summary.workload_id != row.id:
                 continue
@@ -464,7 +465,9 @@ class Engine:
         """Seconds until a parked deletion is reconciled all the same, since it does not wait for ever."""
         if not entry.meta.deleting:
             return None
-        trouble_for = upstream.trouble_for(entry.summary.workload_id)
+        missing_since = entry.memory.missing_since
+        missing_for = 0.0 if missing_since is None else self._clock() - missing_since
+        trouble_for = max(missing_for, upstream.trouble_for(entry.summary.workload_id))
         soonest = self._settings.limits.gives_up_in(entry.meta, wall=self._now(), trouble_for=trouble_for)
         return give_up_after(soonest, self._random.random())
 

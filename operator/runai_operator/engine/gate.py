@@ -213,8 +213,8 @@ class Gate(Runai):
         call = _Call(CallClass.READS, row_id)
         return await self._make(call, lambda: self._runai.row(row_id))
 
-    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
-        call = _Call(CallClass.LISTS, f"project {name}")
+    async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
+        call = _Call(CallClass.LISTS, f"project {name or ''}")
         return await self._make(call, lambda: self._runai.projects(name=name, cluster_id=cluster_id))
 
     async def project(self, project_id: str) -> Project | None:
@@ -227,6 +227,24 @@ class Gate(Runai):
             await close()
 
     # --- what the engine asks
+
+    def not_found(self, workload_id: str, *, project: str | None, doubt: BridgeError | None) -> BridgeError | None:
+        """What the 404 for a workload turned out to be. With a `doubt` about its whole project it counts as a denial of
+        reading there, so that not every workload meets it; returns the error to report."""
+        if (name := _permission("read", project)) is None or (doubt is not None and doubt.scope is not Scope.PROJECT):
+            return doubt
+        now, known = self._clock(), self._lots.get(name)
+        if doubt is None:
+            if known is not None:
+                known.circuit.succeed(known.circuit.enter(), now)
+                self._stir()
+            return None
+        if known is None:
+            self._prune(now)
+        circuit = known.circuit if known else self._add(name, *self._lots[CallClass.READS].chain)
+        circuit.fail(circuit.enter(), now, doubt, key=workload_id)
+        self._stir()
+        return doubt.within(name)
 
     def park(self, uid: str, error: BridgeError) -> bool:
         """Wakes `uid` once the circuit that `error` names admits it.
@@ -321,6 +339,9 @@ class Gate(Runai):
         except BaseException:  # cancelled, or a bug: no verdict, but the canary's place is free again
             self._leave(tickets)
             raise
+        if answer is None and call.permission in self._lots:  # not found, or hidden: see `not_found`
+            denied = self._lots[call.permission].circuit
+            self._leave({circuit: tickets.pop(circuit) for circuit in (denied,) if circuit in tickets})
         self._answered(tickets)
         return answer
 

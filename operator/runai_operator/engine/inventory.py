@@ -168,6 +168,11 @@ class Inventory:
         before = (entry.row for entry in self.of_row(connection, row) if entry.summary.phase != Phase.COMPLETED)
         return any(known is not None and known.phase_updated_at != row.phase_updated_at for known in before)
 
+    def see_deleted(self, connection: str, row: Row) -> list[Entry]:
+        """Stores a row of the list of deleted workloads; returns the entries of unfinished work that it is about."""
+        about = [entry for entry in self.of_row(connection, row) if entry.summary.workload_id == row.id]
+        return [self._put(replace(entry, row=row)) for entry in about if not entry.summary.finished]
+
     def of_row(self, connection: str, row: Row) -> list[Entry]:
         """The entries whose workload the row shows, by id: usually one, but others may observe the same workload.
 

@@ -54,8 +54,8 @@ class Runai(Protocol):
     async def row(self, row_id: str) -> Row | None:
         """v1 GET of one, by the id that lists use; with the scheduler's message if it is pending. None on 404."""
 
-    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
-        """Projects with exactly this name that the credentials may see."""
+    async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
+        """Projects with exactly this name, or all, that the credentials may see."""
 
     async def project(self, project_id: str) -> Project | None:
         """The project of this id; None where Run:ai reports that there is none."""

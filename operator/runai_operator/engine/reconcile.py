@@ -12,6 +12,7 @@ from datetime import datetime
 from random import Random
 
 from runai_operator.domain import events
+from runai_operator.domain.absence import Absence, Place
 from runai_operator.domain.access import Access
 from runai_operator.domain.actions import (
     Action,
@@ -45,6 +46,7 @@ from runai_operator.domain.errors import (
     InvalidWorkload,
     NameTaken,
     OutcomeUnknown,
+    Scope,
     StaleObject,
     TooLarge,
     Vanished,
@@ -65,7 +67,7 @@ from runai_operator.domain.model import (
     Workload,
 )
 from runai_operator.domain.plan import StatusSummary
-from runai_operator.domain.reasons import ConditionType, Phase
+from runai_operator.domain.reasons import ConditionType, Phase, Reason
 from runai_operator.domain.requeue import next_count_read, requeue_after
 from runai_operator.domain.state import (
     Candidate,
@@ -378,12 +380,57 @@ class Reconciler:
     async def _do_read(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
             remote = await self._get(action.workload_id, upstream, project=_project_of(s, action.workload_id))
-            if remote is None:
-                return replace(s, remote=Missing())
+            if remote is None or remote.gone:
+                return await self._do_explain_absence(s, remote, action.workload_id, upstream)
             row = await self._row_of(remote, upstream) if action.with_row and s.row is None else s.row
         except BridgeError as error:
-            return replace(s, remote=error)
-        return replace(s, remote=remote, row=row)
+            return replace(_missing_from_now_on(s) if error.scope is Scope.PROJECT else s, remote=error)
+        upstream.witness.found(remote.id)
+        return replace(s, remote=remote, row=row, memory=replace(s.memory, missing_since=None))
+
+    async def _do_explain_absence(self, s: State, remote: Remote | None, workload_id: str, upstream: Upstream) -> State:
+        """It is gone, or shown to us no more: asks other witnesses which, and how it ended."""
+        s = _missing_from_now_on(s)
+        was_never_ours = workload_id != s.workload_id and not s.workload.meta.deleting
+        if was_never_ours or (remote is not None and s.is_to_go):
+            return replace(s, remote=remote or Missing())  # how it ended matters to nobody
+        doubt: BridgeError | None
+        try:
+            row, is_project_visible = await self._ask_witnesses(s, workload_id, upstream)
+        except BridgeError as error:
+            doubt = None if s.memory.deletion_accepted else error  # nobody can be asked: then Run:ai's word must do
+        else:
+            s = replace(s, row=row or s.row)
+            doubt = self._doubt(s, workload_id, is_project_visible, upstream) if remote is None else None
+        error_told = upstream.gate.not_found(workload_id, project=_project_of(s, workload_id), doubt=doubt)
+        return replace(s, remote=error_told or remote or Missing())
+
+    async def _ask_witnesses(self, s: State, workload_id: str, upstream: Upstream) -> tuple[Row | None, bool]:
+        """Its row in the list of deleted workloads, and whether its project is visible to us; as far as it matters."""
+        if s.absence_is_explained and await upstream.witness.shows(_place_of(s)):
+            return None, True
+        row, status = s.row if s.row is not None and s.row.deleted_at else None, s.stored_status
+        if row is None and workload_id == s.workload_id and status.name is not None and status.project_id is not None:
+            known = Row(workload_id, status.name, status.project_id, created_at=status.created_at)
+            row = await upstream.witness.deleted_row(known)
+        return row, row is not None or await upstream.witness.shows(_place_of(s))
+
+    def _doubt(self, s: State, workload_id: str, is_project_visible: bool, upstream: Upstream) -> BridgeError | None:
+        """Why its absence is not believed; None when it is."""
+        is_listed = s.row is not None and s.row.deleted_at is not None
+        if not is_project_visible or is_listed or s.absence_is_expected:
+            upstream.witness.found(workload_id)
+        elif s.missing_for < s.limits.grace:
+            upstream.witness.lost(workload_id)
+        absence = Absence(
+            lasted=s.missing_for,
+            expected=s.absence_is_expected,
+            is_listed_as_deleted=is_listed,
+            is_project_visible=is_project_visible,
+            in_mass_loss=upstream.witness.in_mass_loss(),
+            project=str(_place_of(s)),
+        )
+        return absence.doubt(s.limits.grace)
 
     async def _get(self, workload_id: str, upstream: Upstream, *, project: str | None) -> Remote | None:
         remote = await upstream.gate.get(workload_id, project=project)
@@ -402,10 +449,17 @@ class Reconciler:
             project_id = action.project_id or await upstream.projects.of(s.workload.spec)
             rows = await upstream.gate.find(name=action.name, project_id=project_id)
             found = tuple([Candidate(row, await self._get(row.id, upstream, project=row.project_id)) for row in rows])
+            is_visible = bool(found) or await upstream.witness.shows(_place_of(s))
         except BridgeError as error:
-            return replace(s, found=error)
+            if error.condition_reason != Reason.PROJECT_NOT_FOUND:
+                return replace(s, found=error)
+            found, is_visible = (), False
+        if not is_visible:
+            s = _missing_from_now_on(s)
+            return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
-        return replace(s, found=found, memory=replace(s.memory, lookup_since=since))
+        memory = replace(s.memory, lookup_since=since, missing_since=None)
+        return replace(s, found=found, is_project_visible=True, memory=memory)
 
     async def _do_read_project(self, s: State, project_id: str, upstream: Upstream) -> State:
         name: str | BridgeError | None
@@ -458,14 +512,9 @@ class Reconciler:
         except BridgeError as error:
             return replace(s, failed=error)
         if remote is None:
-            if s.workload_id is None:
-                return replace(
-                    s,
-                    failed=Busy(
-                        "The workload vanished from Run:ai while it was being adopted: it is looked for again."
-                    ),
-                )
-            return replace(s, remote=Missing())
+            return replace(
+                s, failed=Busy("The workload vanished from Run:ai while it was being changed: it is read again.")
+            )
         s = replace(s, memory=replace(s.memory.edited(), first_submission=False, counts_may_lag=True, row_reads=0))
         if s.stored_status.failed:
             s = _without_failure(s)
@@ -479,7 +528,10 @@ class Reconciler:
             return replace(s, failed=error, done=s.done | {Delete})
         except BridgeError as error:
             return replace(s, failed=error)
-        return replace(s, done=s.done | {Delete}) if existed else replace(s, remote=Missing())
+        done = replace(s, done=s.done | {Delete})
+        if not existed:
+            return replace(done, remote=None)  # a second reading shows why
+        return replace(done, memory=replace(s.memory, deletion_accepted=True))
 
     async def _do_record_orphan(self, s: State, orphan: Orphan) -> State:
         recorded = await self._left_behind(s.workload.ref, orphan)
@@ -509,7 +561,7 @@ class Reconciler:
             entry for entry in s.workload.status.get("conditions") or () if entry.get("type") != ConditionType.COMPLETED
         ]
         workload = await self._writer.status(s.workload, {**forget_run(), "submission": None, "conditions": kept})
-        memory = replace(s.memory, pending_status={}, lookup_since=None)
+        memory = replace(s.memory, pending_status={}, lookup_since=None, missing_since=None, deletion_accepted=False)
         if action.lost:
             memory = replace(memory, recreations=s.recreations + 1, recreated_at=s.now)
         return replace(
@@ -534,6 +586,19 @@ def _project_of(s: State, workload_id: str) -> str | None:
     return s.stored_status.project_id if workload_id == s.workload_id else None
 
 
+def _place_of(s: State) -> Place:
+    """The project of what was submitted, or may have been."""
+    spec, status = s.workload.spec, s.stored_status
+    if status.project_id is not None:
+        return Place(status.project_id, status.project_name, status.cluster_id)
+    return Place(spec.project_id, spec.project_name, spec.cluster_id)
+
+
+def _missing_from_now_on(s: State) -> State:
+    since = s.now if s.memory.missing_since is None else s.memory.missing_since
+    return replace(s, memory=replace(s.memory, missing_since=since))
+
+
 def _about(s: State, workload_id: str | None = None) -> dict[str, str | int | float]:
     """For the fields of a log line; `workload_id` where it is not the one of status."""
     known = {"workload_id": workload_id or s.workload_id, "connection": s.connection}
@@ -551,13 +616,15 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
         "ownerUid": s.workload.ref.uid,
         "submission": None,
     }
+    if name := remote.project_name or s.workload.spec.project_name:
+        learnt["projectName"] = name
     if remote.id == s.to_adopt:
         learnt["adoptedId"] = remote.id
     if isinstance(s.desired, Desired) and (delivered or content is not None):
         held = s.desired if content is None else replace(s.desired, content=content)
         learnt["submittedHash"] = held.fingerprint(adopts=s.to_adopt is not None)
     workload = replace(s.workload, status=overlay(s.workload.status, learnt))
-    memory = replace(s.memory.owing(learnt), lookup_since=None)
+    memory = replace(s.memory.owing(learnt), lookup_since=None, missing_since=None)
     return replace(s, workload=workload, memory=memory, remote=remote, delivered_now=delivered)
 
 

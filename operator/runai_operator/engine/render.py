@@ -15,7 +15,7 @@ from runai_operator.domain.memory import Source
 from runai_operator.domain.model import Gvk, OwnerMark, Project, SourceText, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Desired
+from runai_operator.domain.state import Desired, StoredStatus
 from runai_operator.engine.ports import Kube, Runai
 
 PROJECT_MEMORY = 300.0
@@ -199,7 +199,7 @@ class Renderer:
         """`key` is that of the hash."""
         spec, ref = workload.spec, workload.ref
         name = self._name(workload)
-        project_id = project_id or spec.project_id or await projects.of(spec, anew=anew)
+        project_id = project_id or await _project(workload, projects, anew=anew)
         mark = OwnerMark(self._install, ref.namespace, ref.name, ref.uid)
         # A Secret's UID is random, and only those who may read the Secret see it: status never shows it. One that is
         # deleted and created again has another, and counts as changed.
@@ -236,6 +236,17 @@ async def _manifest(spec: Spec, held: SourceText | None, *, large: bool) -> tupl
     if held is not None:
         return checks.MANIFEST_FROM, await _read(held.text, checks.MANIFEST_FROM, large=large)
     raise checks.refusal(checks.NO_MANIFEST)
+
+
+async def _project(workload: Workload, projects: Projects, *, anew: bool) -> str:
+    return workload.spec.project_id or _recorded_project(workload) or await projects.of(workload.spec, anew=anew)
+
+
+def _recorded_project(workload: Workload) -> str | None:
+    """The id of the project that the workload was submitted to, if it is still the one that the spec names."""
+    spec, recorded = workload.spec, StoredStatus.of(workload)
+    is_same = spec.project_name == recorded.project_name and spec.cluster_id in (None, recorded.cluster_id)
+    return recorded.project_id if recorded.submitted_hash and is_same else None
 
 
 async def _read(text: str, place: str, *, large: bool) -> Any:

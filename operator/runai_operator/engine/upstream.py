@@ -29,6 +29,7 @@ from runai_operator.engine.limits import (
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Listener, Observer, Runai
 from runai_operator.engine.render import Projects
+from runai_operator.engine.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ SHORTEST_PAUSE = 0.5
 
 
 class Upstream:
-    """One connection; passes use its `gate`, `projects`, `reads` and `deletions`."""
+    """One connection; passes use its `gate`, `projects`, `witness`, `reads` and `deletions`."""
 
     def __init__(
         self,
@@ -76,6 +77,7 @@ class Upstream:
             guarded=fence.guarded,
         )
         self.projects = Projects(self.gate, clock)
+        self.witness = Witness(self.gate, clock)
         self.reads = ReadScheduler(listener.read_due, clock)
         self.row_reads = PacedScheduler(listener.row_due, clock, interval=ROW_READ_INTERVAL, most=MOST_ROW_READS)
         self.patient_row_reads = PacedScheduler(

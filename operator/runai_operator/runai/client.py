@@ -157,8 +157,8 @@ class RunaiClient:
             return None
         return await self._read(Operation.DETAIL, answer, wire.read_row_of(row_id))
 
-    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
-        """Projects of exactly this name, on this cluster if one is given, that the credentials may see."""
+    async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
+        """Projects of exactly this name, or all, on this cluster if one is given, that the credentials may see."""
         found: dict[Project, None] = {}
         offset: int | None = 0
         for _ in range(_MOST_PROJECT_PAGES):
@@ -170,7 +170,7 @@ class RunaiClient:
             if found.keys() >= set(page):
                 break  # whatever it names as the next page
             found |= dict.fromkeys(page)
-        return tuple(p for p in found if p.name == name and cluster_id in (None, p.cluster_id))
+        return tuple(p for p in found if name in (None, p.name) and cluster_id in (None, p.cluster_id))
 
     async def project(self, project_id: str) -> Project | None:
         """The project of exactly this id; None when Run:ai itself reports that there is none, or shows another."""

@@ -313,10 +313,11 @@ def list_params(query: RowQuery) -> dict[str, str | int]:
     return params
 
 
-def project_params(name: str, cluster_id: str | None, offset: int) -> dict[str, str | int]:
+def project_params(name: str | None, cluster_id: str | None, offset: int) -> dict[str, str | int]:
     """Query of `GET /api/v1/org-unit/projects`."""
     conditions = _equals(name=name, clusterId=cluster_id)
-    return {"filterBy": ",".join(conditions), "limit": PROJECT_PAGE, "offset": offset, "sortBy": "name"}
+    params: dict[str, str | int] = {"limit": PROJECT_PAGE, "offset": offset, "sortBy": "name"}
+    return params | ({"filterBy": ",".join(conditions)} if conditions else {})
 
 
 def safe_id(workload_id: str) -> str:

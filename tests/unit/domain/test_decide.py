@@ -29,6 +29,7 @@ from builders import (
     submitted_status,
     without_finalizer,
 )
+from runai_operator.domain.absence import hidden_project
 from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.actions import (
     Action,
@@ -162,6 +163,8 @@ FIRST_ATTEMPT = {"desired": DESIRED, "done": frozenset({AddFinalizer})}
 LOOKED_FOR_LONG = {"memory": Memory(lookup_since=0.0), "now": 60.0}
 RECREATED_JUST_NOW = {"memory": Memory(recreations=1, recreated_at=0.0), "now": 10.0}
 RECREATED_OFTEN = {"memory": Memory(recreations=5, recreated_at=0.0), "now": 1000.0}
+MISSING_NOW = {"memory": Memory(missing_since=0.0), "now": 1.0}
+MISSING_FOR_LONG = {"memory": Memory(missing_since=0.0), "now": 100_000.0}
 WAITED_OUT = {"trouble_for": 1e6, "wall": EPOCH + timedelta(days=2)}
 NOT_SENT = [a_condition("Ready", "False", "RunaiUnavailable"), a_condition("Synced", "False", Reason.NOT_DELIVERED)]
 LOST = [a_condition("Ready", "False", "DeletedExternally"), a_condition("Synced", "False", "DeletedExternally")]
@@ -172,6 +175,8 @@ LEFT_BEHIND = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailabl
 COMPLETED_ROW = a_row(phase="Completed")
 LEFT_FINISHED = {"row": COMPLETED_ROW, "mark": EARLIER_LIFE}
 """What an earlier object of the name left behind."""
+DELETED_ROW = a_row(phase="Deleting", deleted_at="2026-01-02T00:00:00Z")
+HIDDEN_PROJECT = hidden_project("team-a")
 PENDING_ROW = a_row(phase="Pending", phase_updated_at="2026-01-01T00:00:00Z")
 
 
@@ -761,8 +766,83 @@ MAINTAIN = [
     # Somebody deleted it in Run:ai.
     case(
         "deleted outside",
-        a_state(LIVE, requests=READ, remote=Missing()),
+        a_state(LIVE, requests=READ, remote=Missing(), row=DELETED_ROW),
         ends(Verdict.REJECTED, "DeletedExternally"),
+    ),
+    case(
+        "gone and listed nowhere, for longer than lists lag: nothing shows that it had finished",
+        a_state(LIVE, requests=READ, remote=Missing(), **MISSING_FOR_LONG),
+        ends(Verdict.REJECTED, "DeletedExternally"),
+    ),
+    case(
+        "gone and not listed as deleted yet: how it ended is not known",
+        a_state(LIVE, requests=READ, remote=Missing(), **MISSING_NOW),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "shown as deleted, and not listed as such yet",
+        a_state(LIVE, requests=READ, remote=a_remote(sync_status="Deleted"), **MISSING_NOW),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "gone and not listed as deleted yet, with an edit to send",
+        a_state(EDITED_LIVE, desired=EDITED, remote=Missing(), **MISSING_NOW),
+        ends(Verdict.RETRYING, "NotVisible", outstanding=True),
+    ),
+    case(
+        "out of sight: not called deleted",
+        a_state(LIVE, requests=READ, remote=HIDDEN_PROJECT, **MISSING_FOR_LONG),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "out of sight under Recreate: not created again",
+        a_state(RECREATED, requests=READ, remote=HIDDEN_PROJECT, **MISSING_FOR_LONG),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "had finished when it was deleted",
+        a_state(LIVE, requests=READ, remote=Missing(), row=replace(DELETED_ROW, phase="Completed")),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "had finished when it was deleted, under Recreate",
+        a_state(RECREATED, requests=READ, remote=Missing(), row=replace(DELETED_ROW, phase="Failed")),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "had finished when it was deleted, with an edit to send",
+        a_state(EDITED_LIVE, desired=EDITED, remote=Missing(), row=replace(DELETED_ROW, phase="Completed")),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True),
+    ),
+    case(
+        "had finished when it was deleted, with an edit to run",
+        a_state(
+            replace(EDITED_LIVE, spec=replace(LIVE.spec, **RERUNS)),
+            desired=EDITED,
+            remote=Missing(),
+            row=replace(DELETED_ROW, phase="Completed"),
+        ),
+        ForgetWorkload(),
+    ),
+    case(
+        "had finished, but how is not said",
+        a_state(LIVE, requests=READ, remote=Missing(), row=replace(DELETED_ROW, completed_at="2026-01-01T00:00:00Z")),
+        ends(Verdict.REJECTED, "EndedUnseen"),
+    ),
+    case(
+        "listed nowhere under Recreate: it may have finished",
+        a_state(RECREATED, requests=READ, remote=Missing(), **MISSING_FOR_LONG),
+        ends(Verdict.REJECTED, "EndedUnseen"),
+    ),
+    case(
+        "listed nowhere under Recreate, and somebody asks for it",
+        a_state(
+            replace(RECREATED, meta=replace(RECREATED.meta, reconcile_token="again")),
+            desired=DESIRED,
+            remote=Missing(),
+            **MISSING_FOR_LONG,
+        ),
+        ForgetWorkload(lost=True),
     ),
     case(
         "reported as deleted outside: only a fresh reading may say otherwise",
@@ -771,12 +851,12 @@ MAINTAIN = [
     ),
     case(
         "deleted outside under Recreate: forget it, then create",
-        a_state(RECREATED, requests=READ, remote=Missing()),
+        a_state(RECREATED, requests=READ, remote=Missing(), row=DELETED_ROW),
         ForgetWorkload(lost=True),
     ),
     case(
         "deleted outside under Recreate a moment after it was created again: wait",
-        a_state(RECREATED, requests=READ, remote=Missing(), **RECREATED_JUST_NOW),
+        a_state(RECREATED, requests=READ, remote=Missing(), row=DELETED_ROW, **RECREATED_JUST_NOW),
         ends(Verdict.WAITING, "WaitingToRecreate"),
     ),
     case(
@@ -786,7 +866,7 @@ MAINTAIN = [
     ),
     case(
         "deleted outside under Recreate again and again",
-        a_state(RECREATED, requests=READ, remote=Missing(), **RECREATED_OFTEN),
+        a_state(RECREATED, requests=READ, remote=Missing(), row=DELETED_ROW, **RECREATED_OFTEN),
         ends(Verdict.REJECTED, "RecreateGivenUp"),
     ),
     # An adoption whose id is on record.
@@ -998,6 +1078,31 @@ FINALIZE = [
     ),
     case("404: remove the finalizer", a_state(GOING, remote=Missing()), REMOVE_FINALIZER),
     case(
+        "404, and the project is not visible either: the finalizer stays",
+        a_state(GOING, remote=HIDDEN_PROJECT, **MISSING_FOR_LONG),
+        ends(Verdict.DELETING, "NotVisible"),
+    ),
+    case(
+        "out of sight for as long as a deletion waits: recorded first",
+        a_state(GOING, remote=HIDDEN_PROJECT, wall=EPOCH + timedelta(days=2), **MISSING_FOR_LONG),
+        RecordOrphan(replace(LEFT_BEHIND, why="NotVisible")),
+    ),
+    case(
+        "out of sight since a moment ago, whatever the age of the deletion: it may come back",
+        a_state(GOING, remote=HIDDEN_PROJECT, wall=EPOCH + timedelta(days=2), **MISSING_NOW),
+        ends(Verdict.DELETING, "NotVisible"),
+    ),
+    case(
+        "in doubt, and nothing is found, nor is the project: that proves nothing",
+        a_state(GOING_IN_DOUBT, found=(), is_project_visible=False, **LOOKED_FOR_LONG),
+        ends(Verdict.DELETING, "NotVisible"),
+    ),
+    case(
+        "in doubt, and the project is out of sight for as long as a deletion waits: recorded first",
+        a_state(GOING_IN_DOUBT, found=(), is_project_visible=False, wall=EPOCH + timedelta(days=2), **MISSING_FOR_LONG),
+        RecordOrphan(replace(LEFT_BEHIND, project_id=None, in_doubt=True, workload_id=None, why="NotVisible")),
+    ),
+    case(
         "shown as deleted: remove the finalizer",
         a_state(GOING, remote=a_remote(sync_status="Deleted")),
         REMOVE_FINALIZER,
@@ -1095,6 +1200,21 @@ OBSERVE = [
         "never was there: the id may be corrected",
         a_state(WATCHED, remote=Missing()),
         ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "out of sight: not called gone",
+        a_state(WATCHED_BEFORE, remote=HIDDEN_PROJECT),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "had finished when it was deleted",
+        a_state(WATCHED_BEFORE, remote=Missing(), row=replace(DELETED_ROW, phase="Completed")),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "had completed: not read any more",
+        a_state(a_workload(workload_id=WORKLOAD_ID, status=completed_status(), **OBSERVES)),
+        ends(Verdict.IN_SYNC),
     ),
     case(
         "was there and is gone",

@@ -19,6 +19,7 @@ from runai_operator.domain.errors import (
     CircuitOpen,
     InvalidWorkload,
     NameTaken,
+    NotVisible,
     OutcomeUnknown,
     Scope,
     Throttled,
@@ -568,6 +569,52 @@ async def test_objects_waiting_for_a_project_stay_parked_while_all_writes_fail(b
     await asyncio.sleep(400)
     assert len(bench.done) == 100
     assert bench.gate.parked == 0
+
+
+async def test_a_404_that_is_not_believed_counts_as_a_denied_read_of_its_project(bench):
+    hidden = NotVisible("the project is hidden")
+    for name in ("a", "b"):
+        error = bench.gate.not_found(name, project="1", doubt=hidden)
+        assert (error.circuit, error.scope) == ("read:1", Scope.PROJECT)
+
+    refusal = await bench.fails(bench.gate.get("c", project="1"), CircuitOpen)
+    assert (refusal.message, refusal.scope) == (hidden.message, Scope.PROJECT)
+    assert bench.runai.calls == []
+    await bench.gate.get("c", project="2")
+    assert bench.gate.park("c", refusal)
+
+
+async def test_a_404_does_not_prove_that_the_project_may_be_read_but_a_workload_does(bench):
+    for name in ("a", "b"):
+        bench.gate.not_found(name, project="1", doubt=NotVisible("the project is hidden"))
+    await asyncio.sleep(40)
+    bench.runai.missing.add("c")
+    assert await bench.gate.get("c", project="1") is None
+    bench.gate.not_found("c", project="1", doubt=NotVisible("still"))
+    await bench.fails(bench.gate.get("d", project="1"), CircuitOpen)
+
+    await asyncio.sleep(80)
+    assert await bench.gate.get("d", project="1") is not None
+    assert await bench.gate.get("e", project="1") is not None
+
+
+async def test_a_404_that_is_believed_opens_its_project_again(bench):
+    for name in ("a", "b"):
+        bench.gate.not_found(name, project="1", doubt=NotVisible("the project is hidden"))
+    await asyncio.sleep(40)
+    bench.runai.missing.add("c")
+    assert await bench.gate.get("c", project="1") is None
+    assert bench.gate.not_found("c", project="1", doubt=None) is None
+
+    assert await bench.gate.get("d", project="1") is not None
+
+
+async def test_a_doubt_about_one_workload_stops_nobody(bench):
+    for name in ("a", "b", "c"):
+        doubt = Busy("not listed yet")
+        assert bench.gate.not_found(name, project="1", doubt=doubt) is doubt
+
+    assert await bench.gate.get("d", project="1") is not None
 
 
 async def test_a_403_without_a_known_project_stops_nobody(bench):

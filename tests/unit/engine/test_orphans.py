@@ -68,6 +68,22 @@ async def test_an_orphan_that_is_gone_already_leaves_the_record():
     assert bench.kube.orphans == {}
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["by id", "by name and mark"])
+async def test_an_orphan_stays_on_record_while_its_project_is_not_visible(is_known):
+    bench = Bench()
+    workload_id = await bench.submitted()
+    orphan = bench.recorded(workload_id if is_known else None)
+    project = bench.runai.world.projects["1"]
+    bench.runai.world.hide_project(project, hidden=True)
+
+    assert "kept: Run:ai does not show its project team-a" in await bench.cleaner.clean(orphan)
+    assert MARK.uid in bench.kube.orphans
+
+    bench.runai.world.hide_project(project, hidden=False)
+    bench.now += 60
+    assert "deletion requested" in await bench.cleaner.clean(orphan)
+
+
 async def test_an_orphan_taken_over_by_another_object_is_left_alone():
     bench = Bench()
     orphan = bench.recorded(await bench.submitted(replace(MARK, uid="uid-2")))
@@ -111,7 +127,7 @@ async def test_an_orphan_in_a_project_that_is_not_visible_stays_on_record():
     orphan = replace(bench.recorded(None), project_id=None)
     bench.runai.world.hidden.add("1")
 
-    assert "may not see it" in await bench.cleaner.clean(orphan)
+    assert "does not show its project" in await bench.cleaner.clean(orphan)
     assert MARK.uid in bench.kube.orphans
 
     bench.runai.world.hidden.clear()

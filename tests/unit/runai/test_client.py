@@ -280,6 +280,8 @@ async def test_projects_are_found_by_their_exact_name_over_all_pages(client, run
     assert await client.projects(name="team-a", cluster_id="c2") == (Project("3", "team-a", "c2"),)
     assert runai.asked[-1].url.params["filterBy"] == "name==team-a,clusterId==c2"
     assert await client.projects(name="nobody", cluster_id=None) == ()
+    assert [project.id for project in await client.projects(name=None, cluster_id=None)] == ["1", "2", "3"]
+    assert "filterBy" not in runai.asked[-1].url.params
 
 
 async def test_a_project_is_read_by_exactly_its_id(client, runai: ScriptedRunai):
