@@ -205,7 +205,7 @@ def test_what_is_stalled_by_its_timer_says_it_once():
     error = Unavailable("Run:ai cannot be reached.")
     s = a_state(a_workload(status=submitted_status()))
     first = build_status(s, Result(Verdict.RETRYING, error, outstanding=True), now=NOW)
-    stalls = replace(s, workload=replace(s.workload, status=first), requests=Requests(stall=True))
+    stalls = replace(s, workload=replace(s.workload, status=first), requests=Requests(restate=True))
     second = build_status(stalls, Result(Verdict.RETRYING, stalls.trouble, outstanding=True), now=NOW, stalled=True)
 
     assert {entry["message"] for entry in first["conditions"]} == {entry["message"] for entry in second["conditions"]}

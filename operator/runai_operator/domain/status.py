@@ -168,7 +168,7 @@ def mirrored(s: State) -> Json:
     if shown_id(s) is None or s.is_lost:
         if s.workload_id is not None and s.is_gone:
             status.update(syncStatus="Deleted", syncMessage=None)
-        if s.row is not None and s.ending is Ending.FINISHED:
+        if s.workload_id is not None and s.row is not None and s.ending is Ending.FINISHED:
             status.update(_shown(s.row, _FROM_ROW))
         elif s.stored_status.phase not in FINISHED:
             status.update(dict.fromkeys(_OF_PODS))

@@ -202,8 +202,8 @@ class Gate(Runai):
     async def rows(self, query: RowQuery) -> RowPage:
         # For all objects, and the poller may be the only caller: two lists that fail are enough, while one alone must not
         # hold up the others.
-        call = _Call(CallClass.LISTS, f"rows {_list_of(query)}")
-        return await self._make(call, lambda: self._runai.rows(query))
+        key = _list_of(query) if query.name is None else f"{query.project_id}/{query.name}"
+        return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
 
     async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
         call = _Call(CallClass.LISTS, f"rows {project_id}/{name}")

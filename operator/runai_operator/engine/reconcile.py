@@ -194,7 +194,8 @@ class Reconciler:
                     if upstream is not None and s.deletion_wait is None:
                         upstream.deletions.forget(s.workload.ref.uid)  # it was not asked, so nothing waits for it
                     return await self._finish(_at_end(s, upstream), replace(action, did=did), began)
-                s = await self._do(_before(s, action), action, upstream)
+                s = _before(s, action)
+                s = await self._do(s, action, upstream)
                 if isinstance(action, Writing):
                     did = type(action).__name__
                 if isinstance(action, RemoveFinalizer) and s.workload.meta.deleting:

@@ -33,7 +33,7 @@ from runai_operator.engine.witness import Witness
 
 log = logging.getLogger(__name__)
 
-RECOUNT_INTERVAL = 20.0
+RECOUNT_INTERVAL = 30.0
 """Seconds between two pages of running workloads."""
 SILENCE = 1.0
 """Seconds after which calls without an answer are said to be held up."""

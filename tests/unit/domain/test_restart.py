@@ -74,7 +74,13 @@ def needed_where_it_was_not_read(settled: Pass) -> Need:
     after = summary_after(settled)
     if after.reason in LOST_REASONS:  # still as before
         return Need.PROBE if after.reason in REJECTED_REASONS else Need.PASS
-    return Need.READ if after.in_flight else Need.NOTHING
+    return needed_of_run(after)
+
+
+def needed_of_run(summary: StatusSummary) -> Need:
+    if summary.in_flight:
+        return Need.READ
+    return Need.ROW if summary.phase == "Pending" else Need.NOTHING
 
 
 def expected(settled: Pass) -> Need:
@@ -93,9 +99,7 @@ def expected(settled: Pass) -> Need:
             return Need.PASS if restart_may_help else Need.PROBE
         case Verdict.IN_SYNC | Verdict.DELIVERED if settled.end.outstanding:
             return Need.PASS
-    if summary_after(settled).in_flight:
-        return Need.READ
-    return Need.ROW if summary_after(settled).phase == "Pending" else Need.NOTHING
+    return needed_of_run(summary_after(settled))
 
 
 def test_a_list_shows_the_same_summary_as_the_status_that_was_written():

@@ -108,8 +108,11 @@ def refused(stored):
 
 
 def nothing_recorded(stored):
-    fields = {"workloadId", "workloadName", "phase", "runningPods", "projectId", "projectName", "gvk"}
-    return not fields & stored.status.keys()
+    fields = {"workloadId", "workloadName", "phase", "runningPods", "projectId"}
+    kind = stored.spec.manifest["kind"] if stored.spec.manifest else None
+    only_what_was_asked_for = (stored.status.get("gvk") or {}).get("kind") in (None, kind)
+    only_what_was_asked_for &= stored.status.get("projectName") in (None, stored.spec.project_name)
+    return only_what_was_asked_for and not fields & stored.status.keys()
 
 
 def standing(tenant):
@@ -166,9 +169,10 @@ async def test_a_finalizer_of_ours_that_was_put_there_by_hand_is_no_way_to_learn
     assert refused(stored)
     assert theirs.id not in str(stored.status)
     assert tenant.runai.writes == []
-    tenant.delete(stored)
-    await asyncio.sleep(120)
-    assert tenant.kube.objects == {}
+    if named != {"project_name": "nobody"}:  # such an object is held: the project may have been hidden since
+        tenant.delete(stored)
+        await asyncio.sleep(120)
+        assert tenant.kube.objects == {}
 
 
 async def test_whether_a_project_exists_is_not_asked_for_who_may_not_use_it(tenant):
