@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable
+from runai_operator.domain.freshness import Freshness
 from runai_operator.domain.model import DEFAULT_CONNECTION
 from runai_operator.engine.limits import DeletionLimiter
 from runai_operator.engine.render import Projects
@@ -59,6 +60,7 @@ class DirectUpstream:
     """What a pass uses of a connection."""
 
     name = DEFAULT_CONNECTION
+    freshness = Freshness()
 
     def __init__(self, runai: Any, clock: Callable[[], float], *, delete_rate: int) -> None:
         self.gate = DirectGate(runai, clock)

@@ -191,8 +191,6 @@ class Reconciler:
             for _ in range(MAX_STEPS):
                 action = self._decided(s)
                 if isinstance(action, Result):
-                    if upstream is not None and s.deletion_wait is None:
-                        upstream.deletions.forget(s.workload.ref.uid)  # it was not asked, so nothing waits for it
                     return await self._finish(_at_end(s, upstream), replace(action, did=did), began)
                 s = _before(s, action)
                 s = await self._do(s, action, upstream)
