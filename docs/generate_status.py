@@ -43,8 +43,14 @@ retrying with something to send, paused with something to send, completed, faile
 to the cluster, the phase.
 """
 
+FRESHNESS = """\
+## How fresh it is
+
+The operator never vouches for what nobody knows:
+"""
+
 CLOSING = """\
-Traps:
+## Traps
 
 - A *Suspended* resource holds an Argo CD sync that has several waves, and a *Degraded* one fails it
   ([argocd.md](argocd.md#waves-and-health)).
@@ -72,6 +78,8 @@ def text() -> str:
             ("Situation", "Ready", "Reconciling", "Stalled", "kstatus, Helm, Flux", "Argo CD", "`kubectl wait`"),
             map(_situation, data["situations"].values()),
         ),
+        FRESHNESS,
+        "\n".join(f"- {entry['promise']}" for entry in data["freshness"]),
         CLOSING,
         *(part for group in Group for part in _group(group)),
     ]

@@ -80,6 +80,8 @@ class Watcher:
         """
         # At INFO it logs every event, and at DEBUG whole objects.
         logging.getLogger("kopf").setLevel(logging.WARNING)
+        # Logs each of its endless attempts in a namespace where it may not watch; `WatchState` logs it once.
+        logging.getLogger("kopf._cogs.clients.watching").addFilter(_is_no_refusal)
         # Warns at every stop that it does not call the handlers for one, of which there are none.
         logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
         async with asyncio.TaskGroup() as group:
@@ -210,6 +212,10 @@ class NoDiffBase(kopf.MultiDiffBaseStorage):
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence()
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    return "APIForbiddenError" not in record.getMessage()
 
 
 async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> list[Any]:

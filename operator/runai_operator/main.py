@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from random import SystemRandom, random
+from socket import gethostname
 from typing import Any
 
 from runai_operator import __version__
 from runai_operator.commands import orphans
+from runai_operator.domain.access import Access, parse_access
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import DEFAULT_CONNECTION
 from runai_operator.domain.requeue import reconnect_after
@@ -30,6 +33,7 @@ from runai_operator.settings import (
     Environment,
     KubeAccess,
     Logging,
+    Operation,
     RunaiAccess,
     Settings,
     SettingsError,
@@ -78,13 +82,23 @@ def _parser() -> argparse.ArgumentParser:
 def run_operator(signals: StopSignals) -> int:
     """Runs until SIGTERM or SIGINT. Raises `SettingsError`."""
     settings = Settings.from_environment()
+    access = _access(settings.operation)
     configure(settings.logging.log_format, settings.logging.log_level)
     for sentence in unknown_variables():
         log.warning("%s", sentence)
-    code = _run(lambda: Operator(settings, signals).run())
+    code = _run(lambda: Operator(settings, signals, access).run())
     if code == 0:
         log.info("stopped")
     return code
+
+
+def _access(operation: Operation) -> Access:
+    if operation.access is None:
+        return Access()
+    try:
+        return parse_access(operation.access)
+    except ValueError as error:
+        raise SettingsError([f"RUNAI_ACCESS_FILE {error}"]) from None
 
 
 def tend_orphans(given: argparse.Namespace) -> int:
@@ -114,6 +128,8 @@ def tend_orphans(given: argparse.Namespace) -> int:
 def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
     try:
         asyncio.run(job())
+    except SettingsError:
+        raise
     except BridgeError as error:
         log.error("%s", error.message)  # noqa: TRY400 - the message says it all
         return 1
@@ -123,12 +139,19 @@ def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
     return 0
 
 
+def _why(error: OSError) -> str:
+    """The operating system's words alone; those of a name that is not known have no number of their own."""
+    number = error.errno or 0
+    return (os.strerror(number) if number > 0 else error.strerror or "unusable").lower()
+
+
 def _runai_client(access: RunaiAccess, metrics: Metrics) -> RunaiClient:
     return RunaiClient(
         base_url=access.base_url,
         credentials=Credentials(access.client_id, secret=access.client_secret, secret_file=access.client_secret_file),
         ca_file=access.ca_file,
         allow_http=access.base_url.startswith("http://"),
+        proxy=access.proxy,
         on_call=metrics.runai_call(DEFAULT_CONNECTION),
     )
 
@@ -136,11 +159,12 @@ def _runai_client(access: RunaiAccess, metrics: Metrics) -> RunaiClient:
 class Operator:
     """Everything that `run` needs, wired together."""
 
-    def __init__(self, settings: Settings, signals: StopSignals) -> None:
-        self._settings, self._signals = settings, signals
+    def __init__(self, settings: Settings, signals: StopSignals, access: Access) -> None:
+        self._settings, self._signals, self._access = settings, signals, access
         self._metrics = Metrics(__version__)
         self._watch = WatchState(settings.kube.namespaces)
         self._engine: Engine | None = None
+        self._kube: KubeClient | None = None
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT."""
@@ -158,7 +182,13 @@ class Operator:
             port=listen.port,
         )
         try:
-            async with server:
+            async with AsyncExitStack() as stack:
+                try:
+                    await stack.enter_async_context(server)
+                except OSError as error:
+                    raise SettingsError(
+                        [f"OPERATOR_LISTEN is {listen}, where nothing can listen: {_why(error)}"]
+                    ) from None
                 await _until(stop, self._bridge(session, stop), pulse.run())
         finally:
             await session.close()
@@ -168,8 +198,11 @@ class Operator:
         """From the first word with the API server to the end."""
         settings, access = self._settings.operation, self._settings.kube
         await session.open()
-        kube = KubeClient(
-            session, namespaces=access.namespaces, records_namespace=access.records_namespace or session.namespace
+        kube = self._kube = KubeClient(
+            session,
+            namespaces=access.namespaces,
+            records_namespace=access.records_namespace or session.namespace,
+            instance=gethostname(),
         )
         install = settings.install_id or await _patiently(lambda: kube.namespace_uid("kube-system"))
         engine = Engine(
@@ -178,14 +211,18 @@ class Operator:
             observer=self._metrics,
             settings=EngineSettings(
                 install=install,
+                former_installs=settings.former_install_ids,
                 delta_interval=settings.delta_interval,
                 sweep_interval=settings.sweep_interval,
                 limits=Limits(
                     grace=settings.grace_period,
                     stalled_after=settings.stalled_after,
+                    stale_after=settings.stale_after,
                     release_after=settings.release_after,
                 ),
                 delete_rate=settings.delete_rate,
+                access=self._access,
+                events=settings.events,
             ),
             now=lambda: datetime.now(UTC),
             random=SystemRandom(),
@@ -215,11 +252,18 @@ class Operator:
     def _ready(self) -> list[Check]:
         return [
             Check("first-list", self._engine is not None, "" if self._engine else "RunaiWorkloads were not listed yet"),
-            Check("watch", self._watch.established, "" if self._watch.established else "no watch on RunaiWorkloads"),
+            Check("watch", self._watch.established, self._watch_detail()),
         ]
 
+    def _watch_detail(self) -> str:
+        if self._watch.forbidden:
+            return f"forbidden in {', '.join(self._watch.forbidden)}"
+        return "" if self._watch.established else "no watch on RunaiWorkloads"
+
     def _measure(self) -> None:
-        self._metrics.watch(self._watch.established)
+        self._metrics.watch(self._watch.established, len(self._watch.forbidden))
+        if self._kube is not None:
+            self._metrics.skipped(self._kube.skipped)
         if self._engine is not None:
             self._engine.report()
 

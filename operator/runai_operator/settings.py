@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self, TypeVar
 
+from runai_operator.proxy import bypasses, proxy_url
 from runai_operator.text import clip
 
 T = TypeVar("T")
@@ -48,7 +49,24 @@ VARIABLES = (
     Variable(
         "RUNAI_CA_FILE",
         "",
-        "PEM file with the certificate authorities to trust for the control plane, in place of the built-in ones.",
+        "PEM file with the certificate authorities to trust for the control plane, in place of the built-in ones; read "
+        "again when it changes.",
+    ),
+    Variable("SSL_CERT_FILE", "", "The same, where `RUNAI_CA_FILE` is not set."),
+    Variable(
+        "HTTPS_PROXY",
+        "",
+        "HTTP proxy on the way to an `https://` address of Run:ai, such as `http://proxy.example.com:3128`. SOCKS is not "
+        "supported. This and the next three may be written in small letters.",
+    ),
+    Variable("HTTP_PROXY", "", "The same for an `http://` address."),
+    Variable("ALL_PROXY", "", "The same for both, where the one for the scheme is not set."),
+    Variable(
+        "NO_PROXY",
+        "",
+        "Where no proxy is used, separated by commas, as in Go: `*`, names (`example.com` with all below it; `.example.com` "
+        "or `*.example.com` only below it), IPv4 and IPv6 addresses, each also with a `:port`, and networks "
+        "(`10.0.0.0/8`, `fd00::/8`). None is used for this machine itself.",
     ),
     Variable(
         "RUNAI_ALLOW_HTTP",
@@ -56,10 +74,22 @@ VARIABLES = (
         "`true` accepts a plain `http://` address. The client secret then travels unencrypted: for tests only.",
     ),
     Variable(
+        "RUNAI_ACCESS_FILE",
+        "",
+        "YAML file that says which namespaces may use which Run:ai projects; read at start. Empty: all may use every "
+        "project that the client reaches.",
+    ),
+    Variable(
         "OPERATOR_INSTALL_ID",
         "",
         "Name of this installation in the owner marks: 1 to 63 letters, digits, `-`, `_` and `.`. Set the old one when "
         "you restore into a new cluster. Without it: the UID of the namespace `kube-system`.",
+    ),
+    Variable(
+        "OPERATOR_FORMER_INSTALL_IDS",
+        "",
+        "Ids that this installation had before, separated by commas: workloads marked with one of them count as its own. No "
+        "other installation may use them any more.",
     ),
     Variable(
         "OPERATOR_NAMESPACES",
@@ -89,6 +119,11 @@ VARIABLES = (
         "How long Run:ai may be out of reach before waiting workloads are shown as stalled. From 1s to 24h.",
     ),
     Variable(
+        "OPERATOR_STALE_AFTER",
+        "60s",
+        "How long Run:ai may give no useful answer before what was last seen there is shown as unknown. From 1s to 24h.",
+    ),
+    Variable(
         "OPERATOR_GRACE_PERIOD",
         "60s",
         "How long a workload that Run:ai's lists do not show may exist all the same; must exceed the lag of the lists. "
@@ -97,14 +132,19 @@ VARIABLES = (
     Variable(
         "OPERATOR_DELETE_RATE",
         "100",
-        "How many workloads are deleted in Run:ai within a minute, at most; further deletions are rate-limited, so that "
-        "an accident can be stopped. 0 deletes none. At most 100000.",
+        "How many workloads that have not finished are deleted in Run:ai within a minute, at most; further deletions are "
+        "rate-limited, so that an accident can be stopped. 0 deletes none at all. At most 100000.",
     ),
     Variable(
         "OPERATOR_RELEASE_AFTER",
         "24h",
         "How long a deletion waits for a Run:ai that cannot be used, before its workload is recorded as an orphan and "
         "the finalizer is removed. From 1s to 8760h.",
+    ),
+    Variable(
+        "OPERATOR_EVENTS",
+        "true",
+        "`false` makes no Kubernetes Events; the right to create them is then not needed.",
     ),
     Variable(
         "OPERATOR_RECORDS_NAMESPACE",
@@ -126,11 +166,13 @@ _HOST = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
 _BASE_URL = re.compile(
     rf"(?P<scheme>https?)://(?:\[(?P<ipv6>[^]]*)\]|(?P<host>{_HOST}))(?::(?P<port>[0-9]{{1,5}}))?/?", re.IGNORECASE
 )
+_PORTS = {"https": 443, "http": 80}
 _LISTEN = re.compile(rf"(?:\[(?P<ipv6>[^]]*)\]|(?P<host>{_HOST})?):(?P<port>[0-9]{{1,5}})", re.IGNORECASE)
 _DURATION = re.compile(r"(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:h|ms|m|s|us|ns))+")
 _DURATION_PART = re.compile(r"([0-9.]+)(h|ms|m|s|us|ns)")
 _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _SECRET_LIMIT = 64 * 1024
+_ACCESS_LIMIT = 1024 * 1024
 
 
 class LogFormat(StrEnum):
@@ -162,6 +204,11 @@ class Listen:
 
     host: str | None
     port: int
+
+    def __str__(self) -> str:
+        """As it is written in the setting."""
+        host = f"[{self.host}]" if self.host and ":" in self.host else self.host or ""
+        return f"{host}:{self.port}"
 
 
 class Group:
@@ -214,16 +261,20 @@ class RunaiAccess(Group):
     """Exactly one of this and `client_secret_file` is set."""
     client_secret_file: Path | None
     ca_file: Path | None
+    proxy: str | None = field(repr=False)
+    """None: directly, also where `NO_PROXY` says so."""
 
     @classmethod
     def read(cls, environment: Environment) -> Self:
         client_secret, client_secret_file = environment.client_secret()
+        base_url = environment.base_url()
         return cls(
-            base_url=environment.base_url(),
+            base_url=base_url,
             client_id=environment.value("RUNAI_CLIENT_ID", _required, ""),
             client_secret=client_secret,
             client_secret_file=client_secret_file,
-            ca_file=environment.optional("RUNAI_CA_FILE", _ca_file),
+            ca_file=environment.ca_file(),
+            proxy=environment.proxy(base_url),
         )
 
 
@@ -248,26 +299,35 @@ class Operation(Group):
 
     install_id: str | None
     """None: the UID of the namespace `kube-system`."""
+    former_install_ids: tuple[str, ...]
     listen: Listen
     delta_interval: float
     sweep_interval: float
     stalled_after: float
+    stale_after: float
     grace_period: float
     release_after: float
     delete_rate: int
     """Within a minute."""
+    access: str | None
+    """The text of the access table; None: no limits."""
+    events: bool
 
     @classmethod
     def read(cls, environment: Environment) -> Self:
         return cls(
             install_id=environment.optional("OPERATOR_INSTALL_ID", _install_id),
+            former_install_ids=environment.optional("OPERATOR_FORMER_INSTALL_IDS", _install_ids) or (),
             listen=environment.value("OPERATOR_LISTEN", _listen, Listen(None, 0)),
             delta_interval=environment.interval("OPERATOR_DELTA_INTERVAL", "1s", "1h"),
             sweep_interval=environment.interval("OPERATOR_SWEEP_INTERVAL", "10s", "24h"),
             stalled_after=environment.interval("OPERATOR_STALLED_AFTER", "1s", "24h"),
+            stale_after=environment.interval("OPERATOR_STALE_AFTER", "1s", "24h"),
             grace_period=environment.interval("OPERATOR_GRACE_PERIOD", "1s", "1h"),
             release_after=environment.interval("OPERATOR_RELEASE_AFTER", "1s", "8760h"),
             delete_rate=environment.value("OPERATOR_DELETE_RATE", _rate, 0),
+            access=environment.optional("RUNAI_ACCESS_FILE", _access_file),
+            events=environment.value("OPERATOR_EVENTS", _boolean, stand_in=True),
         )
 
 
@@ -324,7 +384,7 @@ class Environment:
             raise SettingsError(self.problems)
 
     def text(self, name: str) -> str:
-        return self._env.get(name, "").strip() or _DEFAULTS[name]
+        return self._env.get(name, "").strip() or _DEFAULTS.get(name, "")
 
     def value(self, name: str, parse: Callable[[str], T], stand_in: T) -> T:
         """What `parse` makes of the variable; it raises ValueError with the rest of a sentence about it."""
@@ -349,6 +409,27 @@ class Environment:
     def base_url(self) -> str:
         allow_http = self.value("RUNAI_ALLOW_HTTP", _boolean, stand_in=False)
         return self.value("RUNAI_BASE_URL", lambda text: _base_url(text, allow_http=allow_http), "")
+
+    def ca_file(self) -> Path | None:
+        return self.optional(self._first("RUNAI_CA_FILE", "SSL_CERT_FILE"), _ca_file)
+
+    def proxy(self, base_url: str) -> str | None:
+        """The one to use for this address; a stand-in for it needs none."""
+        general = ("ALL_PROXY", "all_proxy")
+        proxies = {
+            "https": self._first("HTTPS_PROXY", "https_proxy", *general),
+            "http": self._first("HTTP_PROXY", "http_proxy", *general),
+        }
+        match, exempt = _BASE_URL.fullmatch(base_url), self._first("NO_PROXY", "no_proxy")
+        url = self.optional(proxies[match["scheme"]], proxy_url) if match else None
+        if match is None or url is None:
+            return None
+        host, port = match["ipv6"] or match["host"], int(match["port"] or _PORTS[match["scheme"]])
+        return None if self.value(exempt, lambda text: bypasses(text, host, port), stand_in=True) else url
+
+    def _first(self, *names: str) -> str:
+        """The first of these that is set, or else the first."""
+        return next(filter(self.text, names), names[0])
 
     def client_secret(self) -> tuple[str | None, Path | None]:
         secret = self.optional("RUNAI_CLIENT_SECRET", str)
@@ -413,6 +494,10 @@ def _install_id(text: str) -> str:
     return text
 
 
+def _install_ids(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_install_id(name.strip()) for name in text.split(",")))
+
+
 def _rate(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 6 and int(text) <= 100_000):
         raise ValueError(f"is {_quoted(text)}, but must be a whole number from 0 to 100000")
@@ -462,6 +547,20 @@ def _secret_file(text: str) -> Path:
     if not content.strip():
         raise ValueError("names an empty file")
     return Path(text)
+
+
+def _access_file(text: str) -> str:
+    try:
+        with Path(text).open("rb") as file:
+            content = file.read(_ACCESS_LIMIT + 1)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"is {_quoted(text)}, which cannot be read ({_why(error)})") from None
+    if len(content) > _ACCESS_LIMIT:
+        raise ValueError(f"is {_quoted(text)}, which is larger than {_ACCESS_LIMIT} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"is {_quoted(text)}, which is not text") from None
 
 
 def _ca_file(text: str) -> Path:

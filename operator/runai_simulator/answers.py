@@ -15,10 +15,45 @@ from runai_simulator.rules import Refused
 Json = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 
+ERROR_BODIES = {
+    "documented": "`code` and `message`, as documented",
+    "details": "the same with `details`, which are a list and not a string",
+    "message": "`message` alone",
+    "errors": "`errors` alone, a list",
+    "problem": "`title`, `status` and `detail`, as `application/problem+json`",
+    "text": "plain text",
+    "page": "HTML",
+    "empty": "nothing",
+}
+"""What each form of an error body holds."""
 
-def error(code: int, message: str) -> JSONResponse:
-    """The documented error body."""
-    return JSONResponse({"code": code, "message": message}, code)
+
+def error_body(form: str, code: int, message: str) -> tuple[bytes, str]:
+    """An error in one of `ERROR_BODIES`, and its content type."""
+    documented: Json = {"code": code, "message": message}
+    match form:
+        case "details":
+            return _json(
+                documented | {"message": "Bad Request", "details": [{"field": "manifest", "message": message}]}
+            )
+        case "message":
+            return _json({"message": message})
+        case "errors":
+            return _json({"errors": [{"message": message}]})
+        case "problem":
+            body, _ = _json({"type": "about:blank", "title": "Refused", "status": code, "detail": message})
+            return body, "application/problem+json"
+        case "text":
+            return message.encode(), "text/plain; charset=utf-8"
+        case "page":
+            return b"<html><body><h1>%d</h1></body></html>" % code, "text/html"
+        case "empty":
+            return b"", ""
+    return _json(documented)
+
+
+def _json(body: Json) -> tuple[bytes, str]:
+    return json.dumps(body).encode(), "application/json"
 
 
 def no_route(code: int = 404) -> PlainTextResponse:
@@ -38,13 +73,14 @@ def rows_page(name: str, rows: Iterable[Row], following: int | None) -> Response
     return Response(body, media_type="application/json")
 
 
-def answering(handle: Handler) -> Handler:
-    """`handle`, with what it refuses as error bodies."""
+def answering(handle: Handler, form: Callable[[], str] = lambda: "documented") -> Handler:
+    """`handle`, with what it refuses as error bodies of this form, see `ERROR_BODIES`."""
 
     async def answer(request: Request) -> Response:
         try:
             return await handle(request)
         except Refused as refused:
-            return error(refused.code, refused.message)
+            body, content_type = error_body(form(), refused.code, refused.message)
+            return Response(body, refused.code, media_type=content_type)
 
     return answer

@@ -64,6 +64,7 @@ class Simulator:
             self._route("GET", "/api/v1/workloads/{id}/history", self._history),
             self._route("GET", "/api/v1/workloads/{id}/pods", self._pods),
             self._route("GET", "/api/v1/org-unit/projects", self._projects),
+            self._route("GET", "/api/v1/org-unit/projects/{id}", self._project),
             self._route("GET", "/api/v1/org-unit/departments", self._departments),
             self._route("GET", "/api/v1/clusters", self._clusters),
             self._route("GET", "/api/v1/clusters/minimal", self._clusters),
@@ -85,7 +86,10 @@ class Simulator:
                 raise Refused(401, "Issuer is not familiar.")
             return await handle(request)
 
-        return Route(path, answering(guarded), methods=[method])
+        def form() -> str:
+            return "documented" if self.world.switches.errors_documented else "problem"
+
+        return Route(path, answering(guarded, form), methods=[method])
 
     # --- V2
 
@@ -148,6 +152,12 @@ class Simulator:
     async def _projects(self, request: Request) -> Response:
         items = [views.project_item(project) for project in self.world.visible_projects()]
         return self._page(request, "projects", items, filters.PROJECT_FIELDS)
+
+    async def _project(self, request: Request) -> Response:
+        project = self.world.find_project(request.path_params["id"])
+        if project is None:
+            raise Refused(404, "The requested project was not found")
+        return JSONResponse(views.project_item(project))
 
     async def _departments(self, request: Request) -> Response:
         item = {"id": DEPARTMENT_ID, "name": DEPARTMENT_NAME, "clusterId": next(iter(self.world.clusters))}

@@ -23,7 +23,7 @@ WORKLOAD_FIELDS = DATES | NUMBERS | {
     "type", "name", "clusterId", "projectId", "projectName", "departmentId", "departmentName", "submittedBy", "phase",
     "nodepool", "distributedFramework", "category", "priorityClassName", "aiApplicationId", "aiApplicationName",
 }  # fmt: skip
-PROJECT_FIELDS = frozenset({"name", "clusterId", "departmentId", "parentId", "parentName", "phase", "createdAt", "id"})
+PROJECT_FIELDS = frozenset({"name", "clusterId", "departmentId", "parentId", "parentName", "phase", "createdAt"})
 SEARCHED = ("name", "projectName", "type", "phase")
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

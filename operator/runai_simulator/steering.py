@@ -18,10 +18,12 @@ PENDING = f"{PREFIX}pending"
 PHASES = f"{PREFIX}phases"
 """The whole way, as `Pending=2,Running=5,Failed`: phases with seconds; the last one stays."""
 MESSAGE = f"{PREFIX}message"
-"""Text shown with the last phase, and as the scheduling message of a pending one."""
+"""Text shown with the last phase, with a failed sync, and as the scheduling message of a pending one."""
 DELETE_TIME = f"{PREFIX}delete-time"
 """Seconds from DELETE until it is gone, or `never`."""
-ANNOTATIONS = (SYNC, END, PENDING, PHASES, MESSAGE, DELETE_TIME)
+REFUSE = f"{PREFIX}refuse"
+"""POST and PUT are answered by 400 with this text: real answers quote the manifest, too."""
+ANNOTATIONS = (SYNC, END, PENDING, PHASES, MESSAGE, DELETE_TIME, REFUSE)
 
 PHASE_NAMES = frozenset({
     "Creating", "Initializing", "Resuming", "Pending", "Deleting", "Running", "Updating", "Stopped", "Stopping",
@@ -50,6 +52,8 @@ def read(annotations: Mapping[str, Any]) -> Steering:
     for key in annotations:
         if key.startswith(PREFIX) and key not in given:
             raise ValueError(f"{key} is not known; there are {', '.join(ANNOTATIONS)}")
+    if given.get(REFUSE):
+        raise ValueError(given[REFUSE])
     _one_of(given, SYNC, ("fail", "hold", ""))
     _one_of(given, END, (*ENDS, ""))
     _one_of(given, PENDING, ("true", "false", ""))

@@ -41,6 +41,8 @@ class Switches:
     """PUT exists; else it answers 405, as before 2.24."""
     v2_known: bool = True
     """The V2 API exists; else it answers 404 without an error body, as before 2.23."""
+    errors_documented: bool = True
+    """Refusals carry the documented error body; else `application/problem+json`, without `code` and `message`."""
     create_answers_201: bool = False
     """POST answers 201; else 202."""
     dry_run: bool = True
@@ -62,9 +64,11 @@ class Switches:
     unknown_project_403: bool = True
     """POST to a project that does not exist answers 403; else 400."""
     hidden_answers_404: bool = True
-    """A workload of a project outside of the caller's scope answers 404; else 403."""
+    """A project outside of the caller's scope, and a workload of it, answers 404; else 403."""
     deleted_list: bool = True
     """The v1 list knows `deleted=true`; else it is empty then."""
+    deleted_keeps_phase: bool = True
+    """A finished workload keeps its phase when it is deleted; else it is Deleting, as one that runs; `completedAt` stays."""
     filters_all_hold: bool = True
     """What a list shows fulfils all items of `filterBy`; else one is enough."""
     source_api: bool = True
@@ -89,6 +93,8 @@ class Switches:
     """Seconds in each of Queued and Applying."""
     phase_time: float = 0.5
     """Seconds in each of Creating, Pending, Initializing, Stopping and Resuming."""
+    scheduler_time: float = 0.0
+    """Seconds that a workload is Pending before the v1 GET of it says why."""
     run_time: float = 2.0
     """Seconds from Running to Completed, for kinds that complete."""
     delete_time: float = 0.5

@@ -18,7 +18,7 @@ from runai_simulator.catalogue import (
     stable_id,
 )
 from runai_simulator.switches import Switches
-from runai_simulator.world import FINISHED, Workload
+from runai_simulator.world import Workload
 
 Json = dict[str, Any]
 
@@ -100,6 +100,7 @@ def v2_read(workload: Workload, now: float, switches: Switches) -> Json:
 def v1_row(workload: Workload, now: float, switches: Switches) -> Json:
     """One item of the v1 list."""
     phase, message, since = workload.phase(now)
+    completed = workload.completed(now)
     skew, project, shape = switches.clock_skew, workload.project, workload.shape
     kind = workload.kind.name
     return {
@@ -128,7 +129,7 @@ def v1_row(workload: Workload, now: float, switches: Switches) -> Json:
         "k8sPhaseUpdatedAt": stamp(since + skew),
         "createdAt": stamp(workload.created + skew),
         "updatedAt": stamp(max(since, workload.updated) + skew),
-        "completedAt": stamp(since + skew) if phase in FINISHED else None,
+        "completedAt": stamp(completed + skew) if completed is not None else None,
         "deletedAt": stamp(workload.gone + skew) if workload.is_gone(now) else None,
         "runningPods": _running_pods(phase, shape.pods),
         "requestedPods": {
@@ -159,6 +160,7 @@ def v1_detail(workload: Workload, now: float, switches: Switches) -> Json:
     """The answer of a v1 GET of one, with what keeps it pending."""
     row = v1_row(workload, now, switches)
     waits = row["phase"] == "Pending" and workload.steering.pending
+    is_known = now >= workload.phase(now)[2] + switches.scheduler_time
     reason = {
         "nodePool": "default",
         "phaseReason": "NonPreemptibleOverQuota",
@@ -166,7 +168,7 @@ def v1_detail(workload: Workload, now: float, switches: Switches) -> Json:
         "orgType": "PROJECT",
         "userMessage": workload.steering.message or f"project {workload.project.name} has no GPUs left in its quota",
     }
-    return {**row, "pendingSchedulingMessages": [reason] if waits else None}
+    return {**row, "pendingSchedulingMessages": [reason] if waits and is_known else None}
 
 
 def events(workload: Workload, now: float, switches: Switches) -> list[Json]:

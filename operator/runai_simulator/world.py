@@ -109,6 +109,11 @@ class Workload:
         step = self.phases.at(now)
         return step.word, step.message, step.since
 
+    def completed(self, now: float) -> float | None:
+        """When it completed or failed, unless it runs again."""
+        past = [step for step in self.phases.until(now) if step.word != "Deleting"]
+        return past[-1].since if past and past[-1].word in FINISHED else None
+
     def moments(self) -> Iterator[float]:
         """When what the lists show of it changes by itself."""
         yield self.created
@@ -161,6 +166,11 @@ class World:
 
     def visible_projects(self) -> list[Project]:
         return [project for project in self.projects.values() if project.id not in self.hidden]
+
+    def find_project(self, project_id: str) -> Project | None:
+        """By id. Raises `Refused` for one outside of the scope."""
+        self._check_scope(project_id)
+        return None if project_id in self.hidden else self.projects.get(project_id)
 
     def switch(self, values: dict[str, Any], now: float) -> None:
         """Change switches; what is under way keeps its pace. Raises `ValueError`."""
@@ -243,7 +253,8 @@ class World:
         self._refuse_while_busy(workload, now)
         workload.deleted = workload.updated = now
         workload.desired_phase = "Deleted"
-        workload.phases.go_on(now, [Step(now, "Deleting")])
+        if not (self.switches.deleted_keeps_phase and workload.phase(now)[0] in FINISHED):
+            workload.phases.go_on(now, [Step(now, "Deleting")])
         self._tell_cluster(workload, now)
 
     # --- what people and the platform do behind the caller's back
@@ -304,7 +315,7 @@ class World:
         workload = self._workloads.get(workload_id)
         if workload is None or self.is_forgotten(workload, now):
             return None
-        self._check_scope(workload)
+        self._check_scope(workload.project.id)
         hidden = workload.project.id in self.hidden or (self.switches.deleted_answers_404 and workload.is_gone(now))
         return None if hidden else workload
 
@@ -314,7 +325,7 @@ class World:
         seen = now - self.switches.list_lag
         if workload is None or seen < workload.created or self.is_forgotten(workload, seen):
             return None
-        self._check_scope(workload)
+        self._check_scope(workload.project.id)
         hidden = workload.project.id in self.hidden or (workload.is_gone(seen) and not self.switches.deleted_list)
         return None if hidden else workload
 
@@ -371,7 +382,7 @@ class World:
         done = now + 2 * takes
         steps = [Step(now, "Queued"), Step(now + takes, "Applying")]
         if workload.steering.sync == "fail":
-            steps.append(Step(done, "Failed", SYNC_FAILURE))
+            steps.append(Step(done, "Failed", workload.steering.message or SYNC_FAILURE))
             if not self.switches.sync_failure_recovers:
                 self._never_synced(workload, now, steps)
                 return
@@ -485,8 +496,8 @@ class World:
         if not self.switches.writes_while_busy and status in ("Queued", "Applying"):
             raise Refused(409, f"the workload is busy: {status}")
 
-    def _check_scope(self, workload: Workload) -> None:
-        if workload.project.id in self.hidden and not self.switches.hidden_answers_404:
+    def _check_scope(self, project_id: str) -> None:
+        if project_id in self.hidden and not self.switches.hidden_answers_404:
             raise Refused(403, "insufficient permissions")
 
     def _new_id(self) -> str:

@@ -29,6 +29,7 @@ from stack.processes import CLIENT_ID, CLIENT_SECRET
 from stack.workloads import condition
 
 PARALLEL = 16
+EVENT_RESULTS = ("sent", "dropped", "failed")
 RUNS_ON = manifest_of("Deployment")
 console = Console(highlight=False)
 
@@ -152,9 +153,14 @@ def steady(operator: Operator, runai: Simulator, plane: ControlPlane, workloads:
     figures.add("steady: CPU", f"{(operator.cpu_seconds() - cpu) / 30 * 100:.1f} % of a core (delta interval 1 s)")
     figures.add("steady: calls to Run:ai", f"{(runai.calls('GET', '/api') - calls) * 2} a minute (delta interval 1 s)")
     figures.add("steady: writes to Kubernetes", str(kube_writes(plane) - writes))
+    events = {
+        result: operator.metric(rf'runai_operator_events_total\{{result="{result}"\}}') for result in EVENT_RESULTS
+    }
+    figures.add("Kubernetes Events so far", ", ".join(f"{count:.0f} {result}" for result, count in events.items()))
 
 
 def kube_writes(plane: ControlPlane) -> int:
+    """Of status and finalizers; Events are POSTs, and counted by themselves."""
     return sum(
         event["stage"] == "ResponseComplete"
         and event["verb"] == "patch"

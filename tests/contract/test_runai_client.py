@@ -18,9 +18,13 @@ from controlplane.certificates import Authority
 from fakes.scripted_runai import UUID, workload
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable, UnexpectedReply
 from runai_operator.domain.model import RowQuery, Submission
+from runai_operator.engine.engine import WORKERS
+from runai_operator.main import _runai_client
 from runai_operator.runai import wire
 from runai_operator.runai.client import Credentials, RunaiClient, Timeouts
 from runai_operator.runai.transport import CONNECTIONS
+from runai_operator.settings import RunaiAccess
+from runai_operator.telemetry.metrics import Metrics
 
 Behaviour = Callable[["Peer"], Awaitable[None]]
 
@@ -69,8 +73,8 @@ class Server:
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
+    async def start(self, port: int = 0) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -290,6 +294,25 @@ async def test_a_full_pool_is_unavailable(server: Server):
         assert (await client.create(SUBMISSION)).id == UUID, "cancelled calls gave their connections back"
 
 
+async def test_a_slow_server_is_not_out_of_reach_for_all_workers_and_both_polls_at_once(server: Server):
+    """A call that waits for a connection counts as an outage: there must be one for each."""
+    slow = WORKERS + len(("delta", "sweep"))
+    go_on = asyncio.Event()
+
+    async def hesitate(peer: Peer) -> None:
+        await go_on.wait()
+        await _accept(peer)
+
+    server.behave = hesitate
+    url = f"http://127.0.0.1:{server.port}"
+    async with connected(url, allow_http=True, timeouts=Timeouts(pool=0.2)) as client, asyncio.timeout(30):
+        calls = [asyncio.create_task(client.create(SUBMISSION)) for _ in range(slow)]
+        await server.has_seen(1 + slow)
+        go_on.set()
+
+        assert {remote.id for remote in await asyncio.gather(*calls)} == {UUID}
+
+
 async def test_a_burst_shares_few_connections(server: Server):
     """With the product's own patience: on a busy machine 200 calls take longer than one that tests a timeout."""
     async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
@@ -336,8 +359,9 @@ async def test_closing_the_client_ends_open_calls_with_a_bridge_error(server: Se
 class Tls:
     """A throw-away authority and the server side of its certificates."""
 
-    def __init__(self, directory: Path) -> None:
-        self.authority = Authority()
+    def __init__(self, directory: Path, **authority: bool) -> None:
+        self.authority = Authority(**authority)
+        directory.mkdir(exist_ok=True)
         self.ca_file = directory / "ca.pem"
         self.ca_file.write_bytes(self.authority.pair.certificate_pem)
         self._directory = directory
@@ -374,6 +398,97 @@ async def test_a_configured_private_ca_is_trusted(tls: Tls):
                 await client.create(SUBMISSION)
 
 
+@pytest.fixture
+def as_strict_as_python_3_13(monkeypatch) -> None:
+    made = ssl.create_default_context
+
+    def strict(*args, **kwargs) -> ssl.SSLContext:
+        context = made(*args, **kwargs)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+
+
+@pytest.mark.usefixtures("as_strict_as_python_3_13")
+async def test_an_authority_without_key_identifiers_is_trusted_as_by_curl_and_go(tmp_path: Path):
+    tls = Tls(tmp_path, key_identifiers=False)
+    async with (
+        tls_server(tls.server("127.0.0.1")) as server,
+        connected(f"https://127.0.0.1:{server.port}", ca_file=tls.ca_file) as client,
+    ):
+        assert (await client.create(SUBMISSION)).id == UUID
+
+
+@contextlib.asynccontextmanager
+async def rotating(directory: Path) -> AsyncIterator[tuple[Server, Tls, Tls, RunaiClient]]:
+    """A server, its authority, the next one, and a client that has made a call and was cut off."""
+    old, new = Tls(directory), Tls(directory / "new")
+    async with tls_server(old.server("127.0.0.1")) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        async with connected(url, ca_file=old.ca_file) as client:
+            await client.create(SUBMISSION)
+            yield server, old, new, client
+
+
+async def move(server: Server, tls: Tls) -> None:
+    """The server begins anew at its port, with a certificate of another authority."""
+    port = server.port
+    await server.stop()
+    server.tls = tls.server("127.0.0.1")
+    await server.start(port)
+
+
+async def test_a_rotated_ca_file_is_read_again(tmp_path: Path):
+    async with rotating(tmp_path) as (server, old, new, client):
+        await move(server, new)
+        with pytest.raises(Unavailable, match="RUNAI_CA_FILE must hold"):
+            await client.create(SUBMISSION)
+
+        old.ca_file.write_bytes(new.ca_file.read_bytes())
+        assert (await client.create(SUBMISSION)).id == UUID
+
+
+async def test_a_ca_file_that_is_broken_or_gone_leaves_the_old_authorities_and_is_told_once(tmp_path: Path, caplog):
+    async with rotating(tmp_path) as (server, old, new, client):
+        old.ca_file.write_text("half a certif")
+        await move(server, old)
+        for _ in range(3):
+            assert (await client.create(SUBMISSION)).id == UUID
+        assert [record.levelname for record in caplog.records if "kept the old" in record.message] == ["WARNING"]
+
+        old.ca_file.unlink()
+        for _ in range(3):
+            assert (await client.create(SUBMISSION)).id == UUID
+        assert len([record for record in caplog.records if "kept the old" in record.message]) == 2
+
+        await move(server, new)
+        old.ca_file.write_bytes(new.ca_file.read_bytes())
+        assert (await client.create(SUBMISSION)).id == UUID
+
+
+async def test_a_call_on_its_way_survives_a_rotation(tmp_path: Path):
+    async with rotating(tmp_path) as (server, old, new, client):
+        go_on = asyncio.Event()
+
+        async def hesitate(peer: Peer) -> None:
+            await go_on.wait()
+            await _accept(peer)
+
+        server.behave = hesitate
+        before = client._transport.http
+        slow = asyncio.create_task(client.create(SUBMISSION))
+        await server.has_seen(3)
+        old.ca_file.write_bytes(old.ca_file.read_bytes() + new.ca_file.read_bytes())
+        server.behave = _accept
+        assert (await client.create(SUBMISSION)).id == UUID
+        assert not before.is_closed
+        go_on.set()
+
+        assert (await slow).id == UUID
+        assert before.is_closed, "with its last call"
+
+
 async def test_a_certificate_for_another_host_is_refused(tls: Tls):
     async with (
         tls_server(tls.server("127.0.0.2")) as server,
@@ -404,33 +519,50 @@ async def test_plain_http_on_a_tls_port_is_mapped(server: Server):
             await client.create(SUBMISSION)
 
 
-async def test_the_usual_proxy_variables_are_honoured(server: Server, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.port}")
-    async with connected("http://runai.invalid", allow_http=True) as client:
+def as_configured(**environment: str) -> RunaiClient:
+    """The client that `run` would make of this environment."""
+    credentials = {"RUNAI_CLIENT_ID": "a", "RUNAI_CLIENT_SECRET": "b", "RUNAI_ALLOW_HTTP": "true"}
+    return _runai_client(RunaiAccess.from_environment(credentials | environment), Metrics("0"))
+
+
+async def test_the_usual_proxy_variables_are_honoured(server: Server):
+    proxy = f"http://127.0.0.1:{server.port}"
+    client = as_configured(RUNAI_BASE_URL="http://runai.invalid", HTTP_PROXY=proxy, NO_PROXY="10.0.0.0/8,[::1],.svc")
+    async with contextlib.aclosing(client):
         assert (await client.create(SUBMISSION)).id == UUID
 
     assert server.seen == ["http://runai.invalid/api/v2/token", "http://runai.invalid/api/v2/workloads"]
 
 
+@pytest.mark.parametrize("no_proxy", ["*.invalid", "runai.invalid:80", "*", "fd00::/8,.invalid"])
+async def test_what_no_proxy_exempts_is_never_sent_to_the_proxy(server: Server, no_proxy):
+    proxy = f"http://127.0.0.1:{server.port}"
+    client = as_configured(RUNAI_BASE_URL="http://runai.invalid", HTTP_PROXY=proxy, NO_PROXY=no_proxy)
+    async with contextlib.aclosing(client):
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await client.create(SUBMISSION)
+
+    assert server.seen == []
+
+
+async def test_a_network_in_no_proxy_is_reached_directly(server: Server):
+    url = f"http://127.0.0.1:{server.port}"
+    client = as_configured(RUNAI_BASE_URL=url, HTTP_PROXY="http://127.0.0.1:1", NO_PROXY="127.0.0.0/8")
+    async with contextlib.aclosing(client):
+        assert (await client.create(SUBMISSION)).id == UUID
+
+
 @pytest.mark.parametrize("status", [403, 407, 502])
-async def test_a_proxy_that_refuses_the_tunnel_leaves_nothing_in_doubt(server: Server, monkeypatch, status):
+async def test_a_proxy_that_refuses_the_tunnel_leaves_nothing_in_doubt(server: Server, status):
     async def refuse(peer: Peer) -> None:
         await peer.reply(status, {})
 
     server.behave = refuse
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
-    async with connected("https://runai.invalid") as client:
+    async with connected("https://runai.invalid", proxy=f"http://127.0.0.1:{server.port}") as client:
         with pytest.raises(Unavailable):
             await client.create(SUBMISSION)
 
     assert server.seen == ["runai.invalid:443"]
-
-
-async def test_no_proxy_is_honoured(server: Server, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
-        assert (await client.create(SUBMISSION)).id == UUID
 
 
 @pytest.mark.parametrize("encoded", [False, True], ids=["as an object", "encoded"])

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from fakes.simulated_runai import RUNNING, job
-from runai_simulator.faults import KINDS
+from runai_simulator.answers import ERROR_BODIES
+from runai_simulator.faults import INJECTED, KINDS
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job"}
 PLACE = {"name": "a", "projectId": "1"}
@@ -258,6 +259,52 @@ def test_faults_that_give_an_answer(api, rule, code, effect):
     assert api.create("b").status_code == 202, "one fault strikes once"
 
 
+@pytest.mark.parametrize(
+    ("kind", "offset", "names", "following"),
+    [
+        ("endless", 0, ["a", "b", "c"], 500),
+        ("endless", 500, [], 1000),
+        ("repeating", 0, ["a", "b", "c"], 500),
+        ("repeating", 500, ["a", "b", "c"], 1000),
+        ("unreadable-row", 0, ["a", "b", "c", None], None),
+        ("large-rows", 0, ["a", "b", "c"], None),
+    ],
+)
+def test_faults_of_lists(api, kind, offset, names, following):
+    for name in "abc":
+        api.created(name)
+    api.wait(RUNNING)
+    api.fault(kind=kind, path="/api/v1/workloads$")
+
+    answer = api.http.get("/api/v1/workloads", params={"limit": 500, "offset": offset})
+
+    assert answer.status_code == 200
+    assert "date" in answer.headers
+    assert [row.get("name") for row in answer.json()["workloads"]] == names
+    assert answer.json().get("next") == following
+    assert (len(answer.content) > 3 * 1024 * 1024) is (kind == "large-rows")
+    assert api.create("d").status_code == 202, "what is no list stays as it is"
+
+
+def test_a_login_page_answers_whatever_is_asked(api):
+    api.fault(kind="login", path="/api/v1/workloads$")
+
+    answer = api.http.get("/api/v1/workloads")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html")
+
+
+@pytest.mark.parametrize("form", ERROR_BODIES)
+def test_a_fault_answers_in_each_form_of_an_error_body(api, form):
+    api.fault(kind="status", status=400, method="POST", path="/api/v2/workloads", body=form)
+    answer = api.create("a")
+
+    assert answer.status_code == 400
+    assert (INJECTED in answer.text) is (form not in ("page", "empty"))
+    documented = form not in ("problem", "text", "page", "empty")
+    assert (answer.headers.get("content-type") == "application/json") is documented
+
+
 def test_every_fault_is_tried_here():
     tried = {
         "reset",
@@ -273,6 +320,11 @@ def test_every_fault_is_tried_here():
         "deep",
         "latency",
         "slow-answer",
+        "endless",
+        "repeating",
+        "unreadable-row",
+        "large-rows",
+        "login",
     }
 
     assert tried == set(KINDS)
@@ -291,6 +343,8 @@ def test_every_fault_is_tried_here():
         {"kind": "reset", "probability": 2},
         {"kind": "latency", "seconds": "1"},
         {"kind": "status", "status": 99},
+        {"kind": "status", "body": "poem"},
+        {"kind": "status", "body": []},
         {"kind": "status", "after": "1\r\nX: y"},
     ],
 )

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from runai_simulator import switches
+from runai_simulator.answers import ERROR_BODIES
 from runai_simulator.app import Simulator
 from runai_simulator.faults import KINDS
 from runai_simulator.steering import ANNOTATIONS
@@ -36,6 +37,10 @@ def test_the_page_has_every_switch_with_its_default_and_meaning():
 
 def test_the_page_has_every_fault():
     assert rows("Faults") == {kind: [text] for kind, text in KINDS.items()}
+
+
+def test_the_page_has_every_form_of_an_error_body():
+    assert rows("Error bodies") == {form: [text] for form, text in ERROR_BODIES.items()}
 
 
 def test_the_page_has_every_steering_annotation():

@@ -59,3 +59,9 @@ def test_projects_by_name(vendor):
     found = data(vendor.organizations.projects.get_projects(filter_by=["name==team-a"]))
 
     assert [project["id"] for project in found["projects"]] == ["1"]
+
+
+def test_a_project_by_id(vendor):
+    assert data(vendor.organizations.projects.get_project("2"))["name"] == "team-b"
+    with pytest.raises(NotFoundException):
+        vendor.organizations.projects.get_project("99")

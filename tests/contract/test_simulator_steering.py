@@ -96,7 +96,18 @@ def test_invalid_annotations_are_refused(steering):
     assert (workload.manifest, workload.priority) == (job(), "high")
 
 
+def test_a_failed_sync_shows_the_message_that_it_was_given():
+    _, workload = submitted(sync="fail", message="Invalid value: x")
+
+    assert workload.sync(LATER) == ("Failed", "Invalid value: x")
+
+
+def test_what_is_to_be_refused_is_refused_in_its_own_words():
+    with pytest.raises(Refused, match=r"spec\.x: Invalid value: y"):
+        submitted(refuse="spec.x: Invalid value: y")
+
+
 def test_every_annotation_is_tried_here():
-    tried = {"sync", "end", "pending", "phases", "message", "delete-time"}
+    tried = {"sync", "end", "pending", "phases", "message", "delete-time", "refuse"}
 
     assert {f"simulator.run.ai/{name}" for name in tried} == set(ANNOTATIONS)

@@ -93,6 +93,18 @@ def test_deleted_workloads_are_listed_or_not(switched, expected):
     assert switched.detail(workload_id).status_code == (200 if expected else 404)
 
 
+@both_ways("deleted_keeps_phase", (True, "Completed"), (False, "Deleting"))
+def test_a_finished_workload_that_is_deleted_is_still_listed_as_finished(switched, expected):
+    workload_id = switched.created()
+    switched.wait(FINISHED + 1)
+    switched.delete(workload_id)
+    switched.wait(GONE)
+    [row] = switched.rows(deleted="true")
+
+    assert row["phase"] == expected
+    assert row["completedAt"] < row["deletedAt"]
+
+
 @both_ways("retention", (60.0, (404, 404, 0)), (3600.0, (200, 200, 1)))
 def test_a_deleted_workload_is_remembered_for_a_time(switched, expected):
     switched.switch(deleted_answers_404=False)
@@ -106,6 +118,14 @@ def test_a_deleted_workload_is_remembered_for_a_time(switched, expected):
 @both_ways("delete_time", (5.0, 404), (50.0, 200))
 def test_deletion_takes_its_time(switched, expected):
     assert switched.read(gone(switched)).status_code == expected
+
+
+@both_ways("errors_documented", (True, {"code", "message"}), (False, {"type", "title", "status", "detail"}))
+def test_what_a_refusal_looks_like(switched, expected):
+    answer = switched.read("0" * 8)
+
+    assert answer.status_code == 404
+    assert set(answer.json()) == expected
 
 
 # --- names
@@ -300,9 +320,11 @@ def test_a_workload_outside_of_the_scope(switched, expected):
     assert switched.rows() == []
     assert switched.create("b").status_code == 403
     assert switched.http.get("/api/v1/org-unit/projects?filterBy=name==team-a").json()["projects"] == []
+    assert switched.http.get("/api/v1/org-unit/projects/1").status_code == expected
 
     switched.admin("POST", "projects/1", hidden=False)
     assert switched.read(workload_id).status_code == 200
+    assert switched.http.get("/api/v1/org-unit/projects/1").json()["name"] == "team-a"
     assert len(switched.rows()) == 1
 
 
@@ -409,6 +431,16 @@ def test_the_lists_may_lag(switched, expected):
 
     switched.wait(5)
     assert (len(switched.rows()), switched.detail(workload_id).status_code) == (1, 200)
+
+
+@both_ways("scheduler_time", (0.0, True), (60.0, False))
+def test_the_scheduler_may_say_late_why_a_workload_waits(switched, expected):
+    workload_id = switched.created(manifest=job(pending="true"))
+    switched.wait(RUNNING)
+    assert bool(switched.detail(workload_id).json()["pendingSchedulingMessages"]) is expected
+
+    switched.wait(60)
+    assert switched.detail(workload_id).json()["pendingSchedulingMessages"]
 
 
 @both_ways("sync_time", (1.0, "Synced"), (2.0, "Applying"))

@@ -62,16 +62,20 @@ def write_secret(path: Path, content: bytes) -> None:
 class Authority:
     """A certificate authority of its own for each control plane."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, key_identifiers: bool = True) -> None:
+        """Without `key_identifiers`, as many a company's own authority is."""
         name = _subject("controlplane-ca")
         key = new_key()
+        self._key_identifiers = key_identifiers
         builder = (
             _builder(name, key)
             .issuer_name(name)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(signs_certificates=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         )
+        if key_identifiers:
+            identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+            builder = builder.add_extension(identifier, critical=False)
         self.pair = KeyPair(builder.sign(key, hashes.SHA256()), key)
 
     def server(self, *hosts: str) -> KeyPair:
@@ -87,15 +91,16 @@ class Authority:
         self, subject: x509.Name, usage: x509.ObjectIdentifier, names: x509.SubjectAlternativeName | None = None
     ) -> KeyPair:
         key = new_key()
-        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.pair.key.public_key())
         builder = (
             _builder(subject, key)
             .issuer_name(self.pair.certificate.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-            .add_extension(authority, critical=False)
         )
+        if self._key_identifiers:
+            authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.pair.key.public_key())
+            builder = builder.add_extension(authority, critical=False)
         if names is not None:
             builder = builder.add_extension(names, critical=False)
         return KeyPair(builder.sign(self.pair.key, hashes.SHA256()), key)

@@ -1,11 +1,14 @@
 """Starts everything, applies the examples, edits one, deletes one, and tells what happened on both sides.
 
-Exit code 0 when all came out as it should, 1 otherwise. `KEEP=1` leaves everything running until Ctrl-C.
+Exit code 0 when all came out as it should, 1 otherwise. `KEEP=1` leaves everything running until Ctrl-C. Whatever ends it
+(SIGTERM, or a terminal that is closed, too), everything that it started ends with it.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -19,7 +22,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from controlplane import BinaryMissing, ControlPlane, StartFailed
+from controlplane import BinaryMissing, ControlPlane, StartFailed, locate
 from stack import Operator, Simulator, Workloads
 from stack.workloads import condition
 
@@ -41,21 +44,30 @@ class Failed(Exception):
 
 def main() -> int:
     """Run the demo."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
     began = time.monotonic()
     with ExitStack() as running, tempfile.TemporaryDirectory(prefix="runai-demo-") as directory:
         try:
-            plane, runai = show(running, Path(directory))
+            plane, runai, operator = show(running, Path(directory))
         except (BinaryMissing, StartFailed, Failed, AssertionError) as error:
             console.print(f"[red]{error}[/]")
             return 1
         console.print(f"\nAll as it should be, in {time.monotonic() - began:.0f} s.")
         if os.environ.get("KEEP"):
-            keep(plane, runai)
+            keep(plane, runai, operator)
     return 0
 
 
-def show(running: ExitStack, directory: Path) -> tuple[ControlPlane, Simulator]:
-    """The whole story; returns the two sides that it played on. Raises `Failed`."""
+def stop(number: int, _: object) -> None:
+    """Ends as on Ctrl-C, in order and once: whoever asks again must not interrupt that."""
+    for other in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def show(running: ExitStack, directory: Path) -> tuple[ControlPlane, Simulator, Operator]:
+    """The whole story; returns the two sides that it played on, and the operator between them. Raises `Failed`."""
     with step("A real etcd and kube-apiserver"):
         plane = running.enter_context(ControlPlane())
         plane.install_crds()
@@ -63,7 +75,9 @@ def show(running: ExitStack, directory: Path) -> tuple[ControlPlane, Simulator]:
         runai = running.enter_context(Simulator(directory, phase_time=1.0, run_time=6.0))
     with step("The operator"):
         operator = Operator(directory, plane.kubeconfig, runai.url)
-        running.enter_context(operator).wait_ready()
+        running.enter_context(operator)
+        running.callback(lambda: operator.alive and operator.terminate())  # so that it leaves no files behind
+        operator.wait_ready()
     workloads = Workloads(plane.client, NAMESPACE)
     plane.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
 
@@ -89,7 +103,7 @@ def show(running: ExitStack, directory: Path) -> tuple[ControlPlane, Simulator]:
     watch(workloads, "what completes has completed", lambda items: all(map(is_done, items)))
     console.print(table(workloads.all()))
     report(runai, plane, operator, len(names))
-    return plane, runai
+    return plane, runai, operator
 
 
 @contextmanager
@@ -202,16 +216,18 @@ def report(runai: Simulator, plane: ControlPlane, operator: Operator, applied: i
     console.print(
         f"  {len(runai.live()):4}  workloads are live, {runai.effective_creates()} were made for {applied} objects"
     )
-    writes = [
+    calls = [
         event
         for event in plane.audit_events()
         if event["stage"] == "ResponseComplete"
         and event["verb"] in ("create", "update", "patch", "delete")
         and "runai-operator" in event["userAgent"]
     ]
-    by_kopf = sum(event["userAgent"].startswith("kopf") for event in writes)
+    writes = [event for event in calls if event["objectRef"]["resource"] != "events"]
+    by_kopf = sum(event["userAgent"].startswith("kopf") for event in calls)
     console.print("At the Kubernetes API:")
     console.print(f"  {len(writes):4}  writes by the operator, {by_kopf} of them by kopf")
+    console.print(f"  {len(calls) - len(writes):4}  Events made of what happened")
     console.print(f"  {operator.resident_bytes() / 2**20:4.0f}  MiB is what the operator's process takes")
     if (runai.effective_creates(), len(runai.live())) != (applied, applied - 1):
         raise Failed("there should have been one POST for each object, and all but the deleted one live")
@@ -219,14 +235,27 @@ def report(runai: Simulator, plane: ControlPlane, operator: Operator, applied: i
         raise Failed("kopf should write nothing")
 
 
-def keep(plane: ControlPlane, runai: Simulator) -> None:
-    """Until Ctrl-C."""
-    console.print("\nEverything goes on running until you press Ctrl-C here. In another terminal:\n")
-    console.print(f"  export KUBECONFIG={plane.kubeconfig}", soft_wrap=True)
-    console.print(f"  kubectl get runaiworkloads --namespace {NAMESPACE}\n")
-    console.print(
-        f"The simulator's own switches and faults are at {runai.url}/_admin (docs/simulator.md).", soft_wrap=True
-    )
+def keep(plane: ControlPlane, runai: Simulator, operator: Operator) -> None:
+    """Until Ctrl-C, with what deletes namespaces and collects garbage in a real cluster, if it is here."""
+    if has_controllers := locate("kube-controller-manager") is not None:
+        plane.start_controller_manager()
+
+    def say(line: str) -> None:
+        console.print(line, soft_wrap=True)
+
+    say("\nEverything goes on running until you press Ctrl-C here. In another terminal:\n")
+    say(f"  export KUBECONFIG={plane.kubeconfig}")
+    if shutil.which("kubectl") is None and (kubectl := locate("kubectl")) is not None:
+        say(f"  export PATH={kubectl.parent}:$PATH")
+    say(f"  kubectl get runaiworkloads --namespace {NAMESPACE}\n")
+    if locate("kubectl") is None:
+        say("There is no kubectl here: `make binaries` fetches or builds one.")
+    if not has_controllers:
+        say(
+            "There is no kube-controller-manager here, so nothing collects garbage: `make binaries` fetches or builds it."
+        )
+    say(f"The operator's metrics are at http://127.0.0.1:{operator.port}/metrics, its log is {operator.log}.")
+    say(f"The simulator's own switches and faults are at {runai.url}/_admin (docs/simulator.md).")
     with suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)

@@ -3,7 +3,8 @@
 The two sides of the bridge in memory, with time as a number (whole engine, model):
 
 - `kube.FakeKube`: RunaiWorkloads with versions, generations, finalizers, write guards and the frozen identity of the CRD.
-  Each process has a `FakeKubeAccess`. It is as strict as the API server; its lists are never late, cut or refused.
+  Each process has a `FakeKubeAccess`. It is as strict as the API server, may forbid whole namespaces, and sources may be missing,
+  forbidden or broken; its lists are never late or cut.
 - `runai.FakeRunai`: the simulator's own world without sockets, with all of its switches (lag, slow deletions, ...). Each
   process has a `FakeRunaiAccess`.
 - `chance.Chance`: what goes wrong at which call of one process: a crash or a lost answer, before or after the effect, or
@@ -25,6 +26,7 @@ Kubernetes for the adapter and for the kopf shell:
 - `apiserver.FakeApiServer`: a small API server on a real socket, for what a real one cannot be made to do: silence, cut
   watches, refused tokens, any fault in its place. It stores nothing and validates nothing.
 - `storing_apiserver.StoringApiServer`: the same with a memory: it takes guarded patches, and keeps every one.
+- `shell.Shell`: the kopf shell, running, and what it told.
 
 The real things (API server, operator and simulator as processes) are in `controlplane` and `stack`.
 """

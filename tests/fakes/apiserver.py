@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +18,8 @@ from aiohttp import web
 
 GROUP_PATH = "/apis/bridge.run.ai/v1alpha1"
 COLLECTION = f"{GROUP_PATH}/runaiworkloads"
+NAMESPACED = re.compile(f"{GROUP_PATH}/namespaces/[a-z]+/runaiworkloads")
+"""Every namespace shows all objects."""
 RESOURCES = {
     "/api/v1": ["namespaces"],
     "/apis/apiextensions.k8s.io/v1": ["customresourcedefinitions"],
@@ -113,7 +116,7 @@ class FakeApiServer:
             return refusal(401, "Unauthorized")
         if (answer := self.fault(request)) is not None:
             return answer
-        if request.path == COLLECTION and self.served:
+        if (request.path == COLLECTION or NAMESPACED.fullmatch(request.path)) and self.served:
             return await (self._watch(request) if request.query.get("watch") == "true" else self._list(request))
         return self._discover(request)
 

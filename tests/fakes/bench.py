@@ -12,6 +12,8 @@ from fakes.chance import Chance
 from fakes.kube import FakeKube, Stored
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai
+from fakes.uneven_runai import Troubles, UnevenRunai
+from runai_operator.domain.access import Access
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DEFAULT_CONNECTION, Spec, Workload
 from runai_operator.domain.state import Limits
@@ -25,9 +27,17 @@ LIMITS = Limits(grace=10)
 RUNS_ON = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1}}
 
 
-def settings_of(*, delete_rate: int = 100, **limits: float) -> EngineSettings:
+def settings_of(
+    *, delete_rate: int = 100, events: bool = True, install: str = "i", former: tuple[str, ...] = (), **limits: float
+) -> EngineSettings:
     """`limits` by the names of their fields."""
-    return EngineSettings(install="i", limits=replace(LIMITS, **limits), delete_rate=delete_rate)
+    return EngineSettings(
+        limits=replace(LIMITS, **limits),
+        delete_rate=delete_rate,
+        events=events,
+        install=install,
+        former_installs=former,
+    )
 
 
 class Bench:
@@ -38,16 +48,18 @@ class Bench:
         self.kube = FakeKube(lambda: EPOCH + self.loop.time())
         self.runai = FakeRunai(lambda: EPOCH + self.loop.time(), world)
         self.observer = SilentObserver()
+        self.access = Access()
+        """The table that the next process is given."""
         self.task: asyncio.Task[None] | None = None
 
-    async def start(self, **settings: float) -> None:
+    async def start(self, **settings: Any) -> None:
         await self.stop()
         chance = Chance()
         self.engine = Engine(
             kube=self.kube_access(chance),
             connections=self.connections(chance),
             observer=self.observer,
-            settings=settings_of(**settings),
+            settings=replace(settings_of(**settings), access=self.access),
             now=lambda: datetime.fromtimestamp(EPOCH + self.loop.time(), UTC),
             random=Random(1),
             choose=self.choose,
@@ -74,8 +86,8 @@ class Bench:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
 
-    def apply(self, name: str, **spec):
-        stored = self.kube.create("ns", name, Spec(**({"manifest": RUNS_ON, "project_id": "1"} | spec)))
+    def apply(self, name: str, /, *, namespace: str = "ns", **spec):
+        stored = self.kube.create(namespace, name, Spec(**({"manifest": RUNS_ON, "project_id": "1"} | spec)))
         self.engine.observe("ADDED", stored.meta())
         return stored
 
@@ -97,3 +109,36 @@ class Bench:
     def now(self) -> float:
         """The control plane's and the API server's clock."""
         return EPOCH + self.loop.time()
+
+
+class UnevenBench(Bench):
+    """A bench whose Run:ai fails and is slow as told, and where every call to it is noted."""
+
+    def __init__(self, world: Switches = WORLD) -> None:
+        super().__init__(world)
+        self.troubles, self.latency = Troubles(), dict[str, float]()
+        self.calls: list[tuple[float, str]] = []
+        """When, and which method."""
+
+    def connections(self, chance: Chance) -> dict[str, Runai]:
+        return {DEFAULT_CONNECTION: UnevenRunai(self.runai.client(chance), self.troubles, self.latency, self._note)}
+
+    def _note(self, method: str) -> None:
+        self.calls.append((self.loop.time(), method))
+
+    def calls_in_worst_minute(self, since: float) -> int:
+        """Of all kinds of calls."""
+        times = [time for time, _ in self.calls if time >= since]
+        return max((sum(begin <= time < begin + 60 for time in times) for begin in times), default=0)
+
+    def called(self, *methods: str, since: float = 0.0) -> int:
+        return sum(time >= since and method in methods for time, method in self.calls)
+
+    async def shown_after(self, phase: str, stored: Stored, *, patience: float = 600.0) -> float:
+        """Seconds until the object shows the phase that its workload has from now on."""
+        [workload] = [each for each in self.runai.live() if each.name == stored.ref.name]
+        self.runai.world.set_phase(workload, phase, "", self.now())
+        began = self.loop.time()
+        while stored.status.get("phase") != phase and self.loop.time() - began < patience:  # noqa: ASYNC110
+            await asyncio.sleep(0.25)
+        return self.loop.time() - began

@@ -6,10 +6,12 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from runai_operator.domain.errors import OutcomeUnknown, Unavailable
+from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable
+from runai_operator.domain.freshness import Freshness
 from runai_operator.domain.model import DEFAULT_CONNECTION
 from runai_operator.engine.limits import DeletionLimiter
 from runai_operator.engine.render import Projects
+from runai_operator.engine.witness import Witness
 
 
 class OpenFence:
@@ -42,6 +44,10 @@ class DirectGate:
 
         return call
 
+    def not_found(self, workload_id: str, *, project: str | None, doubt: BridgeError | None) -> BridgeError | None:
+        del workload_id, project
+        return doubt
+
     def answered(self) -> None:
         """Run:ai was of use: to this call, or to one for an object that the test does not show."""
         self._failing_since = None
@@ -54,11 +60,13 @@ class DirectUpstream:
     """What a pass uses of a connection."""
 
     name = DEFAULT_CONNECTION
+    freshness = Freshness()
 
     def __init__(self, runai: Any, clock: Callable[[], float], *, delete_rate: int) -> None:
         self.gate = DirectGate(runai, clock)
         self.projects = Projects(self.gate, clock)
-        self.deletions = DeletionLimiter(delete_rate, clock)
+        self.witness = Witness(self.gate, clock)
+        self.deletions = DeletionLimiter(delete_rate, clock, lambda uid: None)
 
     def trouble_for(self, workload_id: str | None) -> float:
         del workload_id

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from fakes.chance import Chance, call
-from runai_operator.domain.errors import InvalidWorkload, StaleObject, Vanished
+from runai_operator.domain.errors import (
+    AccessDenied,
+    InvalidWorkload,
+    KubernetesUnavailable,
+    SourceUnusable,
+    StaleObject,
+    Vanished,
+)
+from runai_operator.domain.events import Event
 from runai_operator.domain.model import (
     FINALIZER,
     NOT_SUBMITTED,
@@ -77,10 +86,22 @@ class FakeKube:
         """None where it may not be read."""
         self.orphans: dict[str, Orphan] = {}
         self.orphan_limit = 1000
+        self.events: list[tuple[Meta, Event, datetime]] = []
+        """Kubernetes Events, which count apart from the writes."""
         self.writes = 0
         self.reads = 0
         self.sources: dict[str, SourceText] = {}
         """ConfigMaps by name: the text of any key, and the version."""
+        self.broken_sources: set[str] = set()
+        """The API server answers 500 for these, as for a Secret that it cannot decrypt."""
+        self.forbidden_sources: set[str] = set()
+        self.missing_keys: set[str] = set()
+        self.looks: Counter[str] = Counter()
+        """Metadata reads of sources, by name."""
+        self.scopes: Sequence[str | None] = (None,)
+        """The watched namespaces."""
+        self.forbidden_namespaces: set[str | None] = set()
+        """Where a RoleBinding is missing, or the namespace."""
         self.released: list[Stored] = []
         """Objects whose finalizer was removed while they were deleting."""
         self._versions = itertools.count(1)
@@ -166,6 +187,7 @@ class FakeKubeAccess:
         del large
 
         def effect() -> Workload | None:
+            self._refuse_forbidden(ref.namespace)
             self._kube.reads += 1
             stored = self._kube.of(ref)
             return stored.as_read() if stored else None
@@ -197,6 +219,7 @@ class FakeKubeAccess:
         return await call(self._chance, effect, to_runai=False, name="write_status")
 
     def _guarded(self, ref: Ref, version: str) -> Stored:
+        self._refuse_forbidden(ref.namespace)
         stored = self._kube.of(ref)
         if stored is None:
             raise Vanished("gone")
@@ -211,9 +234,19 @@ class FakeKubeAccess:
             stored.version = next(self._kube._versions)
         return str(stored.version)
 
-    async def list_all(self) -> AsyncIterator[TableRow]:
+    @property
+    def scopes(self) -> Sequence[str | None]:
+        return self._kube.scopes
+
+    async def list_all(self, scope: str | None) -> AsyncIterator[TableRow]:
+        self._refuse_forbidden(scope)
         for stored in list(self._kube.objects.values()):
-            yield TableRow(stored.meta(), cells_of(stored))
+            if scope in (None, stored.ref.namespace):
+                yield TableRow(stored.meta(), cells_of(stored))
+
+    def _refuse_forbidden(self, namespace: str | None) -> None:
+        if namespace in self._kube.forbidden_namespaces:
+            raise AccessDenied(f"RunaiWorkloads in {namespace} are forbidden.")
 
     async def read_crd(self) -> CRDState | None:
         return await call(self._chance, lambda: self._kube.crd, to_runai=False, name="read_crd")
@@ -228,6 +261,13 @@ class FakeKubeAccess:
 
         return await call(self._chance, effect, to_runai=False, name="record_orphan")
 
+    async def record_event(self, about: Meta, event: Event, when: datetime) -> None:
+        def effect() -> None:
+            assert len(event.reason) <= 128, "as the API server does"
+            self._kube.events.append((about, event, when))
+
+        await call(self._chance, effect, to_runai=False, name="record_event")
+
     async def orphans(self) -> dict[str, Orphan | None]:
         return await call(self._chance, lambda: dict(self._kube.orphans), to_runai=False, name="orphans")
 
@@ -235,14 +275,26 @@ class FakeKubeAccess:
         await call(self._chance, lambda: self._kube.orphans.pop(uid, None), to_runai=False, name="forget_orphan")
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
-        if source.name not in self._kube.sources:
-            raise InvalidWorkload(f"No source {source.name} in {namespace}.", reason=Reason.SOURCE_NOT_FOUND)
-        return self._kube.sources[source.name]
+        self._refuse_broken(source)
+        held = self._kube.sources.get(source.name)
+        if source.name in self._kube.forbidden_sources:
+            raise SourceUnusable(f"{source.name} may not be read.", reason=Reason.SOURCE_FORBIDDEN)
+        if held is None:
+            raise SourceUnusable(f"No source {source.name} in {namespace}.", reason=Reason.SOURCE_NOT_FOUND)
+        if source.key in self._kube.missing_keys:
+            raise SourceUnusable(f"No key {source.key}.", reason=Reason.SOURCE_NOT_FOUND, version=held.version)
+        return held
 
     async def source_version(self, namespace: str, source: SourceRef) -> str | None:
         del namespace
-        found = self._kube.sources.get(source.name)
+        self._kube.looks[source.name] += 1
+        self._refuse_broken(source)
+        found = self._kube.sources.get(source.name) if source.name not in self._kube.forbidden_sources else None
         return found.version if found else None
+
+    def _refuse_broken(self, source: SourceRef) -> None:
+        if source.name in self._kube.broken_sources:
+            raise KubernetesUnavailable("The API server answered with HTTP 500.")
 
 
 def cells_of(stored: Stored) -> dict[str, Any]:
@@ -281,6 +333,7 @@ def cells_of(stored: Stored) -> dict[str, Any]:
         "Completed": of("Completed", "status"),
         "Connection": status.get("connection"),
         "Hash": status.get("submittedHash"),
+        "Deletion Policy": stored.spec.deletion_policy.value,
     }
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from fakes.chance import Chance, call
 from runai_operator.domain import manifest as manifests
-from runai_operator.domain.errors import AccessDenied, Busy, InvalidWorkload, NameTaken
-from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
-from runai_operator.runai.wire import read_remote
+from runai_operator.domain.errors import UnexpectedReply
+from runai_operator.domain.model import MOST_ROWS, Project, Remote, Row, RowPage, RowQuery, Submission
+from runai_operator.runai.failures import Operation, failure
+from runai_operator.runai.wire import Answer, read_remote, read_row_of
 from runai_simulator.rules import Refused
 from runai_simulator.switches import Switches
-from runai_simulator.views import v1_row, v2_read, v2_workload
+from runai_simulator.views import v1_detail, v1_row, v2_read, v2_workload
 from runai_simulator.world import Workload, World
-
-PAGE = 500
 
 
 @dataclass(slots=True)
@@ -32,6 +32,10 @@ class FakeRunai:
     calls: dict[str, int] = field(default_factory=dict)
     allow: Callable[[str, Any], None] = lambda method, subject: None
     """Told of each write before its effect; raises where it must not be."""
+    most_rows: int = MOST_ROWS
+    """What a page of the list holds at most, whatever was asked for."""
+    distort: Callable[[RowQuery, RowPage], RowPage] = lambda query, page: page
+    """What becomes of a page of the list on its way; may raise."""
 
     def __post_init__(self) -> None:
         self.world = World(self.switches, seed=1)
@@ -60,7 +64,13 @@ class FakeRunaiAccess:
     async def create(self, submission: Submission) -> Remote:
         def effect() -> Remote:
             self._runai.allow("POST", submission)
-            metadata = {"name": submission.name, "projectId": submission.project_id, "priority": submission.priority}
+            metadata = {
+                "name": submission.name,
+                "projectId": submission.project_id,
+                "priority": submission.priority,
+                "category": submission.category,
+                "preemptibility": submission.preemptibility,
+            }
             try:
                 made = self._runai.world.create(metadata, submission.manifest, self._runai.now())
             except Refused as refused:
@@ -72,14 +82,14 @@ class FakeRunaiAccess:
 
     async def get(self, workload_id: str) -> Remote | None:
         def effect() -> Remote | None:
-            found = self._runai.world.find(workload_id, self._runai.now())
+            found = self._find(workload_id)
             return self._remote(found, with_sync=True) if found else None
 
         return await self._call("get", effect)
 
     async def update(self, workload_id: str, submission: Submission) -> Remote | None:
         def effect() -> Remote | None:
-            found = self._runai.world.find(workload_id, self._runai.now())
+            found = self._find(workload_id)
             if found is None:
                 return None
             self._runai.allow("PUT", (found, submission))
@@ -95,7 +105,7 @@ class FakeRunaiAccess:
 
     async def delete(self, workload_id: str) -> bool:
         def effect() -> bool:
-            found = self._runai.world.find(workload_id, self._runai.now())
+            found = self._find(workload_id)
             if found is None:
                 return False
             self._runai.allow("DELETE", (found, None))
@@ -110,35 +120,68 @@ class FakeRunaiAccess:
 
     async def rows(self, query: RowQuery) -> RowPage:
         def effect() -> RowPage:
+            rows = _in_order(self._rows(query), query)
+            end = query.offset + (1 if query.latest else min(query.limit, self._runai.most_rows))
+            time = datetime.fromtimestamp(self._runai.now(), UTC)
+            page = RowPage(tuple(rows[query.offset : end]), end if end < len(rows) else None, time)
+            return self._runai.distort(query, page)
+
+        return await self._call("list", effect)
+
+    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+        """From all pages; that each is read, and what spoils a list, is tried on the wire."""
+        return await self._call("find", lambda: tuple(self._rows(RowQuery(name=name, project_id=project_id))))
+
+    async def row(self, row_id: str) -> Row | None:
+        def effect() -> Row | None:
             now, world = self._runai.now(), self._runai.world
-            seen = now - world.switches.list_lag
-            rows = [
-                _row(v1_row(workload, seen, world.switches)) for workload in world.listed(now, deleted=query.deleted)
-            ]
-            rows = [row for row in rows if _matches(row, query)]
-            page = rows[query.offset : query.offset + PAGE]
-            more = query.offset + PAGE < len(rows)
-            return RowPage(tuple(page), query.offset + PAGE if more else None, datetime.fromtimestamp(now, UTC))
+            found = world.find_v1(row_id, now)
+            if found is None:
+                return None
+            item = v1_detail(found, now - world.switches.list_lag, world.switches)
+            read = read_row_of(row_id)(item)
+            return replace(_row(item), phase_message=read.phase_message, by_scheduler=read.by_scheduler)
 
-        return await self._call("find" if query.name else "list", effect)
+        return await self._call("detail", effect)
 
-    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        del workload_id
-        return await self._call("detail", lambda: ("no room",))
-
-    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
+    async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
         def effect() -> tuple[Project, ...]:
             return tuple(
                 Project(entry.id, entry.name, entry.cluster_id)
                 for entry in self._runai.world.visible_projects()
-                if entry.name == name and cluster_id in (None, entry.cluster_id)
+                if name in (None, entry.name) and cluster_id in (None, entry.cluster_id)
             )
 
         return await self._call("projects", effect)
 
+    async def project(self, project_id: str) -> Project | None:
+        def effect() -> Project | None:
+            try:
+                found = self._runai.world.find_project(project_id)
+            except Refused as refused:
+                raise _error(refused) from None
+            return Project(found.id, found.name, found.cluster_id) if found else None
+
+        return await self._call("project", effect)
+
+    def _rows(self, query: RowQuery) -> list[Row]:
+        now, world = self._runai.now(), self._runai.world
+        seen = now - world.switches.list_lag
+        rows = [_row(v1_row(workload, seen, world.switches)) for workload in world.listed(now, deleted=query.deleted)]
+        return [row for row in rows if _matches(row, query)]
+
     async def _call(self, name: str, effect: Callable[[], Any], *, is_write: bool = False) -> Any:
         self._runai.count(name)
         return await call(self._chance, effect, to_runai=True, is_write=is_write, name=name)
+
+    def _find(self, workload_id: str) -> Workload | None:
+        try:
+            found = self._runai.world.find(workload_id, self._runai.now())
+        except Refused as refused:
+            raise _error(refused) from None
+        if found is None and not self._runai.world.switches.errors_documented:
+            raise UnexpectedReply("Run:ai was asked about the workload, but it answered HTTP 404 in another form.")
+        return found
 
     def _remote(self, workload: Workload, *, with_sync: bool) -> Remote:
         view = v2_read if with_sync else v2_workload
@@ -146,9 +189,10 @@ class FakeRunaiAccess:
 
 
 def _error(refused: Refused, *, write: str = "POST") -> Exception:
-    if refused.code == 409:
-        return NameTaken(refused.message) if write == "POST" else Busy(refused.message)
-    return AccessDenied(refused.message) if refused.code == 403 else InvalidWorkload(refused.message)
+    """As the client maps the answer of the simulator."""
+    operation = {"POST": Operation.CREATE, "PUT": Operation.UPDATE, "DELETE": Operation.DELETE}[write]
+    body = json.dumps({"code": refused.code, "message": refused.message}).encode()
+    return failure(operation, Answer(refused.code, body, "application/json"))
 
 
 def _row(item: dict[str, Any]) -> Row:
@@ -168,13 +212,27 @@ def _row(item: dict[str, Any]) -> Row:
     )
 
 
+def _changed(row: Row, query: RowQuery) -> str:
+    return (row.deleted_at if query.deleted else row.phase_updated_at) or ""
+
+
+def _in_order(rows: list[Row], query: RowQuery) -> list[Row]:
+    if query.latest:
+        return sorted(rows, key=lambda row: _changed(row, query), reverse=True)
+    if query.changed_since is not None:
+        return sorted(rows, key=lambda row: _changed(row, query))
+    return sorted(rows, key=lambda row: row.created_at or "")
+
+
 def _matches(row: Row, query: RowQuery) -> bool:
-    moment = row.deleted_at if query.deleted else row.phase_updated_at
+    moment = _changed(row, query)
     return (
         query.name in (None, row.name)
+        and query.phase in (None, row.phase)
         and query.project_id in (None, row.project_id)
+        and (query.changed_since is None or (moment != "" and datetime.fromisoformat(moment) >= query.changed_since))
         and (
-            query.changed_since is None
-            or (moment is not None and datetime.fromisoformat(moment) >= query.changed_since)
+            query.created_since is None
+            or (row.created_at is not None and datetime.fromisoformat(row.created_at) >= query.created_since)
         )
     )

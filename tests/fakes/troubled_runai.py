@@ -19,6 +19,8 @@ class TroubledRunai:
         self.trouble: dict[CallClass, BridgeError | Callable[[str], BridgeError | None] | None] = {}
         self.latency: dict[CallClass, float] = {}
         self.calls: list[tuple[float, CallClass, str]] = []
+        self.missing: set[str] = set()
+        """Ids that are answered by 404 when they are read."""
         self.closed = False
 
     async def _call(self, kind: CallClass, subject: str) -> None:
@@ -46,19 +48,25 @@ class TroubledRunai:
 
     async def get(self, workload_id):
         await self._call(CallClass.READS, workload_id)
-        return Remote(workload_id, workload_id, "1")
+        return None if workload_id in self.missing else Remote(workload_id, workload_id, "1")
 
-    async def scheduling_messages(self, workload_id):
-        await self._call(CallClass.READS, workload_id)
-        return ("no GPU",)
+    async def row(self, row_id):
+        await self._call(CallClass.READS, row_id)
 
     async def rows(self, query):
         await self._call(CallClass.LISTS, query.name or "all")
         return RowPage((), None, None)
 
+    async def find(self, *, name, project_id):
+        await self._call(CallClass.LISTS, f"{project_id}/{name}")
+        return ()
+
     async def projects(self, *, name, cluster_id):
         await self._call(CallClass.LISTS, name)
         return ()
+
+    async def project(self, project_id):
+        await self._call(CallClass.LISTS, project_id)
 
     async def aclose(self):
         self.closed = True

@@ -15,9 +15,11 @@ _CLASS = {
     "update": CallClass.WRITES,
     "delete": CallClass.WRITES,
     "get": CallClass.READS,
-    "scheduling_messages": CallClass.READS,
+    "row": CallClass.READS,
     "rows": CallClass.LISTS,
+    "find": CallClass.LISTS,
     "projects": CallClass.LISTS,
+    "project": CallClass.LISTS,
 }
 
 

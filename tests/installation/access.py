@@ -21,10 +21,10 @@ def may(plane: ControlPlane, user: str, verb: str, resource: str, namespace: str
     return bool(answer["status"]["allowed"])
 
 
-def soon(plane: ControlPlane, *question: str, name: str = "") -> bool:
-    """`may`, with patience for the authorizer's watch."""
+def soon(plane: ControlPlane, *question: str, name: str = "", allowed: bool = True) -> bool:
+    """Whether `may` says so, with patience for the authorizer's watch."""
     deadline = time.monotonic() + 30
-    while not may(plane, *question, name=name):
+    while may(plane, *question, name=name) is not allowed:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)

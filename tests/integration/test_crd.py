@@ -668,6 +668,7 @@ COLUMNS = [
     ("Workload Name", 1), ("Project ID", 1), ("Observed", 1), ("Handled", 1), ("Owner", 1), ("Created", 1),
     ("Requested", 1), ("Category", 1), ("Detail", 1),
     ("Source", 1), ("Synced Reason", 1), ("Submission", 1), ("Stalled", 1), ("Completed", 1), ("Connection", 1), ("Hash", 1),
+    ("Deletion Policy", 1),
 ]  # fmt: skip
 
 
@@ -745,6 +746,7 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
         "Completed": "False",
         "Connection": "default",
         "Hash": "v1:a.b",
+        "Deletion Policy": "Delete",
     }
 
 
@@ -752,7 +754,8 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
     "selector",
     [
         "spec.projectName=team-a",
-        "spec.manifest.kind=Job",
+        "status.ready=True",
+        "status.reason=Running",
         "status.phase=Running",
         "status.projectName=team-a",
         f"status.workloadId={ID}",
@@ -762,7 +765,7 @@ def test_a_table_shows_every_column_by_its_name(client: Client, namespace: str):
 )
 def test_objects_can_be_selected_by_field(client: Client, namespace: str, selector: str):
     path = create(client, namespace, workload())
-    client.patch_status(path, SUBMITTED | {"phase": "Running"})
+    client.patch_status(path, SUBMITTED | {"phase": "Running", "ready": "True", "reason": "Running"})
     create(client, namespace, workload("other", projectName="team-b", manifest=job(kind="CronJob")))
     found = client.list_all(path.rpartition("/")[0], fieldSelector=selector)
     assert [item["metadata"]["name"] for item in found] == ["train-a"]

@@ -116,6 +116,33 @@ def test_a_run_ai_that_cannot_be_used_holds_a_deletion_only_so_long_and_the_orph
     assert [found["owner"]["name"] for found in runai.live()] == ["w1"]
 
 
+@pytest.mark.parametrize("others", [[], ["example.com/other"]], ids=["ours alone", "beside another's"])
+def test_a_finalizer_taken_off_by_hand_during_an_outage_leaves_the_workload_on_record(
+    start_operator, control_plane, workloads, namespace, runai, others
+):
+    operator = start_operator(OPERATOR_RECORDS_NAMESPACE=namespace)
+    run_some(workloads, 1)
+    finalizers = workloads.get("w0")["metadata"]["finalizers"]
+    workloads.patch("w0", {"metadata": {"finalizers": [*finalizers, *others]}})
+    runai.fault(kind="status", status=503)
+    workloads.delete("w0")
+    workloads.wait_condition("w0", "Ready", "False", reason="Deleting")
+    control_plane.kubectl(
+        "patch", "runaiworkload", "w0", f"--namespace={namespace}", "--type=merge",
+        "--patch", json.dumps({"metadata": {"finalizers": others}}),
+    )  # fmt: skip
+    [left] = runai.live()
+    listed = operator.wait_until("the record", lambda: left["id"] in orphans(operator) and orphans(operator))
+
+    assert "FinalizerRemoved" in listed
+    assert "runai-operator orphans" in operator.output()
+    if others:
+        workloads.patch("w0", {"metadata": {"finalizers": None}})
+    workloads.wait_gone("w0")
+    runai.heal()
+    assert "deletion requested" in orphans(operator, "--delete")
+
+
 def test_an_orphan_can_be_forgotten_without_a_word_to_run_ai(start_operator, workloads, namespace, runai):
     operator = start_operator(OPERATOR_RELEASE_AFTER="1s", OPERATOR_RECORDS_NAMESPACE=namespace)
     run_some(workloads, 1)

@@ -18,6 +18,7 @@ import yaml
 
 from installation import CHART, KUSTOMIZE, MINIMAL, Helm, HelmFailed, build, granted, normalised, only
 from runai_operator import __version__
+from runai_operator.domain.access import Access, AccessRule, parse_access
 from runai_operator.settings import VARIABLES
 
 pytestmark = pytest.mark.installation
@@ -33,7 +34,11 @@ each_ci = pytest.mark.parametrize("values", CI.values(), ids=CI)
 REACHED_BY = {
     "RUNAI_BASE_URL": ("runai.baseUrl", "https://other.run.ai"),
     "RUNAI_ALLOW_HTTP": ("runai.allowHttp", True),
+    "HTTPS_PROXY": ("runai.proxy.https", "http://proxy.example.com:3128"),
+    "HTTP_PROXY": ("runai.proxy.http", "http://proxy.example.com:3128"),
+    "NO_PROXY": ("runai.proxy.noProxy", ".svc,10.0.0.0/8"),
     "OPERATOR_INSTALL_ID": ("installId", "old-cluster"),
+    "OPERATOR_FORMER_INSTALL_IDS": ("formerInstallIds", ["cluster-a", "cluster-b"]),
     "OPERATOR_NAMESPACES": ("operator.watchNamespaces", ["team-a", "team-b"]),
     "OPERATOR_LISTEN": ("operator.port", 9090),
     "OPERATOR_LOG_FORMAT": ("operator.logFormat", "text"),
@@ -41,13 +46,23 @@ REACHED_BY = {
     "OPERATOR_DELTA_INTERVAL": ("operator.deltaInterval", "2s"),
     "OPERATOR_SWEEP_INTERVAL": ("operator.sweepInterval", "1h"),
     "OPERATOR_STALLED_AFTER": ("operator.stalledAfter", "1h"),
+    "OPERATOR_STALE_AFTER": ("operator.staleAfter", "3m"),
     "OPERATOR_GRACE_PERIOD": ("operator.gracePeriod", "2m"),
     "OPERATOR_DELETE_RATE": ("operator.deleteRate", 7),
     "OPERATOR_RELEASE_AFTER": ("operator.releaseAfter", "2h"),
+    "OPERATOR_EVENTS": ("operator.events", False),
 }
-SHOWN_AS = {True: "true", 9090: ":9090", 7: "7"}
-FROM_SECRETS_AND_FILES = {"RUNAI_CLIENT_ID", "RUNAI_CLIENT_SECRET", "RUNAI_CLIENT_SECRET_FILE", "RUNAI_CA_FILE"}
+FROM_SECRETS_AND_FILES = {
+    "RUNAI_CLIENT_ID",
+    "RUNAI_CLIENT_SECRET",
+    "RUNAI_CLIENT_SECRET_FILE",
+    "RUNAI_CA_FILE",
+    "RUNAI_ACCESS_FILE",
+}
+SHOWN_AS = {True: "true", False: "false", 9090: ":9090", 7: "7"}
 KNOWN_TO_THE_POD = {"OPERATOR_RECORDS_NAMESPACE"}
+MORE_GENERAL = {"ALL_PROXY", "SSL_CERT_FILE"}
+"""The values set the more specific ones."""
 
 
 def with_value(values: dict, path: str, value: object) -> dict:
@@ -143,7 +158,7 @@ def rendering_or_refusal(values: dict, *flags: str) -> str:
 
 
 def test_every_setting_of_the_operator_is_reached_by_a_value():
-    elsewhere = FROM_SECRETS_AND_FILES | KNOWN_TO_THE_POD | {"KUBECONFIG"}
+    elsewhere = FROM_SECRETS_AND_FILES | KNOWN_TO_THE_POD | MORE_GENERAL | {"KUBECONFIG"}
     assert REACHED_BY.keys() | elsewhere == {variable.name for variable in VARIABLES}
 
 
@@ -168,6 +183,27 @@ def test_credentials_come_from_the_secret():
     assert variables["RUNAI_CLIENT_SECRET_FILE"]["value"] == f"{mount['mountPath']}/clientSecret"
     assert "subPath" not in mount, "kubelet would never bring a rotated secret"
     assert "Secret" not in {item["kind"] for item in Helm().objects()}
+
+
+def test_the_table_of_access_reaches_the_operator_as_it_is_and_a_change_restarts_it():
+    objects = Helm().objects(CI["everything"])
+    template = only(objects, "Deployment")["spec"]["template"]
+    (table,) = [item for item in objects if item["kind"] == "ConfigMap" and "access.yaml" in item.get("data", ())]
+    (volume,) = [volume for volume in template["spec"]["volumes"] if volume["name"] == "access"]
+    (mount,) = [each for each in template["spec"]["containers"][0]["volumeMounts"] if each["name"] == "access"]
+    rule = {"namespaces": ["*"], "projects": ["*"]}
+    changed = only(Helm().objects(with_value(CI["everything"], "runai.access", [rule])), "Deployment")
+
+    assert parse_access(table["data"]["access.yaml"]) == Access(
+        (
+            AccessRule(("team-a", "team-a-*"), ("team-a",)),
+            AccessRule(("platform",), ("*",), adoption=True),
+        )
+    )
+    assert volume["configMap"]["name"] == table["metadata"]["name"]
+    assert environment(objects)["RUNAI_ACCESS_FILE"] == f"{mount['mountPath']}/access.yaml"
+    assert changed["spec"]["template"]["metadata"]["annotations"] != template["metadata"]["annotations"]
+    assert "RUNAI_ACCESS_FILE" not in environment(Helm().objects()), "without a table nothing is limited"
 
 
 def test_a_secret_made_from_values_is_in_nothing_but_the_secret():
@@ -330,6 +366,11 @@ def test_an_annotation_of_the_user_replaces_ours():
     assert template["metadata"]["annotations"] == OURS_BY_THE_USER["podAnnotations"]
 
 
+def test_without_its_tests_the_chart_holds_no_pod_for_kubectl_to_start():
+    assert "Pod" in {item["kind"] for item in Helm().objects()}
+    assert "Pod" not in {item["kind"] for item in Helm().objects({**MINIMAL, "tests": {"enabled": False}})}
+
+
 @each_ci
 def test_the_notes_describe_what_is_installed_and_nothing_else(values):
     objects = Helm().objects(values)
@@ -342,6 +383,7 @@ def test_the_notes_describe_what_is_installed_and_nothing_else(values):
     assert ("kubectl get secret runai-credentials" in said) == ("Secret" not in kinds)
     assert ("-k crds/" in said) == ("CustomResourceDefinition" not in kinds)
     assert "not-a-secret-of-anyone" not in said
+    assert ("set runai.access to limit that" in said) != bool(values["runai"].get("access"))
     for namespace in values.get("operator", {}).get("watchNamespaces", []):
         assert namespace in said
 
@@ -357,7 +399,7 @@ def test_more_objects_are_templates():
     objects = Helm(namespace="here").objects(CI["everything"])
     maps = {item["metadata"]["name"]: item for item in objects if item["kind"] == "ConfigMap"}
 
-    assert maps.keys() == {"bridge-map", "runai-operator-text"}
+    assert maps.keys() == {"bridge-map", "runai-operator-text", "bridge-access"}
     assert maps["bridge-map"]["data"] == {"namespace": "here"}
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from controlplane import ControlPlane
 from installation import CHART, MINIMAL, Helm, HelmFailed, kubernetes_types
+from runai_operator.domain.access import parse_access
 from runai_operator.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.installation
@@ -132,6 +133,22 @@ BAD = {
     "a misspelt Secret key": ("runai.secretKeys.id=a", "at '/runai/secretKeys': additional properties 'id'"),
     "a misspelt CA key": ("runai.caBundle.configmap=a", "at '/runai/caBundle': additional properties 'configmap'"),
     "a misspelt proxy": ("runai.proxy.no_proxy=a", "at '/runai/proxy': additional properties 'no_proxy'"),
+    "an entry of access without projects": (
+        "runai.access[0].namespaces={a}",
+        "at '/runai/access/0': missing property 'projects'",
+    ),
+    "an entry of access without namespaces": (
+        "runai.access[0].namespaces=a,runai.access[0].projects={a}",
+        "at '/runai/access/0/namespaces': got string, want array",
+    ),
+    "a pattern of access that is none": (
+        "runai.access[0].namespaces={Team?},runai.access[0].projects={a}",
+        "at '/runai/access/0/namespaces/0': 'Team?' does not match pattern",
+    ),
+    "a misspelt right to adopt": (
+        "runai.access[0].namespaces={a},runai.access[0].projects={a},runai.access[0].adopt=true",
+        "at '/runai/access/0': additional properties 'adopt' not allowed",
+    ),
     "a misspelt probe": ("probes.live.periodSeconds=1", "at '/probes': additional properties 'live' not allowed"),
     "a setting of a probe that is not ours to give": (
         "probes.liveness.httpGet.path=/",
@@ -257,6 +274,43 @@ def test_refused_together(runai, others, said):
     assert "s3cr3t" not in str(refused.value)
 
 
+A_WORKLOAD = {"apiVersion": "bridge.run.ai/v1alpha1", "kind": "RunaiWorkload", "metadata": {"name": "a"}}
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "", "*", ".svc, *.example.com,example.com:443", "10.0.0.0/8,fd00::/8,::1,[::1],[fd00::1]:443,10.0.0.1:80", "10.*",
+        "http://example.com", "a b", "*a.com",
+    ],
+)  # fmt: skip
+def test_the_chart_takes_the_exemptions_that_the_operator_takes(entries):
+    proxied = {
+        "RUNAI_BASE_URL": "https://a.run.ai",
+        "RUNAI_CLIENT_ID": "a",
+        "RUNAI_CLIENT_SECRET": "b",
+        "HTTPS_PROXY": "b",
+    }
+    try:
+        Settings.from_environment({**proxied, "NO_PROXY": entries})
+        taken = True
+    except SettingsError:
+        taken = False
+    node = SCHEMA["properties"]["runai"]["properties"]["proxy"]["properties"]["noProxy"]
+
+    assert jsonschema.Draft7Validator(node).is_valid(entries) == taken
+
+
+@pytest.mark.parametrize("given", [A_WORKLOAD, f"# one\n{yaml.safe_dump(A_WORKLOAD)}"], ids=["a map", "a string"])
+def test_a_runaiworkload_beside_its_definition_is_refused_with_what_to_do(given):
+    values = {**MINIMAL, "extraObjects": [given]}
+    with pytest.raises(HelmFailed, match=r"extraObjects has a RunaiWorkload.*: apply it after .*, or install the"):
+        Helm().template(values)
+
+    by_itself = Helm().objects({**values, "crds": {"install": False}})
+    assert any(item["kind"] == "RunaiWorkload" for item in by_itself)
+
+
 def test_all_problems_are_reported_at_once():
     with pytest.raises(HelmFailed) as refused:
         Helm().template({"operator": {"watchNamespaces": ["a"]}})
@@ -268,15 +322,34 @@ def test_all_problems_are_reported_at_once():
 
 AS_THE_OPERATOR = [
     ("/properties/installId", "OPERATOR_INSTALL_ID", ["a", "A.b-c_9", "x" * 63, "x" * 64, "-a", "a b", "ä"]),
+    ("/properties/formerInstallIds", "OPERATOR_FORMER_INSTALL_IDS", ["a", "A.b-c_9", "x" * 64, "-a", "a b"]),
     ("/properties/runai/baseUrl", "RUNAI_BASE_URL", [
         "https://a.run.ai", "https://a.run.ai/", "HTTPS://A.run.ai:8443", "https://[::1]:1", "a.run.ai", "ftp://a",
         "https://user@a.run.ai", "https://a.run.ai/path", "https://a.run.ai?x",
+    ]),
+    ("/properties/runai/proxy/https", "HTTPS_PROXY", [
+        "http://a:3128", "https://a", "a:3128", "http://me:x%23@a:1/", "http://[::1]:3128", "socks5://a", "http://a#", "http://a/b",
+        "http://a b",
     ]),
     ("/properties/operator/watchNamespaces", "OPERATOR_NAMESPACES", ["a", "team-a", "0", "A", "a_b", "-a", "x" * 64]),
     ("/properties/operator/deltaInterval", "OPERATOR_DELTA_INTERVAL", ["5s", "1m30s", "0.5h", "2000ms", "5", "1d", "s"]),
     ("/properties/operator/logLevel", "OPERATOR_LOG_LEVEL", ["debug", "error", "trace"]),
     ("/properties/operator/logFormat", "OPERATOR_LOG_FORMAT", ["json", "text", "xml"]),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["namespaces", "projects"])
+@pytest.mark.parametrize("pattern", ["a", "team-*", "*", "A.b_c", "a?", "[a]", "", "a b", "x" * 63, "x" * 64, 17, True])
+def test_the_schema_and_the_operator_agree_on_access(place, pattern):
+    table = [{"namespaces": ["a"], "projects": ["a"]} | {place: [pattern]}]
+    try:
+        parse_access(yaml.safe_dump(table))
+        taken = True
+    except ValueError:
+        taken = False
+    validator = jsonschema.Draft7Validator({**SCHEMA["properties"]["runai"]["properties"]["access"]})
+
+    assert validator.is_valid(table) == taken
 
 
 @pytest.mark.parametrize(("where", "variable", "values"), AS_THE_OPERATOR, ids=[row[1] for row in AS_THE_OPERATOR])
@@ -293,4 +366,4 @@ def test_the_schema_and_the_operator_agree(where, variable, values):
             taken = True
         except SettingsError:
             taken = False
-        assert validator.is_valid([value] if variable == "OPERATOR_NAMESPACES" else value) == taken, value
+        assert validator.is_valid([value] if node["type"] == "array" else value) == taken, value

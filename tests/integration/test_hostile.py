@@ -99,6 +99,28 @@ def test_hostile_objects_cost_their_owners_only(
     control_plane.kubectl("delete", "rwl", "--namespace", namespace, *HOSTILE, "--timeout=60s")
 
 
+def test_objects_full_of_annotations_keep_nobody_from_starting(
+    control_plane: ControlPlane, start_operator: Callable[..., Operator], runai: Simulator, workloads: Workloads
+):
+    """Annotations may fill 256 KiB; as JSON, `<` takes six bytes. One page of these would be 70 MB."""
+    full = {"kubectl.kubernetes.io/last-applied-configuration": "<" * 240_000}
+    paused = [f"full-{n:02}" for n in range(50)]
+    for name in (*paused, "full-and-running"):
+        item = workload(name, workloads.namespace, manifest=manifest_of("Deployment"))
+        item["metadata"]["annotations"] = full | ({"bridge.run.ai/paused": "true"} if name in paused else {})
+        control_plane.client.create(item)
+    workloads.apply("good", manifest=manifest_of("Deployment"))
+    operator = start_operator()
+    workloads.wait_condition("good", "Ready", "True")
+    runai.wait_until("the full one", lambda: len(runai.live()) == 2)
+
+    assert operator.alive
+    assert operator.metric("runai_operator_skipped_workloads") == 0
+    assert in_mebibytes(operator.peak_bytes()) < 200
+    for name in paused:
+        workloads.delete(name)
+
+
 @pytest.mark.parametrize("answer", ["garbage", "huge", "deep"])
 def test_hostile_answers_stop_nobody_and_make_nothing_twice(
     usual_peak: int, start_operator, runai: Simulator, workloads: Workloads, feed: Feed, answer: str

@@ -44,6 +44,7 @@ QUESTION = ("create", "selfsubjectaccessreviews")
 NEVER_SEEN = {"observedGeneration": -1}
 JOB = "apiVersion: batch/v1\nkind: Job\nspec: {}"
 SINGLE = {"installId": "tests", "operator": {"watchNamespaces": [WATCHED]}, "crds": {"install": False}}
+BOTH = {"operator": {"watchNamespaces": [WATCHED, UNWATCHED]}}
 SECRETS = {"rbac": {"manifestFromSecrets": True}}
 
 
@@ -269,3 +270,88 @@ def test_the_deletion_of_the_crd_is_held_back_for_single_namespaces_where_the_pa
 
     assert "CustomResourceDefinition is being deleted" in held["status"]["conditions"][0]["message"]
     assert runai.calls("DELETE") == 0
+
+
+@dataclass(frozen=True)
+class Watching:
+    """An installation that watches two namespaces: `gone`, which loses its rights, and `stays`."""
+
+    plane: ControlPlane
+    installed: Installed
+    gone: Workloads
+    stays: Workloads
+    binding: dict[str, Any]
+
+    def lose_rights(self) -> None:
+        self.plane.client.delete(self._binding_path)
+        assert soon(self.plane, self._user, "list", "bridge.run.ai/runaiworkloads", WATCHED, allowed=False)
+
+    def regain_rights(self) -> None:
+        metadata = {key: self.binding["metadata"][key] for key in ("name", "namespace")}
+        named = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata}
+        self.plane.client.create(self.binding | named)
+
+    @property
+    def _binding_path(self) -> str:
+        name = self.binding["metadata"]["name"]
+        return f"/apis/rbac.authorization.k8s.io/v1/namespaces/{WATCHED}/rolebindings/{name}"
+
+    @property
+    def _user(self) -> str:
+        return user_of(self.installed)
+
+
+@pytest.fixture
+def watching(fresh_control_plane) -> Watching:
+    plane, way = fresh_control_plane(), by_chart(SINGLE, BOTH)
+    for namespace in (WATCHED, UNWATCHED):
+        make_namespace(plane, namespace)
+    installed = way.install(plane)
+    plane.install_crds()
+    [binding] = plane.client.list_all(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{WATCHED}/rolebindings")
+    return Watching(plane, installed, Workloads(plane.client, WATCHED), Workloads(plane.client, UNWATCHED), binding)
+
+
+@pytest.mark.parametrize("when", ["before the start", "while it runs"])
+def test_a_watched_namespace_without_rights_keeps_no_other_from_being_served(
+    watching: Watching, tmp_path, runai: Simulator, when: str
+):
+    if when == "before the start":
+        watching.lose_rights()
+    with operator_of(watching.plane, watching.installed, by_chart(SINGLE, BOTH).objects(), tmp_path, runai) as operator:
+        operator.wait_ready()
+        if when == "while it runs":
+            watching.lose_rights()
+        watching.gone.apply("waits", manifest=manifest_of("Deployment"))
+        watching.stays.apply("runs", manifest=manifest_of("Deployment"))
+        watching.stays.wait_condition("runs", "Ready", "True")
+        assert "status" not in watching.gone.get("waits") or watching.gone.get("waits")["status"] == NEVER_SEEN
+        operator.wait_ready()
+
+        watching.regain_rights()
+        watching.gone.wait_condition("waits", "Ready", "True")
+        operator.wait_ready()
+        assert operator.output().count("may not watch RunaiWorkloads in team-a") == (when == "before the start")
+
+
+def test_a_watched_namespace_that_hangs_since_its_rights_went_along_goes_once_the_page_was_followed(
+    watching: Watching, tmp_path, runai: Simulator
+):
+    watching.plane.start_controller_manager()
+    with operator_of(watching.plane, watching.installed, by_chart(SINGLE, BOTH).objects(), tmp_path, runai) as operator:
+        operator.wait_ready()
+        for workloads, name in ((watching.gone, "goes"), (watching.stays, "stays")):
+            workloads.apply(name, manifest=manifest_of("Deployment"))
+            workloads.wait_condition(name, "Ready", "True")
+        watching.lose_rights()  # as the deletion does, sooner or later
+        watching.plane.client.delete(f"/api/v1/namespaces/{WATCHED}")
+        held = watching.gone.wait("goes", lambda item: "deletionTimestamp" in item["metadata"], what="its deletion")
+        assert held["metadata"]["finalizers"]
+        operator.wait_ready()
+
+        for command in COMMANDS_OF_THE_PAGE:
+            watching.plane.kubectl(*command)
+        watching.plane.client.wait_gone(f"/api/v1/namespaces/{WATCHED}", timeout=120)
+
+        assert len(runai.live()) == 1
+        assert watching.stays.get("stays")

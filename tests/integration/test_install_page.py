@@ -62,6 +62,7 @@ SCENARIOS = {
         *runnable("With Helm"),
         *runnable("Upgrade with Helm"),
         *runnable("Private certificates, proxies, mirrors"),
+        *runnable("Several teams"),
         *runnable("OpenShift"),
         *runnable("Uninstall with Helm"),
     ],

@@ -114,6 +114,57 @@ def test_restored_after_it_completed_it_is_taken_over_without_a_put(start_operat
     assert (runai.effective_creates(), runai.calls("PUT")) == (1, 0), "finished work never runs again by itself"
 
 
+def test_after_its_install_id_was_changed_the_operator_leaves_nothing_behind(start_operator, runai, workloads):
+    first = start_operator(OPERATOR_INSTALL_ID="old")
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    first.terminate()
+    second = start_operator(OPERATOR_INSTALL_ID="new")
+    workloads.delete("a")
+    item = workloads.wait_condition("a", "Ready", "False", reason="Deleting")
+    message = condition(item, "Ready")["message"]
+
+    assert "add old to OPERATOR_FORMER_INSTALL_IDS" in message
+    assert len(runai.live()) == 1
+
+    second.terminate()
+    start_operator(OPERATOR_INSTALL_ID="new", OPERATOR_FORMER_INSTALL_IDS="old")
+    workloads.wait_gone("a")
+    assert runai.live() == []
+
+
+def test_another_job_of_the_name_of_finished_work_does_not_pass_for_completed(operator, runai, workloads):
+    workloads.apply("a", deletionPolicy="Orphan")
+    workloads.wait_condition("a", "Completed", "True")
+    workloads.delete("a")
+    workloads.wait_gone("a")
+    other = manifest_of(team="another")
+    workloads.apply("a", manifest=other)
+    item = workloads.wait_condition("a", "Ready", "False", reason="FinishedNotRerun")
+    assert condition(item, "Completed") is None
+
+    workloads.patch("a", {"spec": {"rerunPolicy": "OnSpecChange"}})
+    item = workloads.wait_condition("a", "Completed", "True")
+    assert runai.effective_creates() == 2
+    assert [entry["id"] for entry in runai.live()] == [item["status"]["workloadId"]]
+
+
+def test_what_an_object_left_behind_may_be_adopted_by_another_that_names_its_id(operator, runai, workloads):
+    workloads.apply("a", manifest=RUNS_ON, deletionPolicy="Orphan")
+    item = workloads.wait_condition("a", "Ready", "True")
+    workload_id = item["status"]["workloadId"]
+    workloads.apply("b", manifest=RUNS_ON, workloadId=workload_id)
+    workloads.wait_condition("b", "Ready", "False", reason="ManagedByOther")
+    workloads.delete("b")
+    workloads.delete("a")
+    workloads.wait_gone("a")
+    workloads.wait_gone("b")
+    workloads.apply("b", manifest=RUNS_ON, workloadId=workload_id)
+    adopted = workloads.wait_condition("b", "Ready", "True")
+
+    assert is_marked(runai, adopted)
+
+
 # --- two installs, two clusters
 
 

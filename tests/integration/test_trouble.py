@@ -109,6 +109,30 @@ def test_a_refused_manifest_is_stalled_with_the_words_of_the_api_and_can_be_corr
     assert len(runai.live()) == 1
 
 
+@pytest.mark.parametrize("form", ["details", "message", "problem", "empty"])
+def test_a_refusal_in_any_form_is_stalled_and_leaves_nothing_in_doubt(operator, workloads, runai, form):
+    runai.fault(kind="status", status=400, method="POST", path="/api/v2/workloads", body=form)
+    workloads.apply("a", manifest=RUNS_ON)
+    item = workloads.wait_condition("a", "Stalled", "True", reason="InvalidSpec")
+
+    assert ("injected by the simulator" if form != "empty" else "HTTP 400") in condition(item, "Ready")["message"]
+    workloads.wait("a", lambda item: not item["metadata"].get("finalizers"), what="nothing was created, but it is held")
+
+
+def test_a_404_that_proves_nothing_holds_a_deletion_and_is_shown(operator, workloads, runai):
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    runai.fault(kind="status", status=404, method="GET", path="/api/v2/workloads", body="problem")
+    workloads.delete("a")
+    item = workloads.wait_condition("a", "Ready", "False", reason="Deleting")
+
+    assert "HTTP 404 with application/problem+json" in condition(item, "Ready")["message"]
+    assert "Refused" not in condition(item, "Ready")["message"], "the detail says more than the title"
+
+    runai.heal()
+    workloads.wait_gone("a")
+
+
 def test_an_unknown_project_is_stalled_and_can_be_corrected(operator, workloads, runai):
     workloads.apply("a", projectName="no-such-project", manifest=RUNS_ON)
     item = workloads.wait_condition("a", "Stalled", "True", reason="ProjectNotFound")
@@ -264,6 +288,37 @@ def test_bad_configuration_ends_with_two_and_one_line(control_plane, runai, tmp_
     assert "RUNAI_CLIENT_ID" in operator.output()
 
 
+def test_a_table_of_access_that_cannot_be_used_ends_with_two_and_one_line(control_plane, runai, tmp_path):
+    from stack import Operator
+
+    table = tmp_path / "access.yaml"
+    table.write_text("- namespaces: [team-a]\n  projects: [team-a]\n- namespaces: [team-b]\n")
+    with Operator(tmp_path, control_plane.kubeconfig, runai.url, RUNAI_ACCESS_FILE=str(table)) as operator:
+        code = operator.wait()
+
+    assert code == 2
+    assert operator.output().strip() == (
+        "runai-operator: RUNAI_ACCESS_FILE cannot be used: entry 2 needs projects, a list of names or patterns"
+    )
+
+
+def test_a_namespace_gets_only_the_projects_of_the_table(control_plane, runai, workloads, tmp_path):
+    from stack import Operator
+
+    table = tmp_path / "access.yaml"
+    table.write_text('- namespaces: ["*"]\n  projects: [team-a]\n')
+    with Operator(tmp_path, control_plane.kubeconfig, runai.url, RUNAI_ACCESS_FILE=str(table)):
+        workloads.apply("a", manifest=RUNS_ON, projectName="team-a")
+        workloads.apply("b", manifest=RUNS_ON, projectName=None, projectId="2")
+        workloads.apply("c", manifest=RUNS_ON, projectName=None, projectId="1")
+        workloads.wait_id("a")
+        workloads.wait_id("c")
+        item = workloads.wait("b", lambda item: "ProjectNotAllowed" in str(item.get("status")))
+
+    assert not item["metadata"].get("finalizers")
+    assert {entry["projectId"] for entry in runai.live()} == {"1"}
+
+
 @pytest.mark.parametrize(
     "fault", [None, {"kind": "timeout"}], ids=["while all is well", "while Run:ai does not answer"]
 )
@@ -305,3 +360,28 @@ def test_an_operator_started_before_its_crd_comes_to_work_by_itself(fresh_contro
         workloads.wait_condition("b", "Ready", "True")
 
         assert len(runai.live()) == 2, "one orphaned, one new"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"kind": "status", "status": 503}, "RunaiUnavailable"),
+        ({"kind": "status", "status": 403}, "AccessDenied"),
+        ({"kind": "login"}, "UnexpectedReply"),
+        ({"kind": "huge"}, "UnexpectedReply"),
+    ],
+    ids=["fail", "are forbidden", "are a login page", "are larger than what is read"],
+)
+def test_while_the_lists_are_useless_what_runs_is_shown_as_unknown(start_operator, workloads, runai, fault, reason):
+    start_operator(RUNAI_BASE_URL=runai.url, OPERATOR_STALE_AFTER="3s")
+    workloads.apply("a", manifest=RUNS_ON)
+    workloads.wait_condition("a", "Ready", "True")
+    workloads.wait_condition("a", "Synced", "True")
+
+    runai.fault(path="/api/v1/workloads$", **fault)
+    item = workloads.wait_condition("a", "Synced", "Unknown", reason=reason)
+    assert condition(item, "Ready")["status"] == "True"
+
+    runai.heal()
+    item = workloads.wait_condition("a", "Synced", "True")
+    assert condition(item, "Ready")["status"] == "True"

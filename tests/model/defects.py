@@ -13,6 +13,7 @@ from runai_operator.domain import decide as rules
 from runai_operator.domain import finalize as finalizing
 from runai_operator.domain import state as states
 from runai_operator.domain import status as stories
+from runai_operator.domain.absence import Absence
 from runai_operator.domain.actions import Delete, RemoveFinalizer, Result, Verdict
 from runai_operator.domain.errors import BridgeError, Vanished
 from runai_operator.domain.model import CRDState
@@ -57,6 +58,10 @@ def unknown_is_gone(patch: pytest.MonkeyPatch) -> None:
         return replace(done, remote=states.Missing()) if isinstance(done.remote, BridgeError) else done
 
     patch.setattr(Reconciler, "_do_read", careless)
+
+
+def a_404_is_enough(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Absence, "doubt", lambda self, grace: None)
 
 
 def anybody_is_a_predecessor(patch: pytest.MonkeyPatch) -> None:
@@ -156,6 +161,7 @@ DEFECTS = (
     Defect("a list that lacks the workload is believed at once", believe_absence),
     Defect("the finalizer goes with the DELETE, not with the workload", release_after_delete),
     Defect("a reading that failed counts as gone", unknown_is_gone),
+    Defect("a 404 needs no second witness", a_404_is_enough),
     Defect("anybody's workload of the same name is taken over", anybody_is_a_predecessor),
     Defect("marks are not compared", every_mark_is_ours),
     Defect("an attempt in doubt is repeated while the object is deleting", create_while_deleting),

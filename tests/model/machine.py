@@ -21,6 +21,7 @@ from fakes.direct import DirectUpstream, OpenFence
 from fakes.kube import AdmissionRefused, FakeKube, Stored
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai, mark_of
+from runai_operator.domain.access import Access
 from runai_operator.domain.actions import Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError
@@ -38,6 +39,7 @@ from runai_operator.domain.model import (
     Spec,
     Submission,
 )
+from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.inventory import Inventory
@@ -61,7 +63,7 @@ class Replica:
     def __init__(self, world: BridgeModel, install: str) -> None:
         self.install, self._world = install, world
         self.chance = Chance()
-        self.inventory = Inventory()
+        self.inventory = Inventory(lambda: 0.0)
         kube = world.kube.client(self.chance)
         self.upstream = DirectUpstream(world.runai.client(self.chance), world.clock, delete_rate=DELETE_RATE)
         self.reconciler = Reconciler(
@@ -70,8 +72,10 @@ class Replica:
             fence=OpenFence(),
             crd_guard=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
             observer=SilentObserver(),
+            record=lambda about, event: None,
             install=install,
             limits=Limits(grace=GRACE, stalled_after=60, release_after=RELEASE_AFTER),
+            access=Access(),
             clock=world.clock,
             now=lambda: datetime.fromtimestamp(world.now, UTC),
             random=random.Random(0),
@@ -83,7 +87,7 @@ class Replica:
             self.inventory.see(DEFAULT_CONNECTION, row)
         entry = self.inventory.request(entry.uid, Requests(read=read)) or entry
         taken = self.inventory.begin(entry)
-        result = await self.reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
+        result = await self.reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting, entry.summary)
         assert result.verdict is not Verdict.BUG
         self.inventory.finish(entry.uid, result, taken)
 
@@ -122,6 +126,8 @@ class BridgeModel(RuleBasedStateMachine):
         """UIDs of objects that vanished without us."""
         self.completed: set[str] = set()
         self.outage_began: float | None = None
+        self.hidden_since: float | None = None
+        """Since when the service account may see no project."""
         self.fallen: set[str] = set()
         """UIDs of objects that the CustomResourceDefinition took along."""
         self.replaced: set[str] = set()
@@ -350,6 +356,16 @@ class BridgeModel(RuleBasedStateMachine):
             if not down:
                 replica.upstream.gate.answered()
 
+    @rule(hidden=st.booleans())
+    def lose_sight(self, hidden: bool) -> None:
+        """Somebody takes the role away, in every project, or restores the Secret and restarts the operator."""
+        if self.hidden_since is not None and not hidden:
+            self.restart(self.replica)
+            self.restart(self.other)
+        self.hidden_since = (self.hidden_since or self.now) if hidden else None
+        for project in self.runai.world.projects.values():
+            self.runai.world.hide_project(project, hidden=hidden)
+
     @rule(name=st.sampled_from(NAMES), passes=st.integers(2, 6))
     def a_long_outage(self, name: str, passes: int) -> None:
         """Long enough for a deletion to be given up, if there is one."""
@@ -439,9 +455,12 @@ class BridgeModel(RuleBasedStateMachine):
                 self.lost.add(gone.ref.uid)
                 continue
             if gone.ref.uid in self.kube.orphans:
-                assert self.outage_began is not None, f"{gone.ref} was given up although Run:ai answers"
-                assert self.now - self.outage_began >= 60, f"{gone.ref} was given up too early"
                 self.lost.add(gone.ref.uid)
+                if self.kube.orphans[gone.ref.uid].why == Reason.NAME_TAKEN:
+                    continue  # something that no list shows held its name
+                troubles = [since for since in (self.outage_began, self.hidden_since) if since is not None]
+                assert troubles, f"{gone.ref} was given up although Run:ai answers"
+                assert self.now - min(troubles) >= 60, f"{gone.ref} was given up too early"
                 continue
             left = [w for w in self.runai.live() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
             assert not left, f"{gone.ref} was released while its workload lives"
@@ -469,6 +488,7 @@ class BridgeModel(RuleBasedStateMachine):
         for replica in (self.replica, self.other):
             replica.chance.begin()
             replica.chance.down = False
+        self.lose_sight(hidden=False)
         self.kube.crd = CRDState(deleting=self.kube.crd.deleting, confirmed=True)
         for stored in self.kube.objects.values():
             self.kube.touch(stored, paused=False)

@@ -24,11 +24,15 @@ from runai_operator.domain.errors import (
     InvalidWorkload,
     KubernetesUnavailable,
     NameTaken,
+    NotVisible,
     OutcomeUnknown,
+    SourceUnusable,
     Throttled,
     Unavailable,
     UnexpectedReply,
 )
+from runai_operator.domain.freshness import Freshness
+from runai_operator.domain.memory import Memory, Unread
 from runai_operator.domain.model import GROUP, KIND, PAUSED_ANNOTATION, VERSION, ManagementPolicy
 from runai_operator.domain.reasons import Group, Phase, Reason
 from runai_operator.domain.state import LOST_REASONS, Missing, State
@@ -63,6 +67,7 @@ RETRIED = (
     Unavailable("Run:ai cannot be reached."),
     Throttled("Run:ai asks to send fewer requests.", after=30),
     AccessDenied("Run:ai denies the permission."),
+    NotVisible("Run:ai shows neither the workload nor its project."),
     OutcomeUnknown("No answer came back."),
     UnexpectedReply("Its answer cannot be used."),
     Busy("Run:ai cannot update the workload now."),
@@ -87,6 +92,8 @@ class Pass:
     paused: bool = False
     stalled: bool = False
     observing: bool = False
+    stale: bool = False
+    """The sources of what status shows have been silent for too long."""
     gone: bool = False
     """Run:ai answers 404."""
     before: Pass | None = None
@@ -100,6 +107,7 @@ class Pass:
             "paused" if self.paused else "",
             "observing" if self.observing else "",
             "gone" if self.gone else "",
+            "stale" if self.stale else "",
             end.verdict.value,
             end.error.condition_reason if end.error else "",
             "outstanding" if end.outstanding else "",
@@ -157,7 +165,7 @@ UNFINISHED_DELETION = ("Deleting", "Deleted")
 ROWS: tuple[Rule, ...] = (
     ("deleting", lambda p: p.end.verdict is Verdict.DELETING),
     ("finished-edited", lambda p: _rejected(p) == "FinishedNotRerun"),
-    ("failed", lambda p: _rejected(p) in ("DeletedExternally", "RecreateGivenUp")),
+    ("failed", lambda p: _rejected(p) in ("DeletedExternally", "RecreateGivenUp", "EndedUnseen")),
     ("rejected", lambda p: _rejected(p) is not None),
     ("progressing", lambda p: p.end.verdict is Verdict.WAITING),
     ("stalled", lambda p: _is_retried(p) and p.stalled),
@@ -170,7 +178,7 @@ ROWS: tuple[Rule, ...] = (
     ("progressing", lambda p: p.desired == "Deleted" or p.sync in UNFINISHED_DELETION),
     ("progressing", lambda p: p.sync != "Synced" and not _is_silent(p)),
     ("paused", lambda p: p.paused and p.phase in ("Running", "Stopped")),
-    ("outage", lambda p: p.phase == "Running" and p.end.verdict is Verdict.RETRYING),
+    ("outage", lambda p: p.phase == "Running" and (p.stale or p.end.verdict is Verdict.RETRYING)),
     ("running", lambda p: p.phase == "Running"),
     ("stopped", lambda p: p.phase == "Stopped"),
     ("failed", lambda p: p.phase == "Failed"),
@@ -224,6 +232,7 @@ def _over(phase: str | None, sync: str | None, desired: str | None) -> Iterator[
         Result(Verdict.WAITING, WAITING[1], outstanding=True),
         Result(Verdict.DELETING, WAITING[0]),
         Result(Verdict.DELETING),
+        Result(Verdict.IN_SYNC, SourceUnusable("It is not there.", reason=Reason.SOURCE_NOT_FOUND)),
     ]
     if sync is None:
         ends.append(Result(Verdict.DELIVERED))  # what answers a POST or PUT shows no sync
@@ -240,6 +249,10 @@ def _over(phase: str | None, sync: str | None, desired: str | None) -> Iterator[
             yield Pass(end, phase, sync, desired, observing=True, paused=True)
             yield Pass(Result(Verdict.PAUSED, outstanding=True), phase, sync, desired, paused=True)
     yield Pass(Result(Verdict.RETRYING, unreachable, outstanding=True), phase, sync, desired, stalled=True)
+    for end in (Result(Verdict.IN_SYNC), Result(Verdict.RETRYING, unreachable)):
+        yield Pass(end, phase, sync, desired, stale=True)
+        yield Pass(end, phase, sync, desired, stale=True, latched=True)
+    yield Pass(Result(Verdict.PAUSED), phase, sync, desired, stale=True, paused=True)
 
 
 def _refusals(error: InvalidWorkload) -> Iterator[Pass]:
@@ -320,10 +333,14 @@ def _situation(settled: Pass, found: Json) -> State:
     )
     if not settled.submitted:
         return a_state(workload)
+    silence: dict[str, Any] = {}
+    if settled.stale:
+        unread = Unread(float("-inf"), Reason.RUNAI_UNAVAILABLE, RETRIED[0].message)
+        silence = {"freshness": Freshness(RETRIED[0], RETRIED[0]), "memory": Memory(unread=unread)}
     if _is_blind(settled):
-        return a_state(workload, remote=Missing() if settled.gone else settled.end.error)
+        return a_state(workload, remote=Missing() if settled.gone else settled.end.error, **silence)
     remote = a_remote(sync_status=settled.sync, desired_phase=settled.desired)
-    return a_state(workload, desired=a_desired(), remote=remote, row=a_row(phase=settled.phase))
+    return a_state(workload, desired=a_desired(), remote=remote, row=a_row(phase=settled.phase), **silence)
 
 
 def item_with(status: Json, *, paused: bool = False, deleting: bool = False) -> Json:

@@ -41,6 +41,7 @@ REFUSED_OVER = {
     "ManagedByOther": "Running",
     "DeletedExternally": "Running",
     "RecreateGivenUp": "Pending",
+    "EndedUnseen": "Running",
 }
 """The phase over which a refusal comes; the others come before anything is submitted."""
 NOT_SEEN = "Waiting for runai-operator to observe the latest change"
@@ -98,7 +99,7 @@ def _passes() -> Iterator[tuple[str, Pass]]:
         yield f"trouble-{_kebab(error.condition_reason)}", Pass(end, submitted=False)
     lasting = Pass(Result(Verdict.RETRYING, RETRIED[0], outstanding=True), submitted=False, stalled=True)
     yield "lasting-trouble", lasting
-    yield "outage-while-running", Pass(Result(Verdict.RETRYING, RETRIED[0]), "Running", "Synced")
+    yield "outage-while-running", Pass(IN_SYNC, "Running", "Synced", stale=True)
     paused = Pass(Result(Verdict.PAUSED), "Running", "Synced", paused=True)
     yield "paused", paused
     yield "paused-with-an-edit", replace(paused, end=Result(Verdict.PAUSED, outstanding=True))

@@ -47,7 +47,11 @@ class Process:
         return {**_quiet(os.environ), **self._env}
 
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:  # a stop may come while it starts
+            self.kill()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

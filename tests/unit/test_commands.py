@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -43,6 +44,50 @@ def test_without_access_to_runai_one_line_says_what_is_missing(command):
     assert done.stdout == ""
     for name in ("RUNAI_BASE_URL", "RUNAI_CLIENT_ID", "RUNAI_CLIENT_SECRET"):
         assert name in done.stderr
+
+
+ACCESS = {"RUNAI_BASE_URL": "https://a.run.ai", "RUNAI_CLIENT_ID": "a", "RUNAI_CLIENT_SECRET": "b"}
+
+
+@pytest.fixture
+def taken_port():
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        yield holder.getsockname()[1]
+
+
+def test_a_port_that_is_in_use_ends_in_one_line_that_names_the_setting(taken_port, tmp_path):
+    listen = f"127.0.0.1:{taken_port}"
+    done = run(OPERATOR["as a module"], "run", **ACCESS, KUBECONFIG=str(kubeconfig(tmp_path)), OPERATOR_LISTEN=listen)
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"runai-operator: OPERATOR_LISTEN is {listen}, where nothing can listen: address already in use\n"
+    )
+
+
+@pytest.mark.parametrize("listen", ["no-such-host.invalid:0", "192.0.2.1:0", "[2001:db8::1]:0"])
+def test_an_address_of_no_interface_ends_in_one_line_that_names_the_setting(listen, tmp_path):
+    done = run(OPERATOR["as a module"], "run", **ACCESS, KUBECONFIG=str(kubeconfig(tmp_path)), OPERATOR_LISTEN=listen)
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert f"OPERATOR_LISTEN is {listen}, where nothing can listen: " in done.stderr
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_without_an_api_server_to_ask_one_line_says_what_is_not_there(log_format):
+    done = run(OPERATOR["as a module"], "run", **ACCESS, OPERATOR_LISTEN="127.0.0.1:0", OPERATOR_LOG_FORMAT=log_format)
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "KUBECONFIG is not set, and this is no pod with a token of its ServiceAccount." in done.stderr
+
+
+def test_a_port_in_use_is_named_by_the_simulator_too(taken_port):
+    done = run(SIMULATOR["as a module"], "serve", "--port", str(taken_port))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"runai-simulator: cannot listen on 127.0.0.1, port {taken_port}: Address already in use\n"
 
 
 def test_orphans_are_listed_without_access_to_runai(tmp_path):

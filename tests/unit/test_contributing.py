@@ -35,10 +35,11 @@ def without_code(text: str) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The headings as GitHub names them in links."""
+    """The headings as GitHub names them in links, and what a page names itself."""
     text = re.sub(r"^( *)(```+).*?^\1\2$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+    named = re.findall(r'<a id="([^"]+)"></a>', text)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings} | set(named)
 
 
 def leads_nowhere(page: Path, link: str) -> bool:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,8 @@ from builders import a_remote, a_row, a_state, a_workload, submitted_status
 from readers.combinations import NOW, cases
 from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.actions import Result, Verdict
-from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.errors import InvalidWorkload, OutcomeUnknown, Unavailable
+from runai_operator.domain.memory import Requests
 from runai_operator.domain.model import Project, SourceRef, SourceText, Spec
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
 from runai_operator.domain.status import build_status
@@ -52,6 +54,8 @@ def test_what_is_no_sentence(message):
 def of_the_words() -> Iterator[str]:
     for reason in Reason:
         yield from (reason.meaning, reason.remedy)
+        if reason.hint:
+            yield reason.hint
     for kind in ConditionType:
         yield from (kind.meaning, kind.when_false, kind.when_absent)
     yield from (phase.meaning for phase in Phase)
@@ -96,7 +100,7 @@ class Surroundings:
     """What a spec meets on the way: so many projects of the name, and a source that holds this."""
 
     count: int = 1
-    held: dict[str, Any] = field(default_factory=dict)
+    held: dict[str, Any] = field(default_factory=lambda: {"metadata": {"resourceVersion": "1"}})
 
     async def projects(self, **_: Any) -> tuple[Project, ...]:
         return tuple(Project(str(number), "team-a", None) for number in range(self.count))
@@ -106,9 +110,9 @@ class Surroundings:
 
     async def refuse(self, spec: Spec) -> str:
         workload = replace(a_workload(), spec=spec)
-        with pytest.raises(InvalidWorkload) as caught:
-            await Renderer(self, "i")(workload, Projects(self, lambda: 0.0), large=False)
-        return caught.value.message
+        refused = (await Renderer(self, "i")(workload, Projects(self, lambda: 0.0), large=False)).desired
+        assert isinstance(refused, InvalidWorkload)
+        return refused.message
 
 
 def of_refused_specs() -> Iterator[str]:
@@ -144,3 +148,64 @@ def of_refused_specs() -> Iterator[str]:
 )
 def test_every_message_is_a_sentence(messages):
     assert misfits(messages()) == set()
+
+
+# --- what to do
+
+STATUS_PAGE = (Path(__file__).parents[2] / "docs" / "status.md").read_text()
+
+
+def test_every_hint_names_a_section_of_the_page_on_status():
+    for reason in Reason:
+        if reason.hint:
+            assert reason.hint.endswith(f" (docs/status.md#{reason.anchor}).")
+            assert f'<a id="{reason.anchor}"></a>' in STATUS_PAGE
+
+
+@pytest.mark.parametrize(
+    ("end", "row", "advice"),
+    [
+        pytest.param(
+            Result(Verdict.REJECTED, InvalidWorkload("Run:ai refused the workload: no such kind."), outstanding=True),
+            None,
+            "An edit is tried at once (docs/status.md#invalidspec).",
+            id="refused",
+        ),
+        pytest.param(
+            Result(Verdict.IN_SYNC),
+            a_row(phase="Failed", phase_message="CUDA out of memory"),
+            "an edit of the manifest is sent (docs/status.md#failed).",
+            id="failed",
+        ),
+        pytest.param(
+            Result(Verdict.RETRYING, OutcomeUnknown("No answer came back."), outstanding=True),
+            None,
+            "The operator finds out before it sends anything again (docs/status.md#outcomeunknown).",
+            id="in doubt",
+        ),
+        pytest.param(
+            Result(Verdict.DELETING, Unavailable("Run:ai did not answer the request to read the workload.")),
+            None,
+            "removes this object at once (docs/status.md#deleting).",
+            id="being deleted",
+        ),
+    ],
+)
+def test_a_message_of_somebody_else_is_followed_by_what_to_do(end, row, advice):
+    s = a_state(a_workload(status=submitted_status()), remote=a_remote(), row=row)
+    status = build_status(s, end, now=NOW)
+    again = build_status(replace(s, workload=replace(s.workload, status=status)), end, now=NOW)
+
+    ready = next(entry for entry in status["conditions"] if entry["type"] == "Ready")
+    assert ready["message"].endswith(advice)
+    assert again["conditions"] == status["conditions"], "once is enough"
+
+
+def test_what_is_stalled_by_its_timer_says_it_once():
+    error = Unavailable("Run:ai cannot be reached.")
+    s = a_state(a_workload(status=submitted_status()))
+    first = build_status(s, Result(Verdict.RETRYING, error, outstanding=True), now=NOW)
+    stalls = replace(s, workload=replace(s.workload, status=first), requests=Requests(restate=True))
+    second = build_status(stalls, Result(Verdict.RETRYING, stalls.trouble, outstanding=True), now=NOW, stalled=True)
+
+    assert {entry["message"] for entry in first["conditions"]} == {entry["message"] for entry in second["conditions"]}

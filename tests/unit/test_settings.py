@@ -31,6 +31,9 @@ ACCESS = {
 }
 
 
+TABLE = "- namespaces: [team-a]\n  projects: [team-a]\n"
+
+
 def settings(**changes):
     return Settings.from_environment(ACCESS | changes)
 
@@ -51,17 +54,22 @@ def test_access_to_runai_is_all_that_must_be_set():
             client_secret=SECRET,
             client_secret_file=None,
             ca_file=None,
+            proxy=None,
         ),
         kube=KubeAccess(kubeconfig=None, namespaces=(), records_namespace=None),
         operation=Operation(
             install_id=None,
+            former_install_ids=(),
             listen=Listen(None, 8080),
             delta_interval=5,
             sweep_interval=300,
             stalled_after=600,
+            stale_after=60,
             grace_period=60,
             release_after=86400,
             delete_rate=100,
+            access=None,
+            events=True,
         ),
         logging=Logging(log_format="json", log_level="info"),
     )
@@ -72,14 +80,19 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
     secret.write_text(SECRET)
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text("{}")
+    access = tmp_path / "access.yaml"
+    access.write_text(TABLE)
 
     read = settings(
-        RUNAI_BASE_URL="http://127.0.0.1:9000",
+        RUNAI_BASE_URL="http://10.0.0.1:9000",
         RUNAI_CLIENT_SECRET="",
         RUNAI_CLIENT_SECRET_FILE=str(secret),
         RUNAI_CA_FILE=certifi.where(),
         RUNAI_ALLOW_HTTP="true",
+        RUNAI_ACCESS_FILE=str(access),
+        HTTP_PROXY="http://proxy.example.com:3128",
         OPERATOR_INSTALL_ID="blue",
+        OPERATOR_FORMER_INSTALL_IDS="green, red",
         OPERATOR_NAMESPACES="team-a, team-b",
         OPERATOR_LISTEN="[::1]:0",
         OPERATOR_LOG_FORMAT="text",
@@ -87,20 +100,23 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         OPERATOR_DELTA_INTERVAL="1s",
         OPERATOR_SWEEP_INTERVAL="1m30s",
         OPERATOR_STALLED_AFTER="2m",
+        OPERATOR_STALE_AFTER="30s",
         OPERATOR_GRACE_PERIOD="90s",
         OPERATOR_RELEASE_AFTER="2h",
         OPERATOR_DELETE_RATE="0",
+        OPERATOR_EVENTS="false",
         OPERATOR_RECORDS_NAMESPACE="runai",
         KUBECONFIG=f"{tmp_path / 'missing'}:{kubeconfig}",
     )
 
     assert read == Settings(
         runai=RunaiAccess(
-            base_url="http://127.0.0.1:9000",
+            base_url="http://10.0.0.1:9000",
             client_id="operator",
             client_secret=None,
             client_secret_file=secret,
             ca_file=Path(certifi.where()),
+            proxy="http://proxy.example.com:3128",
         ),
         kube=KubeAccess(
             kubeconfig=f"{tmp_path / 'missing'}:{kubeconfig}",
@@ -109,13 +125,17 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         ),
         operation=Operation(
             install_id="blue",
+            former_install_ids=("green", "red"),
             listen=Listen("::1", 0),
             delta_interval=1,
             sweep_interval=90,
             stalled_after=120,
+            stale_after=30,
             grace_period=90,
             release_after=7200,
             delete_rate=0,
+            access=TABLE,
+            events=False,
         ),
         logging=Logging(log_format="text", log_level="debug"),
     )
@@ -157,14 +177,14 @@ def test_an_empty_or_blank_variable_counts_as_not_set():
 
 
 class Asked(dict):
-    """An environment that notes what it is asked for."""
+    """An environment that notes what it is asked for; small letters mean the same."""
 
     def __init__(self):
         super().__init__(ACCESS)
         self.names = set()
 
     def get(self, key, default=None):
-        self.names.add(key)
+        self.names.add(key.upper())
         return super().get(key, default)
 
 
@@ -361,10 +381,21 @@ def test_all_intervals_have_documented_bounds():
             id="the CA file holds something else",
         ),
         pytest.param(
+            {"RUNAI_ACCESS_FILE": "/no/such/access.yaml"},
+            "RUNAI_ACCESS_FILE is '/no/such/access.yaml', which cannot be read (No such file or directory)",
+            id="the table of access is missing",
+        ),
+        pytest.param(
             {"OPERATOR_INSTALL_ID": "my cluster"},
             "OPERATOR_INSTALL_ID is 'my cluster', but must be 1 to 63 letters, digits, '-', '_' and '.', "
             "with a letter or digit at both ends",
             id="an install id with a blank",
+        ),
+        pytest.param(
+            {"OPERATOR_FORMER_INSTALL_IDS": "blue,,red"},
+            "OPERATOR_FORMER_INSTALL_IDS is '', but must be 1 to 63 letters, digits, '-', '_' and '.', "
+            "with a letter or digit at both ends",
+            id="a stray comma between install ids",
         ),
         pytest.param(
             {"OPERATOR_NAMESPACES": "team-a,Team_B,"},
@@ -437,6 +468,58 @@ def test_the_client_secret_shows_in_no_form_of_the_settings():
 
     assert read.runai.client_secret == SECRET
     assert SECRET not in f"{read} {read!r}"
+
+
+PROXY = "http://me:s3cret@proxy.example.com:3128"
+
+
+@pytest.mark.parametrize(
+    ("env", "proxy"),
+    [
+        pytest.param({"HTTPS_PROXY": PROXY}, PROXY, id="for https"),
+        pytest.param({"https_proxy": PROXY}, PROXY, id="in small letters"),
+        pytest.param({"HTTPS_PROXY": PROXY, "https_proxy": "http://other"}, PROXY, id="in both, the documented one"),
+        pytest.param({"HTTPS_PROXY": f" {PROXY}\n"}, PROXY, id="blanks around it go"),
+        pytest.param({"HTTP_PROXY": "socks5://unused"}, None, id="one for http is not for https, and does no harm"),
+        pytest.param({"ALL_PROXY": PROXY}, PROXY, id="for all"),
+        pytest.param({"ALL_PROXY": "http://other", "HTTPS_PROXY": PROXY}, PROXY, id="for all but https"),
+        pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "*.run.ai"}, None, id="exempt"),
+        pytest.param({"HTTPS_PROXY": PROXY, "no_proxy": "tenant.run.ai:443"}, None, id="exempt by name and port"),
+        pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "10.0.0.0/8,[::1],fd00::/8"}, PROXY, id="others are exempt"),
+        pytest.param({"NO_PROXY": "http://nonsense"}, None, id="without a proxy nothing needs to be exempt"),
+    ],
+)
+def test_the_proxy_is_the_one_for_the_address_of_runai(env, proxy):
+    read = settings(**env)
+
+    assert read.runai.proxy == proxy
+    assert "s3cret" not in repr(read)
+
+
+@pytest.mark.parametrize(
+    ("env", "start"),
+    [
+        ({"HTTPS_PROXY": "socks5://me:s3cret@proxy:1080"}, "HTTPS_PROXY is a SOCKS proxy, which is not supported: "),
+        (
+            {"https_proxy": "http://me:s3cret#x@proxy"},
+            "https_proxy must be an address such as http://proxy.example.com",
+        ),
+        ({"ALL_PROXY": "http://proxy:3128#s3cret"}, "ALL_PROXY must be an address such as http://proxy.example.com"),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "10.*"}, "NO_PROXY has '10.*', which is not a name, an address"),
+        ({"SSL_CERT_FILE": "/no/such"}, "SSL_CERT_FILE is '/no/such', which cannot be read (No such file"),
+    ],
+)
+def test_proxies_and_authorities_that_cannot_be_used_are_refused_at_the_start(env, start):
+    message = refusal(**env)
+
+    assert message.startswith(start)
+    assert "s3cret" not in message
+    assert "\n" not in message
+
+
+def test_the_general_file_of_authorities_counts_where_our_own_is_not_set(tmp_path):
+    assert settings(SSL_CERT_FILE=certifi.where()).runai.ca_file == Path(certifi.where())
+    assert settings(SSL_CERT_FILE=str(tmp_path), RUNAI_CA_FILE=certifi.where()).runai.ca_file == Path(certifi.where())
 
 
 def test_unknown_variables_are_named_with_the_nearest_known_one():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runai_operator.text import clip, one_line
+from runai_operator.text import clip, field_paths, one_line
 
 
 @pytest.mark.parametrize(("text", "clipped"), [("", ""), ("abc", "abc"), ("abcd", "ab…"), ("ééééé", "éé…")])
@@ -24,3 +24,18 @@ def test_what_is_cut_ends_with_an_ellipsis(text, clipped):
 )
 def test_nothing_breaks_the_line_or_moves_the_cursor(text, line):
     assert one_line(text) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("spec.a[0].b: Invalid value: x", "spec.a[0].b"),
+        ("spec.a and spec.b, then spec.a again", "spec.a, spec.b"),
+        ('metadata.labels: Invalid value: "spec"', "metadata.labels"),
+        ("metadata.annotations[my-secret]: refused", "metadata.annotations"),
+        ("my.secret.example.com is not spec", ""),
+        ("", ""),
+    ],
+)
+def test_of_a_text_that_may_quote_values_the_fields_can_be_kept(text, fields):
+    assert field_paths(text) == fields

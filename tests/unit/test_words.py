@@ -79,12 +79,7 @@ WORDS = {
     "defect, of a spec": Word(r"\.defect\b|\bdefect=", "spec_error", ("operator/*",)),
     "share, of a queue": Word(r"\bshare=|\bshare:|\.share\b", "flow", CODE),
     "chance, of a delay": Word(r"\bchance=|\.chance\b|\bchance\(", "jitter", ("operator/*",)),
-    "saw": Word(
-        r"\.saw\(|\bdef saw\b",
-        "update_meta",
-        CODE,
-        permitted=("tests/unit/kube/test_shell.py",),  # what the engine was shown of kopf's events
-    ),
+    "saw": Word(r"\.saw\(|\bdef saw\b", "update_meta", CODE),
     "look, a read of Run:ai": Word(r"\blooks?\(|\.looks?\b|\b_?\w+_looks?\b|\b_looks?\b", "read", ("operator/*",)),
     "renewals": Word(r"\brenewals\b", "recreations"),
     "unwritten": Word(r"\bunwritten\b", "pending_status"),

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.errors import BridgeError, Busy, Held
 from runai_operator.domain.memory import Memory
-from runai_operator.domain.model import Meta, Orphan, Remote, Row, Submission
+from runai_operator.domain.model import Meta, Orphan, Ref, Remote, Row, Submission
 from runai_operator.domain.plan import StatusSummary
 
 
@@ -30,17 +30,31 @@ class ReadRemote:
 
 @dataclass(frozen=True, slots=True)
 class FindRemote:
-    """Look for what an attempt in doubt may have made: by name, in one project or (None) in all that we may see."""
+    """Look for what an attempt in doubt may have made: by name, in the project given, else in the one that the spec names."""
 
     name: str
     project_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class ReadSchedulingMessages:
-    """Ask the scheduler why a workload is pending."""
+class ReadOwner:
+    """Does the RunaiWorkload that a mark names still exist? Asked of the API server itself."""
 
-    row: Row
+    owner: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProject:
+    """What is the name of this project? Asked only where it decides what is allowed."""
+
+    project_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """v1 GET of one id, which may be another than that of V2: what lists do not show, or show only later."""
+
+    row_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +64,7 @@ class ReadCRD:
 
 @dataclass(frozen=True, slots=True)
 class ReserveDeletion:
-    """Ask the rate limiter of deletions for a place."""
+    """Ask the rate limiter of deletions whether this one may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +98,8 @@ class Adopt:
     row: Row | None
     finished: bool
     """Nothing may be sent any more; what it has counts as delivered."""
+    content: str | None = None
+    """Hash of what it has, where that is known and is not what is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +148,7 @@ class Verdict(StrEnum):
     """How a pass ended. The first eight come from `decide` and are shown in status."""
 
     IN_SYNC = "in_sync"
-    """Nothing outstanding: show what Run:ai shows."""
+    """Nothing outstanding: show what Run:ai shows (`error`, if any, says what is amiss beside it)."""
     DELIVERED = "delivered"
     """Our content was accepted just now."""
     REJECTED = "rejected"
@@ -179,13 +195,21 @@ class Result:
     """As last read or written; None when the object was not read."""
     summary: StatusSummary | None = None
     """Of the status as it is now; None when it is not known to have changed."""
+    row: Row | None = None
+    """As read by itself in this pass."""
     requeue_after: float | None = None
     """Seconds until the next pass; None when an event or a poll will trigger it."""
     answered: bool = False
     """The pass did what was requested of it, so the requests are not kept for the next one."""
 
+    @property
+    def in_trouble(self) -> bool:
+        """What was to be done could not even be tried, or failed: it is still to be done."""
+        is_stuck = self.error is not None and not isinstance(self.error, (Busy, Held))
+        return self.verdict is Verdict.RETRYING or (self.verdict is Verdict.DELETING and is_stuck)
 
-Reading = Render | ReadRemote | FindRemote | ReadSchedulingMessages | ReadCRD | ReserveDeletion
+
+Reading = Render | ReadRemote | FindRemote | ReadOwner | ReadProject | ReadRow | ReadCRD | ReserveDeletion
 Writing = (
     BeginSubmission | AddFinalizer | MarkInDoubt | Create | Adopt | RecordId | Update | Delete | ForgetWorkload
     | RecordOrphan | RemoveFinalizer

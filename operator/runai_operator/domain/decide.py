@@ -21,6 +21,8 @@ The one promise is *exactly one workload in Run:ai for each custom resource*:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runai_operator.domain.actions import (
     Action,
     AddFinalizer,
@@ -31,8 +33,10 @@ from runai_operator.domain.actions import (
     FindRemote,
     ForgetWorkload,
     MarkInDoubt,
+    ReadOwner,
+    ReadProject,
     ReadRemote,
-    ReadSchedulingMessages,
+    ReadRow,
     RecordId,
     RemoveFinalizer,
     Render,
@@ -47,6 +51,7 @@ from runai_operator.domain.errors import (
     Busy,
     InvalidWorkload,
     NameTaken,
+    SourceUnusable,
     Throttled,
     Unavailable,
 )
@@ -57,6 +62,7 @@ from runai_operator.domain.model import (
     ManagementPolicy,
     OwnerMark,
     RecreatePolicy,
+    Ref,
     Remote,
     RerunPolicy,
     Row,
@@ -66,9 +72,13 @@ from runai_operator.domain.state import (
     LOST_REASONS,
     Candidate,
     Desired,
+    Ending,
     Missing,
     Recreation,
     State,
+    install_changed,
+    is_of_changed_install,
+    is_of_sibling,
     is_ours,
     is_predecessor,
     is_unreadable,
@@ -78,8 +88,8 @@ from runai_operator.domain.state import (
 def decide(s: State) -> Action:
     """The next action in this state."""
     action = _next(s)
-    if isinstance(action, Result) and s.lacks_scheduling_message and s.row is not None:
-        return ReadSchedulingMessages(s.row)
+    if isinstance(action, Result) and s.must_read_row and s.row is not None and not s.only_restates:
+        return ReadRow(s.row.id)
     return action
 
 
@@ -89,8 +99,8 @@ def _next(s: State) -> Action:
         return finalize(s)
     if s.unusable is not None:
         return _not_connected(s, s.unusable)
-    if s.only_stalls:
-        return Result(Verdict.RETRYING, s.trouble, outstanding=True, not_submitted=s.stored_status.not_submitted)
+    if s.only_restates and (restated := _restated(s)) is not None:
+        return restated
     if workload.spec_error is not None:
         return _refuse(s, InvalidWorkload(workload.spec_error))
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:
@@ -99,10 +109,21 @@ def _next(s: State) -> Action:
     return _hold(action) if workload.meta.paused else action
 
 
+def _restated(s: State) -> Action | None:
+    """The end of the last pass again, whatever that says by now; None when it is not known."""
+    if s.memory.retrying_since is not None:
+        return Result(Verdict.RETRYING, s.trouble, outstanding=True, not_submitted=s.stored_status.not_submitted)
+    if (unread := s.memory.unread) is not None:
+        return Result(Verdict.RETRYING, BridgeError(unread.message, reason=unread.reason))
+    if not s.stored_status.mirrors:
+        return None
+    return Result(Verdict.PAUSED if s.workload.meta.paused else Verdict.IN_SYNC)
+
+
 def _hold(action: Action) -> Action:
     """Paused: reads go on, and writes wait."""
     match action:
-        case Render() | ReadRemote() | FindRemote():
+        case Render() | ReadRemote() | FindRemote() | ReadOwner() | ReadProject():
             return action
         case Result(verdict=Verdict.IN_SYNC, outstanding=outstanding):
             return Result(Verdict.PAUSED, outstanding=outstanding)
@@ -131,31 +152,46 @@ def _observe(s: State) -> Action:
                 "managementPolicy: Observe needs spec.workloadId: set it to the id of the workload in Run:ai."
             ),
         )
+    if s.stored_status.completed and s.stored_status.workload_id == workload_id:
+        return Result(Verdict.IN_SYNC)
     match s.remote:
         case None:
             return ReadRemote(workload_id, with_row=True)
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=s.stored_status.workload_id is None)
-        case Remote(gone=False):
-            return Result(Verdict.IN_SYNC)
+        case Remote(gone=False) as remote:
+            return _unless_barred(s, remote) or Result(Verdict.IN_SYNC)
         case Missing() | Remote() if s.stored_status.workload_id == workload_id:
-            return _refuse(s, _gone_error(workload_id))
+            return _lost_from_sight(s, workload_id)
         case Missing() | Remote():
             return _refuse(s, _not_found_error(workload_id))
+
+
+def _lost_from_sight(s: State, workload_id: str) -> Action:
+    if s.stored_status.failed or s.ending is Ending.FINISHED:
+        return Result(Verdict.IN_SYNC)
+    return _ended_unseen(s, workload_id, outstanding=False) or _refuse(s, _gone_error(workload_id))
 
 
 # --- nothing submitted yet, as far as we know
 
 
 def _submit(s: State) -> Action:
-    desired = s.desired
-    match desired:
+    # In doubt, what an earlier attempt made is found first.
+    if not s.in_doubt and (barred := _unless_target_barred(s)):
+        return barred
+    match s.desired:
         case None:
             return Render()
-        case InvalidWorkload():
-            return _refuse(s, desired)
-        case BridgeError():
-            return Result(Verdict.RETRYING, desired, outstanding=True, not_submitted=not s.in_doubt)
+        case InvalidWorkload() as error:
+            return _unless_target_barred(s) or _refuse(s, error)
+        case BridgeError() as error:
+            return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not s.in_doubt)
+        case Desired() as desired:
+            return _create_or_adopt(s, desired)
+
+
+def _create_or_adopt(s: State, desired: Desired) -> Action:
     if s.failed is not None:
         return _after_failed_attempt(s, s.failed)
     if s.to_adopt is not None:
@@ -168,7 +204,27 @@ def _submit(s: State) -> Action:
         return action
     if s.conflict:
         return _name_is_held(s, desired)
-    return _intent_first(s) or _in_doubt_first(s) or Create(desired.submission)
+    return _unless_target_barred(s) or _intent_first(s) or _in_doubt_first(s) or Create(desired.submission)
+
+
+def _unless_target_barred(s: State) -> Action | None:
+    """Why nothing may be created in the project that the spec names; None when it may."""
+    return _as_action(s, s.barred_from_target)
+
+
+def _unless_barred(s: State, remote: Remote, *, adopts: bool = False) -> Action | None:
+    """Why the workload may not be used, by the project that it really is in; None when it may."""
+    return _as_action(s, s.barred_from(remote, adopts=adopts))
+
+
+def _as_action(s: State, barred: ReadProject | BridgeError | None) -> Action | None:
+    match barred:
+        case InvalidWorkload():
+            return replace(_refuse(s, barred), in_doubt=s.in_doubt)
+        case BridgeError():
+            proven = s.workload_id is None and not s.in_doubt
+            return Result(Verdict.RETRYING, barred, outstanding=True, not_submitted=proven)
+    return barred
 
 
 def _intent_first(s: State) -> Action | None:
@@ -182,7 +238,7 @@ def _intent_first(s: State) -> Action | None:
 
 def _in_doubt_first(s: State) -> Action | None:
     """The process that added the finalizer may hold, or be about to write, the proof that it created nothing."""
-    return None if s.is_first_attempt or MarkInDoubt in s.done else MarkInDoubt()
+    return None if s.is_first_attempt or s.name_held or MarkInDoubt in s.done else MarkInDoubt()
 
 
 NOT_SENT_OR_REFUSED = (InvalidWorkload, AccessDenied, Throttled, Unavailable)
@@ -203,15 +259,46 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
         if remote is None or remote.gone:
             continue
         if is_ours(remote.mark, s.mark):
-            return _intent_first(s) or Adopt(remote, candidate.row, finished=_completed(candidate.row))
+            return _intent_first(s) or _adopt_ours(remote, candidate.row, desired)
         if remote.being_deleted:
             return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
         if is_predecessor(remote.mark, s.mark) and _is_of_kind(remote, desired):
+            if barred := _unless_barred(s, remote):
+                return barred
+            if _completed(candidate.row) and not same_content(remote.content or "", desired.content):
+                return _follow_finished_predecessor(s, remote, desired)
             return _intent_first(s) or _take_over(s, remote, candidate.row, desired)
         # Another owner's mark, or the conflict of a first attempt, proves that no attempt of ours made it.
-        proven = remote.mark is not None or remote.mark_readable or s.is_first_attempt
-        return Result(Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven)
+        is_other = not is_of_changed_install(remote.mark, s.mark)
+        proven = is_other and (remote.mark is not None or remote.mark_readable or s.is_first_attempt)
+        rejected = Result(
+            Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven
+        )
+        return _unless_target_barred(s) or rejected  # what holds names in a project is not for everybody to know
     return None
+
+
+def _adopt_ours(remote: Remote, row: Row | None, desired: Desired) -> Adopt:
+    """It is what an attempt of ours made, or adopted; the content may have been edited since."""
+    is_same = remote.content is None or same_content(remote.content, desired.content)
+    if _completed(row) and not is_same:
+        return Adopt(remote, row, finished=False, content=remote.content)
+    return Adopt(remote, row, finished=_completed(row))
+
+
+def _follow_finished_predecessor(s: State, remote: Remote, desired: Desired) -> Action:
+    """An earlier object of our name left finished work behind, which is not proven to be what is asked for now."""
+    if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
+        if Delete in s.done or isinstance(s.remote, Missing):
+            return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
+        return _intent_first(s) or Delete(remote.id)  # that ends nothing, so no rate limits it
+    error = InvalidWorkload(
+        f"An earlier object of this name left a completed workload behind ({remote.id}), which is not known to have run"
+        " this content: set rerunPolicy: OnSpecChange to have it deleted and this one run, delete it in Run:ai, or set"
+        " spec.name to another name.",
+        reason=Reason.FINISHED_NOT_RERUN,
+    )
+    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
 
 
 def _take_over(s: State, remote: Remote, row: Row | None, desired: Desired) -> Action:
@@ -237,11 +324,36 @@ def _adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
             )
             return _refuse(s, error)
         case Remote() as remote:
-            if obstacle := _adoption_obstacle(s, remote, desired):
-                return _refuse(s, obstacle)
-            if Adopt in s.done or s.delivered_now or is_ours(remote.mark, s.mark):
-                return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
-            return _intent_first(s) or _take_over(s, remote, s.row, desired)
+            if barred := _unless_barred(s, remote, adopts=not _is_own(s, remote)):
+                return barred
+            return _ask_for_owner(s, remote.mark) or _adopt(s, remote, desired)
+
+
+def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
+    if is_of_changed_install(remote.mark, s.mark):
+        # With the finalizer, a deletion waits too.
+        return _intent_first(s) or Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
+    if obstacle := _adoption_obstacle(s, remote, desired):
+        return _refuse(s, obstacle)
+    if Adopt in s.done or s.delivered_now:
+        return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
+    if is_ours(remote.mark, s.mark):
+        return _intent_first(s) or _adopt_ours(remote, s.row, desired)
+    return _intent_first(s) or _take_over(s, remote, s.row, desired)
+
+
+def _ask_for_owner(s: State, mark: OwnerMark | None) -> Action | None:
+    """The mark of another object of this install does not stand in the way once that object is gone for certain."""
+    if not is_of_sibling(mark, s.mark) or isinstance(s.owner_exists, (bool, AccessDenied)):
+        return None
+    if s.owner_exists is None:
+        return ReadOwner(Ref(mark.namespace, mark.name, mark.uid))
+    return Result(Verdict.RETRYING, s.owner_exists, outstanding=True, not_submitted=not s.in_doubt)
+
+
+def _is_own(s: State, remote: Remote) -> bool:
+    """The object submitted it, or an earlier object of its name did."""
+    return may_delete(s, remote) or is_predecessor(remote.mark, s.mark)
 
 
 def _adopt_what_was_observed(s: State) -> Action:
@@ -258,8 +370,13 @@ def _adopt_what_was_observed(s: State) -> Action:
 
 
 def _adoption_obstacle(s: State, remote: Remote, desired: Desired) -> InvalidWorkload | None:
-    if remote.mark is not None and not (is_ours(remote.mark, s.mark) or is_predecessor(remote.mark, s.mark)):
-        return _managed_by_other(remote.mark)
+    is_free = is_of_sibling(remote.mark, s.mark) and s.owner_exists is False
+    if not (remote.mark is None or is_free or is_ours(remote.mark, s.mark) or is_predecessor(remote.mark, s.mark)):
+        error = _marked_otherwise(remote, s.mark)
+        if isinstance(s.owner_exists, AccessDenied):
+            unknown = "The operator may not look whether that object still exists, so it counts as its owner."
+            return InvalidWorkload(f"{error.message} {unknown}", reason=error.condition_reason)
+        return error
     if remote.project_id != desired.submission.project_id:
         return InvalidWorkload(
             f"Workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"
@@ -278,8 +395,9 @@ def _is_of_kind(remote: Remote, desired: Desired) -> bool:
 
 
 def _name_is_held(s: State, desired: Desired) -> Action:
-    """POST answered 409, and no list leads to the holder."""
-    if not s.absence_proven:
+    """POST answered 409, and no list leads to the holder. On a first attempt that proves that nothing of ours exists; later
+    it may be what an earlier one made."""
+    if not s.looked_long_enough:
         return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
     if isinstance(s.found, tuple) and any(map(is_unreadable, s.found)):
         unreadable = Busy(
@@ -288,11 +406,17 @@ def _name_is_held(s: State, desired: Desired) -> Action:
             reason=Reason.HOLDER_UNREADABLE,
         )
         return Result(Verdict.RETRYING, unreadable, outstanding=True)
-    error = NameTaken(
-        f"The name {desired.submission.name} is taken in the project, and what holds it is not visible to the operator:"
-        " set spec.name to another name, or remove the holder in Run:ai."
+    held = (
+        f"The name {desired.submission.name} is taken in the project, and what holds it is not visible to the operator"
     )
-    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
+    if s.is_first_attempt:
+        error = NameTaken(f"{held}: set spec.name to another name, or remove the holder in Run:ai.")
+        return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
+    error = NameTaken(
+        f"{held}. It may be what an interrupted attempt of this object made, so the operator waits until Run:ai shows it:"
+        " see that the project's cluster is connected, or remove the holder in Run:ai."
+    )
+    return Result(Verdict.REJECTED, error, outstanding=True, in_doubt=True)
 
 
 def _freeing(desired: Desired) -> Busy:
@@ -319,11 +443,17 @@ def _holder_error(remote: Remote, desired: Desired, own: OwnerMark) -> NameTaken
         return NameTaken(
             f"The name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name."
         )
-    error = _managed_by_other(remote.mark)
+    error = _marked_otherwise(remote, own)
     return NameTaken(error.message, reason=error.condition_reason)
 
 
-def _managed_by_other(mark: OwnerMark) -> InvalidWorkload:
+def _marked_otherwise(remote: Remote, own: OwnerMark) -> InvalidWorkload:
+    """What is to be ours, or was, carries another mark: two operators would fight for ever, so we stop."""
+    mark = remote.mark
+    if mark is None:
+        return NameTaken("The workload in Run:ai is not ours: set another spec.name.")
+    if is_of_changed_install(mark, own):
+        return InvalidWorkload(f"{install_changed(remote, own)}.", reason=Reason.INSTALL_CHANGED)
     return InvalidWorkload(
         f"The workload in Run:ai is managed by RunaiWorkload {mark.namespace}/{mark.name} (uid {mark.uid}) of install"
         f" {mark.install}: remove one of the two, or set another spec.name.",
@@ -356,23 +486,51 @@ def _maintain(s: State) -> Action:
 
 
 def _follow_spec(s: State) -> Action:
+    if action := _requested_reading(s):
+        return action
     if s.desired is None and _may_be_outstanding(s):
         return Render()
     match s.desired:
         case None:
             return _check_on(s)
+        case BridgeError() if _can_send_nothing(s):
+            return Result(Verdict.IN_SYNC)
+        case SourceUnusable() as error if not s.edited:
+            return _beside(_check_on(s), error)
         case InvalidWorkload() as error:
             return Result(Verdict.REJECTED, error, outstanding=True)
         case BridgeError() as error:
-            return Result(Verdict.RETRYING, error, outstanding=True)
+            return Result(Verdict.RETRYING, error, outstanding=s.edited)
         case Desired() as desired:
             return _follow_edit(s, desired)
 
 
+def _requested_reading(s: State) -> Action | None:
+    """First, since what follows may end the pass without it."""
+    if not s.must_read or s.stored_status.completed:
+        return None
+    if s.remote is None:
+        return ReadRemote(str(s.workload_id))
+    if isinstance(s.remote, BridgeError):
+        return Result(Verdict.RETRYING, s.remote, outstanding=s.edited)
+    return None
+
+
+def _can_send_nothing(s: State) -> bool:
+    """Finished work stays as it is, so it does not matter whether what the spec names is still there."""
+    recorded, never = s.stored_status, s.workload.spec.rerun_policy is RerunPolicy.NEVER
+    return never and recorded.completed and recorded.delivered
+
+
 def _may_be_outstanding(s: State) -> bool:
-    recorded = s.stored_status
-    edited = s.workload.meta.generation != recorded.observed_generation
-    return edited or s.must_check_content or not recorded.delivered
+    return s.edited or (s.must_check_content and not s.stored_status.completed)
+
+
+def _beside(action: Action, error: BridgeError) -> Action:
+    """The workload goes on as it was sent, and status says what is amiss beside it."""
+    if isinstance(action, Result) and action.verdict is Verdict.IN_SYNC:
+        return replace(action, error=error)
+    return action
 
 
 def _check_on(s: State) -> Action:
@@ -380,29 +538,37 @@ def _check_on(s: State) -> Action:
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
-        must_read = s.must_read or s.stored_status.reason in LOST_REASONS or s.stored_status.is_unknown
+        recorded = s.stored_status
+        must_read = s.must_read or recorded.reason in LOST_REASONS or recorded.replacing
         return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return _unless_lost(s) or Result(Verdict.IN_SYNC)
 
 
 def _follow_edit(s: State, desired: Desired) -> Action:
     recorded = s.stored_status
-    same = same_content(recorded.content, desired.content) if recorded.content else False
-    same_identity = _is_same_identity(s, desired)
-    if same is None:
-        # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
-        same = s.workload.meta.generation == recorded.observed_generation
+    same, same_identity = _is_same_content(s, desired), _is_same_identity(s, desired)
     # Two edits since the last pass: the first may have been sent, and its answer lost in a crash.
     may_have_sent_another = s.workload.meta.generation > recorded.observed_generation + 1
-    if same and same_identity and (recorded.completed or not may_have_sent_another):
+    completed = recorded.completed or _completed(s.row)
+    if same and same_identity and (completed or not may_have_sent_another):
         return _check_on(s)
-    if recorded.completed:
+    if completed:
         return _follow_edit_of_finished(s, desired)
     if not same_identity:
         return _follow_change_of_identity(s)
     if s.remote is None:
         return ReadRemote(str(s.workload_id))
-    return _unless_lost(s, on_the_way=True) or Update(str(s.workload_id), desired.submission)
+    if action := _unless_lost(s, on_the_way=True):
+        return action
+    barred = _unless_barred(s, s.remote) if isinstance(s.remote, Remote) else None
+    return barred or Update(str(s.workload_id), desired.submission)
+
+
+def _is_same_content(s: State, desired: Desired) -> bool:
+    recorded = s.stored_status
+    same = same_content(recorded.content, desired.content) if recorded.content else False
+    # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
+    return s.workload.meta.generation == recorded.observed_generation if same is None else same
 
 
 def _is_same_identity(s: State, desired: Desired) -> bool:
@@ -427,7 +593,8 @@ def _follow_change_of_identity(s: State) -> Action:
         return _replace(s)
     error = InvalidWorkload(
         "Name, project, preemptibility, mnnvl and the manifest's apiVersion and kind cannot be changed in Run:ai: undo"
-        " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again.",
+        " the change, or set recreatePolicy: OnImmutableChange to have the workload deleted and created again; if it has"
+        " finished by then, rerunPolicy: OnSpecChange too.",
         reason=Reason.IMMUTABLE_FIELD_CHANGED,
     )
     return Result(Verdict.REJECTED, error, outstanding=True)
@@ -435,6 +602,8 @@ def _follow_change_of_identity(s: State) -> Action:
 
 def _replace(s: State) -> Action:
     """Delete, wait until gone, forget; the next step then creates."""
+    if barred := _unless_target_barred(s):
+        return barred
     match s.remote:
         case None:
             return ReadRemote(str(s.workload_id))
@@ -443,15 +612,21 @@ def _replace(s: State) -> Action:
         case Missing() | Remote(gone=True):
             return ForgetWorkload()
         case Remote() as remote:
-            if remote.being_deleted or Delete in s.done:
-                return _recreating()
-            if not may_delete(s, remote):
-                return _yield(remote)
-            if s.deletion_wait is None:
-                return ReserveDeletion()
-            if s.deletion_wait > 0:
-                return Result(Verdict.WAITING, rate_limited(s.deletion_wait, Reason.RECREATING), outstanding=True)
-            return Delete(remote.id)
+            return _delete_to_replace(s, remote)
+
+
+def _delete_to_replace(s: State, remote: Remote) -> Action:
+    if remote.being_deleted or Delete in s.done:
+        return _recreating()
+    if not may_delete(s, remote):
+        return Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
+    if barred := _unless_barred(s, remote):
+        return barred
+    if s.deletion_wait is None:
+        return ReserveDeletion()
+    if s.deletion_wait > 0:
+        return Result(Verdict.WAITING, rate_limited(s.deletion_wait, Reason.RECREATING), outstanding=True)
+    return Delete(remote.id)
 
 
 def _recreating() -> Result:
@@ -465,39 +640,60 @@ def _unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=on_the_way)
         case Missing() | Remote(gone=True):
-            return _lost(s)
+            return _lost(s, on_the_way=on_the_way)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
-            return _yield(remote)
-        case Remote(being_deleted=True) if s.stored_status.reason == Reason.RECREATING:
+            return Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
+        case Remote(being_deleted=True) if s.stored_status.replacing:
             return _recreating()  # by us: the change that asked for it was undone too late
         case Remote(being_deleted=True):
             return Result(Verdict.IN_SYNC, outstanding=on_the_way)
     return None
 
 
-def _yield(remote: Remote) -> Result:
-    """What was ours carries another owner's mark: two operators would fight for ever, so we stop."""
-    error = (
-        _managed_by_other(remote.mark)
-        if remote.mark
-        else NameTaken("The workload in Run:ai is not ours: set another spec.name.")
-    )
-    return Result(Verdict.REJECTED, error, outstanding=True)
-
-
-def _lost(s: State) -> Action:
+def _lost(s: State, *, on_the_way: bool) -> Action:
     recorded = s.stored_status
-    if recorded.reason == Reason.RECREATING:
+    if recorded.replacing:
         return ForgetWorkload()
-    if recorded.failed:
+    if recorded.failed or s.ending is Ending.FINISHED:
         if not _edit_waits(s):
             return Result(Verdict.IN_SYNC)
         if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
             return ForgetWorkload()
-        return Result(Verdict.REJECTED, _finished_error(Phase.FAILED), outstanding=True)
+        phase = (s.row.phase if s.row is not None else None) or Phase.FAILED
+        return Result(Verdict.REJECTED, _finished_error(phase), outstanding=True)
+    if unseen := _ended_unseen(s, str(s.workload_id), outstanding=on_the_way):
+        return unseen
     if s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE:
         return _recreate(s)
     return Result(Verdict.REJECTED, _gone_error(str(s.workload_id)))
+
+
+def _ended_unseen(s: State, workload_id: str, *, outstanding: bool) -> Result | None:
+    """It is gone, and whether it had finished is not known (yet). None where it had not, or need not be known."""
+    recreates = s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE
+    ending = s.ending
+    if recreates and s.asked and ending is not Ending.NOT_LISTED_YET:
+        return None
+    match ending:
+        case Ending.NOT_LISTED_YET:
+            error = Busy(
+                f"Workload {workload_id} is gone from Run:ai, which does not list it as deleted yet, so how it ended is not"
+                " known.",
+                reason=Reason.NOT_VISIBLE,
+            )
+            return Result(Verdict.RETRYING, error, outstanding=outstanding)
+        case Ending.UNTOLD:
+            how = "has finished and is gone from Run:ai, which does not say whether it completed or failed"
+        case Ending.UNLISTED if recreates:
+            how = "is gone from Run:ai, whose list of deleted workloads does not show it, so it may have finished"
+        case _:
+            return None
+    ended = InvalidWorkload(
+        f"Workload {workload_id} {how}; it is not run again by itself. To run it again, create a new RunaiWorkload, or under"
+        " externalDeletionPolicy: Recreate change bridge.run.ai/reconcile-requested-at.",
+        reason=Reason.ENDED_UNSEEN,
+    )
+    return Result(Verdict.REJECTED, ended)
 
 
 def _recreate(s: State) -> Action:
@@ -521,7 +717,7 @@ def _recreate(s: State) -> Action:
 
 def _edit_waits(s: State) -> bool:
     """There is an edit that was not sent."""
-    return isinstance(s.desired, Desired) and not same_content(s.stored_status.content or "", s.desired.content)
+    return isinstance(s.desired, Desired) and not _is_same_content(s, s.desired)
 
 
 def _after_failed_update(error: BridgeError) -> Action:
@@ -540,15 +736,16 @@ def _finished_error(phase: str) -> InvalidWorkload:
 
 def _not_found_error(workload_id: str) -> InvalidWorkload:
     return InvalidWorkload(
-        f"Run:ai has no workload with id {workload_id}: correct spec.workloadId, or remove it to create a new one.",
+        f"Run:ai shows no workload with id {workload_id}: correct spec.workloadId, have the service account given a role in"
+        " its project, or remove it to create a new one.",
         reason=Reason.WORKLOAD_NOT_FOUND,
     )
 
 
 def _gone_error(workload_id: str) -> InvalidWorkload:
     return InvalidWorkload(
-        f"Workload {workload_id} was deleted in Run:ai by somebody else: delete this object, or set"
-        " externalDeletionPolicy: Recreate to have it created again.",
+        f"Workload {workload_id} was deleted in Run:ai by somebody else, and nothing shows that it had finished: delete this"
+        " object, or set externalDeletionPolicy: Recreate to have it created again.",
         reason=Reason.DELETED_EXTERNALLY,
     )
 

@@ -2,15 +2,18 @@
 
     BridgeError
     ├── InvalidWorkload     the user's content is rejected, by us or by Run:ai; only a change of it helps
-    │   └── NameTaken       the name in Run:ai belongs to something that is not ours
+    │   ├── NameTaken       the name in Run:ai belongs to something that is not ours
+    │   └── SourceUnusable  the ConfigMap or Secret with the manifest, at one of its versions
     ├── Busy                Run:ai is still applying or deleting; try again soon
     ├── Held                we hold back a write on purpose, until the rate allows it or somebody acts
     ├── AccessDenied        credentials or permissions; an admin must act
+    ├── NotVisible          answered like something that does not exist, which is not proven
     ├── Throttled           Run:ai asks the whole connection to wait
     ├── Unavailable         not reachable, and surely nothing was done
     │   └── CircuitOpen     not even sent, because earlier calls failed
     ├── OutcomeUnknown      a write was sent and no usable answer came back: it may have happened
     ├── UnexpectedReply     an answer outside the contract; nothing is written because of it
+    │   └── PageTooLarge    a page of a list, which has to be asked for in smaller pieces
     ├── StaleObject         Kubernetes: somebody wrote in between; read again
     ├── Vanished            Kubernetes: the object is gone
     └── TooLarge            work that must not hold up others; it is done later, separately
@@ -33,9 +36,10 @@ MESSAGE_LIMIT = 1024
 
 
 class Scope(StrEnum):
-    """What is affected: one workload, or everything behind the same connection."""
+    """What is affected: one workload, those of a project, or everything behind the same connection."""
 
     OBJECT = "object"
+    PROJECT = "project"
     CONNECTION = "connection"
 
 
@@ -47,16 +51,31 @@ class BridgeError(Exception):
     scope: Scope = Scope.OBJECT
     circuit: str | None = None
     """Name of the circuit breaker that this error counts against; None when it counts against none."""
+    unquoted: str | None = None
+    """The message without what the other side said, which may repeat what it was sent; None where it quotes nothing."""
 
     def __init__(self, message: str, *, reason: str | None = None) -> None:
         self.message = clip(message, MESSAGE_LIMIT)
         self.condition_reason = reason or self.reason
         super().__init__(self.message)
 
-    def within(self, circuit: str) -> Self:
-        """A copy, without traceback and cause, that names the circuit it counts against."""
+    def twin(self) -> Self:
+        """A copy without traceback and cause: one instance that is raised again and again would collect them."""
         twin = type(self).__new__(type(self), *self.args)
-        twin.__dict__.update(self.__dict__, circuit=circuit)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def within(self, circuit: str) -> Self:
+        """A twin that names the circuit it counts against."""
+        twin = self.twin()
+        twin.circuit = circuit
+        return twin
+
+    def without_quotes(self) -> Self:
+        """A twin for where others may read it, or for an object whose manifest comes from a Secret."""
+        twin = self.twin()
+        if self.unquoted is not None:
+            twin.message, twin.unquoted, twin.args = self.unquoted, None, (self.unquoted,)
         return twin
 
 
@@ -70,6 +89,16 @@ class NameTaken(InvalidWorkload):
     """409 on create, and the holder is not ours."""
 
     reason = Reason.NAME_TAKEN
+
+
+class SourceUnusable(InvalidWorkload):
+    """The source of `manifestFrom` gives no text; `version`: its resourceVersion, None where it cannot be read."""
+
+    reason = Reason.SOURCE_INVALID
+
+    def __init__(self, message: str, *, reason: str | None = None, version: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.version = version
 
 
 class Busy(BridgeError):
@@ -97,6 +126,16 @@ class AccessDenied(BridgeError):
 
     def __init__(self, message: str, *, reason: str | None = None, scope: Scope = Scope.OBJECT) -> None:
         super().__init__(message, reason=reason)
+        self.scope = scope
+
+
+class NotVisible(BridgeError):
+    """Run:ai shows neither the workload nor a proof that it is gone; access may have been lost (scope `PROJECT`)."""
+
+    reason = Reason.NOT_VISIBLE
+
+    def __init__(self, message: str, *, scope: Scope = Scope.PROJECT) -> None:
+        super().__init__(message)
         self.scope = scope
 
 
@@ -141,6 +180,10 @@ class UnexpectedReply(BridgeError):
     """An answer that does not fit the contract."""
 
     reason = Reason.UNEXPECTED_REPLY
+
+
+class PageTooLarge(UnexpectedReply):
+    """A page of a list is larger than any answer that is read; fewer rows may fit."""
 
 
 class StaleObject(BridgeError):

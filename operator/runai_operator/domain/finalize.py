@@ -6,17 +6,22 @@ The workload in Run:ai is deleted first, and only if it is ours. Deletions end, 
 - While the CustomResourceDefinition is being deleted, and every object with it, nothing is deleted in Run:ai until
   an administrator confirms it there.
 - Deletions beyond a rate wait until the rate allows them.
+- What is in a project that the namespace may not use (any more) is neither deleted nor forgotten.
 - Where Run:ai cannot be used for very long, the finalizer is removed, after what stays behind has been written down.
 """
 
 from __future__ import annotations
 
+from runai_operator.domain.absence import hidden_project
 from runai_operator.domain.actions import (
     Action,
+    Adopt,
     Delete,
     FindRemote,
     ReadCRD,
+    ReadProject,
     ReadRemote,
+    RecordId,
     RecordOrphan,
     RemoveFinalizer,
     ReserveDeletion,
@@ -24,16 +29,35 @@ from runai_operator.domain.actions import (
     Verdict,
 )
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
-from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, Orphan, Remote
+from runai_operator.domain.memory import Memory
+from runai_operator.domain.model import (
+    NOT_SUBMITTED,
+    DeletionPolicy,
+    ManagementPolicy,
+    Orphan,
+    OwnerMark,
+    Ref,
+    Remote,
+)
+from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Desired, Missing, State, desired_name, is_ours, is_unreadable
+from runai_operator.domain.state import (
+    Candidate,
+    Missing,
+    State,
+    desired_name,
+    install_changed,
+    is_of_changed_install,
+    is_ours,
+    is_unreadable,
+)
 
 
 def finalize(s: State) -> Action:
     """The next action for an object that is being deleted."""
     workload = s.workload
     if not workload.meta.has_finalizer:
-        return Result(Verdict.IGNORED)
+        return _after_force(s)
     if why := _nothing_to_delete(s):
         return RemoveFinalizer(why)
     if workload.meta.paused:
@@ -45,7 +69,7 @@ def finalize(s: State) -> Action:
     if s.crd.deleting and not s.crd.confirmed:
         return _held(
             "The CustomResourceDefinition is being deleted, so nothing is deleted in Run:ai: annotate it with"
-            " bridge.run.ai/confirm-delete=true to delete the workloads too, or set deletionPolicy: Orphan here."
+            " bridge.run.ai/confirm-delete=true to delete the workloads too."
         )
     if s.failed is not None:
         return _out_of_reach(s, s.failed)
@@ -54,6 +78,33 @@ def finalize(s: State) -> Action:
     if workload.spec_error is not None:
         return _deleting(f"{workload.spec_error} Until that is corrected, the operator cannot find what was submitted.")
     return _finalize_in_doubt(s)
+
+
+def _after_force(s: State) -> Action:
+    """The object goes without us; what somebody else's removal of the finalizer leaves in Run:ai is put on record."""
+    if not s.memory.guarded or s.orphan_recorded is not None or _nothing_to_delete(s):
+        return Result(Verdict.IGNORED)
+    if s.workload.status.get("syncStatus") == "Deleted":
+        return Result(Verdict.IGNORED)
+    return RecordOrphan(_orphan(s, Reason.FINALIZER_REMOVED))
+
+
+def left_by_force(ref: Ref, install: str, summary: StatusSummary, memory: Memory) -> Orphan | None:
+    """What may be in Run:ai of an object that vanished, although we did not remove its finalizer; None for nothing."""
+    owed = memory.pending_status
+    workload_id = owed.get("workloadId") or summary.workload_id
+    was_submitted = workload_id is not None or summary.submission != NOT_SUBMITTED
+    if summary.keeps_workload or summary.sync == "Deleted" or not was_submitted:
+        return None
+    return Orphan(
+        mark=OwnerMark(install, ref.namespace, ref.name, ref.uid),
+        name=owed.get("workloadName") or summary.name or ref.name,
+        project_id=owed.get("projectId") or summary.project_id,
+        project_name=None,
+        workload_id=workload_id,
+        in_doubt=workload_id is None,
+        why=Reason.FINALIZER_REMOVED,
+    )
 
 
 def _nothing_to_delete(s: State) -> str | None:
@@ -77,24 +128,47 @@ def _finalize_in_doubt(s: State) -> Action:
     except InvalidWorkload:
         return RemoveFinalizer("its name could never be submitted")
     if s.found is None:
-        project_id = s.desired.submission.project_id if isinstance(s.desired, Desired) else s.workload.spec.project_id
-        return FindRemote(name, project_id)
+        return FindRemote(name, s.attempted_project or s.workload.spec.project_id)
     if isinstance(s.found, BridgeError):
         return _out_of_reach(s, s.found)
-    for candidate in s.found:
-        if candidate.remote is not None and is_ours(candidate.remote.mark, s.mark) and not candidate.remote.gone:
-            return _delete_present(s, candidate.remote)
+    if action := _delete_found(s, s.found):
+        return action
     if any(is_unreadable(candidate) for candidate in s.found):
         return _deleting(
-            f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there;"
-            " delete it in Run:ai if it is, or set deletionPolicy: Orphan to leave it alone."
+            f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there: delete it in Run:ai if"
+            " it is."
+        )
+    if not s.is_project_visible:
+        return _out_of_reach(
+            s, hidden_project(s.workload.spec.project_name or s.workload.spec.project_id or "(unknown)")
         )
     if s.absence_proven:
         return RemoveFinalizer("no workload of ours is in Run:ai")
+    if s.name_held:
+        hidden = Held(
+            f"Something that Run:ai does not show holds the name {name}, and it may be what an interrupted submission made:"
+            " see that the project's cluster is connected, or set deletionPolicy: Orphan to leave it alone.",
+            reason=Reason.NAME_TAKEN,
+        )
+        return _leave_behind(s, hidden) if s.is_overdue else Result(Verdict.DELETING, hidden)
     return _deleting("Looking for a workload that an interrupted submission may have made.")
 
 
+def _delete_found(s: State, found: tuple[Candidate, ...]) -> Action | None:
+    for candidate in found:
+        remote = candidate.remote
+        if remote is None or remote.gone:
+            continue
+        if is_of_changed_install(remote.mark, s.mark):
+            return _delete_present(s, remote)
+        if is_ours(remote.mark, s.mark):
+            return Adopt(remote, candidate.row, finished=False)
+    return None
+
+
 def _delete(s: State, workload_id: str) -> Action:
+    if "workloadId" in s.memory.pending_status:
+        return RecordId()  # once it is gone, only its id shows that it was ours
     match s.remote:
         case None:
             return ReadRemote(workload_id)
@@ -114,15 +188,36 @@ def _delete_present(s: State, remote: Remote) -> Action:
     if s.adoption_unproven and remote.mark is None and not remote.mark_readable:
         return _deleting(
             f"Whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai: delete it there if it"
-            " was, or set deletionPolicy: Orphan to leave it alone."
+            " was."
         )
+    if is_of_changed_install(remote.mark, s.mark):
+        return _held(f"{install_changed(remote, s.mark)}; or set deletionPolicy: Orphan to leave it in Run:ai.")
     if not may_delete(s, remote):
         return RemoveFinalizer("the workload in Run:ai carries the mark of another owner and is left alone")
+    if barred := _unless_barred(s, remote):
+        return barred
     if s.deletion_wait is None:
         return ReserveDeletion()
     if s.deletion_wait > 0:
         return Result(Verdict.DELETING, rate_limited(s.deletion_wait, Reason.DELETING))
     return Delete(remote.id)
+
+
+def _unless_barred(s: State, remote: Remote) -> Action | None:
+    """Why the namespace may not delete it, by the project that it really is in; None when it may."""
+    match s.barred_from(remote):
+        case None:
+            return None
+        case ReadProject() as action:
+            return action
+        case InvalidWorkload():
+            return _held(
+                f"Workload {remote.id} stays in Run:ai: objects in namespace {s.workload.ref.namespace} may not use its"
+                f" project ({remote.project_name or remote.project_id}). Set deletionPolicy: Orphan to leave it there, or ask"
+                " whoever runs the operator to allow the project (runai.access)."
+            )
+        case BridgeError() as error:
+            return _out_of_reach(s, error)
 
 
 def _deleting(message: str) -> Result:
@@ -137,37 +232,42 @@ def rate_limited(wait: float, reason: Reason) -> Held:
     """The error for a deletion that was not sent; `wait`: seconds until it may be."""
     return Held(
         "Rate-limited: more workloads are to be deleted in Run:ai than OPERATOR_DELETE_RATE allows a minute. It is deleted"
-        " as soon as the rate allows; set deletionPolicy: Orphan to leave it in Run:ai.",
+        " as soon as the rate allows.",
         reason=reason,
         after=wait,
     )
 
 
 def _out_of_reach(s: State, error: BridgeError) -> Action:
-    """Run:ai cannot be asked: wait, but not for ever if the whole connection is affected. A 403 is about one object."""
-    if error.scope is not Scope.CONNECTION or not s.may_give_up:
+    """Run:ai cannot be asked: wait, but not for ever if more than this object is affected, as by a 403."""
+    if error.scope is Scope.OBJECT or not s.may_give_up:
         return Result(Verdict.DELETING, error)
+    return _leave_behind(s, error)
+
+
+def _leave_behind(s: State, error: BridgeError) -> Action:
+    """The deletion has waited for long enough, for what `error` says."""
     if s.orphan_recorded is None:
-        return RecordOrphan(_left_behind(s, error))
+        return RecordOrphan(_orphan(s, error.condition_reason))
     if not s.orphan_recorded:
         full = Held(
-            f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans,"
-            " or set deletionPolicy: Orphan to remove the finalizer unrecorded.",
-            scope=error.scope,  # it is still the connection that is waited for
+            f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans.",
+            scope=error.scope,  # that is still what is waited for
         )
         return Result(Verdict.DELETING, full)
-    return RemoveFinalizer("Run:ai cannot be used; what may be left there is on record (runai-operator orphans)")
+    return RemoveFinalizer("what may be left in Run:ai is on record (runai-operator orphans)")
 
 
-def _left_behind(s: State, error: BridgeError) -> Orphan:
+def _orphan(s: State, why: str) -> Orphan:
     recorded, spec = s.stored_status, s.workload.spec
     return Orphan(
         mark=s.mark,
         name=recorded.name or (desired_name(s) if s.workload_id is None else s.workload.ref.name),
         project_id=recorded.project_id or spec.project_id,
-        project_name=spec.project_name,
+        project_name=recorded.project_name or spec.project_name,
         workload_id=s.workload_id or s.to_adopt,
-        why=error.condition_reason,
+        in_doubt=s.workload_id is None or s.adoption_unproven,
+        why=why,
     )
 
 

@@ -16,6 +16,8 @@ OWNER_NAMESPACE = f"{GROUP}/owner-namespace"
 OWNER_NAME = f"{GROUP}/owner-name"
 OWNER_UID = f"{GROUP}/owner-uid"
 OWNER_ANNOTATIONS = (OWNER_INSTALL, OWNER_NAMESPACE, OWNER_NAME, OWNER_UID)
+CONTENT = f"{GROUP}/content"
+"""Annotation with the hash of what was sent: it shows whether a workload that is found is what is asked for."""
 
 TRACKING_PREFIXES = (
     "argocd.argoproj.io/",
@@ -36,10 +38,13 @@ SERVER_OWNED = frozenset(
 """Metadata of an object in some cluster; a manifest that was copied from there still has it."""
 
 HASH_VERSION = "v1"
+KEYED_HASH_VERSION = "v2"
+"""What came from a Secret, keyed by the Secret's UID. (Such a hash of version v1 was keyed by the install id.)"""
 
 
-def with_mark(manifest: Json, *, name: str, mark: OwnerMark) -> Json:
-    """A copy that carries our mark and, if it has no name, ours; unchanged parts are shared with the original."""
+def with_mark(manifest: Json, *, name: str, mark: OwnerMark, content: str | None = None) -> Json:
+    """A copy that carries our mark, the hash of its content and, if it has no name, ours; unchanged parts are shared with
+    the original."""
     normal = normalised(manifest)
     metadata = dict(normal["metadata"])
     metadata["name"] = metadata.get("name") or name
@@ -49,6 +54,8 @@ def with_mark(manifest: Json, *, name: str, mark: OwnerMark) -> Json:
         OWNER_NAME: mark.name,
         OWNER_UID: mark.uid,
     }
+    if content is not None:
+        metadata["annotations"][CONTENT] = content
     return normal | {"metadata": metadata}
 
 
@@ -67,17 +74,27 @@ def normalised(manifest: Json) -> Json:
 
 
 def _must_stay(key: str) -> bool:
-    return key.startswith(TRACKING_PREFIXES) or key in TRACKING_LABELS or key in OWNER_ANNOTATIONS
+    return key.startswith(TRACKING_PREFIXES) or key in TRACKING_LABELS or key in (*OWNER_ANNOTATIONS, CONTENT)
 
 
 def read_mark(manifest: object) -> OwnerMark | None:
     """Who submitted it; None without any of the four annotations. With only some of them it is a stranger's mark."""
-    metadata = manifest.get("metadata") if isinstance(manifest, Mapping) else None
-    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
-    if not isinstance(annotations, Mapping) or not any(key in annotations for key in OWNER_ANNOTATIONS):
+    annotations = _annotations(manifest)
+    if not any(key in annotations for key in OWNER_ANNOTATIONS):
         return None
     install, namespace, name, uid = (_text(annotations.get(key)) for key in OWNER_ANNOTATIONS)
     return OwnerMark(install, namespace, name, uid)
+
+
+def read_content(manifest: object) -> str | None:
+    """The hash of what it held when it was submitted, where it says so."""
+    return _text(_annotations(manifest).get(CONTENT)) or None
+
+
+def _annotations(manifest: object) -> Mapping[str, object]:
+    metadata = manifest.get("metadata") if isinstance(manifest, Mapping) else None
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return annotations if isinstance(annotations, Mapping) else {}
 
 
 def _text(value: object) -> str:
@@ -85,14 +102,17 @@ def _text(value: object) -> str:
 
 
 def content_hash(manifest: Json, *, priority: str | None, category: str | None, key: str | None = None) -> str:
-    """`v1:` and 32 hex digits over what a PUT sends, apart from the mark; keyed by `key` where it may be secret.
+    """A version, a colon and 32 hex digits over what a PUT sends, apart from the mark.
 
-    A field that is null counts as absent, as it does to Kubernetes: tools add and drop such fields on their way.
+    What comes from a Secret is keyed by `key`, which must not be known to those who may read the hash: else each of them
+    could try out what the Secret holds. A field that is null counts as absent, as it does to Kubernetes: tools add and
+    drop such fields on their way.
     """
     content = {"manifest": _without_nulls(normalised(manifest)), "priority": priority, "category": category}
     data = _dump(content, sort_keys=True)
-    digest = hashlib.sha256(data) if key is None else hmac.new(key.encode(), data, hashlib.sha256)
-    return f"{HASH_VERSION}:{digest.hexdigest()[:32]}"
+    if key is None:
+        return f"{HASH_VERSION}:{hashlib.sha256(data).hexdigest()[:32]}"
+    return f"{KEYED_HASH_VERSION}:{hmac.new(key.encode(), data, hashlib.sha256).hexdigest()[:32]}"
 
 
 def _without_nulls(value: Any) -> Any:

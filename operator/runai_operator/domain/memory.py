@@ -7,6 +7,7 @@ Times are seconds of the process's own clock.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,19 +20,20 @@ NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a manifest was read, and at which resourceVersion; None when it could not be read."""
+    """Where a manifest was looked for, and at which resourceVersion; None when it was missing or forbidden."""
 
     ref: SourceRef
     version: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class SchedulingMessage:
-    """Why a workload is pending, as the scheduler said when it was asked."""
+class Unread:
+    """Every pass has failed to read the workload in Run:ai, though nothing is outstanding."""
 
-    pending_since: str | None
-    """`phaseUpdatedAt` of the row that it was asked for."""
-    text: str
+    since: float
+    reason: str
+    message: str
+    """Of the last error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,22 @@ class Requests:
     """Read the workload in Run:ai: its sync is in flight, or it is missing from the lists."""
     check_content: bool = False
     """Compare what would be sent: the manifest's source changed."""
-    stall: bool = False
-    """It waits at the gate, and has for so long that status must call it stalled. Nothing is asked of Run:ai for that."""
+    restate: bool = False
+    """Write what status must say by now though nothing has happened to the object: that it is stalled, that what it shows
+    is unknown, or known again. Nothing is asked of Run:ai for that."""
+    row: bool = False
+    """Read the row by itself: it may show what no list does."""
 
-    def without_stall(self) -> Requests:
-        return replace(self, stall=False)
+    def without_restate(self) -> Requests:
+        return replace(self, restate=False)
 
     def __or__(self, other: Requests) -> Requests:
-        return Requests(self.read or other.read, self.check_content or other.check_content, self.stall or other.stall)
+        return Requests(
+            read=self.read or other.read,
+            check_content=self.check_content or other.check_content,
+            restate=self.restate or other.restate,
+            row=self.row or other.row,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +68,65 @@ class Memory:
     """Status fields that are still to be written (None: removed), above all the id of a workload created just now."""
     lookup_since: float | None = None
     """When we first looked for what the last attempt in doubt may have made."""
+    unmade_at: str | None = None
+    """The resourceVersion at which every attempt so far was known to have made nothing; until somebody writes the object."""
+    missing_since: float | None = None
+    """Since when Run:ai has not shown the workload, or only as deleted."""
+    deletion_accepted: bool = False
+    """Run:ai has accepted to delete the workload for us, so that its absence needs no other explanation."""
     recreations: int = 0
     """How often the workload was created again after somebody deleted it in Run:ai."""
     recreated_at: float = NEVER
     retrying_since: float | None = None
     """Since when every pass has failed to do what is outstanding."""
+    unread: Unread | None = None
     deletion_seen_at: float | None = None
     """When this process first saw the object being deleted."""
     failures: int = 0
     """Passes in a row that ended in retrying or waiting."""
     sync_reads: int = 0
     """Readings in a row that found the sync in flight."""
+    first_submission: bool = False
+    """This process created the workload and has sent nothing to it since."""
+    row_reads: int = 0
+    """How often its row was read by itself since it became pending, or since it was edited."""
+    counts_may_lag: bool = False
+    """An edit was sent. Lists show what it does to pods and GPUs only with the next change of phase, or the next sweep."""
     stale_failure_at: str | None = None
-    """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored."""
+    """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored ..."""
+    failure_counts_at: float = math.inf
+    """... until then: the edit has reached the cluster, and the lists have had the time to show what came of it."""
     source: Source | None = None
-    scheduling: SchedulingMessage | None = None
+    name_wanted: tuple[str, str] | None = None
+    """Project and name in Run:ai that something else holds."""
     wrote_at: float = NEVER
     """When status was last written."""
+    guarded: bool = False
+    """It had our finalizer, and we have not removed it."""
+    released: bool = False
+    """The last pass asked Kubernetes to remove our finalizer, whatever the answer was."""
     large: bool = False
     """Reading the object would hold up others, so it has a lane of its own. Reset with the next generation."""
 
     def owing(self, fields: Mapping[str, Any]) -> Memory:
         """A copy: the next write of status must also write these fields."""
         return replace(self, pending_status={**self.pending_status, **fields})
+
+    def edited(self) -> Memory:
+        """A copy: what was sent just now may fix the failure, if there is one."""
+        return replace(self, failure_counts_at=math.inf)
+
+    def synced(self, *, now: float, grace: float) -> Memory:
+        """A copy: the last edit has reached the cluster; lists may lag by `grace` seconds, and have to be read, too."""
+        if self.stale_failure_at is None:
+            return self
+        return replace(self, failure_counts_at=min(self.failure_counts_at, now + 2 * grace))
+
+    def at(self, now: float) -> Memory:
+        """A copy, without what has expired."""
+        if now < self.failure_counts_at:
+            return self
+        return replace(self, stale_failure_at=None, failure_counts_at=math.inf)
 
     def is_stale(self, row: Row) -> bool:
         """The row shows a failure from before the last edit."""

@@ -23,6 +23,11 @@ NOT_SUBMITTED = "NotSubmitted"
 """`status.submission` while it is proven that nothing exists in Run:ai and nothing is in doubt."""
 IN_DOUBT = "InDoubt"
 """`status.submission` while an attempt that was interrupted is repeated."""
+NAME_HELD = "NameHeld"
+"""`status.submission` after such a repetition was refused since the name is taken, and while nothing shows by what: it may
+be what the attempt made, so that absence from a list proves nothing any more."""
+REPLACING = "Replacing"
+"""`status.submission` while we have the workload deleted in Run:ai, to create it anew."""
 
 DEFAULT_CONNECTION = "default"
 """The Run:ai connection that is configured by the environment."""
@@ -108,10 +113,11 @@ class SourceRef:
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """The text behind a `SourceRef` and the resourceVersion it was read at."""
+    """The text behind a `SourceRef`, and which object at which resourceVersion it was read from."""
 
-    text: str
+    text: str = field(repr=False)
     version: str
+    uid: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,12 @@ class Meta:
     def has_finalizer(self) -> bool:
         """Ours."""
         return FINALIZER in self.finalizers
+
+    @property
+    def fields(self) -> dict[str, str | int | float]:
+        """For a log line about the object."""
+        ref = self.ref
+        return {"namespace": ref.namespace, "object": ref.name, "uid": ref.uid, "generation": self.generation}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +217,8 @@ class Orphan:
     """None for an attempt whose answer never came: there may be no workload at all."""
     why: str
     """A reason in CamelCase."""
+    in_doubt: bool = False
+    """Whether it was submitted, or adopted, never came to be known: only its mark can say so."""
     released: datetime | None = None
     """When the finalizer was removed; set when the orphan is recorded."""
 
@@ -230,6 +244,8 @@ class Remote:
     """From `syncInfo`; only a GET carries it."""
     sync_message: str | None = None
     mark: OwnerMark | None = None
+    content: str | None = None
+    """Hash of what was submitted, as its annotation says."""
     mark_readable: bool = True
     """False where the answer shows no annotations of the manifest at all, so that a missing mark proves nothing."""
 
@@ -255,6 +271,8 @@ class Row:
     department_name: str | None = None
     phase: str | None = None
     phase_message: str | None = None
+    by_scheduler: bool = False
+    """The message is the scheduler's, which lists do not show: it comes with a row that is read by itself."""
     phase_updated_at: str | None = None
     running_pods: int | None = None
     requested_pods: int | None = None
@@ -275,16 +293,26 @@ class Sighting:
     row: Row
 
 
+MOST_ROWS = 500
+"""Rows per page, the most that `GET /api/v1/workloads` allows."""
+
+
 @dataclass(frozen=True, slots=True)
 class RowQuery:
-    """A page of the v1 workload list, 500 rows at most."""
+    """A page of the v1 workload list, oldest first: by the time of change if `changed_since` is set, else of creation."""
 
     deleted: bool = False
     changed_since: datetime | None = None
     """Only rows with `phaseUpdatedAt` (`deletedAt` for deleted ones) at or after this, by the server's clock."""
+    phase: str | None = None
+    created_since: datetime | None = None
+    """Only rows created at or after this, by the server's clock."""
     name: str | None = None
     project_id: str | None = None
     offset: int = 0
+    limit: int = MOST_ROWS
+    latest: bool = False
+    """Only the row that changed last (deleted last, if `deleted`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +322,8 @@ class RowPage:
     """None on the last page."""
     server_time: datetime | None
     """The `Date` of the answer, UTC."""
+    unreadable: int = 0
+    """How many rows of the page are left out, since they cannot be understood."""
 
 
 @dataclass(frozen=True, slots=True)

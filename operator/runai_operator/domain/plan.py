@@ -11,20 +11,26 @@ from enum import StrEnum
 from typing import Any
 
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Meta, Row, TableRow
+from runai_operator.domain.freshness import Freshness
+from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, DeletionPolicy, Meta, Row, TableRow
 from runai_operator.domain.reasons import ConditionType, Group, Phase, Reason
 
 PHASE_REASONS = frozenset({reason for reason in Reason if reason.group is Group.SHOWN} | {Reason.PAUSED})
 """Reasons of Ready that mirror Run:ai: the lists show the next change."""
 SYNC_REASONS = frozenset({Reason.SYNCED, Reason.SYNCING, Reason.SYNC_FAILED, Reason.SYNC_NOT_REPORTED})
 """Reasons of Synced that mirror Run:ai. Any other says that something is owed, or unknown."""
+SETTLED_SYNCS = frozenset({"Synced", "Failed", "Deleted"})
+"""Words of Run:ai for a sync that has come to its end."""
+SOURCE_REASONS = frozenset({Reason.SOURCE_NOT_FOUND, Reason.SOURCE_FORBIDDEN, Reason.SOURCE_INVALID})
+"""Reasons of Synced beside a workload that goes on without its source, at which every process looks by itself."""
 RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 """Reasons of a retry."""
-REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - {
-    # A restart is what brings a connection back, and what gives the operator another install id.
-    Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER,
-}  # fmt: skip
+MENDED_BY_RESTART = frozenset({Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER, Reason.INSTALL_CHANGED})
+"""A restart is what brings a connection back, and what gives the operator another install id."""
+REJECTED_REASONS = frozenset(reason for reason in Reason if reason.group is Group.REJECTED) - MENDED_BY_RESTART
 """Reasons of Ready that only a change here or in Run:ai clears. Beside a retry the last reading of Run:ai is owed."""
+MIRROR_REASONS = SYNC_REASONS | RETRY_REASONS
+"""Reasons of Synced while nothing is outstanding: what Run:ai shows, or why that is unknown."""
 
 
 class Need(StrEnum):
@@ -34,6 +40,8 @@ class Need(StrEnum):
     """Its sync is in flight: the workload is read in Run:ai, at a limited rate."""
     PROBE = "probe"
     """It was rejected: it is tried again now and then, since the other side may have changed."""
+    ROW = "row"
+    """It is pending: the scheduler is asked why now and then."""
     PASS = "pass"  # noqa: S105 - no password
     """Something is outstanding, or not known."""
 
@@ -54,6 +62,7 @@ class StatusSummary:
     reason: str | None = None
     """Of Ready."""
     synced_reason: str | None = None
+    stalled: bool = False
     submission: str | None = None
     sent: bool = False
     """Something was submitted for it, so our finalizer belongs on it; what is only observed has none."""
@@ -65,14 +74,17 @@ class StatusSummary:
     detail: str | None = None
     handled_token: str | None = None
     has_source: bool = False
+    keeps_workload: bool = False
+    """`deletionPolicy: Orphan`: the workload is to stay in Run:ai."""
 
     @classmethod
     def of_cells(cls, row: TableRow) -> StatusSummary:
         """From the printer columns of the custom resource."""
         cells = row.cells
         has_source = bool(cells.get("Source"))
+        keeps_workload = cells.get("Deletion Policy") == DeletionPolicy.ORPHAN
         if cells.get("Owner") not in (None, "", row.meta.ref.uid):
-            return cls(has_source=has_source)
+            return cls(has_source=has_source, keeps_workload=keeps_workload)
         observed = cells.get("Observed")
         return cls(
             observed_generation=observed if isinstance(observed, int) else -1,
@@ -86,6 +98,7 @@ class StatusSummary:
             ready=cells.get("Ready") or None,
             reason=cells.get("Reason") or None,
             synced_reason=cells.get("Synced Reason") or None,
+            stalled=cells.get("Stalled") == "True",
             submission=cells.get("Submission") or None,
             sent=bool(cells.get("Hash")),
             pods=cells.get("Pods"),
@@ -96,10 +109,11 @@ class StatusSummary:
             detail=cells.get("Detail") or None,
             handled_token=cells.get("Handled") or None,
             has_source=has_source,
+            keeps_workload=keeps_workload,
         )
 
     @classmethod
-    def of_status(cls, status: Mapping[str, Any], *, has_source: bool) -> StatusSummary:
+    def of_status(cls, status: Mapping[str, Any], *, has_source: bool, keeps_workload: bool = False) -> StatusSummary:
         """From a status that was just written, or that needed no write."""
         ready, synced = condition(status, ConditionType.READY) or {}, condition(status, ConditionType.SYNCED) or {}
         return cls(
@@ -114,6 +128,7 @@ class StatusSummary:
             ready=ready.get("status"),
             reason=ready.get("reason"),
             synced_reason=synced.get("reason"),
+            stalled=condition(status, ConditionType.STALLED) is not None,
             submission=status.get("submission"),
             sent=bool(status.get("submittedHash")),
             pods=status.get("runningPods"),
@@ -124,6 +139,7 @@ class StatusSummary:
             detail=status.get("phaseMessage"),
             handled_token=status.get("lastHandledReconcileAt"),
             has_source=has_source,
+            keeps_workload=keeps_workload,
         )
 
     @property
@@ -135,7 +151,7 @@ class StatusSummary:
         """Submitted, and not on its cluster yet; one that has failed may have been fixed by an edit."""
         # Where the sync is not reported, Ready follows the phase once the workload has been read.
         silent = self.sync is None and self.reason not in (None, Reason.SYNCING)
-        settled = self.sync in ("Synced", "Failed", "Deleted") or self.phase == Phase.COMPLETED or silent
+        settled = self.sync in SETTLED_SYNCS or self.phase == Phase.COMPLETED or silent
         return self.workload_id is not None and not settled
 
     def agrees_with(self, row: Row) -> bool:
@@ -154,13 +170,40 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
         return Need.PASS if meta.has_finalizer else Need.NOTHING
     if _is_unseen(summary, meta) or _is_in_doubt(summary, meta):
         return Need.PASS
-    if summary.synced_reason in SYNC_REASONS and summary.reason in PHASE_REASONS:
-        return Need.READ if summary.in_flight else Need.NOTHING
+    if summary.synced_reason in MIRROR_REASONS | SOURCE_REASONS and summary.reason in PHASE_REASONS:
+        # Where it is unknown, the lists say when it is known again (`is_misstated`).
+        return _needed_of_run(summary)
     if meta.paused and summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:
         # What is outstanding waits until somebody removes the annotation; what is on its way is followed.
-        return Need.READ if summary.in_flight else Need.NOTHING
+        return _needed_of_run(summary)
     is_refused = summary.reason in REJECTED_REASONS and summary.synced_reason not in RETRY_REASONS
     return Need.PROBE if is_refused else Need.PASS
+
+
+def is_owed(summary: StatusSummary, meta: Meta) -> bool:
+    """The operator has not done yet what was asked of it: to submit, to send an edit, to delete. Neither what waits for a
+    person nor what Run:ai is at is owed."""
+    return plan_of(summary, meta) is Need.PASS and summary.reason not in MENDED_BY_RESTART
+
+
+def _needed_of_run(summary: StatusSummary) -> Need:
+    """Of a workload with nothing outstanding."""
+    if summary.in_flight:
+        return Need.READ
+    return Need.ROW if summary.phase == Phase.PENDING else Need.NOTHING
+
+
+def is_misstated(summary: StatusSummary, meta: Meta, freshness: Freshness) -> bool:
+    """Status vouches for what nobody knows, or calls unknown what is known."""
+    if meta.deleting or summary.workload_id is None or summary.reason not in PHASE_REASONS:
+        return False
+    if summary.in_flight:  # once it can be read again, that reading sets it right
+        return freshness.reads is not None and summary.synced_reason in SYNC_REASONS
+    if not freshness.is_known:
+        return False
+    # What has completed stays so, whatever becomes of it.
+    is_stale = freshness.lists is not None and summary.phase != Phase.COMPLETED
+    return summary.synced_reason in (SYNC_REASONS if is_stale else RETRY_REASONS)
 
 
 def _is_unseen(summary: StatusSummary, meta: Meta) -> bool:

@@ -48,7 +48,7 @@ class ConditionType(StrEnum):
     )
     SYNCED = (
         "Synced",
-        "The last change has reached the cluster. `Unknown`: Run:ai cannot be asked now.",
+        "The last change has reached the cluster. `Unknown`: Run:ai gives no useful answer, so the status may be old.",
         "It has not yet, or it failed to.",
         "The operator has not seen the object yet.",
     )
@@ -104,11 +104,14 @@ class Reason(StrEnum):
     meaning: str
     remedy: str
     """What a person should do."""
+    hint: str
+    """The end of a message that does not say that itself: the remedy in short, and where there is more."""
 
-    def __new__(cls, word: str, group: Group, meaning: str, remedy: str) -> Self:
+    def __new__(cls, word: str, group: Group, meaning: str, remedy: str, hint: str = "") -> Self:
         member = str.__new__(cls, word)
         member._value_ = word
         member.group, member.meaning, member.remedy = group, meaning, remedy
+        member.hint = f"{hint} (docs/status.md#{word.lower()})." if hint else ""
         return member
 
     @property
@@ -134,18 +137,21 @@ class Reason(StrEnum):
         Group.SHOWN,
         "The workload runs with a problem.",
         "Read the message; Run:ai may get over it by itself.",
+        "Run:ai may get over it by itself",
     )
     FAILED = (
         "Failed",
         Group.SHOWN,
         "The workload has failed.",
         "Read the message and the workload's logs in Run:ai, then mend the manifest: an edit is sent.",
+        "Its logs in Run:ai may say more; an edit of the manifest is sent",
     )
     SYNC_FAILED = (
         "SyncFailed",
         Group.SHOWN,
         "Run:ai could not bring the manifest to its cluster.",
-        "Mend what the message names.",
+        "Mend what the message names: an edit is sent.",
+        "Mend what is named: an edit is sent",
     )
     SYNCING = ("Syncing", Group.SHOWN, "Run:ai has accepted the workload and is bringing it to its cluster.", WAIT)
     CREATING = ("Creating", Group.SHOWN, "The workload is on its cluster and is being set up.", WAIT)
@@ -159,12 +165,14 @@ class Reason(StrEnum):
         Group.SHOWN,
         "Run:ai is deleting the workload although this object lives.",
         "Find out who deleted it.",
+        "Find out who deleted it",
     )
     UNKNOWN_PHASE = (
         "UnknownPhase",
         Group.SHOWN,
         "Run:ai shows a phase that the operator does not know.",
         "See the phase in Run:ai.",
+        "See it in Run:ai",
     )
 
     PAUSED = (
@@ -178,6 +186,7 @@ class Reason(StrEnum):
         Group.ASKED,
         "The object is being deleted and waits for Run:ai.",
         "Wait; `deletionPolicy: Orphan` removes the object at once and leaves the workload in Run:ai.",
+        "The operator goes on by itself; deletionPolicy: Orphan leaves the workload in Run:ai and removes this object at once",
     )
     WAITING_FOR_NAME = (
         "WaitingForName",
@@ -193,6 +202,7 @@ class Reason(StrEnum):
             " while."
         ),
         "Find out who deletes it.",
+        "Find out who deletes it",
     )
     RECREATING = (
         "Recreating",
@@ -205,18 +215,22 @@ class Reason(StrEnum):
         "InvalidSpec",
         Group.REJECTED,
         "Run:ai or the operator refuses the manifest or another field.",
-        "Mend what the message names.",
+        "Mend what the message names: an edit is tried at once.",
+        "An edit is tried at once",
     )
     IMMUTABLE_FIELD_CHANGED = (
         "ImmutableFieldChanged",
         Group.REJECTED,
         "A field changed that Run:ai cannot change.",
-        "Undo the edit, or set `recreatePolicy: OnImmutableChange`.",
+        (
+            "Undo the edit, or set `recreatePolicy: OnImmutableChange`; for a workload that has finished also"
+            " `rerunPolicy: OnSpecChange`."
+        ),
     )
     FINISHED_NOT_RERUN = (
         "FinishedNotRerun",
         Group.REJECTED,
-        "Finished work was edited and does not run again by itself.",
+        "Finished work was edited, or left behind by an earlier object of the name, and does not run again by itself.",
         "Undo the edit, set `rerunPolicy: OnSpecChange`, or create a new object.",
     )
     NAME_TAKEN = (
@@ -230,6 +244,12 @@ class Reason(StrEnum):
         Group.REJECTED,
         "The workload carries the owner mark of another object or another install.",
         "Remove one of the two, or set another `spec.name`.",
+    )
+    INSTALL_CHANGED = (
+        "InstallChanged",
+        Group.REJECTED,
+        "The workload is this object's own, but carries the mark of an install id that the operator no longer has.",
+        "Set `OPERATOR_INSTALL_ID` back to the id that the message names, or add that to `OPERATOR_FORMER_INSTALL_IDS`.",
     )
     PROJECT_NOT_FOUND = (
         "ProjectNotFound",
@@ -246,6 +266,12 @@ class Reason(StrEnum):
         "Several projects have the name.",
         "Set `spec.clusterId`, or `spec.projectId` instead.",
     )
+    PROJECT_NOT_ALLOWED = (
+        "ProjectNotAllowed",
+        Group.REJECTED,
+        "The operator's table of access does not let objects of the namespace use the project, or adopt workloads in it.",
+        "Name a project that they may use, or ask whoever runs the operator to extend `runai.access`.",
+    )
     WORKLOAD_NOT_FOUND = (
         "WorkloadNotFound",
         Group.REJECTED,
@@ -255,8 +281,17 @@ class Reason(StrEnum):
     DELETED_EXTERNALLY = (
         "DeletedExternally",
         Group.REJECTED,
-        "Somebody deleted the workload in Run:ai before it finished.",
+        "The workload was deleted in Run:ai, and nothing shows that it had finished.",
         "Delete this object, or set `externalDeletionPolicy: Recreate`.",
+    )
+    ENDED_UNSEEN = (
+        "EndedUnseen",
+        Group.REJECTED,
+        "The workload is no longer in Run:ai, and nothing there says how it ended. It may have finished, so it is not run again.",
+        (
+            "Look for its results; to run it again, create a new object, or under `externalDeletionPolicy: Recreate` change"
+            " `bridge.run.ai/reconcile-requested-at`."
+        ),
     )
     CONNECTION_NOT_FOUND = (
         "ConnectionNotFound",
@@ -274,7 +309,7 @@ class Reason(StrEnum):
         "SourceNotFound",
         Group.REJECTED,
         "The ConfigMap or Secret of `manifestFrom`, or its key, is not there.",
-        "Create it, or correct `spec.manifestFrom`.",
+        "Create it, or correct `spec.manifestFrom`. What was submitted goes on, with this reason in `Synced` alone.",
     )
     SOURCE_FORBIDDEN = (
         "SourceForbidden",
@@ -294,6 +329,7 @@ class Reason(StrEnum):
         Group.RETRYING,
         "Run:ai cannot be reached or fails to answer.",
         "Wait; if others reach it, check `RUNAI_BASE_URL`, proxy and certificates.",
+        "The operator tries again by itself",
     )
     RUNAI_THROTTLED = ("RunaiThrottled", Group.RETRYING, "Run:ai asks for fewer requests.", WAIT)
     ACCESS_DENIED = (
@@ -302,19 +338,39 @@ class Reason(StrEnum):
         "The credentials are refused or lack a permission.",
         "Check the Secret, or have the service account given the role that the message names.",
     )
+    NOT_VISIBLE = (
+        "NotVisible",
+        Group.RETRYING,
+        (
+            "Run:ai answers as if the workload did not exist, and nothing else proves that it is gone: access to its project"
+            " may have been lost."
+        ),
+        (
+            "Give the service account its role in the project again, or restore the Secret of the right account. If it is"
+            " gone indeed, `deletionPolicy: Orphan` lets the object be deleted."
+        ),
+    )
     OUTCOME_UNKNOWN = (
         "OutcomeUnknown",
         Group.RETRYING,
         "A request got no answer, so it is not known whether it was carried out.",
         "Wait; the operator finds out before it sends anything again.",
+        "The operator finds out before it sends anything again",
     )
     UNEXPECTED_REPLY = (
         "UnexpectedReply",
         Group.RETRYING,
         "An answer does not fit the API.",
         "Check `RUNAI_BASE_URL` and Run:ai's version.",
+        "The operator tries again by itself",
     )
-    RUNAI_BUSY = ("RunaiBusy", Group.RETRYING, "Run:ai is still applying or deleting.", WAIT)
+    RUNAI_BUSY = (
+        "RunaiBusy",
+        Group.RETRYING,
+        "Run:ai is still applying or deleting.",
+        WAIT,
+        "The operator tries again by itself",
+    )
     HOLDER_UNREADABLE = (
         "HolderUnreadable",
         Group.RETRYING,
@@ -326,12 +382,14 @@ class Reason(StrEnum):
         Group.RETRYING,
         "The source of `manifestFrom` could not be read from Kubernetes.",
         WAIT,
+        "The operator tries again by itself",
     )
     INTERNAL_ERROR = (
         "InternalError",
         Group.RETRYING,
         "This is a fault of the operator.",
         "Report it with the operator's log.",
+        "Report it with the operator's log",
     )
 
     SYNCED = ("Synced", Group.SYNCED, "What was submitted has reached the cluster.", NOTHING)
@@ -356,6 +414,12 @@ class Reason(StrEnum):
         Group.LOGGED,
         "Somebody else wrote the object in between; it is read again at once.",
         NOTHING,
+    )
+    FINALIZER_REMOVED = (
+        "FinalizerRemoved",
+        Group.LOGGED,
+        "Somebody else removed the finalizer of an object whose workload may still be in Run:ai.",
+        "Look at the record with `runai-operator orphans`, and clean it up with `--delete`.",
     )
     VANISHED = ("Vanished", Group.LOGGED, "The object went away meanwhile.", NOTHING)
     NOT_LEADER = ("NotLeader", Group.LOGGED, "This process may not write (any more): another one does.", NOTHING)

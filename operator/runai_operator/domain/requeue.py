@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from runai_operator.domain.actions import Result, Verdict
-from runai_operator.domain.errors import BridgeError, Busy, Held, OutcomeUnknown, Throttled
+from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, OutcomeUnknown, Throttled
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Limits
@@ -12,9 +14,18 @@ BACKOFF_CEILING = 300.0
 SOON_CEILING = 30.0
 """For what ends soon, or must not wait long: an unknown outcome, a short failure of the Kubernetes API, a lost
 connection."""
-WAITING_CEILING = 15.0
+SYNC_CEILING = 15.0
+PROMPT_READS = 6
+"""How often, within half a minute, the end of a deletion or of a wait is looked for at once."""
+PAGE_CEILING = 60.0
 LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
+FIRST_STATUS = 1.5
+"""How long an object may be without a status while Run:ai does not answer."""
+FIRST_ROW_READ = 2.0
+ROW_READ_CEILING = 600.0
+COUNT_READS = 4
+"""How often the row is read after an edit: 2, 8, 32 and 128 s after one another, since pods take their time."""
 SLOW_PROBE = 1800.0
 """How often a rejected workload is tried again although nothing changed here: the other side may have changed."""
 PROBE_AT_START = 30.0
@@ -31,6 +42,8 @@ WAKE_WITHIN = 4.0
 """Objects that were held back together are woken within this time."""
 GIVE_UP_WITHIN = 60.0
 """Deletions that may be given up at the same moment are spread over this time."""
+NAME_SPACING = 20.0
+"""Between two attempts to submit under a name that was taken, and may be free now."""
 WRITE_SPACING = 1.0
 """Between two status writes that only polling asks for: changes in between are written together."""
 
@@ -60,6 +73,16 @@ def regularly(interval: float, jitter: float) -> float:
     return interval * (0.9 + jitter / 5)
 
 
+def next_poll(interval: float, failures: int, jitter: float) -> float:
+    """Between two polls of a list: the interval, and after failures more, up to half a minute."""
+    return max(regularly(interval, jitter), spread(_exponential(failures, SOON_CEILING), jitter) if failures else 0.0)
+
+
+def retry_page_after(failures: int, jitter: float) -> float:
+    """Until a page of a sweep that failed is asked for again: nobody waits for it."""
+    return spread(5 * _exponential(failures, PAGE_CEILING / 5), jitter)
+
+
 def breaker_pause(openings: int, jitter: float, *, first: float, ceiling: float) -> float:
     """How long a circuit breaker stays open after so many openings in a row before this one, minus up to a quarter."""
     return min(ceiling, first * _exponential(openings, float("inf"))) * _less_a_quarter(jitter)
@@ -67,16 +90,42 @@ def breaker_pause(openings: int, jitter: float, *, first: float, ceiling: float)
 
 def next_sync_read(reads: int) -> float:
     """Between readings of a sync in flight: 1 s at first, 15 s at most."""
-    return _exponential(reads, WAITING_CEILING, base=1.5)
+    return _exponential(reads, SYNC_CEILING, base=1.5)
 
 
-def until_stalled(memory: Memory, limits: Limits, *, now: float) -> float | None:
-    """Seconds until what waits with something outstanding has to be shown as stalled; None when nothing is outstanding, or
-    it was shown already."""
-    if memory.retrying_since is None:
+def next_row_read(reads: int) -> float:
+    """Between readings of the row of a pending workload: 2 s at first, when the scheduler may have said why; then 15 s,
+    and ten minutes at most."""
+    return FIRST_ROW_READ if reads == 0 else _exponential(reads - 1, ROW_READ_CEILING / 15) * 15
+
+
+def next_count_read(reads: int) -> float | None:
+    """Between readings of the row after an edit has reached the cluster, for three minutes; None after the last."""
+    return FIRST_ROW_READ * 4.0**reads if reads < COUNT_READS else None
+
+
+def until_restated(memory: Memory, limits: Limits, *, now: float) -> float | None:
+    """Seconds until status has to say that something outstanding is stalled, or that what could not be read is unknown;
+    None when it does already, or need not."""
+    if memory.retrying_since is not None:
+        left = memory.retrying_since + limits.stalled_after - now
+    elif memory.unread is not None:
+        left = memory.unread.since + limits.stale_after - now
+    else:
         return None
-    left = memory.retrying_since + limits.stalled_after - now
     return left if left > 0 else None
+
+
+def goes_on(end: Result, failures: int) -> bool:
+    """What Run:ai has to finish takes so long that nobody waits for its end any more: it is read when there is room."""
+    waits = end.verdict in (Verdict.DELETING, Verdict.WAITING) and (end.error is None or isinstance(end.error, Busy))
+    return waits and failures > PROMPT_READS and not _is_ours_to_end(end.error)
+
+
+def until_failure_counts(memory: Memory, *, now: float) -> float | None:
+    """Seconds until a failure that an edit did not fix has to be shown again; None when there is none."""
+    # At least a second: the rest may be shorter than any tick of the clock.
+    return None if memory.failure_counts_at == math.inf else max(1.0, memory.failure_counts_at - now)
 
 
 def give_up_after(seconds: float, jitter: float) -> float:
@@ -98,7 +147,9 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
         case Verdict.TOO_LARGE:
             return CONFLICT_PAUSE * jitter
         case Verdict.FAILED:
-            return backoff(failures, jitter, ceiling=SOON_CEILING)
+            # A right that is missing comes back with a person, if at all: a whole namespace may lack it.
+            is_denied = isinstance(end.error, AccessDenied)
+            return backoff(failures, jitter, ceiling=BACKOFF_CEILING if is_denied else SOON_CEILING)
         case Verdict.BUG:
             return backoff(failures, jitter)
     return None
@@ -116,8 +167,15 @@ def _after_waiting(error: BridgeError | None, failures: int, jitter: float) -> f
     if isinstance(error, Held):
         return error.after + jitter if error.after is not None else around(HELD_PROBE, jitter)
     if error is None or isinstance(error, Busy):
-        return _exponential(failures, WAITING_CEILING, base=1.5) * _less_a_quarter(jitter)
+        # The longer Run:ai takes, the later the end is noticed; most ends are seen in the lists before.
+        ceiling = SOON_CEILING if _is_ours_to_end(error) else BACKOFF_CEILING
+        return _exponential(failures, ceiling, base=1.5) * _less_a_quarter(jitter)
     return _after_trouble(error, failures, jitter)
+
+
+def _is_ours_to_end(error: BridgeError | None) -> bool:
+    """What is waited for is a moment of our own choice."""
+    return error is not None and error.condition_reason == Reason.WAITING_TO_RECREATE
 
 
 def _after_trouble(error: BridgeError | None, failures: int, jitter: float) -> float:

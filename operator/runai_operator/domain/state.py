@@ -8,23 +8,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
+from runai_operator.domain.access import Access
 from runai_operator.domain.actions import (
     AddFinalizer,
     BeginSubmission,
-    ReadSchedulingMessages,
+    Delete,
+    ForgetWorkload,
+    ReadProject,
+    ReadRow,
     Result,
     Verdict,
 )
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.memory import Memory, Requests
+from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, NameTaken
+from runai_operator.domain.freshness import Freshness
+from runai_operator.domain.memory import Memory, Requests, Unread
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
+    NAME_HELD,
     NOT_SUBMITTED,
+    REPLACING,
     CRDState,
     Gvk,
+    ManagementPolicy,
     Meta,
     OwnerMark,
     Remote,
@@ -33,18 +41,24 @@ from runai_operator.domain.model import (
     Workload,
 )
 from runai_operator.domain.naming import external_name
+from runai_operator.domain.plan import MIRROR_REASONS, PHASE_REASONS, RETRY_REASONS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
+
+T = TypeVar("T")
 
 LOST_REASONS = frozenset(
     {
         Reason.DELETED_EXTERNALLY,
         Reason.WAITING_TO_RECREATE,
         Reason.RECREATE_GIVEN_UP,
+        Reason.ENDED_UNSEEN,
         Reason.MANAGED_BY_OTHER,
         Reason.RECREATING,
     }
 )
 """Reasons of Ready that only a fresh reading of Run:ai may clear."""
+HAVING_PODS = frozenset({Phase.INITIALIZING, Phase.RUNNING, Phase.DEGRADED, Phase.COMPLETED})
+"""Phases that a workload has only once its pods were on a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,7 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Run:ai answered, by 404, that it has no such workload."""
+    """Run:ai answered, by 404, that it has no such workload; where it had one, there is a second witness (`absence`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +107,33 @@ class StoredStatus:
     """The `spec.workloadId` that was adopted, so that it is never adopted again."""
     name: str | None = None
     project_id: str | None = None
+    project_name: str | None = None
+    cluster_id: str | None = None
+    created_at: str | None = None
     gvk: Gvk | None = None
     observed_generation: int = -1
     submitted_hash: str | None = None
     phase: str | None = None
     completed: bool = False
+    being_deleted: bool = False
+    """Run:ai was deleting the workload."""
     delivered: bool = False
     """Run:ai has accepted the last change."""
     not_submitted: bool = False
+    name_held: bool = False
+    replacing: bool = False
+    """We are having the workload deleted, to create it anew."""
     handled_token: str | None = None
     reason: str | None = None
     """Reason of Ready."""
-    is_unknown: bool = False
-    """The last reading of Run:ai failed, so that what status shows may be old."""
+    synced_reason: str | None = None
+    unknown: BridgeError | None = None
+    """Why Synced calls unknown what Run:ai shows, if it does."""
+
+    @property
+    def mirrors(self) -> bool:
+        """Nothing is outstanding: status shows what Run:ai does, or that this is unknown."""
+        return self.reason in PHASE_REASONS and self.synced_reason in MIRROR_REASONS
 
     @property
     def failed(self) -> bool:
@@ -131,22 +159,32 @@ class StoredStatus:
             adopted_id=status.get("adoptedId"),
             name=status.get("workloadName"),
             project_id=status.get("projectId"),
+            project_name=status.get("projectName"),
+            cluster_id=status.get("clusterId"),
+            created_at=status.get("createdAt"),
             gvk=Gvk(gvk.get("group") or "", gvk.get("version") or "", gvk.get("kind") or "") if gvk else None,
             observed_generation=status.get("observedGeneration", -1),
             submitted_hash=status.get("submittedHash"),
             phase=status.get("phase"),
             completed=bool(completed and completed.get("status") == "True"),
+            being_deleted=status.get("desiredPhase") == "Deleted"
+            or status.get("syncStatus") in ("Deleting", "Deleted"),
             delivered=bool(status.get("submittedHash"))
             and not (synced and synced.get("reason") == Reason.NOT_DELIVERED),
             not_submitted=status.get("submission") == NOT_SUBMITTED,
+            name_held=status.get("submission") == NAME_HELD,
+            replacing=status.get("submission") == REPLACING,
             handled_token=status.get("lastHandledReconcileAt"),
             reason=ready.get("reason") if ready else None,
-            is_unknown=_is_unknown(synced),
+            synced_reason=synced.get("reason") if synced else None,
+            unknown=_why_unknown(synced),
         )
 
 
-def _is_unknown(synced: Mapping[str, Any] | None) -> bool:
-    return synced is not None and synced.get("status") == "Unknown" and synced.get("reason") != Reason.SYNC_NOT_REPORTED
+def _why_unknown(synced: Mapping[str, Any] | None) -> BridgeError | None:
+    if synced is None or synced.get("status") != "Unknown" or synced.get("reason") not in RETRY_REASONS:
+        return None
+    return BridgeError(str(synced.get("message", "")), reason=synced.get("reason"))
 
 
 class Recreation(StrEnum):
@@ -159,6 +197,19 @@ class Recreation(StrEnum):
     """Too often already."""
 
 
+class Ending(StrEnum):
+    """How a workload ended that is gone from Run:ai, as its lists say."""
+
+    FINISHED = "finished"
+    UNTOLD = "untold"
+    """It finished, but not whether it completed or failed."""
+    DELETED = "deleted before it finished"
+    NOT_LISTED_YET = "not listed yet"
+    """The list of deleted workloads may still show it."""
+    UNLISTED = "unlisted"
+    """Nothing is known: it may have finished and been forgotten since."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How long the operator waits before it acts or reports; configured. Seconds."""
@@ -167,6 +218,8 @@ class Limits:
     """How long absence from a list proves nothing; longer than the lists lag."""
     stalled_after: float = 600.0
     """How long something outstanding may be retried before it counts as stalled."""
+    stale_after: float = 60.0
+    """How long a source of status may be silent before what it shows is unknown."""
     release_after: float = 86_400.0
     """How long a deletion waits for a Run:ai that cannot be used."""
 
@@ -177,6 +230,8 @@ class Limits:
         waits = self.release_after - (wall - meta.deletion_requested).total_seconds()
         return max(waits, min(self.release_after, self.stalled_after) - trouble_for)
 
+
+FINISHED = (Phase.COMPLETED, Phase.FAILED)
 
 MAX_RECREATIONS = 5
 """How often `externalDeletionPolicy: Recreate` creates again before it gives up."""
@@ -196,6 +251,7 @@ class State:
     connection: str = DEFAULT_CONNECTION
     """Name of the Run:ai connection that the pass goes through."""
     limits: Limits = field(default_factory=Limits)
+    access: Access = field(default_factory=Access)
     now: float = 0.0
     """The process's clock, seconds."""
     wall: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -204,13 +260,22 @@ class State:
     requests: Requests = field(default_factory=Requests)
     trouble_for: float = 0.0
     """Seconds for which Run:ai has given no useful answer to reads or writes."""
+    freshness: Freshness = field(default_factory=Freshness)
     unusable: BridgeError | None = None
     """Why no connection to Run:ai can be used for this workload."""
 
     desired: Desired | BridgeError | None = None
+    gvk: Gvk | None = None
+    """Of the manifest, also of one that cannot be sent."""
     remote: Remote | Missing | BridgeError | None = None
     row: Row | None = None
     found: tuple[Candidate, ...] | BridgeError | None = None
+    project_names: Mapping[str, str | BridgeError | None] = field(default_factory=dict)
+    """Names of projects by id; None: Run:ai knows none of that id."""
+    owner_exists: bool | BridgeError | None = None
+    """Whether the object that the mark of the workload to adopt names is still there."""
+    is_project_visible: bool = True
+    """Of the project in which workloads were looked for; where it is not, that nothing was found proves nothing."""
     crd: CRDState | None = None
     """As read after the deletion was seen."""
     deletion_wait: float | None = None
@@ -218,7 +283,9 @@ class State:
     orphan_recorded: bool | None = None
     """False when the record is full."""
     done: frozenset[type] = frozenset()
-    """The verbs that took effect in this pass."""
+    """The verbs that took effect in this pass; `Delete` also if it may have."""
+    unmade: bool = False
+    """This process knows of every attempt so far that it made nothing, and nobody has written the object since."""
     delivered_now: bool = False
     """POST or PUT was accepted, or a finished workload was adopted, to which nothing may be sent."""
     conflict: bool = False
@@ -227,12 +294,38 @@ class State:
     """The error of a write to Run:ai."""
 
     @property
+    def is_confidential(self) -> bool:
+        """The manifest comes from a Secret: what Run:ai says may quote it, and is not to be shown."""
+        source = self.workload.spec.manifest_from
+        return source is not None and source.kind == "Secret"
+
+    def without_quotes(self) -> State:
+        """The same with errors that quote nothing."""
+
+        def unquoted(value: T) -> T:
+            return value.without_quotes() if isinstance(value, BridgeError) else value
+
+        return replace(
+            self,
+            desired=unquoted(self.desired),
+            remote=unquoted(self.remote),
+            found=unquoted(self.found),
+            failed=unquoted(self.failed),
+        )
+
+    @property
     def stored_status(self) -> StoredStatus:
         return StoredStatus.of(self.workload)
 
     @property
     def workload_id(self) -> str | None:
         return self.stored_status.workload_id
+
+    @property
+    def attempted_project(self) -> str | None:
+        """The project of an attempt that may have succeeded, where it is on record: names of projects may change hands."""
+        recorded = self.stored_status
+        return recorded.project_id if recorded.workload_id is None and not recorded.not_submitted else None
 
     @property
     def to_adopt(self) -> str | None:
@@ -271,16 +364,33 @@ class State:
 
     @property
     def must_check_content(self) -> bool:
-        """The manifest's source changed, or somebody asked: compare what would be sent."""
-        return self.requests.check_content or self.asked
+        """The manifest's source changed or was not read yet by this process, or somebody asked: compare what would be
+        sent."""
+        source = self.workload.spec.manifest_from
+        return self.requests.check_content or self.asked or (source is not None and self.memory.source is None)
+
+    @property
+    def edited(self) -> bool:
+        """The spec asks for something that may not have reached Run:ai, wherever its manifest comes from."""
+        recorded = self.stored_status
+        return self.workload.meta.generation != recorded.observed_generation or not recorded.delivered
+
+    @property
+    def looked_long_enough(self) -> bool:
+        """We have been looking for longer than the lists lag."""
+        since = self.memory.lookup_since
+        return since is not None and self.now - since >= self.limits.grace
 
     @property
     def absence_proven(self) -> bool:
-        """A complete look-up found nothing of ours, and we have been looking for longer than the lists lag."""
-        if not isinstance(self.found, tuple) or self.memory.lookup_since is None:
+        """A complete look-up found nothing of ours, after long enough, and if something holds the name, it showed what."""
+        if not isinstance(self.found, tuple) or not self.is_project_visible:
             return False
-        ours = any(c.remote is not None and is_ours(c.remote.mark, self.mark) for c in self.found)
-        return not ours and self.now - self.memory.lookup_since >= self.limits.grace
+        shown = [candidate.remote for candidate in self.found if candidate.remote is not None]
+        if any(is_ours(remote.mark, self.mark) or is_of_changed_install(remote.mark, self.mark) for remote in shown):
+            return False
+        has_holder = any(not remote.gone and (remote.mark or remote.mark_readable) for remote in shown)
+        return self.looked_long_enough and (has_holder or not self.name_held)
 
     @property
     def recreation(self) -> Recreation:
@@ -303,7 +413,103 @@ class State:
         Both are needed: the age of the deletion, which a restart does not reset, and an outage that this process has
         seen. So a deletion that waited for something else is not given up at the first failure.
         """
-        return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=self.trouble_for) <= 0
+        trouble_for = max(self.trouble_for, self.missing_for)
+        return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=trouble_for) <= 0
+
+    @property
+    def missing_for(self) -> float:
+        """Seconds for which Run:ai has not shown the workload, or only as deleted."""
+        return 0.0 if self.memory.missing_since is None else self.now - self.memory.missing_since
+
+    @property
+    def absence_is_expected(self) -> bool:
+        """Run:ai has accepted to delete the workload."""
+        return self.memory.deletion_accepted or self.stored_status.being_deleted
+
+    @property
+    def is_to_go(self) -> bool:
+        """The workload is to be deleted, so that nothing depends on how it ended."""
+        return self.workload.meta.deleting or self.stored_status.replacing
+
+    @property
+    def absence_is_explained(self) -> bool:
+        """It was to be deleted, and Run:ai has accepted that."""
+        return self.is_to_go and self.absence_is_expected
+
+    @property
+    def ending(self) -> Ending:
+        """Of a workload that is gone."""
+        row = self.row
+        if row is not None and row.phase in FINISHED:
+            return Ending.FINISHED
+        if row is not None and row.deleted_at is not None:
+            return Ending.UNTOLD if row.completed_at else Ending.DELETED
+        is_new = self.memory.missing_since is not None and self.missing_for < self.limits.grace
+        return Ending.NOT_LISTED_YET if is_new else Ending.UNLISTED
+
+    @property
+    def barred_from_target(self) -> ReadProject | BridgeError | None:
+        """Why the object may not use the project that its spec names, or what to read first; None when it may."""
+        spec = self.workload.spec
+        if spec.project_name is None and spec.project_id is None:
+            return None  # refused for that, if one is needed
+        called = spec.project_name or f"with id {spec.project_id}"
+        what = f"use project {called}: name a project that they may use, or ask whoever runs the operator to allow this one"
+        return self._barred(spec.project_id or "", spec.project_name, what)
+
+    def barred_from(self, remote: Remote, *, adopts: bool = False) -> ReadProject | BridgeError | None:
+        """Why the object may not use a workload, or what to read first; None when it may.
+
+        The project that the workload really is in decides, and is not named: it may be a stranger's. `adopts`: others made
+        the workload.
+        """
+        if adopts:
+            what = f"adopt workload {remote.id}: remove spec.workloadId to have one created, or ask whoever runs the operator"
+            what += " to allow adoption in its project"
+        else:
+            what = (
+                f"use workload {remote.id} in its project: name another, or ask whoever runs the operator to allow that"
+            )
+        return self._barred(remote.project_id, remote.project_name, what, adopts=adopts)
+
+    def _barred(
+        self, project_id: str, name: str | None, what: str, *, adopts: bool = False
+    ) -> ReadProject | BridgeError | None:
+        """`name`: None where it has to be read; `what`: they may not do, and what to do instead."""
+        if not self.access.limited:
+            return None
+        if name is None and project_id not in self.project_names:
+            return ReadProject(project_id)
+        known = self.project_names.get(project_id) if name is None else name
+        if isinstance(known, BridgeError):
+            return known
+        namespace = self.workload.ref.namespace
+        if self.access.allows(namespace, known, adoption=adopts):
+            return None
+        message = f"Objects in namespace {namespace} may not {what} (runai.access)."
+        return InvalidWorkload(message, reason=Reason.PROJECT_NOT_ALLOWED)
+
+    @property
+    def is_overdue(self) -> bool:
+        """The deletion is as old as one may get."""
+        return self.limits.gives_up_in(self.workload.meta, wall=self.wall, trouble_for=math.inf) <= 0
+
+    def is_replacing(self, end: Result) -> bool:
+        """We are having the workload deleted to create it anew, given that this pass ends with `end`; whatever the spec
+        asks for until that is done."""
+        is_alive = isinstance(self.remote, Remote) and not (self.remote.gone or self.remote.being_deleted)
+        waits = isinstance(end.error, Busy) and end.error.condition_reason == Reason.RECREATING
+        is_begun = waits or (Delete in self.done and not self.workload.meta.deleting)
+        return is_begun or (self.stored_status.replacing and not is_alive)
+
+    def name_wanted(self, end: Result) -> tuple[str, str] | None:
+        """Project and name that the submission waits for, given that this pass ends with `end`."""
+        waits = isinstance(end.error, NameTaken) or (
+            end.error is not None and end.error.condition_reason == Reason.WAITING_FOR_NAME
+        )
+        if not waits or not isinstance(self.desired, Desired):
+            return None
+        return self.desired.submission.project_id, self.desired.submission.name
 
     def retrying_since(self, end: Result) -> float | None:
         """Since when what is outstanding could not be done, given that this pass ends with `end`."""
@@ -321,14 +527,20 @@ class State:
         was = before is not None and end.error is not None and before.get("reason") == end.error.condition_reason
         return was or self.now - since >= self.limits.stalled_after
 
+    def unread(self, end: Result) -> Unread | None:
+        """Since when the workload could not be read, given that this pass ends with `end`."""
+        if end.verdict is not Verdict.RETRYING or end.outstanding or end.error is None:
+            return None
+        since = self.now if self.memory.unread is None else self.memory.unread.since
+        return Unread(since, end.error.condition_reason, end.error.message)
+
     @property
-    def only_stalls(self) -> bool:
-        """Nothing but time has passed since the last pass, which could not do what is outstanding."""
+    def only_restates(self) -> bool:
+        """Nothing has happened to the object since the last pass."""
         status, meta = self.stored_status, self.workload.meta
         return (
-            self.requests == Requests(stall=True)
-            and self.memory.retrying_since is not None
-            and not (meta.deleting or self.asked)
+            self.requests == Requests(restate=True)
+            and not (meta.deleting or self.asked or self.memory.pending_status)
             and meta.generation == status.observed_generation
             and meta.paused == (status.reason == Reason.PAUSED)
         )
@@ -340,27 +552,39 @@ class State:
         return BridgeError(str(ready.get("message", "")), reason=ready.get("reason"))
 
     @property
-    def lacks_scheduling_message(self) -> bool:
-        """The workload is pending without a message, and the scheduler has not been asked why yet."""
-        row, known = self.row, self.memory.scheduling
-        if (
-            row is None
-            or row.phase != Phase.PENDING
-            or row.phase_message
-            or self.workload.meta.deleting
-            or self.unusable
-        ):
-            return False
-        is_known = known is not None and known.pending_since == row.phase_updated_at
-        return not is_known and ReadSchedulingMessages not in self.done
+    def is_gone(self) -> bool:
+        """Read in this pass: the workload does not exist any more."""
+        return isinstance(self.remote, Missing) or (isinstance(self.remote, Remote) and self.remote.gone)
 
     @property
-    def shown_row(self) -> Row | None:
-        """The row, with the scheduler's message if it is pending without one."""
-        row, known = self.row, self.memory.scheduling
-        if row is None or known is None or row.phase != Phase.PENDING or row.phase_message:
-            return row
-        return replace(row, phase_message=known.text or None) if known.pending_since == row.phase_updated_at else row
+    def is_lost(self) -> bool:
+        """What Run:ai shows under the id on record, if anything, is not ours any more, as far as is known."""
+        if self.workload_id is None or self.workload.spec.management_policy is ManagementPolicy.OBSERVE:
+            return self.is_gone
+        if isinstance(self.remote, Remote) and not self.remote.gone:
+            return self.remote.mark is not None and not is_ours(self.remote.mark, self.mark)
+        return self.is_gone or self.stored_status.reason in LOST_REASONS - {Reason.RECREATING}
+
+    @property
+    def must_read_row(self) -> bool:
+        """The row is to be read by itself, and was not in this pass."""
+        is_possible = self.row is not None and not self.workload.meta.deleting and self.unusable is None
+        return self.requests.row and is_possible and ReadRow not in self.done
+
+    @property
+    def row_proves_sync(self) -> bool:
+        """Pods of the workload have run, so what was submitted first has reached the cluster. After an edit they may be
+        those from before it."""
+        row = self.row
+        return (
+            row is not None and row.id == self.workload_id and row.phase in HAVING_PODS and self.memory.first_submission
+        )
+
+    @property
+    def has_finished(self) -> bool:
+        """Deleting the workload ends nothing that runs."""
+        phase = self.row.phase if self.row is not None else self.stored_status.phase
+        return self.stored_status.completed or phase in (Phase.COMPLETED, Phase.FAILED)
 
     @property
     def mark(self) -> OwnerMark:
@@ -379,8 +603,13 @@ class State:
 
     @property
     def is_first_attempt(self) -> bool:
-        """The intent was written in this pass, so no earlier attempt can have made anything."""
-        return bool(self.done & {AddFinalizer, BeginSubmission})
+        """No earlier attempt can have made anything: the intent was written in this pass, or all of them were answered."""
+        return self.unmade or bool(self.done & {AddFinalizer, BeginSubmission, ForgetWorkload})
+
+    @property
+    def name_held(self) -> bool:
+        """The name was refused to an attempt that was repeated: by what the first one made, for all we know."""
+        return self.stored_status.name_held or (self.conflict and not self.is_first_attempt)
 
 
 def has_foreign_status(workload: Workload) -> bool:
@@ -401,6 +630,27 @@ def is_predecessor(mark: OwnerMark | None, own: OwnerMark) -> bool:
     )
 
 
+def is_of_sibling(mark: OwnerMark | None, own: OwnerMark) -> TypeGuard[OwnerMark]:
+    """That of an object of this install with another namespace or name."""
+    if mark is None or mark.install != own.install or not (mark.namespace and mark.name and mark.uid):
+        return False
+    return (mark.namespace, mark.name) != (own.namespace, own.name)
+
+
+def is_of_changed_install(mark: OwnerMark | None, own: OwnerMark) -> bool:
+    """This very object's, from when the operator had another install id: UIDs are never given twice."""
+    return mark is not None and mark.install != own.install and replace(mark, install=own.install) == own
+
+
+def install_changed(remote: Remote, own: OwnerMark) -> str:
+    """For the person who changed it."""
+    former = remote.mark.install if remote.mark else ""
+    return (
+        f"Workload {remote.id} was submitted for this object under the install id {former}, and the operator now has"
+        f" {own.install}: set OPERATOR_INSTALL_ID back, or add {former} to OPERATOR_FORMER_INSTALL_IDS"
+    )
+
+
 def is_unreadable(candidate: Candidate) -> bool:
     """Whether it is ours is unknown, because Run:ai does not show it, or does not show its manifest."""
     remote = candidate.remote
@@ -411,6 +661,13 @@ def desired_name(s: State) -> str:
     """The name that an attempt in doubt used; the identity is frozen while there may have been one."""
     ref = s.workload.ref
     return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)
+
+
+def is_later(first: str | None, second: str | None) -> bool:
+    """Whether the first of two RFC 3339 times is known to be the later one."""
+    if first is None or second is None:
+        return False
+    return datetime.fromisoformat(first) > datetime.fromisoformat(second)
 
 
 def is_same_moment(first: str | None, second: str | None) -> bool:

@@ -13,13 +13,15 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from runai_operator.domain.actions import Result, Verdict
+from runai_operator.domain.actions import Delete, Result, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
-from runai_operator.domain.model import NOT_SUBMITTED, Gvk, Json, ManagementPolicy, Remote, Row
+from runai_operator.domain.manifest import same_content
+from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
+from runai_operator.domain.plan import SETTLED_SYNCS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
-from runai_operator.domain.state import LOST_REASONS, Desired, Missing, State
-from runai_operator.text import clip
+from runai_operator.domain.state import FINISHED, LOST_REASONS, Desired, Ending, State
+from runai_operator.text import clip, field_paths
 
 MESSAGE_LIMIT = 2048
 """Bound of every message in the schema, in characters."""
@@ -50,6 +52,8 @@ class StatusField:
 
 FIELDS = (
     StatusField("observedGeneration", of_run=False),
+    StatusField("ready", 7, of_run=False),
+    StatusField("reason", 256, of_run=False),
     StatusField("connection", 253, of_run=False),
     StatusField("workloadId", 64, remote="id", kept=True),
     StatusField("adoptedId", 64, of_run=False),
@@ -88,14 +92,14 @@ RUN_FIELDS = tuple(field.name for field in FIELDS if field.of_run)
 
 _BY_NAME: Mapping[str, StatusField] = {field.name: field for field in FIELDS}
 _FROM_REMOTE = [(field, field.remote) for field in FIELDS if field.remote is not None]
-_OF_PODS = [field.name for field in FIELDS if field.row is not None and not field.kept]
-"""What is no more when the workload is gone, unless it had finished."""
+_OF_PODS = ["desiredPhase", *(field.name for field in FIELDS if field.row is not None and not field.kept)]
+"""What is no more when the workload is gone or another's, unless it had finished."""
 _FROM_ROW = [(field, field.row) for field in FIELDS if field.row is not None]
 _watched_values = attrgetter(*(field.row for field in FIELDS if field.row is not None and field.watched))
 
 
 def watched(row: Row) -> tuple[object, ...]:
-    """The values of a row that trigger a pass when they change. The scheduler is asked each time it becomes pending."""
+    """The values of a row that trigger a pass when they change. Whenever it becomes pending, the scheduler is asked why."""
     return (*_watched_values(row), row.phase_updated_at if row.phase == Phase.PENDING else None)
 
 
@@ -116,18 +120,31 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     `now` (UTC) is the time of transitions. `stalled`: the retries have lasted too long to count as reconciling.
     """
     status = mirrored(s)
+    if s.is_confidential:
+        status.update({name: _redacted(status[name]) for name in _MAY_QUOTE if status.get(name)})
     _record_delivery(status, s, end)
     status["observedGeneration"] = s.workload.meta.generation
-    status["submission"] = NOT_SUBMITTED if end.not_submitted and s.workload_id is None else None
-    if s.workload.meta.reconcile_token is not None and end.verdict is not Verdict.RETRYING:  # else nothing was done yet
+    status["submission"] = _submission(s, end)
+    if shown_id(s) is None:
+        status["projectId"] = None if end.not_submitted else _attempted_project(s)
+        if status["projectId"] is not None:
+            status["ownerUid"] = s.workload.ref.uid
+    if s.workload.meta.reconcile_token is not None and not end.in_trouble:
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
     if completed:
         status["phase"] = Phase.COMPLETED.value
     silent = _is_silent_about_sync(s, end)
     ready = ready_condition(s, status, end, stalled=stalled, silent=silent)
-    status["conditions"] = _conditions(s, ready, _synced(status, end, silent=silent), completed=completed, now=now)
+    status["ready"], status["reason"] = ready.status, str(ready.reason)
+    status["conditions"] = _conditions(s, ready, _synced(s, status, end, silent=silent), completed=completed, now=now)
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
+
+
+def _submission(s: State, end: Result) -> str | None:
+    if s.workload_id is None:
+        return NOT_SUBMITTED if end.not_submitted else NAME_HELD if s.name_held else None
+    return REPLACING if s.is_replacing(end) else None
 
 
 def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json:
@@ -146,17 +163,44 @@ def mirrored(s: State) -> Json:
     """Status fields as Run:ai shows them now, on top of what was stored."""
     status: Json = dict(s.workload.status)
     remote = s.remote
-    if isinstance(remote, Missing) or (isinstance(remote, Remote) and remote.gone):
-        if s.workload_id is not None:
+    if s.workload_id is None:
+        status.update(_asked_for(s))
+    if shown_id(s) is None or s.is_lost:
+        if s.workload_id is not None and s.is_gone:
             status.update(syncStatus="Deleted", syncMessage=None)
-            if s.stored_status.phase not in (Phase.COMPLETED, Phase.FAILED):
-                status.update(dict.fromkeys(_OF_PODS))
-            return _owned(status, s)
-    elif isinstance(remote, Remote) and remote.id == shown_id(s):
+        if s.workload_id is not None and s.row is not None and s.ending is Ending.FINISHED:
+            status.update(_shown(s.row, _FROM_ROW))
+        elif s.stored_status.phase not in FINISHED:
+            status.update(dict.fromkeys(_OF_PODS))
+        return _owned(status, s)
+    if isinstance(remote, Remote) and remote.id == shown_id(s):
         status.update(_shown(remote, _FROM_REMOTE))
-    if s.shown_row is not None and shown_id(s) is not None:
-        status.update(_shown(s.shown_row, _FROM_ROW))
+    if s.row is not None:
+        status.update(_shown(s.row, _FROM_ROW))
+    if s.row_proves_sync and status.get("syncStatus") not in {*SETTLED_SYNCS, "Deleting"}:
+        status.update(syncStatus="Synced", syncMessage=None)
     return _owned(status, s)
+
+
+_MAY_QUOTE = ("syncMessage", "phaseMessage")
+"""Fields in Run:ai's own words, which may quote the manifest."""
+
+
+def _redacted(said: str) -> str:
+    """Doing it again changes nothing."""
+    fields = field_paths(said)
+    about = f" about {fields}" if fields else ""
+    return f"a message{about}, left out since the manifest comes from a Secret"
+
+
+def _asked_for(s: State) -> Json:
+    """What can be said of a workload that is not there yet, or never will be."""
+    named: Json = {"projectName": s.workload.spec.project_name}
+    return named | {"gvk": asdict(s.gvk)} if s.gvk is not None else named
+
+
+def _attempted_project(s: State) -> str | None:
+    return s.attempted_project or (s.desired.submission.project_id if isinstance(s.desired, Desired) else None)
 
 
 def _owned(status: Json, s: State) -> Json:
@@ -168,9 +212,13 @@ def _owned(status: Json, s: State) -> Json:
 
 
 def shown_id(s: State) -> str | None:
-    """The id of the workload that status is about; not of one that was only read and may be adopted."""
-    is_observed = s.workload.spec.management_policy is ManagementPolicy.OBSERVE
-    return s.workload_id or (s.workload.spec.workload_id if is_observed else None)
+    """The id of the workload that status is about; not of one that was only read and may be adopted, or
+    that may not be observed."""
+    if s.workload_id is not None or s.workload.spec.management_policy is not ManagementPolicy.OBSERVE:
+        return s.workload_id
+    remote = s.remote
+    is_barred = isinstance(remote, Remote) and s.barred_from(remote) is not None
+    return None if is_barred else s.workload.spec.workload_id
 
 
 def _shown(reading: Remote | Row, sources: Iterable[tuple[StatusField, str]]) -> Json:
@@ -184,11 +232,20 @@ def _plain(value: object) -> object:
 
 
 def _record_delivery(status: Json, s: State, end: Result) -> None:
-    if end.verdict is Verdict.DELIVERED and isinstance(s.desired, Desired):
+    if isinstance(s.desired, Desired) and (
+        end.verdict is Verdict.DELIVERED or _was_hashed_otherwise(s, s.desired, end)
+    ):
         status["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
-    elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error:
+    elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error and Delete not in s.done:
         # What Run:ai holds now is not known, so the next comparison must not find it equal; the identity is known.
         status["submittedHash"] = f".{s.stored_status.identity}" if s.stored_status.identity else None
+
+
+def _was_hashed_otherwise(s: State, desired: Desired, end: Result) -> bool:
+    """By another version of the operator: what changes from now on could not be noticed by the old hash."""
+    recorded = s.stored_status.content
+    is_settled = end.verdict is Verdict.IN_SYNC and not end.outstanding
+    return is_settled and bool(recorded) and same_content(recorded or "", desired.content) is None
 
 
 def _is_silent_about_sync(s: State, end: Result) -> bool:
@@ -197,8 +254,12 @@ def _is_silent_about_sync(s: State, end: Result) -> bool:
         return False
     if isinstance(s.remote, Remote):
         return s.remote.sync_status is None
-    before = condition(s.workload.status, ConditionType.SYNCED)
-    return before is not None and before.get("reason") == Reason.SYNC_NOT_REPORTED
+    stored = s.stored_status
+    # While that is unknown for another reason, Ready shows that it went by the phase.
+    went_by_phase = stored.unknown is not None and stored.reason != Reason.SYNCING
+    return stored.synced_reason == Reason.SYNC_NOT_REPORTED or (
+        went_by_phase and s.workload.status.get("syncStatus") is None
+    )
 
 
 def ready_condition(
@@ -209,6 +270,8 @@ def ready_condition(
         case Verdict.DELETING:
             message = end.error.message if end.error else "The workload is being deleted."
             return ReadyCondition("False", Reason.DELETING, message, reconciling=True)
+        case Verdict.REJECTED | Verdict.RETRYING if s.stored_status.completed and end.error is s.desired:
+            pass  # what would be sent instead is not known: it has completed all the same
         case Verdict.REJECTED:
             return _failing(end.error, stalled=True)
         case Verdict.WAITING:
@@ -282,18 +345,22 @@ def _of_phase(phase: str | None, detail: str) -> ReadyCondition:
     return ReadyCondition("False", reason, _quoted(detail) or f"The phase in Run:ai is {phase}.", reconciling=True)
 
 
-def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[str, str, str]:
+def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[str, str, str]:
     """Status, reason and message of Synced: has the last change reached the cluster?"""
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
-        return "False", Reason.DELETING, "The workload is being deleted."
+        return "False", Reason.DELETING, error.message if error else "The workload is being deleted."
     if end.outstanding:
-        message = error.message if error else "The last change has not been sent to Run:ai."
-        return "False", Reason.NOT_DELIVERED, message
-    if end.verdict is Verdict.RETRYING and error:
-        return "Unknown", error.condition_reason, error.message
-    if end.verdict in (Verdict.REJECTED, Verdict.WAITING) and error:
+        message = "The last change has not been sent to Run:ai."
+        said = _with_hint(error.condition_reason, error.message) if error else message
+        return "False", Reason.NOT_DELIVERED, said
+    if end.verdict in (Verdict.REJECTED, Verdict.WAITING, Verdict.IN_SYNC) and error:
         return "False", error.condition_reason, error.message
+    if (unknown := _why_unknown(s, status, end, silent=silent)) is not None:
+        return "Unknown", unknown.condition_reason, unknown.message
+    before = condition(s.workload.status, ConditionType.SYNCED)
+    if end.verdict is Verdict.RETRYING and before is not None and s.stored_status.reason in LOST_REASONS:
+        return str(before.get("status")), str(before.get("reason")), str(before.get("message", ""))
     if sync == "Synced":
         return "True", Reason.SYNCED, Reason.SYNCED.meaning
     if sync == "Failed":
@@ -302,6 +369,23 @@ def _synced(status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[st
         message = "This Run:ai does not report whether a workload has reached its cluster."
         return "Unknown", Reason.SYNC_NOT_REPORTED, message
     return "False", Reason.SYNCING, _how_the_sync_goes(sync)
+
+
+def _why_unknown(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -> BridgeError | None:
+    """Why nobody knows whether what status shows still holds; None while its source answers, or it holds for good.
+
+    The source is the lists, and the readings by id for a sync in flight.
+    """
+    was = s.stored_status.unknown
+    if status.get("phase") == Phase.COMPLETED or end.verdict is Verdict.DELIVERED:
+        return None
+    if (unread := s.unread(end)) is not None:  # at this object, whatever happens at others
+        is_stale = s.now - unread.since >= s.limits.stale_after
+        return was or (end.error if is_stale else None)
+    sync = status.get("syncStatus")
+    if not silent and sync not in ("Synced", "Failed", "Deleted"):
+        return None if isinstance(s.remote, Remote) else was or s.freshness.reads
+    return s.freshness.lists if s.freshness.is_known else was
 
 
 def _why_the_sync_failed(status: Mapping[str, Any]) -> str:
@@ -337,7 +421,7 @@ def _conditions(
             "type": kind.value,
             "status": status,
             "reason": clip(str(reason), 256),
-            "message": clip(message, MESSAGE_LIMIT),
+            "message": clip(_with_hint(reason, message), MESSAGE_LIMIT),
             "observedGeneration": s.workload.meta.generation,
             "lastTransitionTime": _transition_time(s, kind, status, now),
         }
@@ -346,6 +430,12 @@ def _conditions(
     # Types that a newer version may have written are kept as they are.
     ours = frozenset(ConditionType)
     return conditions + [entry for entry in s.workload.status.get("conditions") or () if entry.get("type") not in ours]
+
+
+def _with_hint(reason: str, message: str) -> str:
+    """A message that is shown again has it already."""
+    hint = reason.hint if isinstance(reason, Reason) else ""
+    return message if not hint or hint in message else f"{message} {hint}"
 
 
 def _transition_time(s: State, kind: str, status: str, now: datetime) -> str:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_SHORTEST_WAIT = 0.001
+SHORTEST_WAIT = 0.001
 """Seconds. Rounding may leave a remainder shorter than any tick of the clock: without the bound, waiting for it may
 spin."""
 _LONGEST_CREDIT = 1.0
@@ -42,7 +42,7 @@ class TokenBucket:
         """Waits for one token; takes none when cancelled."""
         async with self._turn:
             while (missing := 1 - self._fill()) > 0:  # noqa: ASYNC110 - nothing but time brings a token
-                await asyncio.sleep(max(missing / self.rate, _SHORTEST_WAIT))
+                await asyncio.sleep(max(missing / self.rate, SHORTEST_WAIT))
             self._tokens -= 1
 
     def give_back(self) -> None:

@@ -21,6 +21,7 @@ from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
     CircuitOpen,
+    NotVisible,
     OutcomeUnknown,
     Scope,
     Throttled,
@@ -196,10 +197,12 @@ class Circuit:
 
 
 def _cause(error: BridgeError) -> Cause:
-    """For callers whose calls are surely not sent: only the call that failed "may have happened"."""
+    """For callers whose calls are surely not sent: only the call that failed "may have happened". They are other objects,
+    so nothing is quoted."""
+    error = error.without_quotes()
     if isinstance(error, OutcomeUnknown):
         return Cause(
             f"Not sent, since Run:ai fails at present. An earlier request: {error.message}", Unavailable.reason
         )
-    scope = error.scope if isinstance(error, AccessDenied) else Scope.CONNECTION
+    scope = error.scope if isinstance(error, (AccessDenied, NotVisible)) else Scope.CONNECTION
     return Cause(error.message, error.condition_reason, scope)

@@ -9,24 +9,34 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
+from runai_operator.domain.access import Access
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.memory import Requests, Source
+from runai_operator.domain.events import Event
+from runai_operator.domain.memory import Requests
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
-from runai_operator.domain.plan import Need, StatusSummary, plan_of
-from runai_operator.domain.reasons import Phase
+from runai_operator.domain.plan import Need, StatusSummary, is_misstated, plan_of
+from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.requeue import (
+    FIRST_STATUS,
+    NAME_SPACING,
     PROBE_AT_START,
+    ROW_READ_CEILING,
     SLOW_PROBE,
     WRITE_SPACING,
     give_up_after,
+    goes_on,
+    next_count_read,
+    next_row_read,
     next_sync_read,
     probe_interval,
     regularly,
-    until_stalled,
+    until_failure_counts,
+    until_restated,
 )
 from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
+from runai_operator.engine.events import EventRecorder
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.inventory import Entry, Inventory
 from runai_operator.engine.ports import Kube, Observer, Runai
@@ -39,6 +49,8 @@ log = logging.getLogger(__name__)
 WORKERS = 20
 RESYNC_INTERVAL = 600.0
 SOURCE_INTERVAL = 60.0
+SOURCE_READS = 4
+"""Sources that are looked at at the same time: one that hangs must not hold up the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +58,16 @@ class EngineSettings:
     """Durations in seconds."""
 
     install: str
+    former_installs: tuple[str, ...] = ()
+    """Their marks count as ours."""
     delta_interval: float = 5.0
     sweep_interval: float = 300.0
     limits: Limits = field(default_factory=Limits)
     delete_rate: int = 100
     """Workloads deleted in Run:ai within a minute, at most; 0 deletes none."""
+    access: Access = field(default_factory=Access)
+    events: bool = True
+    """Whether Kubernetes Events are made."""
 
 
 def always_default(_: Workload) -> str:
@@ -78,23 +95,35 @@ class Engine:
         self._kube, self._observer, self._random, self._now = kube, observer, random, now
         self._settings = settings
         self.fence = Fence(self._clock)
-        self.inventory = Inventory()
+        self.inventory = Inventory(self._clock)
         self._queue = WorkQueue(self._clock, workers=WORKERS)
         self.upstreams = Upstreams({name: self._upstream(name, runai) for name, runai in connections.items()}, choose)
         self._crd_guard = CRDGuard(kube.read_crd, self._wake_urgently, clock=self._clock, random=random)
+        self._events = EventRecorder(
+            kube.record_event, guarded=self.fence.guarded, report=observer.event, clock=self._clock, now=now
+        )
         self._reconciler = Reconciler(
             kube=kube,
             upstreams=self.upstreams,
             fence=self.fence,
             crd_guard=self._crd_guard,
             observer=observer,
+            record=self._events.record if settings.events else _record_nothing,
             install=settings.install,
+            former_installs=settings.former_installs,
             limits=settings.limits,
+            access=settings.access,
             clock=self._clock,
             now=now,
             random=random,
         )
+        self._unlisted: dict[str | None, str] = {}
+        """Scopes whose last list failed, and why, which is logged once."""
+        self._newcomers = WorkQueue(self._clock, workers=1)
+        self._unreadable_sources: set[tuple[str, str, str]] = set()
+        """Namespace, kind and name of those whose last read failed, which is logged once."""
         self._beat = self._clock()
+        self._freshness_changes = 0
 
     def _upstream(self, name: str, runai: Runai) -> Upstream:
         settings = self._settings
@@ -108,6 +137,7 @@ class Engine:
             sweep_interval=settings.sweep_interval,
             grace=settings.limits.grace,
             delete_rate=settings.delete_rate,
+            stale_after=settings.limits.stale_after,
             clock=self._clock,
             random=self._random,
         )
@@ -120,6 +150,8 @@ class Engine:
             for upstream in self.upstreams:
                 group.create_task(upstream.run())
             group.create_task(self._crd_guard.run())
+            group.create_task(self._events.run())
+            group.create_task(self._watch_newcomers())
             group.create_task(self._every(RESYNC_INTERVAL, self.resync))
             group.create_task(self._every(SOURCE_INTERVAL, self._check_sources))
 
@@ -136,12 +168,14 @@ class Engine:
     def observe(self, kind: str | None, meta: Meta) -> None:
         """A watch event (`kind` is None for one from a list). Returns at once and never raises for odd input."""
         if kind == "DELETED":
-            self._forget(meta.ref.uid)
+            self._vanished(meta.ref.uid)
             return
         entry = self.inventory.get(meta.ref.uid)
         if entry is None:
             self._doubt_namesake(meta)
-            self._enqueue(self.inventory.add(meta), Lane.USER)
+            entry = self.inventory.add(meta)
+            self._enqueue(entry, Lane.USER)
+            self._newcomers.add(entry.uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
             return
         is_news = _is_news(entry, meta)
         entry = self.inventory.update_meta(entry, meta, anew=is_news)
@@ -153,15 +187,29 @@ class Engine:
         if (other := self.inventory.namesake(meta.ref)) is not None:
             self._enqueue(other, Lane.USER)
 
+    def _vanished(self, uid: str) -> None:
+        """The object is gone. If it had our finalizer, or a pass may just have added it, a pass finds out what that leaves
+        in Run:ai."""
+        entry = self.inventory.get(uid)
+        if entry is not None and (entry.meta.has_finalizer or entry.memory.guarded or self._queue.knows(uid)):
+            self._enqueue(entry, Lane.USER)
+        else:
+            self._forget(uid)
+
     def _forget(self, uid: str) -> None:
-        if self.inventory.forget(uid) is not None:
+        if (entry := self.inventory.forget(uid)) is not None:
             self._queue.forget(uid)
+            self._newcomers.forget(uid)
             self.upstreams.forget(uid)
+            self._name_freed(entry.name)
+
+    def _is_new(self, uid: str) -> bool:
+        entry = self.inventory.get(uid)
+        return entry is not None and entry.summary.observed_generation < 0
 
     async def load(self) -> None:
-        """Rebuilds the inventory from one list, before the watch starts."""
-        async for row in self._kube.list_all():
-            self._load(row)
+        """Rebuilds the inventory from lists, before the watch starts. Raises when no scope can be listed."""
+        await self.resync()
         log.info("loaded %d workloads", len(self.inventory))
 
     def _load(self, row: TableRow) -> str:
@@ -176,10 +224,10 @@ class Engine:
             return uid
         self._doubt_namesake(row.meta)
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
+        if self._is_new(uid):
+            self._newcomers.add(uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
         if entry.summary.has_source and entry.summary.phase != Phase.COMPLETED:
-            # A restart forgets what the source held when it was last read.
-            entry = self.inventory.request(uid, Requests(check_content=True)) or entry
-            self._enqueue(entry, Lane.PERIODIC)
+            self._enqueue(entry, Lane.PERIODIC)  # no process but this one knows what the source held when it was read
         self._carry_on(entry, probe_within=PROBE_AT_START)
         return uid
 
@@ -193,16 +241,36 @@ class Engine:
                 self._enqueue(entry, Lane.PERIODIC, delay=self._random.uniform(0, within))
             case Need.READ:
                 self._plan_read(entry, self._random.uniform(0, 1))
+            case Need.ROW:
+                self._plan_row_read(entry, self._random.uniform(0, ROW_READ_CEILING), patiently=True)
 
     def _is_planned(self, uid: str) -> bool:
-        return self._queue.knows(uid) or self.upstreams.is_parked(uid)
+        return self._queue.knows(uid) or self.upstreams.is_planned(uid)
 
     async def resync(self) -> None:
-        """The safety net for the watch and for every timer: finds what was missed, and forgets what is gone."""
-        known = {entry.uid for entry in self.inventory}
-        listed = {self._load(row) async for row in self._kube.list_all()}
+        """The safety net for the watch and for every timer: finds what was missed, and forgets what is gone.
+
+        Each scope is listed for itself, since one may be forbidden, or gone. Raises when none can be listed.
+        """
+        errors = [await self._resync_scope(scope) for scope in self._kube.scopes]
+        if all(errors) and errors[0] is not None:
+            raise errors[0]
+
+    async def _resync_scope(self, scope: str | None) -> BridgeError | None:
+        """The error if it cannot be listed; what is known of its objects then stays as it is."""
+        known = {entry.uid for entry in self.inventory if scope in (None, entry.ref.namespace)}
+        try:
+            listed = {self._load(row) async for row in self._kube.list_all(scope)}
+        except BridgeError as error:
+            if self._unlisted.get(scope) != error.message and len(self._kube.scopes) > 1:
+                log.warning("%s", error.message)
+            self._unlisted[scope] = error.message
+            return error
+        if self._unlisted.pop(scope, None) is not None:
+            log.info("RunaiWorkloads in %s can be listed again", scope or "the whole cluster")
         for uid in known - listed:
-            self._forget(uid)
+            self._vanished(uid)
+        return None
 
     # --- what the connections bring (`Listener`)
 
@@ -214,19 +282,56 @@ class Engine:
         if (entry := self.inventory.request(uid, Requests(read=True))) is not None:
             self._enqueue(entry, Lane.PERIODIC)
 
-    def stall_due(self, uid: str) -> None:
-        if not self.upstreams.is_parked(uid):
-            return
-        if (entry := self.inventory.request(uid, Requests(stall=True))) is not None:
+    def row_due(self, uid: str) -> None:
+        if (entry := self.inventory.request(uid, Requests(row=True))) is not None:
             self._enqueue(entry, Lane.PERIODIC)
 
-    def row_seen(self, connection: str, row: Row) -> None:
+    def restate_due(self, uid: str) -> None:
+        entry = self.inventory.get(uid)
+        if entry is None:
+            return
+        if self.upstreams.is_parked(uid) or self._is_misstated(entry):
+            entry = self.inventory.request(uid, Requests(restate=True)) or entry
+        elif entry.memory.retrying_since is None and entry.memory.unread is None:
+            return
+        self._enqueue(entry, Lane.PERIODIC)
+
+    def freshness_changed(self, connection: str) -> None:
+        self._freshness_changes += 1
+        for entry in self.inventory:
+            if entry.summary.connection == connection:
+                self._restate(entry)
+
+    def _restate(self, entry: Entry) -> None:
+        upstream = self.upstreams.named(entry.summary.connection)
+        if upstream is not None and self._is_misstated(entry):
+            upstream.restatements.plan(entry.uid, 0)
+
+    def _is_misstated(self, entry: Entry) -> bool:
+        upstream = self.upstreams.named(entry.summary.connection)
+        if upstream is None or entry.memory.unread is not None:
+            return False  # what could not be read is unknown until it can be
+        if entry.row is None and not entry.summary.finished and upstream.freshness.lists is None:
+            return False  # what was unknown to the last process is known again once a list has shown it
+        return is_misstated(entry.summary, entry.meta, upstream.freshness)
+
+    def row_seen(self, connection: str, row: Row) -> bool:
+        has_changed = self.inventory.shows_change(connection, row)
         for entry in self.inventory.see(connection, row):
             self._enqueue(entry, Lane.PERIODIC)
+        for entry in self.inventory.of_row(connection, row):
+            self._restate(entry)
+        return has_changed
 
     def row_deleted(self, connection: str, row: Row) -> None:
+        self._name_freed((connection, row.project_id, row.name))
+        self.inventory.see_deleted(connection, row)
         for entry in self.inventory.of_row(connection, row):
-            if entry.summary.workload_id == row.id and not entry.summary.finished:
+            if entry.summary.workload_id != row.id:
+                continue
+            if entry.meta.deleting or entry.summary.reason == Reason.RECREATING:
+                self._enqueue(entry, Lane.USER)
+            elif not entry.summary.finished:
                 self._plan_read(entry, 0)
 
     def swept(self, connection: str, ids: set[str], began: float) -> None:
@@ -240,9 +345,19 @@ class Engine:
             if summary.workload_id not in ids and not by_name:
                 self._plan_read(entry, 0)
 
+    def _name_freed(self, name: tuple[str, str, str] | None) -> None:
+        """Connection, project and name of a workload that is gone, as far as is known: those who wait for it try again."""
+        for entry in self.inventory.waiting_for(*name) if name is not None else ():
+            # The lists show a deletion many times, and first when the name may not be free yet.
+            self._enqueue(entry, Lane.PERIODIC, delay=entry.memory.wrote_at + NAME_SPACING - self._clock())
+
     def _plan_read(self, entry: Entry, delay: float) -> None:
         if (upstream := self.upstreams.named(entry.summary.connection)) is not None:
             upstream.reads.plan(entry.uid, delay)
+
+    def _plan_row_read(self, entry: Entry, delay: float, *, patiently: bool) -> None:
+        if (upstream := self.upstreams.named(entry.summary.connection)) is not None:
+            upstream.plan_row_read(entry.uid, delay, patiently=patiently)
 
     def _wake_urgently(self, uid: str, delay: float) -> None:
         if (entry := self.inventory.get(uid)) is not None:
@@ -271,43 +386,73 @@ class Engine:
 
     async def _pass(self, entry: Entry, work: Work) -> None:
         began = self._clock()
-        taken = self.inventory.begin(entry)
-        if taken != Requests(stall=True) or not self.upstreams.is_parked(entry.uid):
-            taken = taken.without_stall()
+        is_parked, changes = self.upstreams.is_parked(entry.uid), self._freshness_changes
+        taken = self.inventory.begin(entry, waits=is_parked)
+        if not (is_parked and taken.restate):
             self.upstreams.unpark(entry.uid)
-        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting)
+        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting, entry.summary)
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
         if result.verdict in (Verdict.GONE, Verdict.RELEASED):
             self._forget(entry.uid)
             return
+        if result.summary is not None and result.summary.workload_id != entry.summary.workload_id:
+            self._name_freed(entry.name)
         if result.verdict is Verdict.BUG:
             self._observer.bug()
         if result.verdict is Verdict.FAILED and result.error is not None:
-            log.warning("could not reconcile: %s", result.error.message, extra=entry.about)
+            level = (
+                logging.WARNING if result.memory.failures.bit_count() == 1 else logging.DEBUG
+            )  # the 1st, 2nd, 4th ...
+            log.log(level, "could not reconcile: %s", result.error.message, extra=entry.meta.fields)
         if (entry_after := self.inventory.finish(entry.uid, result, taken)) is not None:
             self._schedule(entry_after, result, work.lane)
+            if self._freshness_changes != changes:  # what the pass wrote may have been overtaken
+                self._restate(entry_after)
 
     def _schedule(self, entry: Entry, result: Result, lane: Lane) -> None:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
-        if result.verdict is Verdict.RETRYING and self.upstreams.is_parked(entry.uid):
-            return  # it was only shown as stalled
+        if result.verdict is Verdict.RETRYING:
+            self._plan_restatement(entry)
+            if self.upstreams.is_parked(entry.uid):
+                return  # status was only restated
         if (upstream := self._parked_at(entry, result)) is not None:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
-        if delay is not None:
+            delay = until_failure_counts(entry.memory, now=self._clock())
+        if result.summary is not None:
+            self._follow_row(entry)
+        if delay is not None and goes_on(result, entry.memory.failures):
+            self._plan_read(entry, delay)
+        elif delay is not None:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
+
+    def _plan_restatement(self, entry: Entry) -> None:
+        """What waits is shown as stalled or as unknown in time, whether it is tried again until then or not."""
+        upstream = self.upstreams.named(entry.summary.connection)
+        left = until_restated(entry.memory, self._settings.limits, now=self._clock())
+        if upstream is not None and left is not None:
+            upstream.restatements.plan(entry.uid, left)
 
     def _follow_sync(self, entry: Entry) -> None:
         upstream = self.upstreams.named(entry.summary.connection)
         if upstream is None:
             return
         if entry.summary.in_flight:
-            upstream.reads.plan(entry.uid, next_sync_read(entry.memory.sync_reads))
+            upstream.reads.follow(entry.uid, next_sync_read(entry.memory.sync_reads))
         else:
-            # Planned by a pass that ran while the reading that found the end was already requested.
-            upstream.reads.cancel_later(entry.uid)
+            upstream.reads.arrived(entry.uid)
+
+    def _follow_row(self, entry: Entry) -> None:
+        """The scheduler's reason appears, and changes, without news in any list; so do the counts after an edit."""
+        reads = entry.memory.row_reads if entry.row is not None else 1
+        if entry.counts_may_lag and (pause := next_count_read(reads)) is not None:
+            self._plan_row_read(entry, pause, patiently=False)
+        elif entry.asks_scheduler:
+            self._plan_row_read(entry, next_row_read(reads), patiently=reads > 0)
+        elif (upstream := self.upstreams.named(entry.summary.connection)) is not None:
+            upstream.cancel_row_read(entry.uid)
 
     def _parked_at(self, entry: Entry, result: Result) -> Upstream | None:
         """The connection where the object is parked now, whose gate wakes it when calls go out again."""
@@ -317,19 +462,40 @@ class Engine:
         return upstream
 
     def _give_up_after(self, entry: Entry, upstream: Upstream) -> float | None:
-        """Seconds until a parked deletion is reconciled all the same, since it does not wait for ever. What else waits is
-        shown as stalled in time."""
-        limits = self._settings.limits
+        """Seconds until a parked deletion is reconciled all the same, since it does not wait for ever."""
         if not entry.meta.deleting:
-            stalls_in = until_stalled(entry.memory, limits, now=self._clock())
-            if stalls_in is not None:
-                upstream.stalls.plan(entry.uid, stalls_in)
             return None
-        trouble_for = upstream.trouble_for(entry.summary.workload_id)
-        soonest = limits.gives_up_in(entry.meta, wall=self._now(), trouble_for=trouble_for)
+        missing_since = entry.memory.missing_since
+        missing_for = 0.0 if missing_since is None else self._clock() - missing_since
+        trouble_for = max(missing_for, upstream.trouble_for(entry.summary.workload_id))
+        soonest = self._settings.limits.gives_up_in(entry.meta, wall=self._now(), trouble_for=trouble_for)
         return give_up_after(soonest, self._random.random())
 
     # --- beside the workers
+
+    async def _watch_newcomers(self) -> None:
+        """Writes a first status for what cannot be submitted: while Run:ai does not answer, a pass over it hangs, or does
+        not begin because others hang, and a blank one reads as if no operator were running."""
+        while True:
+            uid = (await self._newcomers.get()).key
+            try:
+                if self._is_new(uid) and any(upstream.holds_up() for upstream in self.upstreams):
+                    await self._show_waiting(uid)
+            except BridgeError as error:  # its pass has written meanwhile, or nothing can be written now
+                log.debug("no first status: %s", error.message)
+            except Exception:
+                log.exception("unexpected error")
+                self._observer.bug()
+            finally:
+                self._newcomers.done(uid)
+            if (entry := self.inventory.get(uid)) is not None and self._is_new(uid):
+                self._newcomers.add(uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
+
+    async def _show_waiting(self, uid: str) -> None:
+        entry = self.inventory.get(uid)
+        summary = await self._reconciler.show_waiting(entry.meta) if entry is not None else None
+        if summary is not None and self._is_new(uid) and (entry := self.inventory.get(uid)) is not None:
+            self.inventory.update_summary(entry, summary)
 
     async def _every(self, interval: float, job: Callable[[], object]) -> None:
         while True:
@@ -345,20 +511,46 @@ class Engine:
                 self._observer.bug()
 
     async def _check_sources(self) -> None:
-        """One metadata read for each distinct ConfigMap or Secret."""
-        users: dict[tuple[str, Source], list[Entry]] = {}
+        """One metadata read for each distinct ConfigMap or Secret, a few at a time."""
+        users: dict[tuple[str, str, str], list[Entry]] = {}
         for entry in self.inventory:
             if (source := entry.memory.source) is not None and entry.summary.phase != Phase.COMPLETED:
-                users.setdefault((entry.ref.namespace, source), []).append(entry)
-        for (namespace, source), entries in users.items():
-            if await self._kube.source_version(namespace, source.ref) != source.version:
-                for entry in entries:
-                    if (known := self.inventory.request(entry.uid, Requests(check_content=True))) is not None:
-                        self._enqueue(known, Lane.PERIODIC)
+                users.setdefault((entry.ref.namespace, source.ref.kind, source.ref.name), []).append(entry)
+        self._unreadable_sources.intersection_update(users)
+        waiting = iter(users.items())
+
+        async def check() -> None:
+            for place, entries in waiting:
+                await self._check_source(place, entries)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(SOURCE_READS):
+                group.create_task(check())
+
+    async def _check_source(self, place: tuple[str, str, str], entries: list[Entry]) -> None:
+        """All `entries` read their manifests there."""
+        source = entries[0].memory.source
+        if source is None:
+            return
+        try:
+            version = await self._kube.source_version(place[0], source.ref)
+        except BridgeError as error:
+            if place not in self._unreadable_sources:
+                log.warning("%s", error.message)
+                self._unreadable_sources.add(place)
+            return
+        self._unreadable_sources.discard(place)
+        for entry in entries:
+            if entry.memory.source is not None and entry.memory.source.version != version:
+                known = self.inventory.request(entry.uid, Requests(check_content=True))
+                if known is not None:
+                    self._enqueue(known, Lane.PERIODIC)
 
     def report(self) -> None:
         """Reports to the observer how many there are of everything now."""
         self._observer.workloads(self.inventory.counts())
+        self._observer.reasons(self.inventory.reasons())
+        self._observer.outstanding(self.inventory.stalled(), self.inventory.oldest_owed())
         now = self._clock()
         waits = [
             now - entry.memory.deletion_seen_at
@@ -372,6 +564,10 @@ class Engine:
             self._observer.queue_depth(lane, depth)
 
 
+def _record_nothing(_: Meta, __: Event) -> None:
+    """Where Kubernetes Events are not wanted."""
+
+
 def _is_news(entry: Entry, meta: Meta) -> bool:
     """Something changed that a pass would act on; events of our own writes bring no such change."""
     before = entry.meta
@@ -380,7 +576,9 @@ def _is_news(entry: Entry, meta: Meta) -> bool:
         or meta.deleting != before.deleting
         or meta.paused != before.paused
         or meta.reconcile_token != before.reconcile_token
-        or (before.has_finalizer and not meta.has_finalizer and entry.summary.workload_id is not None)
+        or (
+            before.has_finalizer and not meta.has_finalizer and (meta.deleting or entry.summary.workload_id is not None)
+        )
     )
 
 

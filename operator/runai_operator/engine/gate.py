@@ -29,13 +29,14 @@ from runai_operator.domain.errors import (
     CircuitOpen,
     NotLeader,
     OutcomeUnknown,
+    PageTooLarge,
     Scope,
     Throttled,
     Unavailable,
     UnexpectedReply,
 )
-from runai_operator.domain.model import Project, Remote, RowPage, RowQuery, Submission
-from runai_operator.engine.budget import Budget, TokenBucket
+from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
+from runai_operator.engine.budget import SHORTEST_WAIT, Budget, TokenBucket
 from runai_operator.engine.circuit import Circuit, Pauses
 from runai_operator.engine.ports import Runai
 
@@ -47,8 +48,6 @@ TOKEN = "token"  # noqa: S105 - the name of a circuit
 """The circuit of the access token, which all classes share."""
 LEADER = "leader"
 """Not a circuit, but named as one in the refusals of a process that may not act: nothing can be parked there."""
-_SHORTEST_WAIT = 0.001
-"""Seconds. Rounding may leave a remainder shorter than any tick of the clock: without the bound, the loop may spin."""
 
 
 class CallClass(StrEnum):
@@ -172,6 +171,9 @@ class Gate(Runai):
         self._parked_at: dict[str, _Lot] = {}
         self._stirred = asyncio.Event()
         self._numbers = itertools.count()
+        self._under_way: dict[int, tuple[float, CallClass]] = {}
+        """When each call that has no answer yet was begun."""
+        self._heard_at = dict.fromkeys(CallClass, -math.inf)
         self._up = dict.fromkeys(CallClass, True)
         for kind in CallClass:
             report(kind, True)
@@ -198,18 +200,26 @@ class Gate(Runai):
         return await self._make(call, lambda: self._runai.delete(workload_id))
 
     async def rows(self, query: RowQuery) -> RowPage:
-        # A look-up is for one object. The poller's lists are for all, and it may be the only caller: each of its
-        # failures counts.
-        key = str(next(self._numbers)) if query.name is None else f"{query.project_id}/{query.name}"
+        # For all objects, and the poller may be the only caller: two lists that fail are enough, while one alone must not
+        # hold up the others.
+        key = _list_of(query) if query.name is None else f"{query.project_id}/{query.name}"
         return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
 
-    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        call = _Call(CallClass.READS, workload_id)
-        return await self._make(call, lambda: self._runai.scheduling_messages(workload_id))
+    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+        call = _Call(CallClass.LISTS, f"rows {project_id}/{name}")
+        return await self._make(call, lambda: self._runai.find(name=name, project_id=project_id))
 
-    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
-        call = _Call(CallClass.LISTS, f"project {name}")
+    async def row(self, row_id: str) -> Row | None:
+        call = _Call(CallClass.READS, row_id)
+        return await self._make(call, lambda: self._runai.row(row_id))
+
+    async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
+        call = _Call(CallClass.LISTS, f"project {name or ''}")
         return await self._make(call, lambda: self._runai.projects(name=name, cluster_id=cluster_id))
+
+    async def project(self, project_id: str) -> Project | None:
+        call = _Call(CallClass.LISTS, f"project {project_id}")
+        return await self._make(call, lambda: self._runai.project(project_id))
 
     async def aclose(self) -> None:
         """Closes the client behind the gate, if it can be closed."""
@@ -217,6 +227,24 @@ class Gate(Runai):
             await close()
 
     # --- what the engine asks
+
+    def not_found(self, workload_id: str, *, project: str | None, doubt: BridgeError | None) -> BridgeError | None:
+        """What the 404 for a workload turned out to be. With a `doubt` about its whole project it counts as a denial of
+        reading there, so that not every workload meets it; returns the error to report."""
+        if (name := _permission("read", project)) is None or (doubt is not None and doubt.scope is not Scope.PROJECT):
+            return doubt
+        now, known = self._clock(), self._lots.get(name)
+        if doubt is None:
+            if known is not None:
+                known.circuit.succeed(known.circuit.enter(), now)
+                self._stir()
+            return None
+        if known is None:
+            self._prune(now)
+        circuit = known.circuit if known else self._add(name, *self._lots[CallClass.READS].chain)
+        circuit.fail(circuit.enter(), now, doubt, key=workload_id)
+        self._stir()
+        return doubt.within(name)
 
     def park(self, uid: str, error: BridgeError) -> bool:
         """Wakes `uid` once the circuit that `error` names admits it.
@@ -261,6 +289,11 @@ class Gate(Runai):
         """Why calls of this class are held back; None when they are not."""
         return next((circuit.refusal() for circuit in self._lots[kind].chain if circuit.open), None)
 
+    def silent_for(self, kind: CallClass) -> float:
+        """Seconds for which calls of this class have been under way without any answer; 0 while there are none."""
+        begun = [at for at, each in self._under_way.values() if each is kind]
+        return self._clock() - max(self._heard_at[kind], min(begun)) if begun else 0.0
+
     async def run(self) -> None:
         """Wakes parked objects, for ever."""
         while True:
@@ -280,7 +313,7 @@ class Gate(Runai):
                 del self._parked_at[uid]
                 self._wake(uid)
         due = min(lot.due(now) for lot in self._lots.values())
-        return None if due == math.inf else max(due - now, _SHORTEST_WAIT)
+        return None if due == math.inf else max(due - now, SHORTEST_WAIT)
 
     # --- one call
 
@@ -306,6 +339,9 @@ class Gate(Runai):
         except BaseException:  # cancelled, or a bug: no verdict, but the canary's place is free again
             self._leave(tickets)
             raise
+        if answer is None and call.permission in self._lots:  # not found, or hidden: see `not_found`
+            denied = self._lots[call.permission].circuit
+            self._leave({circuit: tickets.pop(circuit) for circuit in (denied,) if circuit in tickets})
         self._answered(tickets)
         return answer
 
@@ -330,15 +366,21 @@ class Gate(Runai):
 
     async def _timed(self, call: _Call, make: Callable[[], Awaitable[T]], ends: float) -> T:
         seconds, is_fenced = self._left(ends)
+        number = next(self._numbers)
+        self._under_way[number] = self._clock(), call.kind
         try:
             async with asyncio.timeout(seconds) as limit, self._guarded():
-                return await make()
+                answer = await make()
         except NotLeader:
             raise _Fenced from None
         except TimeoutError:
             if not limit.expired():  # the client's own, and a bug: it raises only errors of the domain
                 raise
             raise (_Fenced() if is_fenced else call.unanswered()) from None
+        finally:
+            del self._under_way[number]
+        self._heard_at[call.kind] = self._clock()
+        return answer
 
     def _left(self, ends: float) -> tuple[float, bool]:
         """Seconds until a call must be over, and whether it is the fence that says so."""
@@ -371,6 +413,9 @@ class Gate(Runai):
                 blamed = kind
                 if kind.trip(tickets.pop(kind), now, error):
                     self._budget.lower()
+            case PageTooLarge():  # a smaller one may do
+                self._answered(tickets)
+                return None
             case Unavailable() | OutcomeUnknown() | UnexpectedReply():
                 blamed = kind
                 kind.fail(tickets.pop(kind), now, error, key=call.key)
@@ -436,6 +481,13 @@ class Gate(Runai):
             if up is not self._up[kind]:
                 self._up[kind] = up
                 self._report(kind, up)
+
+
+def _list_of(query: RowQuery) -> str:
+    """Which of the poller's lists the page belongs to."""
+    if query.deleted:
+        return "deleted"
+    return "all" if query.changed_since is None and not query.latest else "changed"
 
 
 def _permission(verb: str, project: str | None) -> str | None:

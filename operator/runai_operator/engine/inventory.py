@@ -7,16 +7,16 @@ of it can be rebuilt from one `Table` list, except `Memory`, which is safe to lo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from runai_operator.domain.actions import Result
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import Meta, Ref, Row, Sighting
-from runai_operator.domain.plan import StatusSummary
+from runai_operator.domain.plan import StatusSummary, is_owed
 from runai_operator.domain.reasons import Phase
-from runai_operator.domain.state import is_same_moment
+from runai_operator.domain.state import is_later, is_same_moment
 from runai_operator.domain.status import watched
 
 K = TypeVar("K", tuple[str, str], tuple[str, str, str])
@@ -32,6 +32,8 @@ class Entry:
     requests: Requests = field(default_factory=Requests)
     row: Row | None = None
     """The last row of its workload that a list showed."""
+    owed_since: float | None = None
+    """Loop seconds since when this process has known of something that is owed; None while nothing is."""
 
     @property
     def uid(self) -> str:
@@ -43,30 +45,59 @@ class Entry:
 
     @property
     def sighting(self) -> Sighting | None:
-        """The row, unless it shows a failure from before the last edit."""
-        if self.row is None or self.summary.workload_id is None or self.memory.is_stale(self.row):
+        if self.row is None or self.summary.workload_id is None:
             return None
         return Sighting(self.summary.workload_id, self.row)
+
+    @property
+    def counts_may_lag(self) -> bool:
+        """An edit has reached the cluster, and lists may not show yet what it did to pods and GPUs."""
+        is_there = self.row is not None and not self.summary.in_flight and not self.meta.deleting
+        return self.memory.counts_may_lag and is_there
+
+    @property
+    def asks_scheduler(self) -> bool:
+        """It is pending, and only the scheduler can say why."""
+        says_itself = self.row is not None and self.row.phase_message is not None and not self.row.by_scheduler
+        return self.summary.phase == Phase.PENDING and not says_itself and not self.meta.deleting
+
+    @property
+    def workload_id(self) -> tuple[str, str] | None:
+        """Connection and id of its workload."""
+        summary = self.summary
+        return None if summary.workload_id is None else (summary.connection, summary.workload_id)
+
+    @property
+    def name(self) -> tuple[str, str, str] | None:
+        """Connection, project and name of its workload."""
+        summary = self.summary
+        if summary.workload_id is None or not summary.project_id or not summary.name:
+            return None
+        return summary.connection, summary.project_id, summary.name
+
+    @property
+    def name_wanted(self) -> tuple[str, str, str] | None:
+        """Like `name`, of the one that it cannot be submitted under, since something else has it."""
+        return None if self.memory.name_wanted is None else (self.summary.connection, *self.memory.name_wanted)
 
     @property
     def flow(self) -> str:
         """The key of fair queueing: the project once it is known, the namespace before."""
         return self.summary.project_id or self.meta.ref.namespace
 
-    @property
-    def about(self) -> dict[str, str]:
-        """For the fields of a log line."""
-        return {"namespace": self.ref.namespace, "object": self.ref.name, "uid": self.uid}
-
 
 class Inventory:
-    """All entries, by UID, by workload id, and by project and name (where lists show a workload under another id)."""
+    """All entries, by UID, by workload id, by project and name (where lists show a workload under another id), and by those
+    that they wait for."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` in loop seconds."""
+        self._clock = clock
         self._by_uid: dict[str, Entry] = {}
         self._by_ref: dict[tuple[str, str], str] = {}
         self._by_workload_id: dict[tuple[str, str], tuple[str, ...]] = {}
         self._by_name: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._by_name_wanted: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._lists_use_our_ids: set[str] = set()
         """Connections whose lists have shown an id that we know from V2."""
 
@@ -103,6 +134,8 @@ class Inventory:
     def update_meta(self, entry: Entry, meta: Meta, *, anew: bool = False) -> Entry:
         """As an event or a list shows it. `anew`: somebody changed something, so failures are counted from zero."""
         memory = entry.memory
+        if entry.meta.has_finalizer:
+            memory = replace(memory, guarded=True)
         if meta.generation != entry.meta.generation:
             memory = replace(memory, large=False)
         if anew:
@@ -119,14 +152,26 @@ class Inventory:
         """Stores the row; returns the entries for which it shows a change."""
         news = []
         for entry in self.of_row(connection, row):
-            if entry.summary.phase == Phase.COMPLETED or entry.memory.is_stale(row):
+            if entry.summary.phase == Phase.COMPLETED:
                 continue
-            before = entry.row
-            is_news = not entry.summary.agrees_with(row) if before is None else watched(before) != watched(row)
-            kept = self._put(replace(entry, row=row))
-            if is_news:
+            # A failure that an edit may have fixed is as if it had not been seen.
+            before = None if entry.row is None or entry.memory.is_stale(entry.row) else entry.row
+            seen = _with_scheduling_message(entry, row)
+            is_news = not entry.summary.agrees_with(seen) if before is None else watched(before) != watched(seen)
+            kept = self._put(replace(entry, row=seen))
+            if is_news and not entry.memory.is_stale(row):
                 news.append(kept)
         return news
+
+    def shows_change(self, connection: str, row: Row) -> bool:
+        """Its phase has changed since a list last showed the workload."""
+        before = (entry.row for entry in self.of_row(connection, row) if entry.summary.phase != Phase.COMPLETED)
+        return any(known is not None and known.phase_updated_at != row.phase_updated_at for known in before)
+
+    def see_deleted(self, connection: str, row: Row) -> list[Entry]:
+        """Stores a row of the list of deleted workloads; returns the entries of unfinished work that it is about."""
+        about = [entry for entry in self.of_row(connection, row) if entry.summary.workload_id == row.id]
+        return [self._put(replace(entry, row=row)) for entry in about if not entry.summary.finished]
 
     def of_row(self, connection: str, row: Row) -> list[Entry]:
         """The entries whose workload the row shows, by id: usually one, but others may observe the same workload.
@@ -142,6 +187,10 @@ class Inventory:
         namesakes = self._all(self._by_name.get((connection, row.project_id, row.name), ()))
         return [entry for entry in namesakes if is_same_moment(row.created_at, entry.summary.created_at)]
 
+    def waiting_for(self, connection: str, project_id: str, name: str) -> list[Entry]:
+        """The entries that cannot be submitted while something else has this name."""
+        return self._all(self._by_name_wanted.get((connection, project_id, name), ()))
+
     def _all(self, uids: tuple[str, ...]) -> list[Entry]:
         return [self._by_uid[uid] for uid in uids]
 
@@ -153,10 +202,15 @@ class Inventory:
             return None
         return self._put(replace(entry, requests=entry.requests | requests))
 
-    def begin(self, entry: Entry) -> Requests:
-        """Takes the requests for the pass that begins now; later ones are for the next pass."""
-        self._put(replace(entry, requests=Requests()))
-        return entry.requests
+    def begin(self, entry: Entry, *, waits: bool = False) -> Requests:
+        """Takes the requests for the pass that begins now; later ones are for the next pass.
+
+        `waits`: it has to wait with everything that is asked of Run:ai, so if status is to be restated, only that is taken.
+        """
+        taken = Requests(restate=True) if waits and entry.requests.restate else entry.requests
+        left = entry.requests.without_restate() if taken != entry.requests else Requests()
+        self._put(replace(entry, requests=left))
+        return taken
 
     def finish(self, uid: str, result: Result, taken: Requests) -> Entry | None:
         """Stores what the pass left behind; what was requested and not done is requested again. None when the object
@@ -164,25 +218,43 @@ class Inventory:
         if (entry := self._by_uid.get(uid)) is None:
             return None
         summary = result.summary or entry.summary
-        requests = entry.requests if result.answered else entry.requests | taken.without_stall()
+        requests = entry.requests if result.answered else entry.requests | taken.without_restate()
         # An event that came meanwhile is newer than what the pass read.
         meta = (
             result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta
         )
         is_the_same = summary.workload_id == entry.summary.workload_id
-        is_shown = entry.row is not None and is_the_same and not result.memory.is_stale(entry.row)
-        row = entry.row if is_shown else None
+        row = _later(entry.row, result.row) if is_the_same else None
         return self._put(replace(entry, meta=meta, summary=summary, memory=result.memory, requests=requests, row=row))
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """The number of entries by phase and by the status of Ready."""
-        return Counter((entry.summary.phase or "None", entry.summary.ready or "Unknown") for entry in self)
+        """The number of entries by phase (empty before the first) and by the status of Ready."""
+        return Counter((entry.summary.phase or "", entry.summary.ready or "Unknown") for entry in self)
+
+    def reasons(self) -> Counter[str]:
+        """The number of entries by the reason of Ready, empty before the first status."""
+        return Counter(entry.summary.reason or "" for entry in self)
+
+    def stalled(self) -> int:
+        return sum(entry.summary.stalled for entry in self)
+
+    def oldest_owed(self) -> float:
+        """Seconds since something has been owed to the entry that has waited longest; 0 while nothing is owed."""
+        now = self._clock()
+        return max((now - entry.owed_since for entry in self if entry.owed_since is not None), default=0.0)
+
+    def _owed_since(self, before: Entry | None, entry: Entry) -> float | None:
+        if not is_owed(entry.summary, entry.meta):
+            return None
+        return self._clock() if before is None or before.owed_since is None else before.owed_since
 
     # --- indexes
 
     def _put(self, entry: Entry) -> Entry:
         before = self._by_uid.get(entry.uid)
-        if before is None or before.summary is not entry.summary:
+        if before is None or before.summary is not entry.summary or before.meta is not entry.meta:
+            entry = replace(entry, owed_since=self._owed_since(before, entry))
+        if before is None or before.summary is not entry.summary or before.name_wanted != entry.name_wanted:
             if before is not None:
                 self._unindex(before)
             self._index(entry)
@@ -190,29 +262,44 @@ class Inventory:
         return entry
 
     def _index(self, entry: Entry) -> None:
-        by_id, by_name = _places(entry)
-        if by_id is not None:
-            self._by_workload_id[by_id] = (*self._by_workload_id.get(by_id, ()), entry.uid)
-        if by_name is not None:
-            self._by_name[by_name] = (*self._by_name.get(by_name, ()), entry.uid)
+        if entry.workload_id is not None:
+            _put_in(self._by_workload_id, entry.workload_id, entry.uid)
+        if entry.name is not None:
+            _put_in(self._by_name, entry.name, entry.uid)
+        if entry.name_wanted is not None:
+            _put_in(self._by_name_wanted, entry.name_wanted, entry.uid)
 
     def _unindex(self, entry: Entry) -> None:
-        by_id, by_name = _places(entry)
-        if by_id is not None:
-            _take_out(self._by_workload_id, by_id, entry.uid)
-        if by_name is not None:
-            _take_out(self._by_name, by_name, entry.uid)
+        if entry.workload_id is not None:
+            _take_out(self._by_workload_id, entry.workload_id, entry.uid)
+        if entry.name is not None:
+            _take_out(self._by_name, entry.name, entry.uid)
+        if entry.name_wanted is not None:
+            _take_out(self._by_name_wanted, entry.name_wanted, entry.uid)
 
 
-def _places(entry: Entry) -> tuple[tuple[str, str] | None, tuple[str, str, str] | None]:
-    """Its keys in the two indexes."""
-    summary = entry.summary
-    if summary.workload_id is None:
-        return None, None
-    by_id = (summary.connection, summary.workload_id)
-    if not summary.project_id or not summary.name:
-        return by_id, None
-    return by_id, (summary.connection, summary.project_id, summary.name)
+def _with_scheduling_message(entry: Entry, row: Row) -> Row:
+    """As the list shows it, with what the scheduler said of the same wait: lists leave that out. After a restart the
+    status says it."""
+    if row.phase != Phase.PENDING or row.phase_message:
+        return row
+    before = entry.row
+    if before is None:
+        said = entry.summary.detail if entry.summary.phase == Phase.PENDING else None
+    else:
+        said = before.phase_message if before.phase_updated_at == row.phase_updated_at else None
+    return replace(row, phase_message=said, by_scheduler=True) if said else row
+
+
+def _later(listed: Row | None, read: Row | None) -> Row | None:
+    """The later of two rows of a workload: the one that lists showed last, and the one that a pass has read by itself."""
+    if listed is None or read is None:
+        return listed or read
+    return listed if is_later(listed.phase_updated_at, read.phase_updated_at) else read
+
+
+def _put_in(index: dict[K, tuple[str, ...]], place: K, uid: str) -> None:
+    index[place] = (*index.get(place, ()), uid)
 
 
 def _take_out(index: dict[K, tuple[str, ...]], place: K, uid: str) -> None:

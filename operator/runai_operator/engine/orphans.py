@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
-from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import Orphan, Remote, RowQuery
+from runai_operator.domain.absence import Place
+from runai_operator.domain.errors import BridgeError, Held
+from runai_operator.domain.model import Orphan, Remote, Row
 from runai_operator.engine.ports import Runai
+from runai_operator.engine.witness import Witness
 
 
 class OrphanRecord(Protocol):
@@ -22,8 +27,9 @@ class OrphanRecord(Protocol):
 class Cleaner:
     """Deletes in Run:ai what is still ours, and removes from the record what is gone or has another owner."""
 
-    def __init__(self, record: OrphanRecord, runai: Runai) -> None:
-        self._record, self._runai = record, runai
+    def __init__(self, record: OrphanRecord, runai: Runai, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` in seconds."""
+        self._record, self._runai, self._witness = record, runai, Witness(runai, clock)
 
     async def clean(self, orphan: Orphan) -> str:
         """What was found and done, in a few words. The entry stays until its workload is gone or has another owner."""
@@ -32,14 +38,26 @@ class Cleaner:
             for remote in there:
                 if _is_ours(remote, orphan):
                     return await self._delete(remote)
-            if orphan.workload_id is None and not all(remote.mark_readable for remote in there):
-                return "kept: a workload of this name is in Run:ai, and whether it is ours cannot be read there"
+            if orphan.in_doubt and not all(remote.mark or remote.mark_readable for remote in there):
+                return "kept: a workload that may be ours is in Run:ai, and whether it is cannot be read there"
+            place = Place(orphan.project_id, orphan.project_name)
+            if not there and not await self._is_gone(orphan, place):
+                return f"kept: Run:ai does not show its project {place}, so whether it is gone is not known"
             await self._record.forget_orphan(orphan.mark.uid)
         except BridgeError as error:
             return f"kept: {error.message}"
         if there:
             return "another owner has it now: left alone, and taken out of the record"
         return "gone from Run:ai: taken out of the record"
+
+    async def _is_gone(self, orphan: Orphan, place: Place) -> bool:
+        """Whether there is a proof that what is not found does not exist."""
+        if await self._witness.shows(place):
+            return True
+        if orphan.workload_id is None or orphan.project_id is None:
+            return False
+        row = Row(orphan.workload_id, orphan.name, orphan.project_id)
+        return await self._witness.deleted_row(row) is not None
 
     async def _delete(self, remote: Remote) -> str:
         if remote.being_deleted:
@@ -52,16 +70,29 @@ class Cleaner:
         if orphan.workload_id is not None:
             ids = [orphan.workload_id]
         else:
-            page = await self._runai.rows(RowQuery(name=orphan.name, project_id=orphan.project_id))
-            wanted = orphan.project_name if orphan.project_id is None else None
-            ids = [row.id for row in page.rows if wanted in (None, row.project_name)]
+            ids = [
+                row.id
+                for project_id in await self._projects(orphan)
+                for row in await self._runai.find(name=orphan.name, project_id=project_id)
+            ]
         found = [await self._runai.get(workload_id) for workload_id in ids]
         return [remote for remote in found if remote is not None]
+
+    async def _projects(self, orphan: Orphan) -> list[str]:
+        """The ids of the projects that it may be in."""
+        if orphan.project_id is not None:
+            return [orphan.project_id]
+        name = orphan.project_name
+        if name is None:
+            raise Held("In which project it was submitted is not on record: look for it in Run:ai, then use --forget.")
+        return [project.id for project in await self._runai.projects(name=name, cluster_id=None)]
 
 
 def _is_ours(remote: Remote, orphan: Orphan) -> bool:
     """By its mark; where it shows none, by the id from our own record with equal name and project."""
     if remote.mark is not None:
-        return remote.mark == orphan.mark
+        return (
+            replace(remote.mark, install=orphan.mark.install) == orphan.mark
+        )  # the id of the install may have changed
     same = remote.name == orphan.name and orphan.project_id in (None, remote.project_id)
-    return same and remote.id == orphan.workload_id
+    return same and remote.id == orphan.workload_id and not orphan.in_doubt

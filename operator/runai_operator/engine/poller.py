@@ -1,28 +1,79 @@
 """Status from lists: a few calls for any number of workloads.
 
-A *delta* asks every few seconds for rows whose phase changed since a watermark, and for those deleted since; a *sweep*
-reads all rows every few minutes, as a safety net. The watermark is the server's clock at the first page of the last
-complete delta, minus an overlap that exceeds the lag of the lists. If it were taken from the rows, it would stand still
-after a burst, and every poll would return the burst again.
+Three tasks, none of which holds up another. Two *deltas* ask every few seconds for the rows whose phase changed since a
+watermark, and for those deleted since. The *sweep*, a safety net, reads all rows every few minutes, slowly enough for any
+tenant.
+
+Each delta has its watermark: the server's clock at the first page of its last complete way through the list. It reaches
+back before that by an overlap, since lists lag: a short one each time, a long one each minute. A watermark taken from the
+rows would stand still after a burst, and every poll would return the burst again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
+from typing import TypeVar
 
-from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import Row, RowPage, RowQuery
-from runai_operator.domain.requeue import regularly
+from runai_operator.domain.errors import BridgeError, PageTooLarge, UnexpectedReply
+from runai_operator.domain.model import MOST_ROWS, Row, RowPage, RowQuery
+from runai_operator.domain.requeue import next_poll, regularly, retry_page_after
+from runai_operator.domain.walk import Walk
 from runai_operator.engine.ports import Listener, Observer, Runai
 
 log = logging.getLogger(__name__)
 
-SWEEP_SECONDS_PER_PAGE = 6.0
-"""At most ten sweep calls a minute, however many workloads there are."""
+T = TypeVar("T")
+
+DELTA, DELETED, SWEEP = "delta", "deleted", "sweep"
+"""The tasks, as metrics name them."""
+SHORT_OVERLAP = 15.0
+"""Seconds by which each delta reaches back before its watermark."""
+LONG_INTERVAL = 60.0
+"""Seconds between two deltas that reach back as far as lists may lag."""
+MOST_DELTA_PAGES = 40
+"""What one delta reads at most; the next goes on from there."""
+SWEEP_RATE = 10
+"""Pages of sweeps within any minute, at most, however many workloads there are."""
+MOST_SWEEP_PAGES = 2000
+"""A million workloads: what is longer has no end."""
+MOST_SKIPPED = 3
+"""So many rows in a row may be too large to be read: then it is not the rows."""
+MINUTE = 60.0
+INCONCLUSIVE = "Inconclusive"
+"""The result, for metrics, of a sweep that left something out."""
+TRIES = 2
+"""A page that fails so often while deltas succeed is asked for in smaller pieces: something in it may be at fault."""
+
+
+@dataclass(slots=True)
+class _Delta:
+    """One of the two deltas, and how far it has come."""
+
+    kind: str
+    report: Callable[[Row], None]
+    watermark: datetime | None = None
+    set_at: float = 0.0
+    """Loop seconds when the watermark was set."""
+    long_at: float = float("-inf")
+    """Loop seconds when one with a long overlap last began."""
+    limit: int = MOST_ROWS
+
+    def advance(self, first: RowPage, now: float) -> None:
+        """A way through the list that began with this page is complete."""
+        if first.server_time is not None:
+            self.watermark = first.server_time
+        elif self.watermark is not None:
+            self.watermark += timedelta(seconds=now - self.set_at)
+        else:
+            stamps = [row.deleted_at if self.kind == DELETED else row.phase_updated_at for row in first.rows]
+            self.watermark = max((datetime.fromisoformat(stamp) for stamp in stamps if stamp), default=None)
+        self.set_at = now
 
 
 class Poller:
@@ -41,92 +92,235 @@ class Poller:
         clock: Callable[[], float],
         random: Random,
     ) -> None:
-        """`connection`: its name. Intervals and `overlap` in seconds, `clock` in loop seconds."""
+        """`connection`: its name. Intervals and `overlap`, the longest time that lists lag, in seconds; `clock` in loop
+        seconds."""
         self._connection, self._runai, self._observer, self._listener = connection, runai, observer, listener
-        self._delta_interval, self._sweep_interval = delta_interval, sweep_interval
-        self._overlap = timedelta(seconds=overlap)
+        self._delta_interval, self._sweep_interval, self._overlap = delta_interval, sweep_interval, overlap
         self._clock, self._random = clock, random
-        self._watermark: datetime | None = None
-        self._watermark_set_at = clock()
-        self.fresh_at: float | None = None
-        """Loop seconds when the last complete delta or sweep began; None before the first."""
+        self._changes, self._deletions = _Delta(DELTA, self._see_change), _Delta(DELETED, self._see_deletion)
+        self._newer: set[str] = set()
+        """Ids of rows that a delta has brought since the sweep asked for its page: what that shows may be older."""
+        self._sweep_calls: deque[float] = deque(maxlen=SWEEP_RATE)
+        self._by_time = True
+        self._troubles: dict[str, BridgeError] = {}
+        self._fresh_at = clock()
+        self.has_answered = False
+        """The lists have answered usefully once."""
+        self._blind: BridgeError | None = None
+        """Set while sweeps bring rows of which none can be understood."""
+        self._blind_since = 0.0
+        self._skips, self._lags, self._lag = False, False, 0.0
+
+    @property
+    def trouble(self) -> BridgeError | None:
+        """Why the lists do not show what happens; None while they do, even if a part of them cannot be read."""
+        return self._troubles.get(DELTA) or self._blind
+
+    def silent_for(self) -> float:
+        """Seconds since the lists last answered usefully, or since the start."""
+        since = self._fresh_at if self._blind is None else min(self._fresh_at, self._blind_since)
+        return self._clock() - since
 
     async def run(self) -> None:
         """Polls for ever. An error ends one poll, never the poller."""
-        next_sweep = self._clock()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poll(self._changes))
+            group.create_task(self._poll(self._deletions))
+            group.create_task(self._sweep_on())
+
+    # --- deltas
+
+    async def _poll(self, delta: _Delta) -> None:
+        failures = 0
         while True:
             began = self._clock()
-            kind = "sweep" if began >= next_sweep or self._watermark is None else "delta"
-            result = "ok"
-            try:
-                if kind == "sweep":
-                    pages = await self._sweep()
-                    next_sweep = began + max(self._sweep_interval, pages * SWEEP_SECONDS_PER_PAGE)
-                else:
-                    await self._delta()
-                self.fresh_at = began
-            except BridgeError as error:
-                result = error.condition_reason
-            except Exception:
-                log.exception("unexpected error while polling %s", self._connection)
-                self._observer.bug()
-                result = BridgeError.reason
-            self._observer.polled(self._connection, kind, result, self._clock() - began)
-            if self.fresh_at is not None:
-                self._observer.status_age(self._connection, self._clock() - self.fresh_at)
-            await asyncio.sleep(regularly(self._delta_interval, self._random.random()))
+            _, trouble = await self._try(delta.kind, self._read(delta))
+            self._observer.polled(self._connection, delta.kind, _result(trouble), self._clock() - began)
+            if delta is self._changes:
+                if trouble is None:
+                    self._fresh_at, self.has_answered = began, True
+                self._observer.status_age(self._connection, self._clock() - self._fresh_at)
+            # A failure that counts against a circuit breaker is braked there.
+            failures = failures + 1 if trouble is not None and trouble.circuit is None else 0
+            await asyncio.sleep(next_poll(self._delta_interval, failures, self._random.random()))
 
-    async def _delta(self) -> None:
-        since = self._watermark - self._overlap if self._watermark else None
-        first = await self._pages(RowQuery(changed_since=since), self._listener.row_seen)
-        await self._pages(RowQuery(changed_since=since, deleted=True), self._listener.row_deleted)
-        self._advance(first)
-
-    async def _sweep(self) -> int:
-        began = self._clock()
-        ids: set[str] = set()
-
-        def collect(row: Row) -> None:
-            ids.add(row.id)
-            self._listener.row_seen(self._connection, row)
-
-        pages = 0
+    async def _read(self, delta: _Delta) -> None:
+        now, is_deleted = self._clock(), delta.kind == DELETED
+        if delta.watermark is None:
+            delta.advance(await self._runai.rows(RowQuery(deleted=is_deleted, latest=True)), now)
+            return
+        is_long = now - delta.long_at >= LONG_INTERVAL
+        overlap = self._overlap if is_long else min(SHORT_OVERLAP, self._overlap)
+        since = delta.watermark - timedelta(seconds=overlap)
         first: RowPage | None = None
-        offset: int | None = 0
-        while offset is not None:
-            page = await self._runai.rows(RowQuery(offset=offset))
+        walk = Walk(RowQuery(deleted=is_deleted, changed_since=since), limit=delta.limit)
+        while (query := walk.query) is not None and walk.pages < MOST_DELTA_PAGES:
+            walk, page = await self._step(walk, query)
+            delta.limit = walk.limit
             first = first or page
-            pages += 1
-            for row in page.rows:
-                collect(row)
-            offset = page.next_offset
+            for row in page.rows if page is not None else ():
+                delta.report(row)
+        if is_long:
+            delta.long_at = now
+        if not walk.ended:
+            if walk.reached is not None and walk.reached > delta.watermark:
+                delta.watermark, delta.set_at = walk.reached, now
+            raise _endless()
         if first is not None:
-            self._advance(first)
-        self._listener.swept(self._connection, ids, began)
-        return pages
+            delta.advance(first, now)
 
-    async def _pages(self, query: RowQuery, report: Callable[[str, Row], None]) -> RowPage:
-        first = page = await self._runai.rows(query)
+    def _see_change(self, row: Row) -> None:
+        self._newer.add(row.id)
+        self._see(row)
+
+    def _see_deletion(self, row: Row) -> None:
+        self._listener.row_deleted(self._connection, row)
+
+    def _see(self, row: Row) -> None:
+        if self._listener.row_seen(self._connection, row):
+            self._note_lag(row)
+
+    # --- the sweep
+
+    async def _sweep_on(self) -> None:
         while True:
-            for row in page.rows:
-                report(self._connection, row)
-            if page.next_offset is None:
-                return first
-            page = await self._runai.rows(
-                RowQuery(deleted=query.deleted, changed_since=query.changed_since, offset=page.next_offset)
+            began = self._clock()
+            await self._sweep(began)
+            pause = regularly(self._sweep_interval, self._random.random())
+            await asyncio.sleep(max(0.0, began + pause - self._clock()))
+
+    async def _sweep(self, began: float) -> None:
+        walk, ids, failures = Walk(RowQuery(), by_time=self._by_time), set[str](), 0
+        while (query := walk.query) is not None and walk.pages < MOST_SWEEP_PAGES:
+            await asyncio.sleep(self._until_next_page())
+            self._sweep_calls.append(self._clock())
+            self._newer.clear()
+            step, trouble = await self._try(SWEEP, self._step(walk, query))
+            if step is not None:
+                failures = 0
+                walk, page = step
+                for row in page.rows if page is not None else ():
+                    ids.add(row.id)
+                    if row.id not in self._newer:
+                        self._see(row)
+                continue
+            self._observer.polled(self._connection, SWEEP, _result(trouble), self._clock() - began)
+            failures += 1
+            if failures % TRIES == 0 and DELTA not in self._troubles:
+                walk = walk.smaller()
+            await asyncio.sleep(retry_page_after(failures, self._random.random()))
+        self._by_time = walk.by_time
+        self._conclude(walk, ids, began)
+
+    def _until_next_page(self) -> float:
+        """Seconds until a page may be asked for."""
+        if len(self._sweep_calls) < SWEEP_RATE:
+            return 0.0
+        return max(0.0, self._sweep_calls[0] + MINUTE - self._clock())
+
+    def _conclude(self, walk: Walk, ids: set[str], began: float) -> None:
+        """A sweep has ended."""
+        trouble = None if walk.ended else _endless()
+        self._note(SWEEP, trouble)
+        self._note_blindness(walk, began)
+        self._note_skipped(walk.unreadable)
+        self._observer.list_lag(self._connection, self._lag)
+        if self._lags and self._lag <= self._overlap:
+            self._lags = False
+            log.info("the lists of Run:ai show changes in time again", extra=self._about)
+        self._lag = 0.0
+        result = "ok" if walk.complete else INCONCLUSIVE if trouble is None else _result(trouble)
+        self._observer.polled(self._connection, SWEEP, result, self._clock() - began)
+        if walk.complete:
+            self._listener.swept(self._connection, ids, began)
+
+    # --- one call
+
+    async def _step(self, walk: Walk, query: RowQuery) -> tuple[Walk, RowPage | None]:
+        """How far the list has been read after the next page, and that page; None if it has to be smaller."""
+        try:
+            page = await self._runai.rows(query)
+        except PageTooLarge:
+            if walk.skipped >= MOST_SKIPPED:
+                raise
+            return walk.smaller(), None
+        return walk.after(page), page
+
+    async def _try(self, kind: str, read: Awaitable[T]) -> tuple[T | None, BridgeError | None]:
+        """What it brings, or the error."""
+        try:
+            result, trouble = await read, None
+        except BridgeError as error:
+            result, trouble = None, error
+        except Exception:
+            log.exception("unexpected error while polling", extra=self._about)
+            self._observer.bug()
+            result, trouble = None, BridgeError("The operator cannot read the list of workloads; its log says why.")
+        self._note(kind, trouble)
+        return result, trouble
+
+    # --- what is reported of it, once per change
+
+    @property
+    def _about(self) -> dict[str, str]:
+        return {"connection": self._connection}
+
+    def _note(self, kind: str, trouble: BridgeError | None) -> None:
+        before = self._troubles.pop(kind, None)
+        if trouble is not None:
+            self._troubles[kind] = trouble
+        if before is None and trouble is None:
+            return
+        if trouble is None:
+            log.info("the list of workloads can be read again", extra={**self._about, "list": kind})
+        elif before is None or before.condition_reason != trouble.condition_reason:
+            about = {**self._about, "list": kind, "reason": trouble.condition_reason}
+            log.warning("the list of workloads cannot be read: %s", trouble.message, extra=about)
+        self._report()
+
+    def _note_blindness(self, walk: Walk, began: float) -> None:
+        if walk.rows or not walk.unreadable:
+            self._blind = None
+        elif self._blind is None:
+            self._blind, self._blind_since = (
+                UnexpectedReply("Nothing in Run:ai's list of workloads can be understood. Check Run:ai's version."),
+                began,
             )
+        self._report()
 
-    def _advance(self, first: RowPage) -> None:
-        now = self._clock()
-        if first.server_time is not None:
-            self._watermark = first.server_time
-        elif self._watermark is not None:
-            self._watermark += timedelta(seconds=now - self._watermark_set_at)
-        else:
-            stamps = [stamp for row in first.rows if (stamp := _moment(row.phase_updated_at))]
-            self._watermark = max(stamps, default=None)
-        self._watermark_set_at = now
+    def _report(self) -> None:
+        self._observer.lists(self._connection, not self._troubles and self._blind is None)
+
+    def _note_skipped(self, rows: int) -> None:
+        if rows and not self._skips:
+            log.warning(
+                "%d rows of the list of workloads cannot be understood and are left out", rows, extra=self._about
+            )
+        elif self._skips and not rows:
+            log.info("all rows of the list of workloads can be understood again", extra=self._about)
+        self._skips = rows > 0
+
+    def _note_lag(self, row: Row) -> None:
+        """The row shows a change that the last complete delta did not show yet, although it was before that."""
+        watermark = self._changes.watermark
+        if watermark is None or row.phase_updated_at is None:
+            return
+        self._lag = max(self._lag, (watermark - datetime.fromisoformat(row.phase_updated_at)).total_seconds())
+        if self._lag > self._overlap and not self._lags:
+            self._lags = True
+            log.warning(
+                "the lists of Run:ai show changes %.0f s late or with a clock that is behind: status is late too;"
+                " OPERATOR_GRACE_PERIOD should be longer than that",
+                self._lag,
+                extra=self._about,
+            )
+            self._observer.list_lag(self._connection, self._lag)
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _endless() -> UnexpectedReply:
+    return UnexpectedReply("Run:ai lists more workloads than can be read at a time, or the same ones without an end.")
+
+
+def _result(trouble: BridgeError | None) -> str:
+    """For metrics."""
+    return "ok" if trouble is None else trouble.condition_reason

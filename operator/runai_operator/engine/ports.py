@@ -5,11 +5,14 @@ All methods raise only classes of `domain.errors`. Reads are idempotent and neve
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
+from runai_operator.domain.events import Event
 from runai_operator.domain.model import (
     CRDState,
+    Meta,
     Orphan,
     Project,
     Ref,
@@ -42,13 +45,20 @@ class Runai(Protocol):
         """DELETE; False on 404; `Busy` on 409."""
 
     async def rows(self, query: RowQuery) -> RowPage:
-        """One page of the v1 list."""
+        """One page of the v1 list. Raises `PageTooLarge` when fewer rows may do."""
 
-    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        """Why a workload is pending (v1 GET of one); empty when there is no message or no such workload."""
+    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+        """Every row of this name in the project. What is missing from it is not in the list: it raises where that was not
+        read to its end."""
 
-    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
-        """Projects with exactly this name that the credentials may see."""
+    async def row(self, row_id: str) -> Row | None:
+        """v1 GET of one, by the id that lists use; with the scheduler's message if it is pending. None on 404."""
+
+    async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
+        """Projects with exactly this name, or all, that the credentials may see."""
+
+    async def project(self, project_id: str) -> Project | None:
+        """The project of this id; None where Run:ai reports that there is none."""
 
 
 class Kube(Protocol):
@@ -73,11 +83,14 @@ class Kube(Protocol):
 
         Raises as `write_finalizers` does."""
 
-    def list_all(self) -> AsyncIterator[TableRow]:
-        """Every RunaiWorkload in scope, in pages, without building bodies."""
+    scopes: Sequence[str | None]
+    """The watched namespaces; None alone is the whole cluster."""
+
+    def list_all(self, scope: str | None) -> AsyncIterator[TableRow]:
+        """Every RunaiWorkload in the scope, in pages, without building bodies."""
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
-        """The text of a `manifestFrom`. Raises `InvalidWorkload` when it, its key or the right to it is missing."""
+        """The text of a `manifestFrom`. Raises `SourceUnusable` when it, its key or the right to it is missing."""
 
     async def source_version(self, namespace: str, source: SourceRef) -> str | None:
         """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
@@ -89,6 +102,9 @@ class Kube(Protocol):
         """Records it where an administrator finds it; False when the record is full. Doing it again changes nothing.
 
         Raises `AccessDenied`, `KubernetesUnavailable`."""
+
+    async def record_event(self, about: Meta, event: Event, when: datetime) -> None:
+        """Makes a Kubernetes Event about the object as it was in `about`. Raises as the other writes do."""
 
 
 class Observer(Protocol):
@@ -105,8 +121,11 @@ class Observer(Protocol):
     def kube_write(self, kind: str, result: str) -> None:
         """`kind`: `status`, `finalizer` or `orphan`; `result`: `ok` or the reason of the error."""
 
+    def event(self, result: str) -> None:
+        """A Kubernetes Event was `sent`, `dropped` (too many) or has `failed`."""
+
     def polled(self, connection: str, kind: str, result: str, seconds: float) -> None:
-        """One poll; `kind`: `delta` or `sweep`. It was complete only if `result` is `ok`."""
+        """One poll; `kind`: `delta`, `deleted` or `sweep`. It was complete only if `result` is `ok`."""
 
     def deletions(self, waiting: int, oldest_seconds: float) -> None:
         """How many deletions have not ended, and how long the oldest has waited."""
@@ -120,8 +139,20 @@ class Observer(Protocol):
     def status_age(self, connection: str, seconds: float) -> None:
         """The age of what the lists show."""
 
+    def lists(self, connection: str, up: bool) -> None:
+        """Whether the lists can be read and understood."""
+
+    def list_lag(self, connection: str, seconds: float) -> None:
+        """How late the lists showed a change at worst, since the sweep before the last one."""
+
     def workloads(self, counts: Mapping[tuple[str, str], int]) -> None:
         """The number of RunaiWorkloads by phase and by the status of Ready."""
+
+    def reasons(self, counts: Mapping[str, int]) -> None:
+        """The number of RunaiWorkloads by the reason of Ready."""
+
+    def outstanding(self, stalled: int, oldest_seconds: float) -> None:
+        """How many do not go on without somebody's help, and for how long the operator has owed something to one."""
 
     def circuit(self, connection: str, call_class: str, up: bool) -> None:
         """Whether calls of that class go out."""
@@ -139,10 +170,17 @@ class Listener(Protocol):
     def read_due(self, uid: str) -> None:
         """A planned read is due."""
 
-    def stall_due(self, uid: str) -> None:
-        """It has waited for so long that status must say so."""
+    def row_due(self, uid: str) -> None:
+        """A planned reading of its row is due."""
 
-    def row_seen(self, connection: str, row: Row) -> None: ...
+    def restate_due(self, uid: str) -> None:
+        """Status may have to say something else, though nothing has happened to the object."""
+
+    def freshness_changed(self, connection: str) -> None:
+        """What the connection shows has become unknown, or is known again."""
+
+    def row_seen(self, connection: str, row: Row) -> bool:
+        """A list showed the row; whether its phase has changed since one last showed the workload."""
 
     def row_deleted(self, connection: str, row: Row) -> None: ...
 

@@ -6,22 +6,45 @@ Its owner closes it. A pass gets the one of its workload from `Upstreams.of` and
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
-from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
-from runai_operator.domain.reasons import Reason
+from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailable
+from runai_operator.domain.freshness import Freshness, Source
+from runai_operator.domain.model import DEFAULT_CONNECTION, RowQuery, Workload
+from runai_operator.domain.reasons import Phase, Reason
+from runai_operator.domain.requeue import regularly
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.gate import CallClass, Gate
-from runai_operator.engine.limits import STATUS_INTERVAL, DeletionLimiter, PacedScheduler, ReadScheduler
+from runai_operator.engine.limits import (
+    MOST_ROW_READS,
+    PATIENT_INTERVAL,
+    ROW_READ_INTERVAL,
+    STATUS_INTERVAL,
+    DeletionLimiter,
+    PacedScheduler,
+    ReadScheduler,
+)
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import Listener, Observer, Runai
 from runai_operator.engine.render import Projects
+from runai_operator.engine.witness import Witness
+
+log = logging.getLogger(__name__)
+
+RECOUNT_INTERVAL = 30.0
+"""Seconds between two pages of running workloads."""
+SILENCE = 1.0
+"""Seconds after which calls without an answer are said to be held up."""
+MEASUREMENTS = 12
+"""How often freshness is measured within the time after which a source of status is stale."""
+SHORTEST_PAUSE = 0.5
+"""Seconds."""
 
 
 class Upstream:
-    """One connection; passes use its `gate`, `projects`, `reads` and `deletions`."""
+    """One connection; passes use its `gate`, `projects`, `witness`, `reads` and `deletions`."""
 
     def __init__(
         self,
@@ -35,11 +58,15 @@ class Upstream:
         sweep_interval: float,
         grace: float,
         delete_rate: int,
+        stale_after: float,
         clock: Callable[[], float],
         random: Random,
     ) -> None:
         """Takes ownership of `runai`. Durations in seconds, `clock` in loop seconds."""
         self.name = name
+        self._listener, self._observer, self._random, self._clock = listener, observer, random, clock
+        self._lists = self._readings = Source(stale_after)
+        self.freshness = Freshness(is_known=False)
         self.gate = Gate(
             runai,
             wake=listener.wake,
@@ -50,9 +77,14 @@ class Upstream:
             guarded=fence.guarded,
         )
         self.projects = Projects(self.gate, clock)
+        self.witness = Witness(self.gate, clock)
         self.reads = ReadScheduler(listener.read_due, clock)
-        self.stalls = PacedScheduler(listener.stall_due, clock, interval=STATUS_INTERVAL)
-        self.deletions = DeletionLimiter(delete_rate, clock)
+        self.row_reads = PacedScheduler(listener.row_due, clock, interval=ROW_READ_INTERVAL, most=MOST_ROW_READS)
+        self.patient_row_reads = PacedScheduler(
+            lambda uid: self.row_reads.plan(uid, 0), clock, interval=PATIENT_INTERVAL
+        )
+        self.restatements = PacedScheduler(listener.restate_due, clock, interval=STATUS_INTERVAL)
+        self.deletions = DeletionLimiter(delete_rate, clock, listener.wake)
         self.poller = Poller(
             name,
             runai=self.gate,
@@ -70,22 +102,90 @@ class Upstream:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.poller.run())
             group.create_task(self.gate.run())
+            group.create_task(self._recount())
             group.create_task(self.reads.run())
-            group.create_task(self.stalls.run())
+            group.create_task(self.row_reads.run())
+            group.create_task(self.patient_row_reads.run())
+            group.create_task(self.restatements.run())
+            group.create_task(self._watch_freshness())
+            group.create_task(self.deletions.run())
+
+    async def _recount(self) -> None:
+        """Pods and GPUs of what runs may change without a change of phase, as under an autoscaler: no delta shows that, and
+        sweeps are rare. So the rows of running workloads are read again and again, one page after another."""
+        offset = 0
+        while True:
+            await asyncio.sleep(regularly(RECOUNT_INTERVAL, self._random.random()))
+            try:
+                page = await self.gate.rows(RowQuery(phase=Phase.RUNNING, offset=offset))
+                for row in page.rows:
+                    self._listener.row_seen(self.name, row)
+                offset = page.next_offset or 0
+            except BridgeError:
+                offset = 0  # the poller reports it
+            except Exception:
+                log.exception("unexpected error while reading rows of %s", self.name)
+                self._observer.bug()
 
     async def aclose(self) -> None:
         await self.gate.aclose()
+
+    def holds_up(self) -> BridgeError | None:
+        """Why nothing can be submitted now, if it cannot: calls are held back, or those under way get no answer."""
+        for kind in (CallClass.LISTS, CallClass.WRITES):  # a project is looked up in a list
+            if (error := self.gate.error(kind)) is not None:
+                return error
+            if self.gate.silent_for(kind) >= SILENCE:
+                return Unavailable("Run:ai has not answered yet: the workload is submitted as soon as it does.")
+        return None
 
     def trouble_for(self, workload_id: str | None) -> float:
         """Seconds for which the calls that one workload needs have had no useful answer; one whose id is not known is
         looked for in lists."""
         return self.gate.trouble_for(*CallClass if workload_id is None else (CallClass.READS, CallClass.WRITES))
 
+    def plan_row_read(self, uid: str, delay: float, *, patiently: bool) -> None:
+        """Reads the row of a workload by itself. `patiently`: it shares a few readings a minute with all that wait so."""
+        (self.patient_row_reads if patiently else self.row_reads).plan(uid, delay)
+
+    def cancel_row_read(self, uid: str) -> None:
+        self.row_reads.cancel(uid)
+        self.patient_row_reads.cancel(uid)
+
+    def read_ended(self, uid: str) -> None:
+        """A pass over the object has ended, and with it any read that was due."""
+        self.reads.ended(uid)
+        self.row_reads.ended(uid)
+
+    async def _watch_freshness(self) -> None:
+        while True:
+            await asyncio.sleep(max(SHORTEST_PAUSE, self._lists.stale_after / MEASUREMENTS))
+            before, self.freshness = self.freshness, self._measure()
+            if self.freshness == before:
+                continue
+            for was, why in ((before.lists, self.freshness.lists), (before.reads, self.freshness.reads)):
+                if why is not None and was is None:
+                    about = {"connection": self.name, "reason": why.condition_reason}
+                    log.warning("what Run:ai shows is unknown for too long: %s", why.message, extra=about)
+                elif was is not None and why is None:
+                    log.info("what Run:ai shows is known again", extra={"connection": self.name})
+            self._listener.freshness_changed(self.name)
+
+    def _measure(self) -> Freshness:
+        now, poller, gate = self._clock(), self.poller, self.gate
+        self._lists = self._lists.seen(now=now, silent_for=poller.silent_for(), trouble=poller.trouble)
+        self._readings = self._readings.seen(
+            now=now, silent_for=gate.trouble_for(CallClass.READS), trouble=gate.error(CallClass.READS)
+        )
+        is_known = self.freshness.is_known or poller.has_answered or self._lists.stale is not None
+        return Freshness(self._lists.stale, self._readings.stale, is_known)
+
     def forget(self, uid: str) -> None:
         """The object no longer exists."""
         self.gate.unpark(uid)
         self.reads.cancel(uid)
-        self.stalls.cancel(uid)
+        self.cancel_row_read(uid)
+        self.restatements.cancel(uid)
         self.deletions.forget(uid)
 
 
@@ -120,6 +220,10 @@ class Upstreams:
         """Whether a gate will wake the object."""
         return any(upstream.gate.is_parked(uid) for upstream in self)
 
+    def is_planned(self, uid: str) -> bool:
+        """Whether a gate will wake the object, or a read of it is planned."""
+        return any(upstream.gate.is_parked(uid) or upstream.reads.knows(uid) for upstream in self)
+
     def unpark(self, uid: str) -> None:
         """A pass over the object begins."""
         for upstream in self:
@@ -128,7 +232,7 @@ class Upstreams:
     def read_ended(self, uid: str) -> None:
         """A pass over the object has ended, and with it any read that was due."""
         for upstream in self:
-            upstream.reads.ended(uid)
+            upstream.read_ended(uid)
 
     def forget(self, uid: str) -> None:
         for upstream in self:

@@ -22,6 +22,7 @@ from runai_operator import __version__
 from runai_operator.domain.errors import KubernetesUnavailable
 from runai_operator.kube.config_loader import ConfigException, Configuration, config
 from runai_operator.kube.failures import Call, failure
+from runai_operator.proxy import proxy_url
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +207,7 @@ class _Access:
             self.server: str = self._configuration.host.rstrip("/")
             self.origin = URL(self.server).origin()
             self.server_name: str | None = self._configuration.tls_server_name
-            self.proxy: str | None = self._configuration.proxy
+            self.proxy = _proxy(self._configuration)
             self.tls = _tls(self._configuration)
             self.material = (self.server, self.server_name, self.proxy, _files(self._configuration))
         except ssl.SSLError as error:
@@ -235,7 +236,12 @@ def _load(kubeconfig: str | None) -> Configuration:
             config_file=kubeconfig, client_configuration=configuration, persist_config=False
         )
     else:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        try:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except ConfigException:
+            raise ConfigException(
+                "KUBECONFIG is not set, and this is no pod with a token of its ServiceAccount"
+            ) from None
     return configuration
 
 
@@ -244,6 +250,15 @@ def _namespace(kubeconfig: str | None) -> str:
         return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.exists() else DEFAULT_NAMESPACE
     _, current = config.list_kube_config_contexts(config_file=kubeconfig)  # type: ignore[no-untyped-call]
     return str(current["context"].get("namespace") or DEFAULT_NAMESPACE)
+
+
+def _proxy(configuration: Configuration) -> str | None:
+    if not configuration.proxy:
+        return None
+    try:
+        return proxy_url(configuration.proxy)
+    except ValueError as error:
+        raise ConfigException(f"proxy-url {error}") from None
 
 
 def _tls(configuration: Configuration) -> ssl.SSLContext:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import aiohttp
@@ -19,16 +21,18 @@ from yarl import URL
 from runai_operator.codecs.json import TooDeep, Unreadable, decode_json
 from runai_operator.domain.errors import (
     AccessDenied,
-    InvalidWorkload,
     KubernetesUnavailable,
+    SourceUnusable,
     StaleObject,
     TooLarge,
     Vanished,
 )
-from runai_operator.domain.model import PLURAL, CRDState, Orphan, Ref, SourceRef, SourceText, TableRow, Workload
+from runai_operator.domain.events import Event
+from runai_operator.domain.model import PLURAL, CRDState, Meta, Orphan, Ref, SourceRef, SourceText, TableRow, Workload
 from runai_operator.domain.reasons import Reason
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.failures import FOREIGN, Call, failure, retry_after
+from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_page_start, read_start
 from runai_operator.kube.wire import (
     ACCESS_REVIEWS_PATH,
     CRD_NAME,
@@ -45,6 +49,8 @@ from runai_operator.kube.wire import (
     crd_from_metadata,
     decode_metadata,
     decode_workload,
+    event_object,
+    events_path,
     is_in_groups,
     is_watchable,
     meta_from_object,
@@ -56,6 +62,8 @@ from runai_operator.kube.wire import (
     workload_from_object,
     workload_path,
 )
+
+log = logging.getLogger(__name__)
 
 FIELD_MANAGER = "runai-operator"
 
@@ -86,14 +94,16 @@ class KubeClient:
         *,
         namespaces: Sequence[str] = (),
         records_namespace: str = "default",
+        instance: str = FIELD_MANAGER,
         page: int = PAGE,
     ) -> None:
-        """No namespaces means the whole cluster. `records_namespace` holds the operator's own records; `page` is the number
-        of objects per list call."""
+        """No namespaces means the whole cluster. `records_namespace` holds the operator's own records; `instance` names this
+        process in Events; `page` is the number of objects per list call."""
         self._session = session
-        self._records_namespace = records_namespace
-        self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
-        self._page = page
+        self._records_namespace, self._instance = records_namespace, instance
+        self.scopes: Sequence[str | None] = tuple(namespaces) or (None,)
+        self._page = PageSize(page)
+        self._skipped: dict[str | None, int] = {}
 
     async def read(self, ref: Ref, *, large: bool) -> Workload | None:
         """The whole object; None when it is gone or has another UID.
@@ -131,29 +141,35 @@ class KubeClient:
         body = {"metadata": {"resourceVersion": resource_version}, "status": patch}
         return await self._patch(call, ref, f"{workload_path(ref)}/status", body)
 
-    async def list_all(self) -> AsyncIterator[TableRow]:
-        """Every RunaiWorkload in scope, in pages of `Table` rows, without bodies.
+    async def list_all(self, scope: str | None) -> AsyncIterator[TableRow]:
+        """Every RunaiWorkload in the scope, in pages of `Table` rows, without bodies.
 
         A list whose continue token has expired starts over: objects may then come twice.
         """
-        for namespace in self._scopes:
-            async for page in self._pages(namespace):
-                for listed in page:
-                    yield listed
+        skipped: set[str] = set()
+        async for page in self._pages(scope, skipped):
+            for listed in page:
+                yield listed
+        self._skipped[scope] = len(skipped)
+
+    @property
+    def skipped(self) -> int:
+        """Objects that the last lists left out, since each alone is larger than a page may be."""
+        return sum(self._skipped.values())
 
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
-        """The text of a `manifestFrom`. Raises `InvalidWorkload` when it, its key or the right to it is missing."""
+        """The text of a `manifestFrom`. Raises `SourceUnusable` when it, its key or the right to it is missing."""
         try:
             call, path = _source_call(namespace, source)
             answer = await self._call(call, path)
         except Vanished:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"There is no {source.kind} {source.name} in namespace {namespace}. Create it, or correct"
                 " spec.manifestFrom.",
                 reason=Reason.SOURCE_NOT_FOUND,
             ) from None
         except AccessDenied:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"The operator is not allowed to read {source.kind} {source.name} in namespace {namespace}. Ask an"
                 " administrator to allow it, or give the manifest in another way.",
                 reason=Reason.SOURCE_FORBIDDEN,
@@ -164,14 +180,14 @@ class KubeClient:
         """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
         try:
             return await self._metadata(*_source_call(namespace, source), "resourceVersion")
-        except (Vanished, AccessDenied, InvalidWorkload):
+        except (Vanished, AccessDenied, SourceUnusable):
             return None
 
     async def read_crd(self) -> CRDState | None:
         """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read.
 
         An installation for single namespaces usually may not: it asks first, since audit logs count denied calls."""
-        if self._scopes != (None,) and not await self._may_read_crd():
+        if self.scopes != (None,) and not await self._may_read_crd():
             return None
         call = Call("get", "customresourcedefinitions", name=CRD_NAME)
         try:
@@ -240,6 +256,12 @@ class KubeClient:
                 " OPERATOR_RECORDS_NAMESPACE."
             ) from None
 
+    async def record_event(self, about: Meta, event: Event, when: datetime) -> None:
+        """Makes an Event of `events.k8s.io/v1`, which `kubectl describe` shows with the object."""
+        call, path = Call("create", "events", about.ref.namespace), events_path(about.ref.namespace)
+        body = json.dumps(event_object(about, event, when, controller=FIELD_MANAGER, instance=self._instance)).encode()
+        await self._call(call, path, accept=METADATA, query={"fieldManager": FIELD_MANAGER}, post=body)
+
     async def namespace_uid(self, name: str) -> str:
         """UID of a namespace; that of `kube-system` identifies the cluster. Raises `Vanished`, `AccessDenied`."""
         return await self._metadata(Call("get", "namespaces", name=name), f"/api/v1/namespaces/{name}", "uid")
@@ -253,20 +275,40 @@ class KubeClient:
         groups = await self._call(call, "/apis")
         return _decoded(call, groups, lambda body: is_in_groups(decode_json(body)))
 
-    async def _pages(self, namespace: str | None) -> AsyncIterator[list[TableRow]]:
+    async def _pages(self, namespace: str | None, skipped: set[str]) -> AsyncIterator[list[TableRow]]:
         call, path = Call("list", PLURAL, namespace), collection_path(namespace)
         token, begun = "", 0
         while True:
             expired = (410,) if token and begun < RESTARTS else ()
-            query = {"limit": str(self._page)} | ({"continue": token} if token else {})
-            answer = await self._call(call, path, accept=TABLE, query=query, accepted=expired)
+            query = {"limit": str(self._page.limit)} | ({"continue": token} if token else {})
+            answer = await self._call(
+                call, path, accept=TABLE, query=query, accepted=expired, limit=PAGE_LIMIT, only_start=True
+            )
             if answer.status == 410:
                 token, begun = "", begun + 1
                 continue
-            rows, token = _decoded(call, answer, lambda body: page_of_table(decode_metadata(body)))
-            yield rows
+            if not answer.complete and self._page.shrink(answer.body):
+                continue
+            if answer.complete:
+                self._page.restore(len(answer.body))
+                rows, token = await self._table(call, answer)
+                yield rows
+            else:
+                start = _decoded(call, answer, read_page_start)
+                token = start.metadata.get("continue") or ""
+                skipped.add(start.first)
+                log.warning(SKIPPED, start.first)
             if not token:
                 return
+
+    @staticmethod
+    async def _table(call: Call, answer: Answer) -> tuple[list[TableRow], str]:
+        def read(body: bytes) -> tuple[list[TableRow], str]:
+            return page_of_table(decode_metadata(body, lean=True))
+
+        if len(answer.body) > SMALL_BODY:
+            return await asyncio.to_thread(_decoded, call, answer, read)
+        return _decoded(call, answer, read)
 
     async def _metadata(self, call: Call, path: str, name: str) -> str:
         answer = await self._call(call, path, accept=METADATA)
@@ -290,17 +332,20 @@ class KubeClient:
         patch: bytes | None = None,
         post: bytes | None = None,
         limit: int = BODY_LIMIT,
+        only_start: bool = False,
         accepted: Sequence[int] = (),
     ) -> Answer:
         """GET, or PATCH or POST of what is given. Raises the domain's errors, for every status of 400 and above not in
-        `accepted` too; `TooLarge` for a body of more than `limit` bytes."""
+        `accepted` too; `TooLarge` for a body of more than `limit` bytes, of which `only_start` asks for the start."""
         method = "PATCH" if patch is not None else "POST" if post is not None else "GET"
         content_type = {"PATCH": MERGE_PATCH, "POST": "application/json"}.get(method)
         headers = {"Accept": accept} | ({"Content-Type": content_type} if content_type else {})
         body = patch if patch is not None else post
 
         async def send() -> Answer:
-            return await self._send(call, method, path, headers=headers, params=query, data=body, limit=limit)
+            return await self._send(
+                call, method, path, headers=headers, params=query, data=body, limit=limit, only_start=only_start
+            )
 
         answer = await send()
         if answer.status == 429:
@@ -310,12 +355,17 @@ class KubeClient:
             raise failure(call, answer)
         return answer
 
-    async def _send(self, call: Call, method: str, path: str, *, limit: int, **options: Any) -> Answer:
+    async def _send(
+        self, call: Call, method: str, path: str, *, limit: int, only_start: bool, **options: Any
+    ) -> Answer:
         http = self._session.http
         url = URL(self._session.server + path, encoded=True)
         try:
             async with http.request(method, url, timeout=TIMEOUT, allow_redirects=False, **options) as response:
-                return Answer(response.status, await _body(response, limit), response.headers.get("Retry-After"))
+                body, complete = await read_start(response.content, limit)
+                if not complete and not only_start:
+                    raise _too_long(limit)
+                return Answer(response.status, body, response.headers.get("Retry-After"), complete)
         except FOREIGN as error:
             raise failure(call, error) from error
         except RuntimeError as error:
@@ -324,15 +374,10 @@ class KubeClient:
             raise failure(call, aiohttp.ClientConnectionError("closed")) from error
 
 
-async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            if limit < BODY_LIMIT:
-                raise TooLarge(f"The object has more than {limit // 1024} KiB.")
-            raise Unreadable(f"it is longer than {limit // 1024} KiB")
-    return bytes(body)
+def _too_long(limit: int) -> Exception:
+    if limit < BODY_LIMIT:
+        return TooLarge(f"The object has more than {limit // 1024} KiB.")
+    return Unreadable(f"it is longer than {limit // 1024} KiB")
 
 
 def _decoded(call: Call, answer: Answer, read: Callable[[bytes], T]) -> T:
@@ -354,6 +399,8 @@ def _small_workload(body: bytes) -> Workload:
 def _source_call(namespace: str, source: SourceRef) -> tuple[Call, str]:
     """The request for a source. An invalid name could make another path of it: two dots would list all Secrets."""
     if not _DNS_NAME.fullmatch(source.name):
-        raise InvalidWorkload(f"The name of the {source.kind} in spec.manifestFrom is not valid. Correct it.")
+        raise SourceUnusable(
+            f"The name of the {source.kind} in spec.manifestFrom is not valid. Correct it.", reason=Reason.INVALID_SPEC
+        )
     resource = "secrets" if source.kind == "Secret" else "configmaps"
     return Call("get", resource, namespace, source.name), source_path(namespace, source)

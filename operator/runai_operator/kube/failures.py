@@ -24,9 +24,10 @@ from runai_operator.domain.errors import (
     StaleObject,
     Vanished,
 )
+from runai_operator.domain.reasons import Reason
 from runai_operator.kube.config_loader import ConfigException
 from runai_operator.kube.wire import Answer
-from runai_operator.text import clip
+from runai_operator.text import clip, one_line
 
 FOREIGN = (aiohttp.ClientError, OSError, Unreadable, ConfigException)
 """Everything that a call can raise; OSError holds the TLS errors and timeouts."""
@@ -69,7 +70,7 @@ def message_of(answer: Answer) -> str:
     causes = _details(answer).get("causes")
     listed = [_cause(cause) for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
     message = "; ".join(dict.fromkeys(listed)) or _status(answer).get("message")
-    return clip(_one_line(message), _DETAIL_LIMIT) if isinstance(message, str) else ""
+    return clip(_unquoted(message), _DETAIL_LIMIT) if isinstance(message, str) else ""
 
 
 def _of_answer(call: Call, answer: Answer) -> BridgeError:
@@ -78,7 +79,7 @@ def _of_answer(call: Call, answer: Answer) -> BridgeError:
         return InvalidWorkload(
             "The object is too large for Kubernetes: it leaves no room for the operator's finalizer and status. Make the"
             " manifest smaller, or move it into a ConfigMap and use manifestFrom.",
-            reason="TooLarge",
+            reason=Reason.TOO_LARGE,
         )
     if answer.status == 404 and _details(answer).get("name"):
         return Vanished(f"The object {call.resource}/{call.name} no longer exists.")
@@ -86,6 +87,8 @@ def _of_answer(call: Call, answer: Answer) -> BridgeError:
         return StaleObject(f"The object has changed before the operator could {call}.")
     if answer.status == 422:
         return InvalidWorkload(f"Kubernetes refuses to {call}: {_sentence(message or 'no reason was given')}")
+    if answer.status == 403 and _is_terminating(answer):
+        return Vanished(f"Namespace {call.namespace} is being deleted, so nothing can be created in it.")
     if answer.status == 403:
         return AccessDenied(
             f"The operator is not allowed to {call}. Grant it that right in the Role or ClusterRole of its"
@@ -125,14 +128,21 @@ def _details(answer: Answer) -> dict[str, Any]:
     return details if isinstance(details, dict) else {}
 
 
+def _is_terminating(answer: Answer) -> bool:
+    causes = _details(answer).get("causes")
+    return isinstance(causes, list) and any(
+        isinstance(cause, dict) and cause.get("reason") == "NamespaceTerminating" for cause in causes
+    )
+
+
 def _cause(cause: dict[str, Any]) -> str:
     return f"{cause.get('field')}: {cause.get('message')}"
 
 
 def _sentence(text: str) -> str:
     """The end of a sentence: one line, with a full stop."""
-    return f"{_one_line(text).rstrip('.')}."
+    return f"{_unquoted(text).rstrip('.')}."
 
 
-def _one_line(text: str) -> str:
-    return " ".join(_QUOTED.sub('"…"', text).split())
+def _unquoted(text: str) -> str:
+    return one_line(_QUOTED.sub('"…"', text))

@@ -6,7 +6,8 @@ imported; the shell puts `WatchGuard` into the session that it lends to kopf, an
 Each guard prevents a failure of kopf 1.45 that was observed:
 
 - It parses all of every object, so that one that is nested deeply enough ends it: it gets only metadata, without what
-  is nested deeply (`managedFields` may be).
+  is nested deeply (`managedFields` may be) and without the annotations of others.
+- It reads a page of a list whatever its size: one that is too large is asked for again with fewer objects.
 - It cannot read a list whose `items` are null, which is how an empty metadata list comes.
 - A 404 (the CustomResourceDefinition is gone) and an HTTP 410 on a watch end it: the request is held, and `over` makes
   the shell start over.
@@ -27,11 +28,18 @@ import aiohttp
 from yarl import URL
 
 from runai_operator.codecs.json import Unreadable
+from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_page_start, read_start
 from runai_operator.kube.wire import METADATA, METADATA_DEPTH, METADATA_LIST, collection_path, decode_metadata
 from runai_operator.text import clip
 
 log = logging.getLogger(__name__)
 
+PAGE = 250
+"""Objects of a page where kopf sets no limit."""
+INLINE_LIMIT = 256 * 1024
+"""Bytes that are parsed on the event loop; more than this would hold up others for milliseconds."""
+LEAN_LIMIT = 16 * 1024
+"""Bytes of an event from which annotations are worth dropping: kopf keeps events for a while."""
 WATCH_INTERVAL = 1.0
 """Least seconds between two watches of the same collection."""
 
@@ -41,6 +49,8 @@ class WatchState:
 
     def __init__(self, namespaces: Sequence[str] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
         self._open = dict.fromkeys(map(collection_path, namespaces or (None,)), False)
+        self._names = dict(zip(self._open, namespaces or ("the whole cluster",), strict=True))
+        self._refused: set[str] = set()
         self._clock = clock
         self._last_sign = clock()
         self.listed = 0
@@ -49,8 +59,14 @@ class WatchState:
 
     @property
     def established(self) -> bool:
-        """Every collection was listed, and its watch is open or being reopened after it ended."""
-        return all(self._open.values())
+        """Every collection that we may watch was listed, and its watch is open or being reopened after it ended."""
+        allowed = [is_open for collection, is_open in self._open.items() if collection not in self._refused]
+        return bool(allowed) and all(allowed)
+
+    @property
+    def forbidden(self) -> list[str]:
+        """The names of the collections that we may not watch: namespaces that are gone, or where a right is missing."""
+        return [self._names[collection] for collection in self._open if collection in self._refused]
 
     def silent_seconds(self) -> float:
         """Since the last sign of life: a request, an answer, an event or a bookmark (one a minute at least)."""
@@ -66,6 +82,18 @@ class WatchState:
     def opened(self, collection: str, *, listed: bool) -> None:
         self._open[collection] = True
         self.listed += listed
+        if collection in self._refused:
+            self._refused.discard(collection)
+            log.info("may watch RunaiWorkloads in %s again", self._names[collection])
+
+    def refused(self, collection: str) -> None:
+        """HTTP 403. The others go on, and this one is tried again."""
+        self.lost(collection)
+        if collection not in self._refused:
+            self._refused.add(collection)
+            log.warning(
+                "may not watch RunaiWorkloads in %s: is the namespace gone, or a RoleBinding?", self._names[collection]
+            )
 
     def lost(self, collection: str) -> None:
         self._open[collection] = False
@@ -83,6 +111,7 @@ class WatchGuard:
         self._base = URL(server).path.rstrip("/")
         self._listed: set[str] = set()
         self._next_watch: dict[str, float] = {}
+        self._sizes: dict[str, PageSize] = {}
         self.over = asyncio.Event()
         self.reason = ""
         self.requests = 0
@@ -114,7 +143,7 @@ class WatchGuard:
     ) -> aiohttp.ClientResponse:
         self._listed.discard(collection)
         request.headers["Accept"] = METADATA_LIST
-        response = await handler(request)
+        response = await self._page(collection, request, handler)
         if response.status == 404:
             await self._end(collection, response, "the CustomResourceDefinition is gone")
         if response.status == 410:
@@ -123,8 +152,29 @@ class WatchGuard:
         if response.status == 200:
             self._listed.add(collection)  # kopf only watches once it has read the list to its end
         else:
-            self._state.lost(collection)
+            self._failed(collection, response)
         return response
+
+    def _failed(self, collection: str, response: aiohttp.ClientResponse) -> None:
+        (self._state.refused if response.status == 403 else self._state.lost)(collection)
+
+    async def _page(
+        self, collection: str, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """With as many objects as fit, at most as many as kopf asks for."""
+        size = self._sizes.setdefault(collection, PageSize(int(request.url.query.get("limit", "0")) or PAGE))
+        while True:
+            request.url = request.url.update_query(limit=str(size.limit))
+            response = await handler(request)
+            if response.status != 200 or not isinstance(response, WatchedResponse):
+                return response
+            page, complete = await response.read_page(PAGE_LIMIT)
+            if complete:
+                size.restore(len(page))
+                return response
+            if not size.shrink(page):
+                log.warning(SKIPPED, response.leave_out())
+                return response
 
     async def _watch(
         self, collection: str, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -144,7 +194,7 @@ class WatchGuard:
             # Only this attribute lets us read along; kopf uses its `iter_chunked`, aiohttp the rest, passed on.
             response.content = WatchedStream(response.content, self._state.sign)  # type: ignore[assignment]
         else:
-            self._state.lost(collection)
+            self._failed(collection, response)
         return response
 
     async def _end(self, collection: str, response: aiohttp.ClientResponse, reason: str) -> None:
@@ -180,6 +230,24 @@ class WatchedStream:
 class WatchedResponse(aiohttp.ClientResponse):
     """An answer whose JSON kopf can always read."""
 
+    _page: bytes | None = None
+
+    async def read_page(self, limit: int) -> tuple[bytes, bool]:
+        """The body, and whether that is all of it: of more than `limit` bytes only the start is read."""
+        self._page, complete = await read_start(self.content, limit)
+        if not complete:
+            self.close()
+        return self._page, complete
+
+    def leave_out(self) -> str:
+        """Makes an empty page of one whose start was read; returns the name of its first object."""
+        try:
+            start = read_page_start(self._page or b"")
+        except Unreadable as error:
+            raise _unusable(error) from None
+        self._page = json.dumps({"metadata": start.metadata, "items": []}).encode()
+        return start.first
+
     async def json(self, **options: Any) -> Any:
         """Like aiohttp's, but a success may hold what `json.loads` cannot read, and an empty list is never null.
 
@@ -187,20 +255,29 @@ class WatchedResponse(aiohttp.ClientResponse):
         """
         if self.status != 200:
             return await super().json(**options)
+        body = await self.read() if self._page is None else self._page
+        self._page = None
         try:
-            value = decode_metadata(await self.read())
+            if len(body) > INLINE_LIMIT:
+                value = await asyncio.to_thread(decode_metadata, body, lean=True)
+            else:
+                value = decode_metadata(body, lean=True)
         except Unreadable as error:
-            raise aiohttp.ClientPayloadError(f"the answer cannot be used: {error}") from None
+            raise _unusable(error) from None
         if isinstance(value, dict) and value.get("items", ()) is None:
             value["items"] = []
         return value
 
 
+def _unusable(error: Unreadable) -> aiohttp.ClientPayloadError:
+    return aiohttp.ClientPayloadError(f"the answer cannot be used: {error}")
+
+
 def _readable(line: bytes) -> bytes:
     """The line, with its end; nothing if it cannot be read at all, which no API server writes."""
-    if line.count(b"{") + line.count(b"[") > METADATA_DEPTH:
+    if line.count(b"{") + line.count(b"[") > METADATA_DEPTH or len(line) > LEAN_LIMIT:
         try:
-            line = json.dumps(decode_metadata(line)).encode()
+            line = json.dumps(decode_metadata(line, lean=True)).encode()
         except Unreadable as error:
             log.warning("dropped an event that cannot be read: %s", clip(str(error), 200))
             return b""

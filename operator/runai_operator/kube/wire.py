@@ -10,17 +10,19 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from runai_operator.codecs.json import TooDeep, Unreadable, cut, decode_json
 from runai_operator.domain.checks import MANIFEST, TOO_DEEP, Finding, read_spec, refusal
-from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.errors import SourceUnusable
+from runai_operator.domain.events import Event
 from runai_operator.domain.model import (
     CONFIRM_DELETE_ANNOTATION,
     FINALIZER,
     GROUP,
+    KIND,
     PAUSED_ANNOTATION,
     PLURAL,
     RECONCILE_ANNOTATION,
@@ -91,6 +93,7 @@ COLUMNS = (
     "Completed",
     "Connection",
     "Hash",
+    "Deletion Policy",
 )
 """Printer columns of the CustomResourceDefinition that a `TableRow` always names; None where the server has none."""
 
@@ -107,6 +110,8 @@ class Answer:
     body: bytes = field(default=b"", repr=False)
     retry_after: str | None = None
     """The header, as it came."""
+    complete: bool = True
+    """False if the body was longer than wanted: then it is only the start."""
 
 
 def collection_path(namespace: str | None) -> str:
@@ -127,16 +132,26 @@ def _safe(segment: str) -> str:
     return quote(segment, safe="")
 
 
-def decode_metadata(data: bytes) -> Any:
+def decode_metadata(data: bytes, *, lean: bool = False) -> Any:
     """Objects without their bodies, lists and tables of them; raises `Unreadable`.
 
     Whoever may create an object may nest its `managedFields` at will (the API server keeps thousands of levels), and
-    they travel with the metadata. We do not need them.
+    they travel with the metadata. We do not need them. With `lean`, they and the annotations of others (client-side
+    apply puts the whole object into one) are dropped while parsing, before they take memory.
     """
+    hook = _lean if lean else None
     try:
-        return decode_json(data, max_depth=METADATA_DEPTH)
+        return decode_json(data, max_depth=METADATA_DEPTH, object_hook=hook)
     except TooDeep:
-        return decode_json(cut(data, *_MANAGED_FIELDS), max_depth=METADATA_DEPTH)
+        return decode_json(cut(data, *_MANAGED_FIELDS), max_depth=METADATA_DEPTH, object_hook=hook)
+
+
+def _lean(part: dict[str, Any]) -> dict[str, Any]:
+    if "uid" in part and "resourceVersion" in part:
+        part.pop("managedFields", None)
+        if isinstance(annotations := part.get("annotations"), dict):
+            part["annotations"] = {key: value for key, value in annotations.items() if key.startswith(f"{GROUP}/")}
+    return part
 
 
 def decode_workload(data: bytes) -> Workload:
@@ -216,25 +231,27 @@ def page_of_table(table: Mapping[str, Any]) -> tuple[list[TableRow], str]:
 
 
 def source_text(held: Mapping[str, Any], source: SourceRef) -> SourceText:
-    """The text under the source's key of a ConfigMap or Secret. Raises `InvalidWorkload`."""
+    """The text under the source's key of a ConfigMap or Secret. Raises `SourceUnusable`."""
+    version = held["metadata"]["resourceVersion"]
     plain, encoded = held.get("data") or {}, held.get("binaryData") or {}
     if source.kind == "Secret":
         plain, encoded = {}, plain
     text = plain.get(source.key)
     if text is None:
         if source.key not in encoded:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"{source.kind} {source.name} has no key {source.key}: add it, or correct spec.manifestFrom.",
                 reason=Reason.SOURCE_NOT_FOUND,
+                version=version,
             )
         try:
             text = base64.b64decode(encoded[source.key]).decode()
         except UnicodeDecodeError:
-            raise InvalidWorkload(
+            raise SourceUnusable(
                 f"Key {source.key} of {source.kind} {source.name} holds no UTF-8 text: put the manifest there as text.",
-                reason=Reason.SOURCE_INVALID,
+                version=version,
             ) from None
-    return SourceText(text, held["metadata"]["resourceVersion"])
+    return SourceText(text, version, held["metadata"]["uid"])
 
 
 def crd_from_metadata(meta: Mapping[str, Any]) -> CRDState:
@@ -250,6 +267,45 @@ def configmaps_path(namespace: str) -> str:
     return f"/api/v1/namespaces/{_safe(namespace)}/configmaps"
 
 
+def events_path(namespace: str) -> str:
+    return f"/apis/events.k8s.io/v1/namespaces/{_safe(namespace)}/events"
+
+
+NOTE_BYTES = 1024
+"""Longest note of an Event; longer ones are refused, and so are words of more than 128 characters."""
+
+
+def event_object(about: Meta, event: Event, when: datetime, *, controller: str, instance: str) -> dict[str, Any]:
+    """An Event of `events.k8s.io/v1`, named as client-go names them."""
+    ref = about.ref
+    name = f"{ref.name[:236].rstrip('-.')}.{int(when.timestamp() * 1e6):x}"
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": ref.namespace},
+        "eventTime": when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "type": "Warning" if event.is_warning else "Normal",
+        "reason": event.reason,
+        "action": event.action,
+        "note": _within_bytes(event.message, NOTE_BYTES),
+        "reportingController": f"{GROUP}/{controller}",
+        "reportingInstance": clip(instance, 128),
+        "regarding": {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": KIND,
+            "namespace": ref.namespace,
+            "name": ref.name,
+            "uid": ref.uid,
+            "resourceVersion": about.resource_version,
+        },
+    }
+
+
+def _within_bytes(text: str, limit: int) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= limit else encoded[: limit - 3].decode(errors="ignore") + "…"
+
+
 def orphan_entry(orphan: Orphan) -> str:
     """The value under its key in the record, for people to read and for `orphans_of`."""
     entry = {
@@ -261,6 +317,7 @@ def orphan_entry(orphan: Orphan) -> str:
         "projectId": orphan.project_id,
         "projectName": orphan.project_name,
         "releasedAt": orphan.released.isoformat(timespec="seconds") if orphan.released else None,
+        "inDoubt": orphan.in_doubt,
         "reason": orphan.why,
     }
     return json.dumps({key: value for key, value in entry.items() if value is not None})
@@ -281,6 +338,7 @@ def _orphan(uid: str, text: str) -> Orphan | None:
             project_name=entry.get("projectName"),
             workload_id=entry.get("workloadId"),
             why=entry.get("reason", ""),
+            in_doubt=bool(entry.get("inDoubt")),
             released=_moment(entry.get("releasedAt")),
         )
     except (Unreadable, KeyError, TypeError, AttributeError):

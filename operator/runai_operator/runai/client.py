@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
 
-from runai_operator.domain.model import Json, Project, Remote, RowPage, RowQuery, Submission
+from runai_operator.codecs.json import Unreadable
+from runai_operator.domain.errors import Busy, PageTooLarge
+from runai_operator.domain.model import Json, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
 from runai_operator.runai.failures import Operation, failure
-from runai_operator.runai.transport import OnCall, Request, Timeouts, Transport, ignore, open_client, read_answer
+from runai_operator.runai.transport import OnCall, Request, Timeouts, Transport, ignore, read_answer
+from runai_operator.runai.trust import Trust
 from runai_operator.runai.wire import Answer
 
 __all__ = ["Credentials", "OnCall", "RunaiClient", "Timeouts"]
@@ -32,6 +36,8 @@ _SINGLE_LIMIT = 6 * _MIB
 """Two manifests of 1.5 MiB, escaped, and the rest."""
 _PAGE_LIMIT = 8 * _MIB
 _MOST_PROJECT_PAGES = 100
+_MOST_LOOKUP_PAGES = 40
+"""20,000 rows, where a server heeds no filter."""
 
 _ACCEPTED = (200, 201, 202)
 """Writes are documented to answer 202; early releases said 201."""
@@ -52,20 +58,27 @@ class RunaiClient:
         credentials: Credentials,
         ca_file: Path | None = None,
         allow_http: bool = False,
+        proxy: str | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         on_call: OnCall = ignore,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        http = open_client(base_url, ca_file=ca_file, allow_http=allow_http, timeouts=timeouts, transport=transport)
-        self._http = http
-        self._transport = Transport(http, timeouts, on_call)
+        self._transport = Transport(
+            base_url,
+            trust=Trust(ca_file),
+            allow_http=allow_http,
+            proxy=proxy,
+            timeouts=timeouts,
+            on_call=on_call,
+            transport=transport,
+        )
         self._auth = RunaiAuth(credentials, self._exchange_token, clock=clock, wall=wall)
 
     async def aclose(self) -> None:
         """Closes the connections; may be called twice."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def create(self, submission: Submission) -> Remote:
         """POST of a new workload. 409 is `NameTaken`: the holder may still be our own earlier attempt."""
@@ -109,20 +122,44 @@ class RunaiClient:
         return await self._read(Operation.DELETE, answer, lambda _: True)
 
     async def rows(self, query: RowQuery) -> RowPage:
-        """One page of the v1 list, oldest first: by the time of change if `changed_since` is set, else of creation."""
+        """One page of the v1 list. Raises `PageTooLarge` for one over 8 MiB."""
         answer = await self._list(Operation.LIST, _WORKLOADS_V1, wire.list_params(query))
+        if answer.body is None and answer.status in _ACCEPTED:
+            raise PageTooLarge("A page of Run:ai's list of workloads is larger than the 8 MiB that are read.")
         return await self._read(Operation.LIST, answer, wire.read_page(query, answer.date))
 
-    async def scheduling_messages(self, workload_id: str) -> tuple[str, ...]:
-        """Why a pending workload waits, from the v1 GET; empty also when v1 does not know it (yet)."""
-        answer = await self._get(Operation.DETAIL, f"{_WORKLOADS_V1}/{wire.safe_id(workload_id)}")
-        if wire.is_absent(answer):
-            return ()
-        return await self._read(Operation.DETAIL, answer, wire.read_scheduling_messages)
+    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+        """Every row of this name in the project, from all pages: how the server combines filters is not stated.
 
-    async def projects(self, *, name: str, cluster_id: str | None) -> tuple[Project, ...]:
-        """Projects of exactly this name, on this cluster if one is given, that the credentials may see."""
-        found: list[Project] = []
+        Raises `UnexpectedReply` for a list that cannot be read to its end, `Busy` for one that changed meanwhile.
+        """
+        query = RowQuery(name=name, project_id=project_id)
+        found: dict[str, Row] = {}
+        last: Row | None = None
+        for _ in range(_MOST_LOOKUP_PAGES):
+            answer = await self._list(Operation.LIST, _WORKLOADS_V1, wire.list_params(query))
+            page, following = await self._read(Operation.LIST, answer, wire.read_whole_page(query))
+            if last is not None and (not page or page[0].id != last.id):
+                raise Busy("The list of workloads in Run:ai changed while it was read: it is read again.")
+            found |= {row.id: row for row in page if (row.name, row.project_id) == (name, project_id)}
+            if following is None:
+                return tuple(found.values())
+            if not page:
+                break
+            # From the last row on: if that has moved, so may have another, from a page not yet read to one that was.
+            last, query = page[-1], replace(query, offset=following - 1)
+        raise failure(Operation.LIST, Unreadable("a list without an end"))
+
+    async def row(self, row_id: str) -> Row | None:
+        """The v1 GET, which also says why a pending workload waits; None also when v1 does not know it (yet)."""
+        answer = await self._get(Operation.DETAIL, f"{_WORKLOADS_V1}/{wire.safe_id(row_id)}")
+        if wire.is_absent(answer):
+            return None
+        return await self._read(Operation.DETAIL, answer, wire.read_row_of(row_id))
+
+    async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
+        """Projects of exactly this name, or all, on this cluster if one is given, that the credentials may see."""
+        found: dict[Project, None] = {}
         offset: int | None = 0
         for _ in range(_MOST_PROJECT_PAGES):
             if offset is None:
@@ -130,8 +167,18 @@ class RunaiClient:
             params = wire.project_params(name, cluster_id, offset)
             answer = await self._list(Operation.PROJECTS, _PROJECTS, params)
             page, offset = await self._read(Operation.PROJECTS, answer, wire.read_projects_from(offset))
-            found += page
-        return tuple(p for p in found if p.name == name and cluster_id in (None, p.cluster_id))
+            if found.keys() >= set(page):
+                break  # whatever it names as the next page
+            found |= dict.fromkeys(page)
+        return tuple(p for p in found if name in (None, p.name) and cluster_id in (None, p.cluster_id))
+
+    async def project(self, project_id: str) -> Project | None:
+        """The project of exactly this id; None when Run:ai itself reports that there is none, or shows another."""
+        answer = await self._get(Operation.PROJECT, f"{_PROJECTS}/{wire.safe_project_id(project_id)}")
+        if wire.is_absent(answer):
+            return None
+        project = await self._read(Operation.PROJECT, answer, wire.read_project)
+        return project if project.id == project_id else None
 
     async def _get(self, operation: Operation, path: str) -> Answer:
         return await self._call(Request(operation, "GET", path, limit=_SINGLE_LIMIT))

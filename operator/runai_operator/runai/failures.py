@@ -4,8 +4,9 @@ Admitted here: the meaning of status codes and of httpx's exceptions. The questi
 happened? An exception that proves nothing was sent is `Unavailable`; after that only a clear answer is believed, and
 everything else is `OutcomeUnknown`. Reads have no such doubt.
 
-Nothing of a request and nothing of an answer but the API's own error message gets into an error. Messages are full
-sentences that say what to do, since they reach conditions.
+Error bodies are read leniently for what they say, and strictly for what they prove. Nothing of a request and nothing of
+an answer but its own error message gets into an error. Messages are full sentences that say what to do, since they
+reach conditions.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from runai_operator.domain.errors import (
     Unavailable,
     UnexpectedReply,
 )
-from runai_operator.runai.wire import Answer, number, read_date, read_error, read_oauth_error
-from runai_operator.text import clip
+from runai_operator.runai.wire import Answer, number, read_date, read_message, read_oauth_error
+from runai_operator.text import clip, field_paths, one_line
 
 FOREIGN = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError, OSError)
 """Everything that sending a request can raise; `OSError` holds the TLS errors and timeouts that httpx lets through."""
@@ -58,6 +59,7 @@ class Operation(StrEnum):
     LIST = "list"
     DETAIL = "detail"
     PROJECTS = "projects"
+    PROJECT = "project"
     TOKEN = "token"  # noqa: S105 - the name of an operation
 
     @property
@@ -76,6 +78,11 @@ class Operation(StrEnum):
         return self.creates or self is Operation.UPDATE
 
     @property
+    def names_a_workload(self) -> bool:
+        """Whether it is about a workload that may be gone."""
+        return self in (Operation.GET, Operation.UPDATE, Operation.DELETE)
+
+    @property
     def purpose(self) -> str:
         return _PURPOSE[self]
 
@@ -89,6 +96,7 @@ _PURPOSE = {
     Operation.LIST: "list workloads",
     Operation.DETAIL: "read why the workload waits",
     Operation.PROJECTS: "list projects",
+    Operation.PROJECT: "read the name of a project",
     Operation.TOKEN: "get an access token",
 }
 
@@ -96,7 +104,7 @@ _PURPOSE = {
 def failure(operation: Operation, cause: Answer | Exception) -> BridgeError:
     """The domain's error for an answer that is not a success, one that cannot be read, or an exception of httpx."""
     if isinstance(cause, Answer):
-        return _of_token_answer(cause) if operation is Operation.TOKEN else _of_answer(operation, cause)
+        return _of_token_answer(cause) if operation is Operation.TOKEN else _with_unquoted(operation, cause)
     if isinstance(cause, Unreadable):
         return _doubtful(operation, f"its answer cannot be used ({cause})")
     return _of_exception(operation, cause)
@@ -119,12 +127,21 @@ def _of_exception(operation: Operation, error: Exception) -> BridgeError:
     return _doubtful(operation, f"its answer cannot be used ({type(error).__name__})")
 
 
-def _of_answer(operation: Operation, answer: Answer) -> BridgeError:
+def _with_unquoted(operation: Operation, answer: Answer) -> BridgeError:
+    """Where one workload is concerned, what the API says may quote its manifest."""
+    error = _of_answer(operation, answer, _said(answer))
+    if operation not in (Operation.LIST, Operation.PROJECTS):
+        error.unquoted = _of_answer(operation, answer, _named(answer)).message
+    return error
+
+
+def _of_answer(operation: Operation, answer: Answer, said: str) -> BridgeError:
+    """`said` ends a sentence: what the API says."""
     status = answer.status
     if status >= 500 or status in (408, 499):
-        return _server_trouble(operation, answer)
+        return _server_trouble(operation, answer, said)
     if status >= 400:
-        return _refusal(operation, answer)
+        return _refusal(operation, answer, said)
     if status >= 300:
         return _unexpected(
             operation, "it redirects to another address", advice="Check RUNAI_BASE_URL.", scope=Scope.CONNECTION
@@ -132,13 +149,14 @@ def _of_answer(operation: Operation, answer: Answer) -> BridgeError:
     return _doubtful(operation, f"it answered HTTP {status}, which the API does not document")
 
 
-def _refusal(operation: Operation, answer: Answer) -> BridgeError:
-    said = _said(answer)
+def _refusal(operation: Operation, answer: Answer, said: str) -> BridgeError:
     match answer.status:
-        case 400 | 422 if operation.submits and read_error(answer):
-            if operation.creates and "already exists" in said.lower():
+        case 400 | 422 if operation.submits:
+            # Whoever answered so did not carry it out, whatever the body looks like.
+            if operation.creates and "already exists" in _said(answer).lower():
                 return _name_taken(said)
-            return InvalidWorkload(f"Run:ai refused the workload{said}")
+            why = said if said != "." else f" without a reason that can be shown ({_form(answer)})."
+            return InvalidWorkload(f"Run:ai refused the workload{why} Correct what it names.")
         case 401 | 403 | 407:
             return _denial(operation, answer.status, said)
         case 409 if operation.creates:
@@ -154,9 +172,12 @@ def _refusal(operation: Operation, answer: Answer) -> BridgeError:
                 "Run:ai asks for fewer requests. The operator waits and tries again.", after=_retry_after(answer)
             )
         case 404 | 405:
+            what = f"this address does not know the request ({_form(answer)})"
+            if answer.status == 404 and operation.names_a_workload:
+                what = f"it answered {_form(answer)}, which is not how its API says that a workload is gone"
             return _unexpected(
                 operation,
-                f"this address does not know the request (HTTP {answer.status}){said}",
+                f"{what}{said}",
                 advice="Check RUNAI_BASE_URL and that Run:ai has the Workloads V2 API (2.24 or later).",
             )
         case status:
@@ -201,10 +222,10 @@ def _of_token_answer(answer: Answer) -> BridgeError:
     )
 
 
-def _server_trouble(operation: Operation, answer: Answer) -> BridgeError:
+def _server_trouble(operation: Operation, answer: Answer, said: str) -> BridgeError:
     if operation.writes:
-        return _doubtful(operation, f"it answered HTTP {answer.status}{_said(answer)}")
-    return Unavailable(f"Run:ai failed to {operation.purpose} (HTTP {answer.status}){_said(answer)}")
+        return _doubtful(operation, f"it answered HTTP {answer.status}{said}")
+    return Unavailable(f"Run:ai failed to {operation.purpose} (HTTP {answer.status}){said}")
 
 
 def _doubtful(operation: Operation, what: str) -> BridgeError:
@@ -212,7 +233,6 @@ def _doubtful(operation: Operation, what: str) -> BridgeError:
     if operation.writes:
         return OutcomeUnknown(
             f"It is not known whether the request to {operation.purpose} took effect: {what.rstrip('.')}."
-            " The operator finds out before it sends anything again."
         )
     return _unexpected(operation, what)
 
@@ -229,12 +249,22 @@ def _name_taken(said: str) -> NameTaken:
 
 
 def _said(answer: Answer) -> str:
-    """The end of a sentence: the API's own message, or only a full stop."""
-    error = read_error(answer)
-    if error is None or not error.message:
-        return "."
-    text = f"{error.message} ({error.details})" if error.details else error.message
-    return f": {clip(text, _DETAIL_LIMIT).rstrip('.')}."
+    """The end of a sentence: what the answer says, or only a full stop."""
+    text = clip(read_message(answer), _DETAIL_LIMIT).rstrip(".")
+    return f": {text}." if text else "."
+
+
+def _form(answer: Answer) -> str:
+    """What came, for somebody who has to find out where it came from."""
+    kind = clip(one_line(answer.content_type.partition(";")[0]), 64)
+    return f"HTTP {answer.status} {'with ' + kind if kind and answer.body != b'' else 'without a body'}"
+
+
+def _named(answer: Answer) -> str:
+    """In place of `_said`: no more than the code and the fields that it names."""
+    said = read_message(answer)
+    fields = field_paths(said)
+    return f" (HTTP {answer.status}{', about ' + fields if fields else ''}; what it says is left out)." if said else "."
 
 
 def _cause(error: Exception) -> str:
@@ -242,11 +272,9 @@ def _cause(error: Exception) -> str:
     if not isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return "waited too long" if isinstance(error, httpx.TimeoutException) else "the address is not usable"
     text = clip(" ".join(str(error).split()), _DETAIL_LIMIT).rstrip(".") or "no connection"
-    return (
-        f"{text}. Set RUNAI_CA_FILE to the certificate authority of the control plane"
-        if "CERTIFICATE_VERIFY_FAILED" in text
-        else text
-    )
+    unknown_issuer = "CERTIFICATE_VERIFY_FAILED" in text and any(word in text for word in ("issuer", "self-signed"))
+    advice = ". RUNAI_CA_FILE must hold the certificate authority that issued the control plane's certificate"
+    return text + advice if unknown_issuer else text
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -1,17 +1,16 @@
 """One request to Run:ai and its answer, bounded in size and in time.
 
-Admitted here: the httpx client and its settings, counting of calls, and where bodies are read. Nothing of Run:ai's API.
+Admitted here: httpx clients and their settings, counting of calls, and where bodies are read. Nothing of Run:ai's API.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -21,6 +20,7 @@ from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import BridgeError, Unavailable
 from runai_operator.domain.model import Json
 from runai_operator.runai.failures import FOREIGN, Operation, code_of, failure
+from runai_operator.runai.trust import Trust
 from runai_operator.runai.wire import Answer, parse, read_date
 
 ERROR_LIMIT = 64 * 1024
@@ -59,34 +59,12 @@ class Timeouts:
     """As `total`, for fetching an access token on behalf of a call."""
 
 
-def open_client(
-    base_url: str,
-    *,
-    ca_file: Path | None,
-    allow_http: bool,
-    timeouts: Timeouts,
-    transport: httpx.AsyncBaseTransport | None,
-) -> httpx.AsyncClient:
-    """A client without redirects and cookies, that honours the usual proxy variables.
+@dataclass(slots=True)
+class _Session:
+    """An `httpx.AsyncClient`, and how many calls are on their way through it."""
 
-    Answers are requested uncompressed, so that the bound on their size bounds memory. Raises `ValueError` for a base
-    URL or CA file that cannot be used.
-    """
-    return httpx.AsyncClient(
-        base_url=_checked(base_url, allow_http=allow_http),
-        verify=_trust(ca_file) if ca_file else True,
-        timeout=httpx.Timeout(connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool),
-        limits=_LIMITS,
-        headers={
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": f"runai-operator/{__version__}",
-        },
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        follow_redirects=False,
-        trust_env=True,
-        transport=transport,
-    )
+    http: httpx.AsyncClient
+    calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +81,101 @@ class Request:
 
 
 class Transport:
-    """Sends requests over one shared `httpx.AsyncClient` and counts them."""
+    """Sends requests to one address and counts them.
 
-    def __init__(self, http: httpx.AsyncClient, timeouts: Timeouts, on_call: OnCall) -> None:
-        self._http = http
-        self._timeouts = timeouts
-        self._on_call = on_call
+    Without redirects and cookies. Answers are requested uncompressed, so that the bound on their size bounds memory.
+    When the certificate authorities change, new connections replace the old ones, which go once their calls have ended.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        trust: Trust,
+        allow_http: bool,
+        proxy: str | None,
+        timeouts: Timeouts,
+        on_call: OnCall,
+        transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        """Raises `ValueError` for a base URL that cannot be used."""
+        self._base_url = _checked(base_url, allow_http=allow_http)
+        self._trust, self._proxy, self._timeouts, self._on_call = trust, proxy, timeouts, on_call
+        self._replacement = transport
+        self._session = _Session(self._open())
+        self._closed = False
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """What new calls go through."""
+        return self._session.http
+
+    async def aclose(self) -> None:
+        """Closes the connections; may be called twice."""
+        self._closed = True
+        await self.http.aclose()
+
+    def _open(self) -> httpx.AsyncClient:
+        timeouts, context = self._timeouts, self._trust.context
+        through = self._proxy and httpx.Proxy(
+            self._proxy, ssl_context=context if self._proxy.lower().startswith("https:") else None
+        )
+        return httpx.AsyncClient(
+            base_url=self._base_url,
+            verify=context,
+            proxy=through or None,
+            timeout=httpx.Timeout(
+                connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool
+            ),
+            limits=_LIMITS,
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "User-Agent": f"runai-operator/{__version__}",
+            },
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            follow_redirects=False,
+            trust_env=False,
+            transport=self._replacement,
+        )
+
+    @asynccontextmanager
+    async def _connections(self) -> AsyncIterator[httpx.AsyncClient]:
+        """For the length of one call."""
+        renewed = await self._trust.renew()
+        if self._closed:
+            raise Unavailable("The connection to Run:ai is closed: the operator is stopping.")
+        if renewed:
+            old, self._session = self._session, _Session(self._open())
+            await self._retire(old)
+        session = self._session
+        session.calls += 1
+        try:
+            yield session.http
+        finally:
+            session.calls -= 1
+            await self._retire(session)
+
+    async def _retire(self, session: _Session) -> None:
+        """Closes connections that nobody uses any more, which takes nothing from a call that just succeeded."""
+        if session is not self._session and not session.calls:
+            with suppress(*FOREIGN):
+                await session.http.aclose()
 
     async def call(self, request: Request, auth: httpx.Auth | None = None) -> Answer:
         """The answer, whatever its status.
 
         Raises the error that `failures.failure` returns for an exception, and the errors of `auth`.
         """
-        if self._http.is_closed:
-            raise Unavailable("The connection to Run:ai is closed: the operator is stopping.")
         is_token = request.operation is Operation.TOKEN
         problem: BridgeError | None = None
         started = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeouts.token if is_token else self._timeouts.total):
-                answer = await self._receive(request, auth)
+            async with (
+                asyncio.timeout(self._timeouts.token if is_token else self._timeouts.total),
+                self._connections() as http,
+            ):
+                answer = await self._receive(http, request, auth)
             code = str(answer.status)
         except FOREIGN as error:
             code, problem = code_of(error), failure(request.operation, error)
@@ -132,15 +185,15 @@ class Transport:
             raise problem
         return answer
 
-    async def _receive(self, request: Request, auth: httpx.Auth | None) -> Answer:
-        built = self._http.build_request(
+    async def _receive(self, http: httpx.AsyncClient, request: Request, auth: httpx.Auth | None) -> Answer:
+        built = http.build_request(
             request.method,
             request.path,
             params=request.params,
             content=request.content,
             headers={"Content-Type": request.content_type} if request.content is not None else None,
         )
-        response = await self._http.send(built, auth=auth, stream=True)
+        response = await http.send(built, auth=auth, stream=True)
         try:
             body = await _read_bounded(response, request.limit if response.is_success else ERROR_LIMIT)
         finally:
@@ -196,11 +249,3 @@ def _checked(base_url: str, *, allow_http: bool) -> httpx.URL:
             "RUNAI_BASE_URL is plain http, which sends the secret unencrypted. Use https, or set RUNAI_ALLOW_HTTP=true."
         )
     return url
-
-
-def _trust(ca_file: Path) -> ssl.SSLContext:
-    """Trusts the certificate authorities of this file and no others."""
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise ValueError(f"RUNAI_CA_FILE cannot be used: {error.strerror or 'it holds no certificate'}.") from None

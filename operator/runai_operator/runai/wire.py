@@ -13,22 +13,23 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.manifest import OWNER_ANNOTATIONS, read_mark
+from runai_operator.domain.manifest import CONTENT, OWNER_ANNOTATIONS, read_content, read_mark
 from runai_operator.domain.model import Gvk, Json, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.text import clip, one_line
 
-PAGE = 500
-"""Rows per page, the most that `GET /api/v1/workloads` allows."""
 PROJECT_PAGE = 100
 ENCODED_LIMIT = 2_097_152
 """Most characters of `manifestBase64Encoded` (Workloads V2 API)."""
+
+_Item = TypeVar("_Item")
 
 _WORD = 253
 _SENTENCE = 4096
@@ -38,7 +39,7 @@ _INT32_MAX = 2**31 - 1
 _REMOTE_FIELDS = {
     "workload", "metadata", "desiredPhase", "syncInfo", "rawManifest", "workloadManifest", "id", "name", "projectId",
     "projectName", "clusterId", "departmentName", "gvk", "group", "version", "kind", "priority", "category",
-    "preemptibility", "createdAt", "deletedAt", "status", "message", "annotations", *OWNER_ANNOTATIONS,
+    "preemptibility", "createdAt", "deletedAt", "status", "message", "annotations", *OWNER_ANNOTATIONS, CONTENT,
 }  # fmt: skip
 _ROW_FIELDS = {
     "workloads", "next", "phase", "phaseMessage", "phaseUpdatedAt", "runningPods", "requestedPods", "number",
@@ -48,6 +49,13 @@ _ROW_FIELDS = {
 _TOKEN_FIELDS = {"access_token", "accessToken", "expires_in", "expiresIn", "exp", "iat"}
 _ERROR_FIELDS = {"code", "message", "details", "error"}
 _READ = frozenset(_REMOTE_FIELDS | _ROW_FIELDS | _TOKEN_FIELDS | _ERROR_FIELDS)
+
+_SUMMARIES = ("message", "error_description", "detail", "title", "error", "reason", "msg")
+"""Where error bodies of all kinds say what is wrong; the first one that is there."""
+_PARTICULARS = ("details", "errors")
+_PLACES = ("field", "path", "property")
+_MOST_PARTICULARS = 10
+_DEEPEST_ERROR = 16
 
 _OAUTH_ERRORS = (
     "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
@@ -73,15 +81,6 @@ class Answer:
     """The `Date` header, UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiError:
-    """The API's own error body: `{"code", "message", "details"?}`."""
-
-    code: int
-    message: str
-    details: str | None
-
-
 def parse(answer: Answer) -> Json:
     """The answer's JSON object, reduced to the fields that this module reads.
 
@@ -95,18 +94,44 @@ def parse(answer: Answer) -> Json:
     return _json_object(answer.body)
 
 
-def read_error(answer: Answer) -> ApiError | None:
-    """The API's error body, or None when something else answered: a gateway, a proxy, an unknown route."""
+def read_message(answer: Answer) -> str:
+    """What an error answer says, on one line, in whatever form it says it; empty when that is nothing for people.
+
+    What it says proves nothing: see `is_absent`.
+    """
+    if answer.body is None:
+        return ""
+    if answer.content_type.lower().startswith("text/plain"):
+        text = one_line(answer.body.decode(errors="replace"))
+        return "" if text.startswith("<") else text
     try:
-        body = parse(answer)
+        body = decode_json(answer.body, max_depth=_DEEPEST_ERROR)
     except Unreadable:
-        return None
-    code, message, details = body.get("code"), body.get("message"), body.get("details")
-    if type(code) is not int or not isinstance(message, str) or "kind" in body:
-        return None  # with a kind it is a Kubernetes Status: the base URL points at an API server
-    if not isinstance(details, str | None):
-        return None
-    return ApiError(code, one_line(message), one_line(details) if details else None)
+        return ""
+    return one_line("; ".join(dict.fromkeys(_told(body))))
+
+
+def _told(said: Any) -> Iterator[str]:
+    """The texts in an error body, the summary first. Other fields are left out: they may show what was sent."""
+    if isinstance(said, str):
+        yield from filter(None, [said.strip()])
+    elif isinstance(said, list):
+        for one in said[:_MOST_PARTICULARS]:
+            yield from _told(one)
+    elif isinstance(said, dict):
+        summary = next((text for key in _SUMMARIES if (text := "; ".join(_told(said.get(key))))), "")
+        place = next((where for key in _PLACES if isinstance(where := said.get(key), str)), "")
+        if place and summary:
+            summary = f"{place}: {summary}"
+        particulars = "; ".join(text for key in _PARTICULARS for text in _told(_by_field(said.get(key))))
+        yield from filter(None, [f"{summary} ({particulars})" if summary and particulars else summary or particulars])
+
+
+def _by_field(errors: Any) -> Any:
+    """Errors as a list, where they come as a mapping from fields to what is wrong with them."""
+    if not isinstance(errors, dict) or not errors.keys().isdisjoint((*_SUMMARIES, *_PARTICULARS)):
+        return errors
+    return [{"field": name, "message": text} for name, text in errors.items() if isinstance(text, str | list)]
 
 
 def read_oauth_error(answer: Answer) -> str | None:
@@ -126,8 +151,14 @@ def is_absent(answer: Answer) -> bool:
     """
     if answer.status != 404:
         return False
-    error = read_error(answer)
-    return error is not None and error.code == 404
+    try:
+        body = parse(answer)
+    except Unreadable:
+        return False
+    if type(body.get("code")) is not int or not isinstance(body.get("message"), str):
+        return False
+    # With a kind it is a Kubernetes Status: the base URL points at an API server.
+    return body["code"] == 404 and isinstance(body.get("details"), str | None) and "kind" not in body
 
 
 def read_remote(body: Json) -> Remote:
@@ -156,6 +187,7 @@ def read_remote(body: Json) -> Remote:
         sync_status=_word(sync.get("status")),
         sync_message=_sentence(sync.get("message")),
         mark=next(filter(None, map(read_mark, manifests)), None),
+        content=next(filter(None, map(read_content, manifests)), None),
         mark_readable=bool(manifests),
     )
 
@@ -173,25 +205,87 @@ def read_remote_of(workload_id: str) -> Callable[[Json], Remote]:
 
 
 def read_page(query: RowQuery, date: datetime | None) -> Callable[[Json], RowPage]:
-    """A reader of one page of the v1 list. Name and project are compared again: how filters combine is not stated."""
+    """A reader of one page of the v1 list. Name and project are compared again: how filters combine is not stated.
+
+    One bad row must not hide the others, so it is counted; but a look-up by name that finds only bad ones is an error.
+    """
 
     def read(body: Json) -> RowPage:
+        found, unreadable = _read_all(body, "workloads", _read_row)
+        if unreadable and not found and query.name is not None:
+            raise Unreadable("nothing readable among its workloads")
         rows = tuple(
-            row
-            for row in _read_all(body, "workloads", _read_row)
-            if query.name in (None, row.name) and query.project_id in (None, row.project_id)
+            row for row in found if query.name in (None, row.name) and query.project_id in (None, row.project_id)
         )
-        return RowPage(rows, _next_offset(body, query.offset), date)
+        return RowPage(rows, _next_offset(body, query.offset), date, unreadable)
+
+    return read
+
+
+def read_whole_page(query: RowQuery) -> Callable[[Json], tuple[list[Row], int | None]]:
+    """A reader of a page of a look-up, with the offset of the next page: all rows that it shows, also those of others.
+
+    What is missed would pass for absent, so an unreadable row that may be of the name, and a next page that leads nowhere,
+    raise `Unreadable`.
+    """
+
+    def read(body: Json) -> tuple[list[Row], int | None]:
+        items = body.get("workloads")
+        if not isinstance(items, list):
+            raise Unreadable("no list of workloads")
+        rows = []
+        for item in items:
+            try:
+                rows.append(_read_row(item))
+            except Unreadable:
+                if item is not None and _may_be_named(query.name, item):
+                    raise
+        following = _next_offset(body, query.offset)
+        if following is None and body.get("next") not in (None, 0, ""):
+            raise Unreadable("its next page leads nowhere")
+        return rows, following
 
     return read
 
 
 def read_projects_from(offset: int) -> Callable[[Json], tuple[list[Project], int | None]]:
     """A reader of the page of projects at `offset`, with the offset of the next."""
-    return lambda body: (list(_read_all(body, "projects", _read_project)), _next_offset(body, offset))
+
+    def read(body: Json) -> tuple[list[Project], int | None]:
+        found, unreadable = _read_all(body, "projects", read_project)
+        if unreadable and not found:
+            raise Unreadable("nothing readable among its projects")
+        return found, _next_offset(body, offset)
+
+    return read
 
 
-def read_scheduling_messages(body: Json) -> tuple[str, ...]:
+def read_project(item: Any) -> Project:
+    """One project, out of a list or alone."""
+    project = _mapping(item)
+    if project is None:
+        raise Unreadable("no object")
+    return Project(
+        id=_required(project, "id", _identifier),
+        name=_required(project, "name", _name),
+        cluster_id=_word(project.get("clusterId")),
+    )
+
+
+def read_row_of(row_id: str) -> Callable[[Json], Row]:
+    """A reader of one v1 workload that refuses any but this one. The scheduler's words are its message if it has none."""
+
+    def read(body: Json) -> Row:
+        row = _read_row(body)
+        if row.id.lower() != row_id.lower():
+            raise Unreadable("another workload than the one asked for")
+        said = "; ".join(_scheduling_messages(body))
+        return row if row.phase_message or not said else replace(row, phase_message=said, by_scheduler=True)
+
+    return read
+
+
+def _scheduling_messages(body: Json) -> tuple[str, ...]:
     """`pendingSchedulingMessages` of a v1 workload: each once, the text for users before the reason word."""
     listed = body.get("pendingSchedulingMessages")
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
@@ -204,11 +298,14 @@ def list_params(query: RowQuery) -> dict[str, str | int]:
     changed = "deletedAt" if query.deleted else "phaseUpdatedAt"
     conditions = []
     if query.changed_since is not None:
-        since = query.changed_since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        conditions.append(f"{changed}>={since}")
-    conditions += _equals(name=query.name, projectId=query.project_id)
-    params: dict[str, str | int] = {"limit": PAGE, "offset": query.offset, "sortOrder": "asc"}
+        conditions.append(f"{changed}>={_stamp(query.changed_since)}")
+    if query.created_since is not None:
+        conditions.append(f"createdAt>={_stamp(query.created_since)}")
+    conditions += _equals(phase=query.phase, name=query.name, projectId=query.project_id)
+    params: dict[str, str | int] = {"limit": query.limit, "offset": query.offset, "sortOrder": "asc"}
     params["sortBy"] = changed if query.changed_since is not None else "createdAt"
+    if query.latest:
+        params |= {"limit": 1, "sortBy": changed, "sortOrder": "desc"}
     if query.deleted:
         params["deleted"] = "true"
     if conditions:
@@ -216,10 +313,11 @@ def list_params(query: RowQuery) -> dict[str, str | int]:
     return params
 
 
-def project_params(name: str, cluster_id: str | None, offset: int) -> dict[str, str | int]:
+def project_params(name: str | None, cluster_id: str | None, offset: int) -> dict[str, str | int]:
     """Query of `GET /api/v1/org-unit/projects`."""
     conditions = _equals(name=name, clusterId=cluster_id)
-    return {"filterBy": ",".join(conditions), "limit": PROJECT_PAGE, "offset": offset, "sortBy": "name"}
+    params: dict[str, str | int] = {"limit": PROJECT_PAGE, "offset": offset, "sortBy": "name"}
+    return params | ({"filterBy": ",".join(conditions)} if conditions else {})
 
 
 def safe_id(workload_id: str) -> str:
@@ -229,6 +327,13 @@ def safe_id(workload_id: str) -> str:
             "The workload id is not a UUID. Copy it from Run:ai, where the workload's details show it."
         )
     return workload_id
+
+
+def safe_project_id(project_id: str) -> str:
+    """The id, safe in a URL."""
+    if not _FILTER_VALUE.fullmatch(project_id):
+        raise InvalidWorkload("The project id has characters that no id of Run:ai has. Correct spec.projectId.")
+    return project_id
 
 
 def create_body(submission: Submission) -> bytes:
@@ -313,20 +418,20 @@ def _dump(value: Any) -> bytes:
     raise InvalidWorkload(f"The manifest cannot be sent as JSON: {problem}. Correct it.")
 
 
-def _read_all(body: Json, key: str, read: Callable[[Any], Any]) -> Iterator[Any]:
-    """Every readable item; one bad item must not hide the others, but a list of only bad ones is an error."""
+def _read_all(body: Json, key: str, read: Callable[[Any], _Item]) -> tuple[list[_Item], int]:
+    """Every readable item, and how many are not: one bad item must not hide the others."""
     items = body.get(key)
     if not isinstance(items, list):
         raise Unreadable(f"no list of {key}")
-    found = False
+    found = []
     for item in items:
-        try:
-            yield read(item)
-        except Unreadable:
-            continue
-        found = True
-    if items and not found:
-        raise Unreadable(f"nothing readable among its {key}")
+        with suppress(Unreadable):
+            found.append(read(item))
+    return found, len(items) - len(found)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _read_row(item: Any) -> Row:
@@ -356,15 +461,10 @@ def _read_row(item: Any) -> Row:
     )
 
 
-def _read_project(item: Any) -> Project:
-    project = _mapping(item)
-    if project is None:
-        raise Unreadable("no object")
-    return Project(
-        id=_required(project, "id", _identifier),
-        name=_required(project, "name", _name),
-        cluster_id=_word(project.get("clusterId")),
-    )
+def _may_be_named(name: str | None, item: Any) -> bool:
+    """Whether a row that cannot be read may be of this name."""
+    shown = _name(item.get("name")) if isinstance(item, dict) else None
+    return name is None or shown in (None, name)
 
 
 def _next_offset(body: Json, offset: int) -> int | None:

@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from runai_operator.text import clip
+from runai_operator.text import clip, escaped
 
 MESSAGE_LIMIT = 4096
 EXTRA_LIMIT = 1024
@@ -46,13 +46,6 @@ _SECRETS = (
     ),
     (re.compile(r"(://)[^/\s:@]*:[^/\s@]+@"), r"\1***@"),
 )
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
-    ord("\n"): "\\n",
-    ord("\r"): "\\r",
-    ord("\t"): "\\t",
-    0x2028: "\\u2028",
-    0x2029: "\\u2029",
-}
 
 
 def configure(log_format: str, level: str, *, stream: TextIO | None = None) -> None:
@@ -81,11 +74,6 @@ def redact(text: str) -> str:
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
-
-
-def one_line(text: str) -> str:
-    """`text` with control characters escaped, so that it can neither start a new line nor move the cursor."""
-    return text.translate(_CONTROLS)
 
 
 class _Formatter(logging.Formatter):
@@ -133,9 +121,9 @@ class TextFormatter(_Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         extras = "".join(f" {key}={_word(value)}" for key, value in self.extras(record).items())
-        line = f"{self.time(record)} {record.levelname:<7} {record.name}: {one_line(self.message(record))}{extras}"
+        line = f"{self.time(record)} {record.levelname:<7} {record.name}: {escaped(self.message(record))}{extras}"
         traceback = self.exception(record).splitlines()
-        return "\n".join([line, *(f"    | {one_line(part)}" for part in traceback)])
+        return "\n".join([line, *(f"    | {escaped(part)}" for part in traceback)])
 
 
 def _plain(value: str | float) -> str | int | float:
@@ -147,7 +135,7 @@ def _plain(value: str | float) -> str | int | float:
 
 def _word(value: str | float) -> str:
     """A value in a text line: quoted when it holds anything that would end the word."""
-    text = one_line(str(value))
+    text = escaped(str(value))
     return json.dumps(text, ensure_ascii=False) if not text or re.search(r"[\s\"=]", text) else text
 
 

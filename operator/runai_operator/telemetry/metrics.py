@@ -24,10 +24,13 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from runai_operator.domain.reasons import Phase
+from runai_operator.domain.reasons import Phase, Reason
 
 PHASES: Final = frozenset(Phase)
 """Workloads API v1, `Phase` (2.21 to 2.24). It is an open enum: other words count as `Other`."""
+
+REASONS: Final = frozenset(reason for reason in Reason if reason.in_conditions)
+"""Reasons of Ready. A status that a newer version wrote may have others: they count as `Other`."""
 
 CALL_CLASSES: Final = ("lists", "reads", "writes")
 """Calls to Run:ai that share a circuit breaker."""
@@ -51,7 +54,7 @@ class _Connection:
         self.polled: dict[str, float] = {}
         """When the last complete poll of each kind ended."""
         self.up: dict[str, bool] = {}
-        """Whether calls of each class get through; classes that never reported are absent."""
+        """Whether calls of each class get through, and whether the lists are read; what never reported is absent."""
 
 
 class Metrics:
@@ -85,6 +88,7 @@ class Metrics:
         )
         self._bugs = self._counter("unexpected_errors", "Exceptions that nobody foresaw: each one is a bug.")
         self._kube_writes = self._counter("kube_writes", "Writes to the Kubernetes API.", "kind", "result")
+        self._events = self._counter("events", "Kubernetes Events that were sent, dropped or have failed.", "result")
         self._loop_lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop wakes up, measured each second.", _LAG
         )
@@ -92,7 +96,9 @@ class Metrics:
     def _declare_runai(self) -> None:
         """Metrics of the connections to Run:ai."""
         self._connection_up = self._gauge(
-            "connection_up", "1 while Run:ai answers and accepts the credentials, else 0.", "connection"
+            "connection_up",
+            "1 while Run:ai accepts the credentials and answers usefully, its lists included, else 0.",
+            "connection",
         )
         self._circuit_open = self._gauge(
             "circuit_open",
@@ -116,6 +122,11 @@ class Metrics:
         self._status_age_max = self._gauge(
             "status_age_max_seconds", "The same as of now: it grows while no poll is complete.", "connection"
         )
+        self._list_lag = self._gauge(
+            "list_lag_seconds",
+            "How late Run:ai's lists showed a change at worst, since the sweep before the last one.",
+            "connection",
+        )
         self._rate_limited = self._gauge(
             "deletions_rate_limited",
             "Workloads whose deletion in Run:ai is held back by the rate limit (OPERATOR_DELETE_RATE).",
@@ -125,7 +136,27 @@ class Metrics:
     def _declare_world(self) -> None:
         """Metrics of the RunaiWorkloads, and of the watch on them."""
         self._workloads = self._gauge("workloads", "RunaiWorkloads by phase and Ready condition.", "phase", "ready")
-        self._watch = self._gauge("watch_established", "1 while the Kubernetes watch is established, else 0.")
+        self._reasons = self._gauge(
+            "workloads_by_reason", "RunaiWorkloads by the reason of their Ready condition.", "reason"
+        )
+        self._stalled = self._gauge(
+            "workloads_stalled", "RunaiWorkloads that will not go on without somebody's help: condition Stalled."
+        )
+        self._oldest_owed = self._gauge(
+            "owed_oldest_seconds",
+            "Time for which this process has owed the submission, edit or deletion that waits longest, else 0.",
+        )
+        self._watch = self._gauge(
+            "watch_established", "1 while the Kubernetes watch is established wherever it is allowed, else 0."
+        )
+        self._watch_forbidden = self._gauge(
+            "watch_forbidden",
+            "Watched namespaces (or 1 for the whole cluster) where the operator may not watch RunaiWorkloads.",
+        )
+        self._skipped = self._gauge(
+            "skipped_workloads",
+            "RunaiWorkloads that the last list left out, since each alone is too large to be listed.",
+        )
         self._deletions = self._gauge("deletions_waiting", "RunaiWorkloads that are being deleted.")
         self._deletion_age = self._gauge(
             "deletion_oldest_seconds", "Time since the oldest deletion that still waits was requested, else 0."
@@ -157,6 +188,10 @@ class Metrics:
         self._reconciles.labels(action, result).inc()
         self._reconcile_seconds.labels(action).observe(seconds)
 
+    def event(self, result: str) -> None:
+        """A Kubernetes Event: `sent`, `dropped` or `failed`."""
+        self._events.labels(result).inc()
+
     def bug(self) -> None:
         """An exception outside our taxonomy was caught."""
         self._bugs.inc()
@@ -184,9 +219,21 @@ class Metrics:
 
         The connection is up while no class is down; a class that nobody has used yet does not count.
         """
-        known = self._known(connection)
-        known.up[call_class] = up
         self._circuit_open.labels(connection, call_class).set(not up)
+        self._note_up(connection, call_class, up)
+
+    def lists(self, connection: str, up: bool) -> None:
+        """The lists of workloads can be read and understood, or not; the connection is not up while they cannot."""
+        self._note_up(connection, "polls", up)
+
+    def list_lag(self, connection: str, seconds: float) -> None:
+        """The lists showed a change this late, at worst."""
+        self._known(connection)
+        self._list_lag.labels(connection).set(seconds)
+
+    def _note_up(self, connection: str, part: str, up: bool) -> None:
+        known = self._known(connection)
+        known.up[part] = up
         self._connection_up.labels(connection).set(all(known.up.values()))
 
     def polled(self, connection: str, kind: str, result: str, seconds: float) -> None:
@@ -215,24 +262,35 @@ class Metrics:
 
     def workloads(self, counts: Mapping[tuple[str, str], int]) -> None:
         """All workloads by (phase, status of the Ready condition); an empty phase has not been reported yet."""
-        folded = dict.fromkeys(self._known_workload_series(), 0)
+        folded = {(labels["phase"], labels["ready"]): 0 for labels in _series(self._workloads)}
         for (phase, ready), count in counts.items():
-            series = (_folded_phase(phase), ready if ready in {"True", "False"} else "Unknown")
+            series = (_folded(phase, PHASES), ready if ready in {"True", "False"} else "Unknown")
             folded[series] = folded.get(series, 0) + count
         for labels, count in folded.items():
             self._workloads.labels(*labels).set(count)
 
-    def _known_workload_series(self) -> list[tuple[str, str]]:
-        """Series that exist already: they go to 0, for one that vanishes keeps its last value for minutes."""
-        return [
-            (sample.labels["phase"], sample.labels["ready"])
-            for family in self._workloads.collect()
-            for sample in family.samples
-        ]
+    def reasons(self, counts: Mapping[str, int]) -> None:
+        """All workloads by the reason of the Ready condition; an empty one has not been written yet."""
+        folded = {labels["reason"]: 0 for labels in _series(self._reasons)}
+        for reason, count in counts.items():
+            word = _folded(reason, REASONS)
+            folded[word] = folded.get(word, 0) + count
+        for word, count in folded.items():
+            self._reasons.labels(word).set(count)
 
-    def watch(self, established: bool) -> None:
-        """The watch on our resource is established, or not."""
+    def outstanding(self, stalled: int, oldest_seconds: float) -> None:
+        """How many are Stalled, and for how long the operator has owed what waits longest (0 without any)."""
+        self._stalled.set(stalled)
+        self._oldest_owed.set(oldest_seconds)
+
+    def watch(self, established: bool, forbidden: int = 0) -> None:
+        """The watch on our resource is established, or not, wherever it is not forbidden; and in how many places it is."""
         self._watch.set(established)
+        self._watch_forbidden.set(forbidden)
+
+    def skipped(self, count: int) -> None:
+        """How many objects the last list left out."""
+        self._skipped.set(count)
 
     def deletions(self, waiting: int, oldest_seconds: float) -> None:
         """How many deletions have not ended, and how long the oldest has waited (0 without any)."""
@@ -259,7 +317,10 @@ class Metrics:
         return self._connections[connection]
 
 
-def _folded_phase(phase: str) -> str:
-    if not phase:
-        return "None"
-    return phase if phase in PHASES else "Other"
+def _series(gauge: Gauge) -> list[Mapping[str, str]]:
+    """The labels of what exists already: it goes to 0, for a series that vanishes keeps its last value for minutes."""
+    return [sample.labels for family in gauge.collect() for sample in family.samples]
+
+
+def _folded(word: str, known: frozenset[str]) -> str:
+    return (word if word in known else "Other") if word else "None"

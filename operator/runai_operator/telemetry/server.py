@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from runai_operator.telemetry.health import Check
-from runai_operator.telemetry.logs import one_line, redact
+from runai_operator.telemetry.logs import redact
+from runai_operator.text import escaped
 
 Checks = Callable[[], Sequence[Check]]
 
@@ -112,5 +113,5 @@ def _metrics(registry: CollectorRegistry, measure: Callable[[], None]) -> Handle
 
 def _line(check: Check) -> str:
     mark, verdict = ("+", "ok") if check.ok else ("-", "failed")
-    detail = f": {one_line(redact(check.detail))}" if check.detail else ""
+    detail = f": {escaped(redact(check.detail))}" if check.detail else ""
     return f"[{mark}]{check.name} {verdict}{detail}\n"

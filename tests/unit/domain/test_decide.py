@@ -29,6 +29,8 @@ from builders import (
     submitted_status,
     without_finalizer,
 )
+from runai_operator.domain.absence import hidden_project
+from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.actions import (
     Action,
     AddFinalizer,
@@ -40,8 +42,9 @@ from runai_operator.domain.actions import (
     ForgetWorkload,
     MarkInDoubt,
     ReadCRD,
+    ReadOwner,
     ReadRemote,
-    ReadSchedulingMessages,
+    ReadRow,
     RecordId,
     RecordOrphan,
     RemoveFinalizer,
@@ -62,6 +65,7 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
+    NAME_HELD,
     NOT_SUBMITTED,
     CRDState,
     DeletionPolicy,
@@ -70,6 +74,8 @@ from runai_operator.domain.model import (
     Orphan,
     OwnerMark,
     RecreatePolicy,
+    Ref,
+    Remote,
     RerunPolicy,
 )
 from runai_operator.domain.reasons import Reason
@@ -135,6 +141,7 @@ RERUNS = {"rerun_policy": RerunPolicy.ON_SPEC_CHANGE}
 
 NEW = a_workload(finalizer=False)
 IN_DOUBT = a_workload()
+NAME_IS_HELD = a_workload(status={"submission": NAME_HELD})
 REFUSED = a_workload(finalizer=False, status={"submission": NOT_SUBMITTED})
 ADOPTING = a_workload(workload_id=WORKLOAD_ID)
 LIVE = a_workload(status=submitted_status())
@@ -156,6 +163,8 @@ FIRST_ATTEMPT = {"desired": DESIRED, "done": frozenset({AddFinalizer})}
 LOOKED_FOR_LONG = {"memory": Memory(lookup_since=0.0), "now": 60.0}
 RECREATED_JUST_NOW = {"memory": Memory(recreations=1, recreated_at=0.0), "now": 10.0}
 RECREATED_OFTEN = {"memory": Memory(recreations=5, recreated_at=0.0), "now": 1000.0}
+MISSING_NOW = {"memory": Memory(missing_since=0.0), "now": 1.0}
+MISSING_FOR_LONG = {"memory": Memory(missing_since=0.0), "now": 100_000.0}
 WAITED_OUT = {"trouble_for": 1e6, "wall": EPOCH + timedelta(days=2)}
 NOT_SENT = [a_condition("Ready", "False", "RunaiUnavailable"), a_condition("Synced", "False", Reason.NOT_DELIVERED)]
 LOST = [a_condition("Ready", "False", "DeletedExternally"), a_condition("Synced", "False", "DeletedExternally")]
@@ -164,6 +173,10 @@ FALLING = CRDState(deleting=True, confirmed=False)
 FALLING_ON_PURPOSE = CRDState(deleting=True, confirmed=True)
 LEFT_BEHIND = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailable")
 COMPLETED_ROW = a_row(phase="Completed")
+LEFT_FINISHED = {"row": COMPLETED_ROW, "mark": EARLIER_LIFE}
+"""What an earlier object of the name left behind."""
+DELETED_ROW = a_row(phase="Deleting", deleted_at="2026-01-02T00:00:00Z")
+HIDDEN_PROJECT = hidden_project("team-a")
 PENDING_ROW = a_row(phase="Pending", phase_updated_at="2026-01-01T00:00:00Z")
 
 
@@ -280,9 +293,34 @@ SUBMIT = [
         Adopt(a_remote(mark=EARLIER_LIFE), a_row(), finished=False),
     ),
     case(
-        "an earlier life's workload that has completed is taken without a PUT",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(row=COMPLETED_ROW, mark=EARLIER_LIFE)),
-        Adopt(a_remote(mark=EARLIER_LIFE), COMPLETED_ROW, finished=True),
+        "an earlier life's workload that has completed what is asked for is taken without a PUT",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED, content=DESIRED.content)),
+        Adopt(a_remote(mark=EARLIER_LIFE, content=DESIRED.content), COMPLETED_ROW, finished=True),
+    ),
+    case(
+        "an earlier life's workload has completed something else: finished work does not run again by itself",
+        a_state(IN_DOUBT, desired=EDITED, conflict=True, found=found(**LEFT_FINISHED, content=DESIRED.content)),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "an earlier life's workload has completed, and does not say what",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED)),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "an earlier life's workload has completed something else, and that may be replaced",
+        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED)),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "it is being replaced: wait for the name",
+        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED), done=frozenset({Delete})),
+        ends(Verdict.WAITING, "WaitingForName", outstanding=True),
+    ),
+    case(
+        "found with our mark, and completed with what was asked for before an edit",
+        a_state(IN_DOUBT, desired=EDITED, found=found(row=COMPLETED_ROW, content=DESIRED.content)),
+        Adopt(a_remote(content=DESIRED.content), COMPLETED_ROW, finished=False, content=DESIRED.content),
     ),
     case(
         "an earlier life's workload of another kind is not taken over",
@@ -320,9 +358,34 @@ SUBMIT = [
         ends(Verdict.WAITING, "WaitingForName", outstanding=True),
     ),
     case(
-        "409, and nobody visible holds the name for longer than lists lag",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=(), **LOOKED_FOR_LONG),
+        "409 on a first attempt, and nobody visible holds the name for longer than lists lag: it is not ours",
+        a_state(IN_DOUBT, desired=DESIRED, unmade=True, conflict=True, found=(), **LOOKED_FOR_LONG),
         ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "409 after an interrupted attempt, and nobody visible holds the name: it may be what that attempt made",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=(), **LOOKED_FOR_LONG),
+        ends(Verdict.REJECTED, "NameTaken", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "the name of an attempt in doubt was refused before: look for the holder, however long ago it was",
+        a_state(NAME_IS_HELD, desired=DESIRED, **LOOKED_FOR_LONG),
+        FindRemote("train", "1"),
+    ),
+    case(
+        "the name was refused before: POST again, what holds it may be gone",
+        a_state(NAME_IS_HELD, desired=DESIRED, found=(), **LOOKED_FOR_LONG),
+        Create(DESIRED.submission),
+    ),
+    case(
+        "the name was refused before, and now the content is: that proves nothing of the earlier attempt",
+        a_state(NAME_IS_HELD, desired=DESIRED, found=(), failed=BAD, **LOOKED_FOR_LONG),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "all attempts so far were answered by 409: POST without another look-up",
+        a_state(IN_DOUBT, desired=DESIRED, unmade=True),
+        Create(DESIRED.submission),
     ),
     case(
         "409, and the holder is listed but not shown by its id: whether it is ours cannot be told",
@@ -402,6 +465,36 @@ SUBMIT = [
         ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
     ),
     case(
+        "adopting what another object of this install owns: does that still exist?",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE)),
+        ReadOwner(Ref("other", "train", "uid-5")),
+    ),
+    case(
+        "adopting what another object of this install owns, which exists",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=True),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting what another object of this install left behind: our content and mark",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=False),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    case(
+        "adopting what another object of this install owns, as far as we may look",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=FORBIDDEN),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting, and whether the owner exists cannot be asked now",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "adopting what carries only a part of a mark of this install",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=replace(NAMESAKE, uid=""))),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
         "adopting from another project",
         a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None, project_id="2")),
         ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
@@ -472,13 +565,13 @@ MAINTAIN = [
         ends(Verdict.RETRYING, "RunaiUnavailable"),
     ),
     case(
-        "pending without a word: ask the scheduler before the pass ends",
-        a_state(LIVE, row=PENDING_ROW),
-        ReadSchedulingMessages(PENDING_ROW),
+        "pending: ask the scheduler before the pass ends, if it is its time",
+        a_state(LIVE, row=PENDING_ROW, requests=Requests(row=True)),
+        ReadRow(PENDING_ROW.id),
     ),
     case(
-        "pending without a word, and the scheduler was asked",
-        a_state(LIVE, row=PENDING_ROW, done=frozenset({ReadSchedulingMessages})),
+        "pending, and the scheduler was asked",
+        a_state(LIVE, row=PENDING_ROW, requests=Requests(row=True), done=frozenset({ReadRow})),
         ends(Verdict.IN_SYNC),
     ),
     # Edits.
@@ -673,8 +766,83 @@ MAINTAIN = [
     # Somebody deleted it in Run:ai.
     case(
         "deleted outside",
-        a_state(LIVE, requests=READ, remote=Missing()),
+        a_state(LIVE, requests=READ, remote=Missing(), row=DELETED_ROW),
         ends(Verdict.REJECTED, "DeletedExternally"),
+    ),
+    case(
+        "gone and listed nowhere, for longer than lists lag: nothing shows that it had finished",
+        a_state(LIVE, requests=READ, remote=Missing(), **MISSING_FOR_LONG),
+        ends(Verdict.REJECTED, "DeletedExternally"),
+    ),
+    case(
+        "gone and not listed as deleted yet: how it ended is not known",
+        a_state(LIVE, requests=READ, remote=Missing(), **MISSING_NOW),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "shown as deleted, and not listed as such yet",
+        a_state(LIVE, requests=READ, remote=a_remote(sync_status="Deleted"), **MISSING_NOW),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "gone and not listed as deleted yet, with an edit to send",
+        a_state(EDITED_LIVE, desired=EDITED, remote=Missing(), **MISSING_NOW),
+        ends(Verdict.RETRYING, "NotVisible", outstanding=True),
+    ),
+    case(
+        "out of sight: not called deleted",
+        a_state(LIVE, requests=READ, remote=HIDDEN_PROJECT, **MISSING_FOR_LONG),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "out of sight under Recreate: not created again",
+        a_state(RECREATED, requests=READ, remote=HIDDEN_PROJECT, **MISSING_FOR_LONG),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "had finished when it was deleted",
+        a_state(LIVE, requests=READ, remote=Missing(), row=replace(DELETED_ROW, phase="Completed")),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "had finished when it was deleted, under Recreate",
+        a_state(RECREATED, requests=READ, remote=Missing(), row=replace(DELETED_ROW, phase="Failed")),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "had finished when it was deleted, with an edit to send",
+        a_state(EDITED_LIVE, desired=EDITED, remote=Missing(), row=replace(DELETED_ROW, phase="Completed")),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True),
+    ),
+    case(
+        "had finished when it was deleted, with an edit to run",
+        a_state(
+            replace(EDITED_LIVE, spec=replace(LIVE.spec, **RERUNS)),
+            desired=EDITED,
+            remote=Missing(),
+            row=replace(DELETED_ROW, phase="Completed"),
+        ),
+        ForgetWorkload(),
+    ),
+    case(
+        "had finished, but how is not said",
+        a_state(LIVE, requests=READ, remote=Missing(), row=replace(DELETED_ROW, completed_at="2026-01-01T00:00:00Z")),
+        ends(Verdict.REJECTED, "EndedUnseen"),
+    ),
+    case(
+        "listed nowhere under Recreate: it may have finished",
+        a_state(RECREATED, requests=READ, remote=Missing(), **MISSING_FOR_LONG),
+        ends(Verdict.REJECTED, "EndedUnseen"),
+    ),
+    case(
+        "listed nowhere under Recreate, and somebody asks for it",
+        a_state(
+            replace(RECREATED, meta=replace(RECREATED.meta, reconcile_token="again")),
+            desired=DESIRED,
+            remote=Missing(),
+            **MISSING_FOR_LONG,
+        ),
+        ForgetWorkload(lost=True),
     ),
     case(
         "reported as deleted outside: only a fresh reading may say otherwise",
@@ -683,12 +851,12 @@ MAINTAIN = [
     ),
     case(
         "deleted outside under Recreate: forget it, then create",
-        a_state(RECREATED, requests=READ, remote=Missing()),
+        a_state(RECREATED, requests=READ, remote=Missing(), row=DELETED_ROW),
         ForgetWorkload(lost=True),
     ),
     case(
         "deleted outside under Recreate a moment after it was created again: wait",
-        a_state(RECREATED, requests=READ, remote=Missing(), **RECREATED_JUST_NOW),
+        a_state(RECREATED, requests=READ, remote=Missing(), row=DELETED_ROW, **RECREATED_JUST_NOW),
         ends(Verdict.WAITING, "WaitingToRecreate"),
     ),
     case(
@@ -698,7 +866,7 @@ MAINTAIN = [
     ),
     case(
         "deleted outside under Recreate again and again",
-        a_state(RECREATED, requests=READ, remote=Missing(), **RECREATED_OFTEN),
+        a_state(RECREATED, requests=READ, remote=Missing(), row=DELETED_ROW, **RECREATED_OFTEN),
         ends(Verdict.REJECTED, "RecreateGivenUp"),
     ),
     # An adoption whose id is on record.
@@ -801,9 +969,19 @@ FINALIZE = [
     # An attempt is in doubt.
     case("in doubt: look for what may exist", a_state(GOING_IN_DOUBT), FindRemote("train", None)),
     case(
-        "in doubt, and the project's id is known: look there only",
-        a_state(GOING_IN_DOUBT, desired=a_desired(project_id="7")),
+        "in doubt, and the project of the attempt is on record: look there",
+        a_state(a_workload(status={"projectId": "7"}, **DELETES)),
         FindRemote("train", "7"),
+    ),
+    case(
+        "in doubt, and its name was refused to a later attempt: absence from a list proves nothing",
+        a_state(a_workload(status={"submission": NAME_HELD}, **DELETES), found=(), **LOOKED_FOR_LONG),
+        ends(Verdict.DELETING, "NameTaken"),
+    ),
+    case(
+        "in doubt, and what holds its name is shown and another's: remove the finalizer",
+        a_state(a_workload(status={"submission": NAME_HELD}, **DELETES), found=found(mark=NAMESAKE), **LOOKED_FOR_LONG),
+        REMOVE_FINALIZER,
     ),
     case(
         "in doubt, nothing found, lists may lag: wait",
@@ -816,9 +994,14 @@ FINALIZE = [
         REMOVE_FINALIZER,
     ),
     case(
-        "in doubt, found ours: delete it",
-        a_state(GOING_IN_DOUBT, found=found(), deletion_wait=0.0),
-        Delete(WORKLOAD_ID),
+        "in doubt, found ours: from here on it is known by its id",
+        a_state(GOING_IN_DOUBT, found=found()),
+        Adopt(a_remote(), a_row(), finished=False),
+    ),
+    case(
+        "in doubt, found ours: its id is recorded before anything is sent",
+        a_state(GOING, remote=a_remote(), memory=Memory(pending_status={"workloadId": WORKLOAD_ID})),
+        RecordId(),
     ),
     case(
         "in doubt, found ours but gone: wait until lists can be believed",
@@ -895,6 +1078,31 @@ FINALIZE = [
     ),
     case("404: remove the finalizer", a_state(GOING, remote=Missing()), REMOVE_FINALIZER),
     case(
+        "404, and the project is not visible either: the finalizer stays",
+        a_state(GOING, remote=HIDDEN_PROJECT, **MISSING_FOR_LONG),
+        ends(Verdict.DELETING, "NotVisible"),
+    ),
+    case(
+        "out of sight for as long as a deletion waits: recorded first",
+        a_state(GOING, remote=HIDDEN_PROJECT, wall=EPOCH + timedelta(days=2), **MISSING_FOR_LONG),
+        RecordOrphan(replace(LEFT_BEHIND, why="NotVisible")),
+    ),
+    case(
+        "out of sight since a moment ago, whatever the age of the deletion: it may come back",
+        a_state(GOING, remote=HIDDEN_PROJECT, wall=EPOCH + timedelta(days=2), **MISSING_NOW),
+        ends(Verdict.DELETING, "NotVisible"),
+    ),
+    case(
+        "in doubt, and nothing is found, nor is the project: that proves nothing",
+        a_state(GOING_IN_DOUBT, found=(), is_project_visible=False, **LOOKED_FOR_LONG),
+        ends(Verdict.DELETING, "NotVisible"),
+    ),
+    case(
+        "in doubt, and the project is out of sight for as long as a deletion waits: recorded first",
+        a_state(GOING_IN_DOUBT, found=(), is_project_visible=False, wall=EPOCH + timedelta(days=2), **MISSING_FOR_LONG),
+        RecordOrphan(replace(LEFT_BEHIND, project_id=None, in_doubt=True, workload_id=None, why="NotVisible")),
+    ),
+    case(
         "shown as deleted: remove the finalizer",
         a_state(GOING, remote=a_remote(sync_status="Deleted")),
         REMOVE_FINALIZER,
@@ -947,12 +1155,12 @@ FINALIZE = [
     case(
         "in doubt, and down for as long as a deletion waits: what may stay is written down, too",
         a_state(GOING_IN_DOUBT, found=DOWN, **WAITED_OUT),
-        RecordOrphan(replace(LEFT_BEHIND, workload_id=None, project_id=None)),
+        RecordOrphan(replace(LEFT_BEHIND, workload_id=None, project_id=None, in_doubt=True)),
     ),
     case(
         "an adoption in doubt, and down for as long as a deletion waits: the id that the spec names is written down",
         a_state(GOING_ADOPTING, remote=DOWN, **WAITED_OUT),
-        RecordOrphan(replace(LEFT_BEHIND, project_id=None)),
+        RecordOrphan(replace(LEFT_BEHIND, project_id=None, in_doubt=True)),
     ),
     case(
         "the DELETE got no answer for as long as a deletion waits: write down what may stay",
@@ -992,6 +1200,21 @@ OBSERVE = [
         "never was there: the id may be corrected",
         a_state(WATCHED, remote=Missing()),
         ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "out of sight: not called gone",
+        a_state(WATCHED_BEFORE, remote=HIDDEN_PROJECT),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "had finished when it was deleted",
+        a_state(WATCHED_BEFORE, remote=Missing(), row=replace(DELETED_ROW, phase="Completed")),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "had completed: not read any more",
+        a_state(a_workload(workload_id=WORKLOAD_ID, status=completed_status(), **OBSERVES)),
+        ends(Verdict.IN_SYNC),
     ),
     case(
         "was there and is gone",
@@ -1039,6 +1262,96 @@ def test_finalize(state, expected):
 @pytest.mark.parametrize(("state", "expected"), OBSERVE)
 def test_observe(state, expected):
     assert outcome(decide(state)) == expected
+
+
+EVERY_ROW = [*SUBMIT, *MAINTAIN, *FINALIZE, *OBSERVE]
+NAMES = {"1": "team-a", "2": "team-b"}
+EVERYTHING = Access((AccessRule(("*",), ("*",), adoption=True),))
+NOTHING = Access((AccessRule(("elsewhere",), ("*",), adoption=True),))
+NO_ADOPTION = Access((AccessRule(("*",), ("*",)),))
+
+
+@pytest.mark.parametrize(("state", "expected"), EVERY_ROW)
+def test_a_table_of_access_that_allows_everything_changes_nothing(state, expected):
+    assert outcome(decide(replace(state, access=EVERYTHING, project_names=NAMES))) == expected
+
+
+@pytest.mark.parametrize(("state", "expected"), EVERY_ROW)
+def test_nothing_is_written_to_runai_for_whom_no_project_is_allowed(state, expected):
+    action = decide(replace(state, access=NOTHING, project_names=NAMES))
+
+    assert not isinstance(action, Create | Update | Delete | ReserveDeletion | BeginSubmission | MarkInDoubt)
+    if isinstance(expected, Create | Update):
+        assert outcome(action).reason == "ProjectNotAllowed"
+    if isinstance(expected, Delete):
+        assert outcome(action).verdict is not Verdict.IN_SYNC
+
+
+def moved(reading):
+    """The same workload, in another project than the object names."""
+    return replace(reading, project_name="team-b") if isinstance(reading, Remote) else reading
+
+
+@pytest.mark.parametrize(("state", "expected"), EVERY_ROW)
+def test_what_is_in_another_project_is_not_written_to_though_the_object_names_one_that_is_allowed(state, expected):
+    candidates = state.found if isinstance(state.found, tuple) else ()
+    action = decide(
+        replace(
+            state,
+            access=Access((AccessRule(("*",), ("team-a",), adoption=True),)),
+            remote=moved(state.remote),
+            found=tuple(replace(each, remote=moved(each.remote)) for each in candidates) or state.found,
+        )
+    )
+
+    assert not isinstance(action, Update | Delete | ReserveDeletion)
+
+
+@pytest.mark.parametrize(("state", "expected"), EVERY_ROW)
+def test_nothing_is_written_to_runai_before_the_name_of_a_project_is_known(state, expected):
+    nameless = replace(
+        state,
+        access=EVERYTHING,
+        workload=replace(state.workload, spec=replace(state.workload.spec, project_name=None, project_id="1")),
+    )
+
+    assert not isinstance(decide(nameless), Create | Update | Delete | ReserveDeletion)
+    for unknown in (None, DOWN):
+        action = decide(replace(nameless, project_names=dict.fromkeys(NAMES, unknown)))
+        assert not isinstance(action, Create | Update | Delete | ReserveDeletion)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        case(
+            "a stranger's workload without a mark is not adopted",
+            a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=None, project_name="team-a")),
+            ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True, not_submitted=True),
+        ),
+        case(
+            "nor one with the mark of an object in another namespace",
+            a_state(
+                without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=NAMESAKE, project_name="team-a")
+            ),
+            ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True, not_submitted=True),
+        ),
+        case(
+            "one of an earlier object of the name is, since that made it",
+            a_state(
+                without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=EARLIER_LIFE, project_name="team-a")
+            ),
+            AddFinalizer(),
+        ),
+        case(
+            "its own is",
+            a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(project_name="team-a")),
+            AddFinalizer(),
+        ),
+    ],
+)
+def test_where_projects_are_allowed_but_no_adoption(state, expected):
+    assert outcome(decide(replace(state, access=NO_ADOPTION))) == expected
 
 
 def test_a_taken_name_names_the_object_that_holds_it():

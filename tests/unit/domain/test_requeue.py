@@ -24,17 +24,24 @@ from runai_operator.domain.errors import (
     Unavailable,
     UnexpectedReply,
 )
+from runai_operator.domain.memory import Memory, Unread
+from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import (
     BACKOFF_CEILING,
     around,
     backoff,
     breaker_pause,
+    goes_on,
+    next_poll,
     next_sync_read,
     reconnect_after,
     regularly,
     requeue_after,
+    retry_page_after,
     spread,
+    until_restated,
 )
+from runai_operator.domain.state import Limits
 
 JITTERS = (0.0, 0.5, 1.0)
 NOT_AT_ALL = (None, None, None)
@@ -88,13 +95,19 @@ REQUEUED = [
     case("throttled, with a hint", Result(Verdict.RETRYING, Throttled("wait", after=20)), 9, (20, 20.5, 21)),
     case("throttled, with a hint of nothing", Result(Verdict.RETRYING, Throttled("wait", after=0)), 9, (0, 0.5, 1)),
     case("throttled, without a hint", Result(Verdict.RETRYING, Throttled("wait")), 3, (1, 4, 8)),
-    # Waiting and deleting: soon, at most a quarter of a minute apart.
+    # Waiting and deleting: soon, and later and later, at most five minutes apart.
     case("waiting, at once", Result(Verdict.WAITING, Busy("wait")), 0, (0.75, 0.875, 1)),
     case("waiting, twice", Result(Verdict.WAITING, Busy("wait")), 2, (1.6875, 1.96875, 2.25)),
-    case("waiting, just before the ceiling", Result(Verdict.WAITING, Busy("wait")), 6, (8.54, 9.97, 11.39)),
-    case("waiting, at the ceiling", Result(Verdict.WAITING, Busy("wait")), 7, (11.25, 13.125, 15)),
-    case("deleting, at the ceiling", Result(Verdict.DELETING, Busy("wait")), 10_000, (11.25, 13.125, 15)),
-    case("deleting without a word", Result(Verdict.DELETING), 7, (11.25, 13.125, 15)),
+    case("waiting, for the sixth time", Result(Verdict.WAITING, Busy("wait")), 6, (8.54, 9.97, 11.39)),
+    case("waiting, at the ceiling", Result(Verdict.WAITING, Busy("wait")), 15, (225, 262.5, 300)),
+    case("deleting, at the ceiling", Result(Verdict.DELETING, Busy("wait")), 10_000, (225, 262.5, 300)),
+    case(
+        "waiting to recreate, which we do ourselves",
+        Result(Verdict.WAITING, Busy("wait", reason=Reason.WAITING_TO_RECREATE)),
+        15,
+        (22.5, 26.25, 30),
+    ),
+    case("deleting without a word", Result(Verdict.DELETING), 15, (225, 262.5, 300)),
     case("deleting, rate-limited", Result(Verdict.DELETING, Held("slow", after=42)), 9, (42, 42.5, 43)),
     case("deleting, at a rate of zero", Result(Verdict.DELETING, Held("no", after=math.inf)), 0, (math.inf,) * 3),
     case("recreating, rate-limited", Result(Verdict.WAITING, Held("slow", after=0.5)), 0, (0.5, 1, 1.5)),
@@ -148,6 +161,12 @@ def test_a_back_off_is_never_below_a_second_nor_above_its_ceiling(failures, jitt
             (22.5, 26.25, 30),
             id="the pause of a circuit breaker that opens for ever",
         ),
+        pytest.param(lambda jitter: next_poll(5, 0, jitter), (4.5, 5, 5.5), id="the next poll"),
+        pytest.param(lambda jitter: next_poll(5, 3, jitter), (4.5, 6, 8), id="a poll after three failures"),
+        pytest.param(lambda jitter: next_poll(5, 10_000, jitter), (15, 22.5, 30), id="a poll after hours of failure"),
+        pytest.param(lambda jitter: next_poll(3600, 3, jitter), (3240, 3600, 3960), id="a poll each hour"),
+        pytest.param(lambda jitter: retry_page_after(1, jitter), (5, 7.5, 10), id="a page again"),
+        pytest.param(lambda jitter: retry_page_after(10_000, jitter), (30, 45, 60), id="a page that always fails"),
         pytest.param(lambda jitter: reconnect_after(5, jitter), (8, 12, 16), id="just before the ceiling"),
         pytest.param(lambda jitter: reconnect_after(6, jitter), (15, 22.5, 30), id="at the ceiling"),
         pytest.param(lambda jitter: reconnect_after(10_000, jitter), (15, 22.5, 30), id="after weeks"),
@@ -160,3 +179,37 @@ def test_how_jitter_spreads_a_pause(pause, expected):
 @pytest.mark.parametrize(("reads", "seconds"), [(0, 1), (1, 1.5), (6, 11.39), (7, 15), (10_000, 15)])
 def test_a_sync_in_flight_is_read_less_and_less_often(reads, seconds):
     assert next_sync_read(reads) == pytest.approx(seconds, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("end", "failures", "expected"),
+    [
+        pytest.param(Result(Verdict.DELETING, Busy("wait")), 6, False, id="half a minute"),
+        pytest.param(Result(Verdict.DELETING, Busy("wait")), 7, True, id="longer"),
+        pytest.param(Result(Verdict.WAITING, Busy("wait")), 7, True, id="a recreation or a name"),
+        pytest.param(Result(Verdict.DELETING), 7, True, id="without a word"),
+        pytest.param(Result(Verdict.DELETING, DOWN), 7, False, id="Run:ai cannot be reached"),
+        pytest.param(Result(Verdict.DELETING, Held("slow", after=42)), 7, False, id="it is held"),
+        pytest.param(Result(Verdict.RETRYING, Busy("busy")), 7, False, id="an edit"),
+        pytest.param(
+            Result(Verdict.WAITING, Busy("wait", reason=Reason.WAITING_TO_RECREATE)), 7, False, id="a moment of ours"
+        ),
+    ],
+)
+def test_nobody_waits_any_more_for_what_goes_on_for_long(end, failures, expected):
+    assert goes_on(end, failures) is expected
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [
+        pytest.param(Memory(), None, id="nothing waits"),
+        pytest.param(Memory(retrying_since=1000), 600, id="something waits to be sent"),
+        pytest.param(Memory(retrying_since=500), 100, id="for long"),
+        pytest.param(Memory(retrying_since=400), None, id="it is shown already"),
+        pytest.param(Memory(unread=Unread(980, "AccessDenied", "no")), 40, id="it could not be read"),
+        pytest.param(Memory(unread=Unread(940, "AccessDenied", "no")), None, id="that is shown already"),
+    ],
+)
+def test_when_status_has_to_say_more_of_what_waits(memory, expected):
+    assert until_restated(memory, Limits(), now=1000) == expected

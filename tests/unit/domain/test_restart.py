@@ -17,9 +17,10 @@ from readers import Json
 from readers.combinations import GENERATION, Pass, passes, settled_status
 from runai_operator.domain.actions import Verdict
 from runai_operator.domain.model import FINALIZER, Meta, Spec, TableRow
-from runai_operator.domain.plan import Need, StatusSummary, plan_of
+from runai_operator.domain.plan import REJECTED_REASONS, Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import requeue_after
+from runai_operator.domain.state import LOST_REASONS
 
 ENDS = list(passes())
 
@@ -64,21 +65,41 @@ def waits_for_a_person(settled: Pass) -> bool:
     return settled.end.verdict is Verdict.PAUSED
 
 
+def only_unread(settled: Pass) -> bool:
+    """Nothing is outstanding but a reading, for which the lists will give the reason again."""
+    return settled.end.verdict is Verdict.RETRYING and not settled.end.outstanding
+
+
+def needed_where_it_was_not_read(settled: Pass) -> Need:
+    after = summary_after(settled)
+    if after.reason in LOST_REASONS:  # still as before
+        return Need.PROBE if after.reason in REJECTED_REASONS else Need.PASS
+    return needed_of_run(after)
+
+
+def needed_of_run(summary: StatusSummary) -> Need:
+    if summary.in_flight:
+        return Need.READ
+    return Need.ROW if summary.phase == "Pending" else Need.NOTHING
+
+
 def expected(settled: Pass) -> Need:
     """By how the pass ended, not by what it wrote."""
     match settled.end.verdict:
+        case _ if only_unread(settled) and not in_doubt(settled):
+            return needed_where_it_was_not_read(settled)
         case Verdict.DELETING | Verdict.RETRYING | Verdict.WAITING:
             return Need.PASS
         case _ if in_doubt(settled):
             return Need.PASS
         case Verdict.REJECTED:
             restart_may_help = settled.end.error.condition_reason in (
-                Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER
+                Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER, Reason.INSTALL_CHANGED
             )  # fmt: skip
             return Need.PASS if restart_may_help else Need.PROBE
         case Verdict.IN_SYNC | Verdict.DELIVERED if settled.end.outstanding:
             return Need.PASS
-    return Need.READ if summary_after(settled).in_flight else Need.NOTHING
+    return needed_of_run(summary_after(settled))
 
 
 def test_a_list_shows_the_same_summary_as_the_status_that_was_written():
@@ -89,7 +110,7 @@ def test_what_is_owed_or_planned_is_needed_after_a_restart():
     def holds(settled: Pass) -> bool:
         planned = requeue_after(settled.end, failures=1, jitter=0.5) is not None
         owed = settled.end.outstanding and not waits_for_a_person(settled)
-        if not (planned or owed or summary_after(settled).in_flight):
+        if not (planned or owed or summary_after(settled).in_flight) or only_unread(settled):
             return True
         return plan_of(listed(settled), meta_after(settled)) is not Need.NOTHING
 

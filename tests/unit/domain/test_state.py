@@ -20,12 +20,12 @@ from runai_operator.domain.actions import (
     AddFinalizer,
     BeginSubmission,
     MarkInDoubt,
-    ReadSchedulingMessages,
+    ReadRow,
     Result,
     Verdict,
 )
 from runai_operator.domain.errors import Busy, OutcomeUnknown, Unavailable
-from runai_operator.domain.memory import Memory, Requests, SchedulingMessage
+from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import NOT_SUBMITTED, OwnerMark
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import (
@@ -245,58 +245,52 @@ def test_an_object_retried_for_too_long_has_stalled(end, retried_for, status, ex
     assert state.has_stalled(end) is expected
 
 
-# --- why a workload is pending
+# --- what a row says
 
-SINCE = "2026-01-01T00:00:00Z"
-PENDING = a_row(phase="Pending", phase_updated_at=SINCE)
-KNOWN = {"memory": Memory(scheduling=SchedulingMessage(SINCE, "no room"))}
-KNOWN_OF_BEFORE = {"memory": Memory(scheduling=SchedulingMessage("2025-12-31T00:00:00Z", "no room"))}
-NOTHING_SAID = {"memory": Memory(scheduling=SchedulingMessage(SINCE, ""))}
-OWN_WORDS = a_row(phase="Pending", phase_updated_at=SINCE, phase_message="queued")
+OTHER_ID = "22222222-2222-4222-8222-222222222222"
+
+PENDING = a_row(phase="Pending")
+ASKED = {"requests": Requests(row=True)}
 
 
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        case("no row", {"row": None}, False),
-        case("running", {"row": a_row()}, False),
-        case("pending without a word", {"row": PENDING}, True),
-        case("pending, and the row says why", {"row": OWN_WORDS}, False),
-        case("pending, and the scheduler has said why", {"row": PENDING, **KNOWN}, False),
-        case("pending, and the scheduler had nothing to say", {"row": PENDING, **NOTHING_SAID}, False),
-        case("pending again: what was said before does not count", {"row": PENDING, **KNOWN_OF_BEFORE}, True),
-        case("asked in this pass, without an answer", {"row": PENDING, "done": {ReadSchedulingMessages}}, False),
-        case("being deleted", {"row": PENDING, "workload": a_workload(deleting=True)}, False),
+        case("nobody asked for it", {"row": PENDING}, False),
+        case("asked for", {"row": PENDING, **ASKED}, True),
+        case("asked for, and under which id is not known", {"row": None, **ASKED}, False),
+        case("asked for, and read", {"row": PENDING, "done": {ReadRow}, **ASKED}, False),
+        case("being deleted", {"row": PENDING, "workload": a_workload(deleting=True), **ASKED}, False),
     ],
 )
-def test_scheduling_messages_are_read_once_per_pending_phase(seen, expected):
-    assert a_state(**seen).lacks_scheduling_message is expected
+def test_a_row_is_read_by_itself_once_when_asked_for(seen, expected):
+    assert a_state(**seen).must_read_row is expected
+
+
+FIRST = {"memory": Memory(first_submission=True)}
 
 
 @pytest.mark.parametrize(
-    ("row", "seen", "message"),
+    ("row", "seen", "expected"),
     [
-        case("nobody was asked", PENDING, {}, None),
-        case("the scheduler said why", PENDING, KNOWN, "no room"),
-        case("the scheduler had nothing to say", PENDING, NOTHING_SAID, None),
-        case("what was said of an earlier time is not shown", PENDING, KNOWN_OF_BEFORE, None),
-        case("the row's own words win", OWN_WORDS, KNOWN, "queued"),
-        case("running: why it was pending is not shown", a_row(phase_updated_at=SINCE), KNOWN, None),
+        *[
+            case(phase, a_row(phase=phase), FIRST, True)
+            for phase in ("Initializing", "Running", "Degraded", "Completed")
+        ],
+        *[
+            case(phase, a_row(phase=phase), FIRST, False)
+            for phase in ("Creating", "Pending", "Failed", "Stopped", "Deleting", "Unknown", "Invented", None)
+        ],
+        case("no row", None, FIRST, False),
+        case("something was sent since, or an earlier process submitted it", a_row(), {}, False),
+        case("lists use other ids", a_row(id=OTHER_ID), FIRST, False),
     ],
 )
-def test_a_pending_row_is_shown_with_its_scheduling_message(row, seen, message):
-    shown = a_state(row=row, **seen).shown_row
-
-    assert (shown.phase, shown.phase_message) == (row.phase, message)
-
-
-def test_without_a_row_none_is_shown():
-    assert a_state(row=None, **KNOWN).shown_row is None
+def test_pods_prove_that_the_first_submission_has_reached_the_cluster(row, seen, expected):
+    assert a_state(a_workload(status=submitted_status()), row=row, **seen).row_proves_sync is expected
 
 
 # --- adoption
-
-OTHER_ID = "22222222-2222-4222-8222-222222222222"
 
 
 @pytest.mark.parametrize(

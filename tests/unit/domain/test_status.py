@@ -95,13 +95,13 @@ FIRST_RELEASE = {
 """As 0.1.0 wrote it, word for word: to be understood for ever."""
 
 
-def test_a_status_of_the_first_release_is_read_and_only_its_messages_are_rewritten():
+def test_a_status_of_the_first_release_is_read_and_nothing_it_says_changes():
     workload = a_workload(status=FIRST_RELEASE)
     s = a_state(workload, row=a_row(phase="Running", running_pods=1, requested_pods=1, allocated_gpus="1"))
     status = build_status(s, Result(Verdict.IN_SYNC), now=NOW)
 
     assert decide(s) == Result(Verdict.IN_SYNC)
-    assert without_messages(status) == without_messages(FIRST_RELEASE)
+    assert without_messages(status) == without_messages(FIRST_RELEASE) | {"ready": "True", "reason": "Running"}
     again = replace(s, workload=replace(workload, status=status))
     assert patch_between(status, build_status(again, Result(Verdict.IN_SYNC), now=NOW)) == {}
 

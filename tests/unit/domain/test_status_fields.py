@@ -16,7 +16,7 @@ from builders import MARK, REF, WORKLOAD_ID, a_desired, a_row, a_state, a_worklo
 from runai_operator.domain import status as status_module
 from runai_operator.domain.actions import Create, MarkInDoubt, Result, Verdict
 from runai_operator.domain.decide import decide
-from runai_operator.domain.manifest import OWNER_ANNOTATIONS
+from runai_operator.domain.manifest import CONTENT, OWNER_ANNOTATIONS
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.model import NOT_SUBMITTED, Remote, Row, RowQuery
 from runai_operator.domain.status import (
@@ -73,6 +73,7 @@ NOT_SHOWN_OF_ROW = {
     "name": "shown from V2; a row is never taken for ours by its name",
     "project_id": "shown from V2",
     "cluster_id": "shown from V2",
+    "by_scheduler": "says where `phase_message` comes from",
     "phase_updated_at": "tells new rows from known ones",
     "created_at": "shown from V2",
     "deleted_at": "a deleted workload shows nothing",
@@ -97,7 +98,7 @@ ANSWER = {
         "desiredPhase": "Stopped",
         "rawManifest": {
             "metadata": {
-                "annotations": dict(zip(OWNER_ANNOTATIONS, astuple(MARK), strict=True)),
+                "annotations": dict(zip(OWNER_ANNOTATIONS, astuple(MARK), strict=True)) | {CONTENT: "v1:aaaa"},
             }
         },
     },
@@ -123,6 +124,7 @@ NOT_SHOWN_OF_REMOTE = {
     "deleted_at": "says that it is gone",
     "mark": "decides whose it is",
     "mark_readable": "decides whose it is",
+    "content": "decides whether it is what is asked for",
 }
 
 OF_ROW = [pytest.param(field, id=field.name) for field in FIELDS if field.row is not None]
@@ -242,7 +244,9 @@ def test_the_bound_of_messages_is_that_of_the_schema():
     assert SCHEMA["conditions"]["items"]["properties"]["message"]["maxLength"] == MESSAGE_LIMIT
 
 
-@pytest.mark.parametrize("name", sorted(set(BOUNDS) - {"submission", "ownerUid"}))  # which every pass writes anew
+@pytest.mark.parametrize(
+    "name", sorted(set(BOUNDS) - {"ready", "reason", "submission", "ownerUid"})
+)  # which every pass writes anew
 def test_what_is_longer_is_clipped(name):
     assert len(settled(stored=submitted_status(**{name: "x" * 5000}))[name]) == BOUNDS[name]
 
@@ -259,6 +263,8 @@ FULL = {
     **SHOWN_OF_ANSWER,
     **SHOWN_OF_ITEM,
     "observedGeneration": 1,
+    "ready": "False",
+    "reason": "Degraded",
     "connection": "default",
     "adoptedId": WORKLOAD_ID,
     "ownerUid": REF.uid,
@@ -269,6 +275,8 @@ FULL = {
 }
 OF_THE_OBJECT = {
     "observedGeneration",
+    "ready",
+    "reason",
     "connection",
     "adoptedId",
     "ownerUid",

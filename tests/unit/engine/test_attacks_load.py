@@ -15,11 +15,11 @@ from fakes.uneven_runai import Lost, Troubles, UnevenRunai
 from runai_operator.domain.actions import Render
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import AccessDenied, OutcomeUnknown, StaleObject, Throttled, Unavailable
-from runai_operator.domain.model import DEFAULT_CONNECTION, Spec
+from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Spec
 from runai_operator.engine import reconcile
 from runai_operator.engine.engine import WORKERS
 from runai_operator.engine.gate import CallClass
-from runai_operator.engine.limits import MOST_READS
+from runai_operator.engine.limits import MOST_READS, MOST_ROW_READS
 
 pytestmark = pytest.mark.looptime
 
@@ -251,6 +251,31 @@ async def test_a_denied_permission_holds_back_only_what_needs_it(bench):
     assert len(bench.kube.objects) == 42, "and deleting"
 
 
+@pytest.mark.parametrize("after", [None, 0.0, 3600.0], ids=["no hint", "a hint of nothing", "a hint of an hour"])
+async def test_throttled_submissions_back_off_are_not_in_doubt_and_stop_nobody_else(bench, after):
+    await bench.running(0)
+    bench.troubles["create"] = lambda: Throttled("HTTP 429", after=after)
+    made = bench.apply_many(100)
+    await asyncio.sleep(120)
+    began = bench.loop.time()
+    await asyncio.sleep(60)
+
+    assert bench.counts(began)["create"] <= 4
+    assert bench.of_kube(began) <= 20
+    assert await bench.shown_after("Degraded") <= SOON
+    assert {stored.status.get("submission") for stored in made} == {NOT_SUBMITTED}
+
+    began = bench.loop.time()
+    bench.delete(made[0])
+    await asyncio.sleep(5)
+    assert ("ns", "w0") not in bench.kube.objects, "nothing was created, so nothing has to be looked up"
+
+    del bench.troubles["create"]
+    await asyncio.sleep(60 + 30 + 30)
+    assert bench.ready() >= 99
+    assert len({workload.name for workload in bench.runai.live()}) == len(bench.runai.live())
+
+
 async def test_a_single_workload_that_may_not_be_read_holds_back_no_other(bench):
     objects = await bench.running(20)
     odd = objects[0]
@@ -296,7 +321,7 @@ async def test_slow_reads_of_syncs_in_flight_delay_no_bystander(bench):
 
 
 def test_reads_leave_a_worker_for_what_lists_show():
-    assert WORKERS // 4 > MOST_READS
+    assert WORKERS // 4 > MOST_READS + MOST_ROW_READS
 
 
 @pytest.mark.parametrize("what", ["kube read", "kube write"])
@@ -391,7 +416,12 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     queue, reads = bench.engine._queue, upstream.reads
     assert len(bench.engine.inventory) == upstream.gate.parked == 0
     leftovers = [queue._ready, queue._delayed, queue._active, queue._again]
-    leftovers += [reads._due, reads._heap, reads._under_way, upstream.deletions._slots]
+    deletions = upstream.deletions
+    leftovers += [reads._due, reads._heap, reads._under_way, reads._following]
+    leftovers += [upstream.row_reads._due, upstream.patient_row_reads._due, upstream.gate._under_way]
+    leftovers += [bench.engine._newcomers._ready, bench.engine._newcomers._delayed]
+    leftovers += [deletions._queue, deletions._admitted, deletions._woken]
     assert not any(leftovers)
     assert set(upstream.gate._lots) == {"token", *CallClass}
-    assert len(asyncio.all_tasks()) == WORKERS + 10
+    assert bench.engine._events._queue.empty()
+    assert len(asyncio.all_tasks()) == WORKERS + 20

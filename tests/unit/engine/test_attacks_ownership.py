@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import ManagementPolicy, RecreatePolicy, RerunPolicy
 
@@ -155,6 +156,32 @@ async def test_an_immutable_change_that_is_undone_while_the_old_workload_goes_st
     assert len(standing(bench)) == 1
     assert ready(stored)["reason"] == "Running"
     await bench.stop()
+
+
+@pytest.mark.parametrize("mishap", [Mishap.LOST_AFTER, Mishap.LOST_BEFORE])
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_an_immutable_change_undone_after_the_answer_to_the_deletion_was_lost_ends_with_one(
+    bench, mishap, restarted
+):
+    stored = bench.apply("x", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    bench.chance.named["delete"] = mishap
+    bench.edit(stored, preemptibility="preemptible")
+    await asyncio.sleep(0.3)
+    assert "delete" not in bench.chance.named
+    if restarted:
+        await bench.stop()
+        bench.kube.edit(stored, replace(stored.spec, preemptibility=None))
+        await asyncio.sleep(30)
+        await bench.start()
+    else:
+        bench.edit(stored, preemptibility=None)
+    await asyncio.sleep(300)
+
+    assert len(standing(bench)) == 1
+    assert ready(stored)["reason"] == "Running"
+    methods = [method for method, _ in bench.runai.writes]
+    assert methods == (["POST", "DELETE", "POST"] if mishap is Mishap.LOST_AFTER else ["POST"])
 
 
 async def test_a_workload_that_is_being_deleted_is_not_adopted(bench):

@@ -44,7 +44,7 @@ class Sender:
         return call
 
 
-KUBE_WRITES = ("write_status", "write_finalizers", "record_orphan")
+KUBE_WRITES = ("write_status", "write_finalizers", "record_orphan", "record_event")
 
 
 class FencedBench(Bench):

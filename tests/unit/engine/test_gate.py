@@ -19,6 +19,7 @@ from runai_operator.domain.errors import (
     CircuitOpen,
     InvalidWorkload,
     NameTaken,
+    NotVisible,
     OutcomeUnknown,
     Scope,
     Throttled,
@@ -121,7 +122,7 @@ class Bench:
     def call(self, kind: CallClass, key: str = "x"):
         match kind:
             case CallClass.LISTS:
-                return self.gate.rows(RowQuery())
+                return self.gate.rows(RowQuery(name=key, project_id="1"))
             case CallClass.READS:
                 return self.gate.get(key)
             case CallClass.WRITES:
@@ -166,12 +167,13 @@ async def test_two_objects_failing_in_a_row_open_the_circuit_of_their_class_only
     "job",
     [
         pytest.param(lambda gate: gate.get("a"), id="get"),
-        pytest.param(lambda gate: gate.scheduling_messages("a"), id="scheduling messages"),
+        pytest.param(lambda gate: gate.row("a"), id="row"),
         pytest.param(lambda gate: gate.delete("a"), id="delete"),
         pytest.param(lambda gate: gate.update("a", submission("w")), id="update"),
         pytest.param(lambda gate: gate.create(submission("w")), id="create"),
-        pytest.param(lambda gate: gate.rows(RowQuery(name="w", project_id="1")), id="look-up by name"),
+        pytest.param(lambda gate: gate.find(name="w", project_id="1"), id="look-up by name"),
         pytest.param(lambda gate: gate.projects(name="p", cluster_id=None), id="project"),
+        pytest.param(lambda gate: gate.project("1"), id="project by id"),
     ],
 )
 async def test_one_failing_object_never_opens_a_circuit(bench, job):
@@ -184,10 +186,19 @@ async def test_one_failing_object_never_opens_a_circuit(bench, job):
 
 async def test_the_poller_alone_is_enough_to_learn_that_lists_fail(bench):
     bench.runai.trouble[LISTS] = Unavailable("HTTP 500")
-    for _ in range(2):
-        await bench.fails(bench.gate.rows(RowQuery()))
+    for deleted in (False, True):
+        await bench.fails(bench.gate.rows(RowQuery(deleted=deleted)))
 
     assert bench.gate.error(LISTS) is not None
+
+
+@pytest.mark.parametrize("query", [RowQuery(), RowQuery(latest=True), RowQuery(deleted=True)])
+async def test_one_list_that_fails_alone_does_not_hold_up_the_others(bench, query):
+    bench.runai.trouble[LISTS] = Unavailable("HTTP 500")
+    for _ in range(10):
+        await bench.fails(bench.gate.rows(query))
+
+    assert bench.gate.error(LISTS) is None
 
 
 @pytest.mark.parametrize(
@@ -558,6 +569,52 @@ async def test_objects_waiting_for_a_project_stay_parked_while_all_writes_fail(b
     await asyncio.sleep(400)
     assert len(bench.done) == 100
     assert bench.gate.parked == 0
+
+
+async def test_a_404_that_is_not_believed_counts_as_a_denied_read_of_its_project(bench):
+    hidden = NotVisible("the project is hidden")
+    for name in ("a", "b"):
+        error = bench.gate.not_found(name, project="1", doubt=hidden)
+        assert (error.circuit, error.scope) == ("read:1", Scope.PROJECT)
+
+    refusal = await bench.fails(bench.gate.get("c", project="1"), CircuitOpen)
+    assert (refusal.message, refusal.scope) == (hidden.message, Scope.PROJECT)
+    assert bench.runai.calls == []
+    await bench.gate.get("c", project="2")
+    assert bench.gate.park("c", refusal)
+
+
+async def test_a_404_does_not_prove_that_the_project_may_be_read_but_a_workload_does(bench):
+    for name in ("a", "b"):
+        bench.gate.not_found(name, project="1", doubt=NotVisible("the project is hidden"))
+    await asyncio.sleep(40)
+    bench.runai.missing.add("c")
+    assert await bench.gate.get("c", project="1") is None
+    bench.gate.not_found("c", project="1", doubt=NotVisible("still"))
+    await bench.fails(bench.gate.get("d", project="1"), CircuitOpen)
+
+    await asyncio.sleep(80)
+    assert await bench.gate.get("d", project="1") is not None
+    assert await bench.gate.get("e", project="1") is not None
+
+
+async def test_a_404_that_is_believed_opens_its_project_again(bench):
+    for name in ("a", "b"):
+        bench.gate.not_found(name, project="1", doubt=NotVisible("the project is hidden"))
+    await asyncio.sleep(40)
+    bench.runai.missing.add("c")
+    assert await bench.gate.get("c", project="1") is None
+    assert bench.gate.not_found("c", project="1", doubt=None) is None
+
+    assert await bench.gate.get("d", project="1") is not None
+
+
+async def test_a_doubt_about_one_workload_stops_nobody(bench):
+    for name in ("a", "b", "c"):
+        doubt = Busy("not listed yet")
+        assert bench.gate.not_found(name, project="1", doubt=doubt) is doubt
+
+    assert await bench.gate.get("d", project="1") is not None
 
 
 async def test_a_403_without_a_known_project_stops_nobody(bench):

@@ -40,7 +40,7 @@ def a_result(verdict=Verdict.IN_SYNC, *, answered=True, **changes):
 
 @pytest.fixture
 def inventory():
-    return Inventory()
+    return Inventory(lambda: 0.0)
 
 
 def assert_nothing_is_left(inventory):
@@ -158,29 +158,18 @@ def test_rows_of_what_has_completed_are_ignored(inventory):
     assert inventory.get("uid-1").row is None
 
 
-def test_a_failure_from_before_the_last_edit_is_ignored_until_it_fails_again(inventory):
+def test_a_failure_from_before_the_last_edit_is_no_news_until_it_fails_again(inventory):
     entry = inventory.add(a_meta(), a_summary(phase="Failed"))
     failed = a_row(phase="Failed", phase_updated_at=FAILED_AT)
     inventory.see(DEFAULT_CONNECTION, failed)
     mended = a_result(memory=Memory(stale_failure_at=FAILED_AT), summary=a_summary(phase=None))
-    entry = inventory.finish(entry.uid, mended, Requests())
-    assert entry.row is None, "the pass that mended it drops the row"
+    inventory.finish(entry.uid, mended, Requests())
 
     assert inventory.see(DEFAULT_CONNECTION, failed) == []
-    assert inventory.get(entry.uid).sighting is None
 
     again = replace(failed, phase_updated_at=LATER)
     assert inventory.see(DEFAULT_CONNECTION, again)
     assert inventory.get(entry.uid).sighting == Sighting(WORKLOAD_ID, again)
-
-
-def test_a_row_that_came_while_the_failure_was_mended_is_not_shown(inventory):
-    entry = inventory.add(a_meta(), a_summary())
-    inventory.begin(entry)
-    inventory.see(DEFAULT_CONNECTION, a_row(phase="Failed", phase_updated_at=FAILED_AT))
-    entry = inventory.finish(entry.uid, a_result(memory=Memory(stale_failure_at=FAILED_AT)), Requests())
-
-    assert entry.sighting is None
 
 
 def test_the_row_of_a_workload_that_was_replaced_goes_with_it(inventory):
@@ -294,7 +283,7 @@ def test_objects_are_counted_by_phase_and_ready(inventory):
     inventory.add(a_meta("uid-2", "b"), a_summary(workload_id=OTHER_ID, ready="True"))
     inventory.add(a_meta("uid-3", "c"))
 
-    assert inventory.counts() == {("Running", "True"): 2, ("None", "Unknown"): 1}
+    assert inventory.counts() == {("Running", "True"): 2, ("", "Unknown"): 1}
 
 
 # --- indexes, whatever happens
@@ -337,7 +326,7 @@ def rows_of(summary):
 
 @given(st.lists(STEPS, max_size=30))
 def test_every_index_leads_to_an_entry_that_it_describes(steps):
-    inventory = Inventory()
+    inventory = Inventory(lambda: 0.0)
     for each in steps:
         step(inventory, *each)
         for connection in ("here", "there"):
@@ -354,7 +343,7 @@ SHARED = StatusSummary(connection="here", workload_id=WORKLOAD_ID, name="train",
 @example([("add", "uid-1", SHARED), ("add", "uid-2", SHARED), ("forget", "uid-2", None)])
 def test_a_workload_is_found_by_everybody_who_shows_it(steps):
     for by_id in (True, False):
-        inventory = Inventory()  # anew, since a match by id ends those by name
+        inventory = Inventory(lambda: 0.0)  # anew, since a match by id ends those by name
         for each in steps:
             step(inventory, *each)
         for entry in list(inventory):

@@ -37,7 +37,9 @@ class Bench:
         return made.id
 
     def recorded(self, workload_id: str | None) -> Orphan:
-        orphan = Orphan(MARK, "train", "1", "team-a", workload_id, "RunaiUnavailable", datetime.now(UTC))
+        orphan = Orphan(
+            MARK, "train", "1", "team-a", workload_id, "RunaiUnavailable", workload_id is None, datetime.now(UTC)
+        )
         self.kube.orphans[MARK.uid] = orphan
         return orphan
 
@@ -66,6 +68,22 @@ async def test_an_orphan_that_is_gone_already_leaves_the_record():
     assert bench.kube.orphans == {}
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["by id", "by name and mark"])
+async def test_an_orphan_stays_on_record_while_its_project_is_not_visible(is_known):
+    bench = Bench()
+    workload_id = await bench.submitted()
+    orphan = bench.recorded(workload_id if is_known else None)
+    project = bench.runai.world.projects["1"]
+    bench.runai.world.hide_project(project, hidden=True)
+
+    assert "kept: Run:ai does not show its project team-a" in await bench.cleaner.clean(orphan)
+    assert MARK.uid in bench.kube.orphans
+
+    bench.runai.world.hide_project(project, hidden=False)
+    bench.now += 60
+    assert "deletion requested" in await bench.cleaner.clean(orphan)
+
+
 async def test_an_orphan_taken_over_by_another_object_is_left_alone():
     bench = Bench()
     orphan = bench.recorded(await bench.submitted(replace(MARK, uid="uid-2")))
@@ -90,6 +108,38 @@ async def test_without_readable_marks_a_name_alone_does_not_suffice():
     assert "cannot be read" in await bench.cleaner.clean(orphan)
     assert MARK.uid in bench.kube.orphans
     assert bench.runai.writes[-1][0] == "POST"
+
+
+async def test_an_adoption_that_was_never_carried_out_is_not_deleted_although_its_id_is_on_record():
+    bench = Bench()
+    manifest = {**MANIFEST, "metadata": {"name": "train", "annotations": {"team": "blue"}}}
+    made = bench.runai.world.create({"name": "train", "projectId": "1"}, manifest, bench.now)
+    bench.now += 10
+    orphan = replace(bench.recorded(made.id), in_doubt=True)
+
+    assert "another owner" in await bench.cleaner.clean(orphan)
+    assert len(bench.runai.live()) == 1
+
+
+async def test_an_orphan_in_a_project_that_is_not_visible_stays_on_record():
+    bench = Bench()
+    await bench.submitted()
+    orphan = replace(bench.recorded(None), project_id=None)
+    bench.runai.world.hidden.add("1")
+
+    assert "does not show its project" in await bench.cleaner.clean(orphan)
+    assert MARK.uid in bench.kube.orphans
+
+    bench.runai.world.hidden.clear()
+    assert "deletion requested" in await bench.cleaner.clean(orphan)
+
+
+async def test_an_orphan_of_which_no_project_is_known_stays_on_record_for_a_person():
+    bench = Bench()
+    orphan = replace(bench.recorded(None), project_id=None, project_name=None)
+
+    assert "--forget" in await bench.cleaner.clean(orphan)
+    assert MARK.uid in bench.kube.orphans
 
 
 async def test_while_run_ai_is_down_the_orphan_stays_on_record_with_the_reason():

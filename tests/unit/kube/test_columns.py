@@ -45,7 +45,10 @@ def found(item, path):
 def test_the_fake_shows_in_each_column_what_the_crd_says():
     stored = Stored(Ref("team-a", "train", "uid-1"), SPEC, 1, status=STATUS)
     item = {
-        "spec": {"manifestFrom": {"configMapKeyRef": {"name": "manifests", "key": "train"}}},
+        "spec": {
+            "manifestFrom": {"configMapKeyRef": {"name": "manifests", "key": "train"}},
+            "deletionPolicy": "Delete",
+        },
         "status": STATUS,
     }
     expected = {column["name"]: found(item, column["jsonPath"]) for column in IN_CRD if column["name"] != "Age"}

@@ -14,51 +14,11 @@ import pytest
 from aiohttp import web
 
 from fakes.apiserver import COLLECTION, an_object, refusal
+from fakes.shell import Shell, until
 from runai_operator import handlers
 from runai_operator.domain.requeue import SOON_CEILING
-from runai_operator.handlers import Watcher
 from runai_operator.kube import watch
 from runai_operator.kube.watch import WatchState
-
-GUARD_SECONDS = 30
-
-
-async def until(true, what="it"):
-    """Poll; the time is only a guard against hanging."""
-    async with asyncio.timeout(GUARD_SECONDS):
-        while not true():  # noqa: ASYNC110 - what is waited for is many things, most without an event
-            await asyncio.sleep(0.01)
-
-
-class Shell:
-    """A running watcher and what it told."""
-
-    def __init__(self, session, client, namespaces=()):
-        self.state = WatchState(namespaces)
-        self.seen = []
-        self.stop = asyncio.Event()
-        self.watcher = Watcher(
-            session=session,
-            state=self.state,
-            observe=lambda kind, meta: self.seen.append((kind, meta.ref.name)),
-            served=client.resource_served,
-            namespaces=namespaces,
-        )
-
-    async def __aenter__(self):
-        self.task = asyncio.create_task(self.watcher.run(self.stop))
-        return self
-
-    async def __aexit__(self, *_):
-        self.stop.set()
-        async with asyncio.timeout(GUARD_SECONDS):
-            await self.task
-
-    async def established(self, listed=1):
-        await until(lambda: self.state.established and self.state.listed >= listed)
-
-    async def saw(self, kind, name):
-        await until(lambda: (kind, name) in self.seen)
 
 
 @pytest.fixture
@@ -76,8 +36,8 @@ async def test_objects_of_the_list_and_changes_are_observed(fake, shell):
         await shell.established()
         fake.emit("ADDED", an_object("c", version=200))
         fake.emit("DELETED", an_object("a", version=201))
-        await shell.saw("ADDED", "c")
-        await shell.saw("DELETED", "a")
+        await shell.observed("ADDED", "c")
+        await shell.observed("DELETED", "a")
 
     assert {(None, "a"), (None, "b")} <= set(shell.seen)
 
@@ -128,7 +88,7 @@ async def test_an_expired_continue_token_starts_the_list_anew(fake, shell, monke
     fake.fault = lambda r: next(expired, None) if "continue" in r.query else None
     async with shell:
         await shell.established()
-        await shell.saw(None, "c")
+        await shell.observed(None, "c")
 
     assert len([r for r in fake.lists() if "continue" not in r.query]) == 3
     assert shell.state.listed == 1
@@ -148,9 +108,45 @@ async def test_it_outlasts_any_row_of_refusals(fake, shell, what, status):
     async with shell:
         await shell.established()
         fake.emit("MODIFIED", an_object("a", version=300))
-        await shell.saw("MODIFIED", "a")
+        await shell.observed("MODIFIED", "a")
 
     assert len([r for r in fake.lists() if "watch" not in r.query]) == (16 if what == "list" else 1)
+
+
+@pytest.mark.usefixtures("shell")
+async def test_a_namespace_that_may_not_be_watched_keeps_no_other_from_being_ready(
+    fake, session, client, shell, caplog
+):
+    """It, or its RoleBinding, is gone. It is tried again, and logged once."""
+    caplog.set_level(logging.INFO)
+    refused = True
+    fake.fault = lambda r: refusal(403) if refused and "/namespaces/gone/" in r.path else None
+    fake.add("a")
+    async with Shell(session, client, ("stays", "gone")) as watching:
+        await watching.established()
+        await until(lambda: len([r for r in fake.requests if "/namespaces/gone/" in r.path]) > 5)
+        assert watching.state.forbidden == ["gone"]
+        assert watching.seen == [(None, "a")]
+
+        refused = False
+        await until(lambda: len(watching.seen) == 2)
+        await until(lambda: not watching.state.forbidden)
+        await watching.established()
+
+    said = [record.getMessage() for record in caplog.records if "gone" in record.getMessage()]
+    assert said == [
+        "watching RunaiWorkloads in stays, gone",
+        "may not watch RunaiWorkloads in gone: is the namespace gone, or a RoleBinding?",
+        "may watch RunaiWorkloads in gone again",
+    ]
+
+
+@pytest.mark.usefixtures("shell")
+async def test_where_nothing_may_be_watched_it_is_not_ready(fake, session, client):
+    fake.fault = lambda r: refusal(403) if "/namespaces/" in r.path else None
+    async with Shell(session, client, ("a", "b")) as watching:
+        await until(lambda: sorted(watching.state.forbidden) == ["a", "b"])
+        assert not watching.state.established
 
 
 async def test_a_lost_connection_is_opened_again_and_shows_meanwhile(fake, shell):
@@ -171,7 +167,7 @@ async def test_the_watch_goes_on_where_it_was_after_it_came_to_its_end(fake, she
     async with shell:
         await shell.established()
         fake.emit("ADDED", an_object("a", version=250))
-        await shell.saw("ADDED", "a")
+        await shell.observed("ADDED", "a")
         fake.end_watches()
         await until(lambda: len(fake.asked(COLLECTION, watch="true")) == 2)
 
@@ -185,7 +181,7 @@ async def test_a_watch_that_lost_its_place_lists_anew_and_says_so(fake, shell, m
         await shell.established()
         fake.add("late")
         fake.emit("ERROR", {"kind": "Status", "code": 410, "reason": "Expired"})
-        await shell.saw(None, "late")
+        await shell.observed(None, "late")
         await shell.established(listed=2)
 
 
@@ -203,7 +199,7 @@ async def test_what_ends_kopf_begins_it_again(fake, shell, status):
         fake.add("a")
         await shell.established(listed=1)
         fake.emit("MODIFIED", an_object("a", version=300))
-        await shell.saw("MODIFIED", "a")
+        await shell.observed("MODIFIED", "a")
 
     assert len(fake.lists()) == 2
 
@@ -221,7 +217,7 @@ async def test_a_watch_that_breaks_kopf_begins_it_again(fake, shell, line):
         fake.emit_line(line)
         await shell.established(listed=2)
         fake.emit("ADDED", an_object("a", version=300))
-        await shell.saw("ADDED", "a")
+        await shell.observed("ADDED", "a")
 
 
 async def test_a_line_cut_off_by_the_end_of_the_watch_is_left_out(fake, shell):
@@ -250,12 +246,12 @@ async def test_what_is_nested_deeply_reaches_kopf_without_it(fake, shell):
     fake.fault = fault
     async with shell:
         await shell.established()
-        await shell.saw(None, "good")
-        await shell.saw(None, "hostile")
+        await shell.observed(None, "good")
+        await shell.observed(None, "hostile")
         fake.emit_line(b'{"type": "MODIFIED", "object": %s}' % hostile)
         fake.emit("MODIFIED", an_object("good", version=301))
-        await shell.saw("MODIFIED", "good")
-        await shell.saw("MODIFIED", "hostile")
+        await shell.observed("MODIFIED", "good")
+        await shell.observed("MODIFIED", "hostile")
 
     assert shell.state.listed == 1
 
@@ -316,7 +312,7 @@ async def test_a_refused_token_makes_no_loop_of_logins(fake, shell, session):
         fake.token_file.write_text("second")
         await shell.established()
         fake.emit("MODIFIED", an_object("a", version=300))
-        await shell.saw("MODIFIED", "a")
+        await shell.observed("MODIFIED", "a")
 
 
 async def test_it_stops_and_leaves_our_own_tasks_alone(fake, shell):
@@ -368,11 +364,11 @@ async def test_a_finalizer_of_kopf_on_an_object_is_left_alone(fake, shell):
     fake.objects["a"]["metadata"]["finalizers"] = ["kopf.zalando.org/KopfFinalizerMarker"]
     async with shell:
         await shell.established()
-        await shell.saw(None, "a")
+        await shell.observed(None, "a")
         fake.emit("MODIFIED", an_object("a", version=300, finalizers=["kopf.zalando.org/KopfFinalizerMarker"]))
-        await shell.saw("MODIFIED", "a")
+        await shell.observed("MODIFIED", "a")
         fake.emit("MODIFIED", an_object("b", version=301))
-        await shell.saw("MODIFIED", "b")
+        await shell.observed("MODIFIED", "b")
 
     assert {request.method for request in fake.requests} == {"GET"}
 
@@ -401,7 +397,7 @@ async def test_kopf_does_not_speak_of_objects(fake, shell, caplog):
     fake.objects["a"]["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "the-secret"}
     async with shell:
         await shell.established()
-        await shell.saw(None, "a")
+        await shell.observed(None, "a")
 
     assert "the-secret" not in caplog.text
     assert not [record for record in caplog.records if record.name.startswith("kopf") and record.levelname == "DEBUG"]

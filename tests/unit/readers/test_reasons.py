@@ -124,6 +124,13 @@ def test_every_way_in_which_the_code_ends_a_pass_is_among_the_combinations():
     assert set(ends_in_the_code()) - silent <= tried
 
 
+@pytest.mark.parametrize("promise", TABLE["freshness"], ids=lambda each: each["test"].rpartition("::")[2])
+def test_every_promise_of_freshness_has_a_test(promise):
+    path, name = promise["test"].split("::")
+
+    assert f"async def {name}(" in (REPOSITORY / path).read_text()
+
+
 @pytest.mark.parametrize("name", TABLE["reasons"])
 def test_a_reason_is_seen_in_the_row_that_it_names(name):
     assert TABLE["reasons"][name] in rows_by_reason()[name]

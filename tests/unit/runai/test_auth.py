@@ -121,7 +121,7 @@ async def test_a_late_refusal_of_the_old_token_does_not_cost_the_new_one(client,
             await arrives.wait()
         return answer
 
-    client._http._transport = httpx.MockTransport(slow_at_first)
+    client._transport.http._transport = httpx.MockTransport(slow_at_first)
     late = asyncio.create_task(client.get(UUID))
     await on_its_way.wait()
     await client.get(UUID)
@@ -161,7 +161,7 @@ async def test_the_body_of_a_refusal_is_not_read(client, runai: ScriptedRunai):
             return httpx.Response(401, content=long())
         return token
 
-    client._http._transport = httpx.MockTransport(answer)
+    client._transport.http._transport = httpx.MockTransport(answer)
     assert await client.get(UUID) is not None
     assert sent <= 1
 
@@ -228,7 +228,7 @@ class Gate:
 async def test_while_one_renews_the_others_go_on_with_the_old_token(client, runai: ScriptedRunai):
     await client.get(UUID)
     gate = Gate(runai)
-    client._http._transport = httpx.MockTransport(gate)
+    client._transport.http._transport = httpx.MockTransport(gate)
     runai.now += 3550
 
     renewing = asyncio.create_task(client.get(UUID))
@@ -242,7 +242,7 @@ async def test_while_one_renews_the_others_go_on_with_the_old_token(client, runa
 
 async def test_who_waits_takes_over_when_the_one_who_fetches_is_cancelled(client, runai: ScriptedRunai):
     gate = Gate(runai)
-    client._http._transport = httpx.MockTransport(gate)
+    client._transport.http._transport = httpx.MockTransport(gate)
 
     first = asyncio.create_task(client.get(UUID))
     await gate.asked.acquire()
@@ -283,7 +283,7 @@ async def _nothing():
 @pytest.fixture
 def routes(client, runai: ScriptedRunai) -> Routes:
     routes = Routes(runai, "v1", "v2")
-    client._http._transport = httpx.MockTransport(routes)
+    client._transport.http._transport = httpx.MockTransport(routes)
     return routes
 
 

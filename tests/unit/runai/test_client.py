@@ -109,7 +109,7 @@ async def test_what_the_api_does_not_know_is_absent(client, runai: ScriptedRunai
     assert await client.get(UUID) is None
     assert await client.update(UUID, submission) is None
     assert await client.delete(UUID) is False
-    assert await client.scheduling_messages(UUID) == ()
+    assert await client.row(UUID) is None
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,87 @@ async def test_a_page_of_rows(client, runai: ScriptedRunai):
     assert b"filterBy=phaseUpdatedAt%3E%3D2026-01-15T10%3A00%3A00.000Z%2Cname%3D%3Dtrain-a" in sent.query
 
 
-async def test_scheduling_messages_come_from_the_single_read_of_v1(client, runai: ScriptedRunai):
-    runai.answer = httpx.Response(200, json={"pendingSchedulingMessages": [{"userMessage": "No GPU left"}]})
+def rows_of(*names: str) -> list[dict[str, str]]:
+    """Rows of project 17; the id of each is its name."""
+    return [{"id": name, "name": name.split("-")[0], "projectId": "17"} for name in names]
 
-    assert await client.scheduling_messages(UUID) == ("No GPU left",)
+
+def listed(pages: dict[str, dict]):
+    """Answers a list by the offset that was asked for."""
+    return lambda request: httpx.Response(200, json=pages[request.url.params["offset"]])
+
+
+async def test_a_look_up_reads_every_page_and_keeps_what_has_the_name_and_the_project(client, runai: ScriptedRunai):
+    elsewhere = {"id": "train-0", "name": "train", "projectId": "18"}
+    runai.answer = listed(
+        {
+            "0": {"workloads": [*rows_of("other-1", "other-2"), elsewhere], "next": 3},
+            "2": {"workloads": [elsewhere, *rows_of("train-1", "other-3")], "next": None},
+        }
+    )
+
+    assert [row.id for row in await client.find(name="train", project_id="17")] == ["train-1"]
+    assert runai.asked[0].url.params["filterBy"] == "name==train,projectId==17"
+
+
+ENDS = {"workloads": rows_of("other-1")}
+
+
+@pytest.mark.parametrize(
+    ("pages", "error"),
+    [
+        pytest.param({"0": ENDS | {"next": "soon"}}, UnexpectedReply, id="a next page that is no number"),
+        pytest.param({"0": ENDS | {"next": -1}}, UnexpectedReply, id="a next page before the first"),
+        pytest.param({"0": {"workloads": [], "next": 500}}, UnexpectedReply, id="a next page after an empty one"),
+        pytest.param(
+            {"0": ENDS | {"next": 2}, "1": ENDS | {"next": 1}}, UnexpectedReply, id="a next page that was read already"
+        ),
+        pytest.param({"0": ENDS | {"next": 2}, "1": {"workloads": []}}, Busy, id="an empty page after a full one"),
+        pytest.param(
+            {"0": ENDS | {"next": 2}, "1": {"workloads": rows_of("other-3")}}, Busy, id="rows that moved meanwhile"
+        ),
+        pytest.param(
+            {"0": {"workloads": [*rows_of("other-1"), {"name": "train"}]}},
+            UnexpectedReply,
+            id="an unreadable row of the name",
+        ),
+        pytest.param(
+            {"0": {"workloads": [*rows_of("other-1"), {"id": 7}]}}, UnexpectedReply, id="a row without a name"
+        ),
+    ],
+)
+async def test_a_list_that_was_not_read_to_its_end_never_tells_absence(client, runai: ScriptedRunai, pages, error):
+    runai.answer = listed(pages)
+
+    with pytest.raises(error):
+        await client.find(name="train", project_id="17")
+
+
+async def test_a_list_without_an_end_is_given_up(client, runai: ScriptedRunai):
+    def answer(request):
+        offset = int(request.url.params["offset"])
+        return httpx.Response(200, json={"workloads": rows_of(f"w-{offset}", f"w-{offset + 1}"), "next": offset + 2})
+
+    runai.answer = answer
+
+    with pytest.raises(UnexpectedReply):
+        await client.find(name="train", project_id="17")
+    assert len(runai.asked) < 100
+
+
+async def test_an_unreadable_row_of_another_name_hides_nothing(client, runai: ScriptedRunai):
+    runai.answer = listed({"0": {"workloads": [None, {"name": "other"}, *rows_of("train-1")]}})
+
+    assert [row.id for row in await client.find(name="train", project_id="17")] == ["train-1"]
+
+
+async def test_the_schedulers_message_comes_with_the_single_read_of_v1(client, runai: ScriptedRunai):
+    workload = {"id": UUID, "name": "a", "projectId": "1", "phase": "Pending"}
+    runai.answer = httpx.Response(200, json=workload | {"pendingSchedulingMessages": [{"userMessage": "No GPU left"}]})
+
+    row = await client.row(UUID)
+
+    assert (row.phase_message, row.by_scheduler) == ("No GPU left", True)
     assert runai.asked[0].url.path == f"/api/v1/workloads/{UUID}"
 
 
@@ -203,6 +280,39 @@ async def test_projects_are_found_by_their_exact_name_over_all_pages(client, run
     assert await client.projects(name="team-a", cluster_id="c2") == (Project("3", "team-a", "c2"),)
     assert runai.asked[-1].url.params["filterBy"] == "name==team-a,clusterId==c2"
     assert await client.projects(name="nobody", cluster_id=None) == ()
+    assert [project.id for project in await client.projects(name=None, cluster_id=None)] == ["1", "2", "3"]
+    assert "filterBy" not in runai.asked[-1].url.params
+
+
+async def test_a_project_is_read_by_exactly_its_id(client, runai: ScriptedRunai):
+    runai.answer = httpx.Response(200, json={"id": "17", "name": "team-a", "clusterId": "c1", "status": {}})
+
+    assert await client.project("17") == Project("17", "team-a", "c1")
+    assert runai.asked[0].url.path == "/api/v1/org-unit/projects/17"
+    assert await client.project("017") is None, "an answer about another project says nothing of this one"
+    runai.answer = api_error(404)
+    assert await client.project("17") is None
+    runai.answer = httpx.Response(404)
+    with pytest.raises(UnexpectedReply):
+        await client.project("17")
+    asked = len(runai.asked)
+    with pytest.raises(InvalidWorkload):
+        await client.project("../workloads")
+    assert len(runai.asked) == asked
+
+
+@pytest.mark.parametrize("behind", [[], [{"id": "1", "name": "team-a"}]], ids=["empty", "the first page again"])
+async def test_a_list_of_projects_that_names_a_next_page_after_its_last_one_ends(client, runai, behind):
+    def answer(request):
+        offset = int(request.url.params["offset"])
+        return httpx.Response(
+            200, json={"projects": behind if offset else [{"id": "1", "name": "team-a"}], "next": offset + 1}
+        )
+
+    runai.answer = answer
+
+    assert await client.projects(name="team-a", cluster_id=None) == (Project("1", "team-a", None),)
+    assert len(runai.asked) == 2
 
 
 @pytest.mark.parametrize("workload_id", ["", "..", "a/b"], ids=repr)
@@ -211,7 +321,7 @@ async def test_a_bad_id_is_refused_before_anything_is_sent(client, runai: Script
         client.get(workload_id),
         client.update(workload_id, submission),
         client.delete(workload_id),
-        client.scheduling_messages(workload_id),
+        client.row(workload_id),
     ):
         with pytest.raises(InvalidWorkload):
             await call
@@ -242,7 +352,7 @@ async def test_no_more_is_read_of_an_answer_than_its_bound(client, runai: Script
             return await runai(request)
         return httpx.Response(status, content=flood)
 
-    client._http._transport = httpx.MockTransport(answer)
+    client._transport.http._transport = httpx.MockTransport(answer)
     with pytest.raises((UnexpectedReply, Unavailable)):
         await client.get(UUID)
     assert flood.taken <= limit + 2 * 65_536
@@ -277,7 +387,8 @@ async def test_garbage_leaves_a_write_in_doubt_and_a_read_unexpected(client, run
         lambda: client.get(UUID),
         lambda: client.rows(RowQuery()),
         lambda: client.projects(name="a", cluster_id=None),
-        lambda: client.scheduling_messages(UUID),
+        lambda: client.project("a"),
+        lambda: client.row(UUID),
     ):
         with pytest.raises(UnexpectedReply):
             await call()
@@ -290,8 +401,9 @@ async def test_every_call_is_counted_with_its_outcome(client, runai: ScriptedRun
         (httpx.ConnectError("x"), lambda: client.delete(UUID)),
         (httpx.ReadError("x"), lambda: client.get(UUID)),
         (httpx.Response(503), lambda: client.rows(RowQuery())),
-        (api_error(404), lambda: client.scheduling_messages(UUID)),
+        (api_error(404), lambda: client.row(UUID)),
         (httpx.Response(429), lambda: client.projects(name="a", cluster_id=None)),
+        (api_error(404), lambda: client.project("a")),
     ):
         runai.answer = answer
         with contextlib.suppress(BridgeError):
@@ -306,6 +418,7 @@ async def test_every_call_is_counted_with_its_outcome(client, runai: ScriptedRun
         ("list", "503"),
         ("detail", "404"),
         ("projects", "429"),
+        ("project", "404"),
     ]
 
 
@@ -369,9 +482,9 @@ async def test_a_base_url_may_have_a_path(runai: ScriptedRunai):
 def test_every_timeout_is_stated():
     client = opened(base_url="https://runai.test", timeouts=Timeouts(connect=1, read=2, write=3, pool=4))
 
-    assert client._http.timeout == httpx.Timeout(connect=1, read=2, write=3, pool=4)
-    assert client._http.trust_env
-    assert not client._http.follow_redirects
+    assert client._transport.http.timeout == httpx.Timeout(connect=1, read=2, write=3, pool=4)
+    assert not client._transport.http.trust_env, "only the settings read the environment"
+    assert not client._transport.http.follow_redirects
 
 
 async def test_a_manifest_nested_too_deeply_to_send_is_the_users_to_mend(client, runai: ScriptedRunai, submission):

@@ -28,7 +28,7 @@ from runai_operator.runai.client import RunaiClient
 from runai_operator.runai.failures import FOREIGN, Operation, failure
 from runai_operator.runai.wire import Answer
 
-READS = [Operation.GET, Operation.LIST, Operation.DETAIL, Operation.PROJECTS]
+READS = [Operation.GET, Operation.LIST, Operation.DETAIL, Operation.PROJECTS, Operation.PROJECT]
 WRITES = [Operation.CREATE, Operation.DRY_RUN, Operation.UPDATE, Operation.DELETE]
 
 # Every exception class that httpx exports: what it means for a write, and for a read.
@@ -146,8 +146,8 @@ ANSWERS = [
     (Operation.CREATE, answer(422), InvalidWorkload, "Run:ai refused the workload: the reason."),
     (Operation.CREATE, answer(400, details="spec.x"), InvalidWorkload, "refused the workload: the reason (spec.x)."),
     (Operation.CREATE, answer(400, "line one\n\tline two."), InvalidWorkload, "workload: line one line two."),
-    (Operation.CREATE, answer(400, ""), InvalidWorkload, "Run:ai refused the workload."),
-    (Operation.CREATE, html(400), UnexpectedReply, "HTTP 400"),
+    (Operation.CREATE, answer(400, ""), InvalidWorkload, "Run:ai refused the workload without a reason"),
+    (Operation.CREATE, html(400), InvalidWorkload, "without a reason that can be shown (HTTP 400 with text/html)."),
     (Operation.CREATE, answer(409), NameTaken, "already exists in the project: the reason."),
     (Operation.CREATE, html(409), NameTaken, "already exists in the project."),
     (
@@ -256,11 +256,21 @@ SERVER_NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
         ("-3", None, 0.0),
         ("999999", None, 3600.0),
         ("nan", None, None),
+        ("inf", None, None),
+        ("1e400", None, None),
+        ("9" * 400, None, None),
+        ("-1e9", None, 0.0),
+        ("0x10", None, None),
+        ("", None, None),
+        ("7, 8", None, None),
         ("soon", None, None),
         (None, None, None),
         pytest.param("Thu, 15 Jan 2026 10:30:20 GMT", SERVER_NOW, 20.0, id="a date, by the server's clock"),
         pytest.param("Thu, 15 Jan 2026 10:00:00 GMT", SERVER_NOW, 0.0, id="a date that has passed"),
         pytest.param("Thu, 15 Jan 2026 10:30:20 GMT", None, None, id="a date without the server's clock"),
+        pytest.param("Thu, 15 Jan 9999 23:59:59 GMT", SERVER_NOW, 3600.0, id="a date that never comes"),
+        pytest.param("Fri, 31 Dec 9999 23:59:59 -2300", SERVER_NOW, None, id="a date after the last"),
+        pytest.param("Thu, 99 Foo 2026 10:30:20 GMT", SERVER_NOW, None, id="a date that is none"),
     ],
 )
 def test_the_servers_hint_how_long_to_wait(retry_after, date, after):
@@ -274,6 +284,14 @@ def test_a_missing_certificate_authority_says_which_setting_helps():
     error = failure(Operation.GET, httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] unable to get issuer"))
 
     assert "RUNAI_CA_FILE" in error.message
+
+
+@pytest.mark.parametrize("text", ["certificate has expired", "Hostname mismatch, certificate is not valid for 'a'"])
+def test_another_authority_is_not_advised_where_it_would_not_help(text):
+    error = failure(Operation.GET, httpx.ConnectError(f"[SSL: CERTIFICATE_VERIFY_FAILED] {text} (_ssl.c:1000)"))
+
+    assert text in error.message
+    assert "RUNAI_CA_FILE" not in error.message
 
 
 def test_a_long_message_of_the_api_is_clipped():
@@ -327,8 +345,9 @@ async def test_no_failure_shows_token_secret_manifest_or_body(at_the_token, clie
             lambda: client.delete(UUID),
             lambda: client.get(UUID),
             lambda: client.rows(RowQuery()),
-            lambda: client.scheduling_messages(UUID),
+            lambda: client.row(UUID),
             lambda: client.projects(name="a", cluster_id=None),
+            lambda: client.project("a"),
         ):
             error = await raised_by(call)
             if error:
@@ -349,3 +368,20 @@ async def test_a_workload_in_an_answer_is_kept_without_its_manifests(client, run
     runai.answer = httpx.Response(200, json={"workload": {**workload(), "rawManifest": manifest}})
 
     assert BODY_MARKER not in repr(await client.get(UUID))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 422, 429, 500, 503])
+@pytest.mark.parametrize("operation", [*WRITES, Operation.GET, Operation.DETAIL])
+def test_without_quotes_nothing_is_left_of_what_the_api_says_of_a_workload_but_code_and_fields(operation, status):
+    said = "spec.password: Invalid value: hunter2 already exists"
+    body = json.dumps({"code": status, "message": said, "details": "hunter2"}).encode()
+    error = failure(operation, Answer(status, body, "application/json"))
+    bare = error.within("reads").without_quotes()
+
+    assert (type(bare), bare.condition_reason, bare.scope) == (type(error), error.condition_reason, error.scope)
+    assert bare.circuit == "reads"
+    assert "hunter2" not in f"{bare.message} {bare} {bare!r}"
+    assert bare.message.endswith(".")
+    if "hunter2" in error.message:
+        assert "spec.password" in bare.message
+        assert f"HTTP {status}" in bare.message

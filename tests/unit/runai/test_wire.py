@@ -241,12 +241,21 @@ def test_one_bad_row_does_not_hide_the_others():
     page = wire.read_page(RowQuery(), None)(parsed({"workloads": [None, {"id": 7}, good, "x"]}))
 
     assert [r.name for r in page.rows] == ["a"]
+    assert page.unreadable == 3
 
 
-@pytest.mark.parametrize("body", [{}, {"workloads": None}, {"workloads": {}}, {"workloads": [None, {}]}], ids=repr)
-def test_a_page_of_which_nothing_can_be_read_is_not_an_empty_page(body):
+@pytest.mark.parametrize("body", [{}, {"workloads": None}, {"workloads": {}}], ids=repr)
+def test_what_holds_no_list_is_not_an_empty_page(body):
     with pytest.raises(Unreadable):
         wire.read_page(RowQuery(), None)(parsed(body))
+
+
+def test_a_page_of_which_nothing_can_be_read_is_not_an_empty_page():
+    body = parsed({"workloads": [None, {}]})
+
+    assert wire.read_page(RowQuery(), None)(body).unreadable == 2
+    with pytest.raises(Unreadable):
+        wire.read_page(RowQuery(name="a", project_id="1"), None)(body)
 
 
 def test_rows_are_compared_again_since_filters_are_only_presumed():
@@ -354,6 +363,11 @@ def test_projects_are_read_with_their_cluster():
     assert wire.read_projects_from(0)(parsed(body)) == ([Project("1", "a", "c"), Project("2", "b", None)], 100)
 
 
+def read_message(**shown):
+    row = wire.read_row_of("a")(parsed({"id": "a", "name": "b", "projectId": "c"} | shown))
+    return row.phase_message, row.by_scheduler
+
+
 def test_scheduling_messages_are_said_once_and_for_people():
     messages = [
         None,
@@ -363,12 +377,15 @@ def test_scheduling_messages_are_said_once_and_for_people():
         "x",
     ]
 
-    assert wire.read_scheduling_messages(parsed({"pendingSchedulingMessages": messages})) == (
-        "No GPU left",
-        "Over quota",
-    )
-    assert wire.read_scheduling_messages(parsed({"pendingSchedulingMessages": None})) == ()
-    assert wire.read_scheduling_messages({}) == ()
+    assert read_message(pendingSchedulingMessages=messages) == ("No GPU left; Over quota", True)
+    assert read_message(pendingSchedulingMessages=None) == (None, False)
+    assert read_message() == (None, False)
+    assert read_message(pendingSchedulingMessages=messages, phaseMessage="queued") == ("queued", False)
+
+
+def test_another_row_than_the_one_asked_for_is_unreadable():
+    with pytest.raises(Unreadable):
+        wire.read_row_of("another")(parsed({"id": "a", "name": "b", "projectId": "c"}))
 
 
 @pytest.fixture
@@ -552,7 +569,8 @@ def test_no_json_breaks_a_reader(value):
         wire.read_remote,
         wire.read_page(RowQuery(), None),
         wire.read_projects_from(0),
-        wire.read_scheduling_messages,
+        wire.read_row_of("a"),
+        lambda body: wire.read_row_of("a")({"id": "a", "name": "b", "projectId": "c"} | body),
         lambda body: wire.read_page(RowQuery(), None)(
             {"workloads": [{"id": "a", "name": "b", "projectId": "c"} | body]}
         ),
@@ -569,3 +587,51 @@ def test_no_date_header_breaks_the_reader(text):
     date = wire.read_date(text)
 
     assert date is None or date.utcoffset() == timedelta(0)
+
+
+SAID = {
+    "the documented form": ({"code": 400, "message": "no kind", "details": "spec.x"}, "no kind (spec.x)"),
+    "details in a list": (
+        {"code": 400, "message": "no", "details": ["a", {"field": "x", "message": "b"}]},
+        "no (a; x: b)",
+    ),
+    "a message alone": ({"message": "no kind"}, "no kind"),
+    "an error in an error": ({"error": {"code": 400, "message": "no kind"}}, "no kind"),
+    "an error as text": ({"error": "Bad Request", "status": 400}, "Bad Request"),
+    "a list of errors": ({"errors": ["a", "b", "a"]}, "a; b; a"),
+    "errors by field": (
+        {"title": "Invalid", "errors": {"spec.x": ["missing", "empty"]}},
+        "Invalid (spec.x: missing; empty)",
+    ),
+    "a problem": ({"type": "about:blank", "title": "Bad", "status": 400, "detail": "no kind"}, "no kind"),
+    "a validator's": ({"detail": [{"loc": ["body", "x"], "msg": "missing", "type": "t"}]}, "missing"),
+    "several lines": ({"message": "a\n\tb"}, "a b"),
+    "a list": ([{"message": "a"}, {"message": "b"}], "a; b"),
+    "text": ("no kind", "no kind"),
+    "what was sent, beside the error": ({"message": "no", "rawManifest": {"a": "s3cret"}, "request": "s3cret"}, "no"),
+    "numbers": ({"message": 7, "details": [1, None, True]}, ""),
+    "nothing": ({}, ""),
+    "null": (None, ""),
+}
+
+
+@pytest.mark.parametrize(("body", "said"), SAID.values(), ids=SAID)
+def test_what_an_error_says_is_read_from_any_form(body, said):
+    assert wire.read_message(Answer(400, json.dumps(body).encode(), "application/problem+json")) == said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(400, b"bad\nrequest", "text/plain; charset=utf-8"), "bad request"),
+        (Answer(400, b"\xff", "text/plain"), "\ufffd"),
+        (Answer(400, b" <html>", "text/plain"), ""),
+        (Answer(400, b"<html>", "text/html"), ""),
+        (Answer(400, b"", "application/json"), ""),
+        (Answer(400, b"{", "application/json"), ""),
+        (Answer(400, b'{"errors":' * 50 + b"1" + b"}" * 50, "application/json"), ""),
+        (Answer(400, None, "application/json"), ""),
+    ],
+)
+def test_what_is_no_error_body_says_nothing(answer, said):
+    assert wire.read_message(answer) == said

@@ -42,12 +42,17 @@ def use_everything(metrics):
     call("create", "timeout", 30.0)
     metrics.circuit("default", "writes", up=True)
     metrics.kube_write("status", "ok")
+    metrics.event("sent")
     metrics.polled("default", "delta", "ok", 0.1)
     metrics.status_age("default", 2.0)
+    metrics.lists("default", True)
+    metrics.list_lag("default", 2.0)
     metrics.workloads({("Running", "True"): 2})
     metrics.watch(established=True)
     metrics.deletions(1, 12.0)
     metrics.deletions_rate_limited("default", 3)
+    metrics.reasons({"Running": 2})
+    metrics.outstanding(1, 2.0)
     metrics.orphaned()
     metrics.loop_lag(0.001)
 
@@ -158,6 +163,29 @@ def test_the_number_of_series_has_a_bound_whatever_run_ai_says(metrics):
     assert len(workloads(metrics)) <= (len(PHASES) + 2) * 3
 
 
+def reasons(metrics):
+    return {
+        sample.labels["reason"]: sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "runai_operator_workloads_by_reason"
+    }
+
+
+def test_workloads_are_counted_by_the_reason_of_ready_and_the_reasons_have_a_bound(metrics):
+    metrics.reasons({"InvalidSpec": 2, "": 1, "Invented": 3, "Contrived": 1})
+    assert reasons(metrics) == {"InvalidSpec": 2, "None": 1, "Other": 4}
+
+    metrics.reasons({"Running": 2})
+    assert reasons(metrics) == {"InvalidSpec": 0, "None": 0, "Other": 0, "Running": 2}
+
+
+def test_what_is_stalled_and_what_is_owed_for_longest_is_told(metrics):
+    metrics.outstanding(3, 61.5)
+
+    assert (value(metrics, "workloads_stalled"), value(metrics, "owed_oldest_seconds")) == (3, 61.5)
+
+
 def test_the_age_of_what_is_shown_grows_while_nobody_polls(metrics, clock):
     metrics.runai_call("default")
     clock.now += 30
@@ -198,6 +226,16 @@ def test_a_connection_is_up_while_every_class_of_calls_that_was_used_gets_throug
     assert value(metrics, "connection_up", connection="default") == 0
 
     metrics.circuit("default", "writes", up=True)
+    assert value(metrics, "connection_up", connection="default") == 1
+
+
+def test_a_connection_whose_lists_cannot_be_read_is_not_up(metrics):
+    metrics.circuit("default", "lists", up=True)
+    metrics.lists("default", up=False)
+    assert value(metrics, "connection_up", connection="default") == 0
+    assert value(metrics, "circuit_open", connection="default", **{"class": "lists"}) == 0, "a 403 opens none"
+
+    metrics.lists("default", up=True)
     assert value(metrics, "connection_up", connection="default") == 1
 
 

@@ -43,6 +43,14 @@
 {{- $problems = append $problems (printf "extraEnv sets %s, which the chart sets from its own values" .name) }}
 {{- end }}
 {{- end }}
+{{- if .Values.crds.install }}
+{{- range .Values.extraObjects }}
+{{- $object := tpl (kindIs "string" . | ternary . (toYaml .)) $ }}
+{{- if regexMatch "(?m)^[\"']?kind[\"']?:\\s*[\"']?RunaiWorkload\\b" $object }}
+{{- $problems = append $problems "extraObjects has a RunaiWorkload, which Helm cannot install together with its CustomResourceDefinition: apply it after the installation, or install the CustomResourceDefinition first (kubectl apply --server-side -k crds/) and set crds.install=false" }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if $problems }}
 {{- fail (printf "\n- %s" (join "\n- " $problems)) }}
 {{- end }}

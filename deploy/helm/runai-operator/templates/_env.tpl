@@ -14,6 +14,10 @@
 - name: RUNAI_ALLOW_HTTP
   value: "true"
 {{- end }}
+{{- if .Values.runai.access }}
+- name: RUNAI_ACCESS_FILE
+  value: /etc/runai/access/access.yaml
+{{- end }}
 {{- if or .Values.runai.caBundle.configMap .Values.runai.caBundle.secret }}
 - name: RUNAI_CA_FILE
   value: /etc/runai/ca/ca.crt
@@ -34,6 +38,10 @@
 - name: OPERATOR_INSTALL_ID
   value: {{ . | quote }}
 {{- end }}
+{{- with .Values.formerInstallIds }}
+- name: OPERATOR_FORMER_INSTALL_IDS
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- with .Values.operator.watchNamespaces }}
 - name: OPERATOR_NAMESPACES
   value: {{ join "," . | quote }}
@@ -50,10 +58,14 @@
   value: {{ .Values.operator.sweepInterval | quote }}
 - name: OPERATOR_STALLED_AFTER
   value: {{ .Values.operator.stalledAfter | quote }}
+- name: OPERATOR_STALE_AFTER
+  value: {{ .Values.operator.staleAfter | quote }}
 - name: OPERATOR_GRACE_PERIOD
   value: {{ .Values.operator.gracePeriod | quote }}
 - name: OPERATOR_DELETE_RATE
   value: {{ .Values.operator.deleteRate | quote }}
 - name: OPERATOR_RELEASE_AFTER
   value: {{ .Values.operator.releaseAfter | quote }}
+- name: OPERATOR_EVENTS
+  value: {{ .Values.operator.events | quote }}
 {{- end }}

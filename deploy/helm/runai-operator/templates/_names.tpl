@@ -70,6 +70,9 @@ app.kubernetes.io/name: {{ include "runai-operator.name" . }}
 {{- if .Values.runai.createSecret }}
 {{- $_ := set $own "checksum/client-id" (sha256sum .Values.runai.clientId) }}
 {{- end }}
+{{- with .Values.runai.access }}
+{{- $_ := set $own "checksum/access" (toJson . | sha256sum) }}
+{{- end }}
 {{- mustMerge dict .Values.podAnnotations $own | toYaml }}
 {{- end }}
 

@@ -11,6 +11,11 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get]
+{{- if .Values.operator.events }}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end }}
 {{- if .Values.rbac.manifestFromSecrets }}
 - apiGroups: [""]
   resources: [secrets]

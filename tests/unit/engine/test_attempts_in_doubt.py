@@ -1,0 +1,279 @@
+"""An attempt whose answer was lost: what it made is found again, and until then nobody says that it made nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.chance import Mishap
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.model import Spec
+from runai_operator.engine.orphans import Cleaner
+
+pytestmark = pytest.mark.looptime
+
+LAGGING = replace(WORLD, list_lag=600)
+"""Far longer than the grace, as when the cluster is disconnected."""
+
+
+@pytest.fixture
+async def bench():
+    made = Bench()
+    await made.start()
+    yield made
+    await made.stop()
+    assert made.observer.bugs == 0
+
+
+@pytest.fixture
+async def lagging():
+    made = Bench(LAGGING)
+    await made.start()
+    yield made
+    await made.stop()
+    assert made.observer.bugs == 0
+
+
+def ready(stored):
+    return condition(stored.status, "Ready")
+
+
+def standing(bench):
+    return [workload for workload in bench.runai.live() if workload.deleted is None]
+
+
+def posts(bench):
+    return [method for method, _ in bench.runai.writes if method == "POST"]
+
+
+async def lost(bench, name="x", **spec):
+    """An object whose workload was made without our knowing."""
+    bench.chance.named["create"] = Mishap.LOST_AFTER
+    stored = bench.apply(name, **spec)
+    await asyncio.sleep(0.5)
+    assert len(posts(bench)) == 1
+    return stored
+
+
+# --- a 409 after an interrupted attempt
+
+
+async def test_a_name_refused_to_a_repeated_attempt_is_no_proof_that_nothing_was_made(lagging):
+    stored = await lost(lagging)
+    await asyncio.sleep(300)
+
+    assert ready(stored)["reason"] == "NameTaken"
+    assert "interrupted attempt" in ready(stored)["message"]
+    assert stored.status["submission"] == "NameHeld"
+    assert stored.finalizers != (), "the intent stands"
+
+    await asyncio.sleep(600)
+    assert ready(stored)["reason"] == "Running"
+    assert "submission" not in stored.status
+    assert len(standing(lagging)) == 1
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_deleted_meanwhile_it_waits_for_its_workload_and_says_so(lagging, restarted):
+    stored = await lost(lagging)
+    await asyncio.sleep(100)
+    if restarted:
+        await lagging.start()
+    lagging.delete(stored)
+    await asyncio.sleep(300)
+
+    assert lagging.kube.objects != {}
+    assert "interrupted submission" in ready(stored)["message"]
+
+    await asyncio.sleep(900)
+    assert standing(lagging) == []
+    assert lagging.kube.objects == {}
+
+
+async def test_what_no_list_ever_shows_holds_a_deletion_only_so_long_and_is_on_record_then(lagging):
+    await lagging.start(release_after=400)
+    stored = await lost(lagging)
+    await asyncio.sleep(100)
+    lagging.delete(stored)
+    await asyncio.sleep(300)
+    assert lagging.kube.objects != {}
+    lagging.runai.world.switches = replace(LAGGING, list_lag=6000)
+    await asyncio.sleep(1000)
+
+    assert lagging.kube.objects == {}
+    [orphan] = lagging.kube.orphans.values()
+    assert (orphan.why, orphan.in_doubt) == ("NameTaken", True)
+    lagging.runai.world.switches = WORLD
+    cleaner = Cleaner(lagging.kube.client(lagging.chance), lagging.runai.client(lagging.chance))
+    assert "deletion requested" in await cleaner.clean(orphan)
+
+
+async def test_deleted_right_after_the_refusal_it_waits_as_well(lagging):
+    stored = await lost(lagging)
+    await asyncio.sleep(5)
+    assert ready(stored)["reason"] == "WaitingForName"
+    lagging.delete(stored)
+    await asyncio.sleep(1500)
+
+    assert standing(lagging) == []
+    assert lagging.kube.objects == {}
+
+
+async def test_waiting_for_what_a_list_does_not_show_costs_no_writes(lagging):
+    await lost(lagging)
+    await asyncio.sleep(100)
+    before = lagging.kube.writes
+    await asyncio.sleep(400)
+
+    assert lagging.kube.writes == before
+
+
+async def test_a_name_refused_to_a_first_attempt_proves_that_nothing_was_made(lagging):
+    content = {**RUNS_ON, "metadata": {"name": "x"}}
+    lagging.runai.world.create({"name": "x", "projectId": "1"}, content, lagging.now())
+    stored = lagging.apply("x")
+    await asyncio.sleep(5)
+    assert ready(stored)["reason"] == "WaitingForName"
+    before = lagging.kube.writes
+    await asyncio.sleep(4)
+    assert lagging.kube.writes == before, "it is only waiting"
+
+    await asyncio.sleep(60)
+    assert ready(stored)["reason"] == "NameTaken"
+    assert stored.status["submission"] == "NotSubmitted"
+    lagging.delete(stored)
+    await asyncio.sleep(1)
+    assert lagging.kube.objects == {}
+    assert len(standing(lagging)) == 1
+
+
+# --- the project of the attempt
+
+
+def rename_project(bench, project_id, name):
+    projects = bench.runai.world.projects
+    projects[project_id] = replace(projects[project_id], name=name)
+
+
+async def test_a_deletion_looks_in_the_project_of_the_attempt_whatever_its_name_is_now(lagging):
+    stored = await lost(lagging, project_id=None, project_name="team-a")
+    await asyncio.sleep(5)
+    assert stored.status["projectId"] == "1"
+    await lagging.stop()
+    rename_project(lagging, "1", "team-z")
+    rename_project(lagging, "2", "team-a")
+    lagging.runai.world.switches = replace(LAGGING, list_lag=1)
+    lagging.kube.delete(stored)
+    await lagging.start()
+    await asyncio.sleep(120)
+
+    assert standing(lagging) == []
+    assert lagging.kube.objects == {}
+
+
+async def test_an_attempt_is_repeated_in_its_own_project_whatever_its_name_is_now(bench):
+    bench.chance.named["create"] = Mishap.LOST_BEFORE
+    stored = bench.apply("x", project_id=None, project_name="team-a")
+    await asyncio.sleep(0.1)
+    await bench.stop()
+    rename_project(bench, "1", "team-z")
+    rename_project(bench, "2", "team-a")
+    await bench.start()
+    await asyncio.sleep(60)
+
+    [workload] = standing(bench)
+    assert workload.project.id == "1"
+    assert ready(stored)["reason"] == "Running"
+
+
+async def test_a_restored_status_of_an_attempt_in_doubt_says_nothing_about_the_new_object(bench):
+    before = {"submission": "NameHeld", "projectId": "2", "ownerUid": "uid-of-old"}
+    stored = bench.kube.create("ns", "x", Spec(manifest=RUNS_ON, project_name="team-a"), status=before)
+    bench.engine.observe("ADDED", stored.meta())
+    await asyncio.sleep(60)
+
+    [workload] = standing(bench)
+    assert workload.project.id == "1"
+    assert ready(stored)["reason"] == "Running"
+
+
+async def test_the_record_of_an_attempt_says_whose_it_is(bench):
+    stored = await lost(bench)
+    bench.chance.down = True
+    await asyncio.sleep(5)
+
+    assert (stored.status["projectId"], stored.status["ownerUid"]) == ("1", stored.ref.uid)
+
+
+async def test_what_was_never_made_leaves_no_project_behind(bench):
+    stored = bench.apply("x", manifest={**RUNS_ON, "kind": "Nonsense"})
+    await asyncio.sleep(30)
+
+    assert stored.status["submission"] == "NotSubmitted"
+    assert "projectId" not in stored.status
+
+
+@pytest.mark.parametrize("crash", [Mishap.CRASH_AFTER])
+async def test_in_doubt_without_a_project_that_can_be_found_it_is_held(bench, crash):
+    bench.chance.named["create"] = crash
+    stored = bench.apply("x", project_id=None, project_name="team-a")
+    await asyncio.sleep(1)
+    await bench.stop()
+    rename_project(bench, "1", "team-z")
+    bench.kube.delete(stored)
+    await bench.start()
+    await asyncio.sleep(600)
+
+    assert bench.kube.objects != {}
+    assert "team-a" in ready(stored)["message"]
+    rename_project(bench, "1", "team-a")
+    await asyncio.sleep(600)
+    assert standing(bench) == []
+    assert bench.kube.objects == {}
+
+
+# --- an adoption in doubt
+
+
+def somebody_makes(bench, name):
+    content = {**RUNS_ON, "metadata": {"name": name}}
+    return bench.runai.world.create({"name": name, "projectId": "1"}, content, bench.now())
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_an_interrupted_adoption_is_not_given_up_in_an_outage_after_the_restart(bench, is_down):
+    workload = somebody_makes(bench, "prod")
+    await asyncio.sleep(30)
+    bench.chance.named["update"] = Mishap.CRASH_AFTER
+    stored = bench.apply("x", workload_id=workload.id)
+    await asyncio.sleep(5)
+    await bench.start()
+    bench.chance.down = is_down
+    await asyncio.sleep(120)
+    assert stored.finalizers != ()
+    assert stored.status.get("submission") != "NotSubmitted"
+
+    bench.chance.down = False
+    await asyncio.sleep(300)
+    assert ready(stored)["reason"] == "Running"
+    bench.delete(stored)
+    await asyncio.sleep(60)
+    assert standing(bench) == []
+
+
+async def test_an_interrupted_adoption_is_looked_for_by_its_id_when_it_is_deleted(bench):
+    workload = somebody_makes(bench, "prod")
+    await asyncio.sleep(30)
+    bench.chance.named["update"] = Mishap.CRASH_AFTER
+    stored = bench.apply("x", workload_id=workload.id)
+    await asyncio.sleep(5)
+    await bench.stop()
+    bench.kube.delete(stored)
+    await bench.start()
+    await asyncio.sleep(60)
+
+    assert standing(bench) == []
+    assert bench.kube.objects == {}

@@ -1,0 +1,172 @@
+"""A manifest from a Secret: whatever Run:ai says of it, nothing of it gets into status, Events or the log."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+
+import pytest
+
+from fakes.bench import RUNS_ON, Bench
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.manifest import content_hash
+from runai_operator.domain.model import SourceRef, SourceText
+from runai_operator.runai.failures import Operation, failure
+from runai_operator.runai.wire import Answer
+from runai_operator.telemetry.logs import JsonFormatter
+
+pytestmark = pytest.mark.looptime
+
+SECRET = "hunter2"
+FIELD = "spec.template.spec.containers[0].env[0].value"
+QUOTING = f"{FIELD}: Invalid value: {SECRET} ({SECRET!r}, `{SECRET}`)"
+
+STEERED = {
+    "a refusal": {"simulator.run.ai/refuse": QUOTING},
+    "a failed sync": {"simulator.run.ai/sync": "fail", "simulator.run.ai/message": QUOTING},
+    "a failed run": {"simulator.run.ai/end": "Failed", "simulator.run.ai/message": QUOTING},
+    "a pending workload": {"simulator.run.ai/pending": "true", "simulator.run.ai/message": QUOTING},
+}
+
+
+@pytest.fixture
+async def bench(caplog):
+    caplog.set_level(logging.DEBUG, "runai_operator")
+    bench = Bench()
+    await bench.start()
+    yield bench
+    await bench.stop()
+    assert bench.observer.bugs == 0
+
+
+def submit(bench, annotations, *, kind="Secret", name="w"):
+    manifest = RUNS_ON | {"metadata": {"annotations": annotations}}
+    bench.kube.sources[name] = SourceText(json.dumps(manifest), "1", uid=f"uid-of-{name}")
+    return bench.apply(name, manifest=None, manifest_from=SourceRef(kind, name, "key"))
+
+
+def shown(bench, caplog):
+    """All that anybody can read of it."""
+    status = {name: stored.status for (_, name), stored in bench.kube.objects.items()}
+    events = [event.message for _, event, _ in bench.kube.events]
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    return json.dumps([status, events, lines])
+
+
+@pytest.mark.parametrize("annotations", STEERED.values(), ids=STEERED)
+async def test_what_run_ai_says_of_a_manifest_from_a_secret_is_cut_down_to_the_fields_that_it_names(
+    bench, caplog, annotations
+):
+    stored = submit(bench, annotations)
+    await asyncio.sleep(60)
+
+    assert SECRET not in shown(bench, caplog)
+    assert FIELD in condition(stored.status, "Ready")["message"]
+
+
+@pytest.mark.parametrize("annotations", STEERED.values(), ids=STEERED)
+async def test_of_any_other_manifest_all_of_it_is_shown(bench, caplog, annotations):
+    stored = submit(bench, annotations, kind="ConfigMap")
+    await asyncio.sleep(60)
+
+    assert QUOTING in condition(stored.status, "Ready")["message"]
+
+
+async def test_an_answer_that_stops_all_calls_is_quoted_to_no_other_object(bench, caplog):
+    def fail(method, subject):
+        del subject
+        body = json.dumps({"code": 503, "message": QUOTING}).encode()
+        raise failure(Operation.CREATE if method == "POST" else Operation.UPDATE, Answer(503, body, "application/json"))
+
+    bench.runai.allow = fail
+    for number in range(3):
+        submit(bench, {}, name=f"secret-{number}")
+    await asyncio.sleep(10)
+    others = [bench.apply(f"other-{number}") for number in range(3)]
+    await asyncio.sleep(60)
+
+    assert bench.engine.upstreams.named(None).gate.error("writes") is not None, "the calls are held back"
+    assert "503" in shown(bench, caplog)
+    assert SECRET not in json.dumps([stored.status for stored in others[1:]])
+    assert SECRET not in "".join(line.getMessage() for line in caplog.records if "held back" in line.getMessage())
+
+
+async def test_a_message_that_was_left_out_is_no_change_at_every_restart(bench):
+    submit(bench, STEERED["a failed run"])
+    await asyncio.sleep(60)
+    writes = bench.kube.writes
+    await bench.start()
+    await asyncio.sleep(700)
+
+    assert bench.kube.writes == writes
+
+
+# --- the hash in status
+
+
+def hash_of(stored):
+    return stored.status["submittedHash"].rpartition(".")[0]
+
+
+def puts(bench):
+    return [method for method, _ in bench.runai.writes].count("PUT")
+
+
+def strings(value):
+    """Every text in a JSON value."""
+    if isinstance(value, dict):
+        return set(value) | set().union(*map(strings, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(strings, value))
+    return {str(value)}
+
+
+async def test_who_may_read_the_object_but_not_the_secret_cannot_try_out_what_the_secret_holds(bench):
+    stored = submit(bench, {})
+    await asyncio.sleep(60)
+    guess = json.loads(bench.kube.sources["w"].text)
+    meta = {"namespace": "ns", "name": "w", "uid": stored.ref.uid, "install": "i", "source": "w", "key": "key"}
+    known = {*strings(stored.status), *meta.values(), "kube-system", ""}
+    keys = [None, *known, *("/".join(pair) for pair in itertools.permutations(known, 2))]
+
+    assert hash_of(stored) not in {content_hash(guess, priority=None, category=None, key=key) for key in keys}
+    assert hash_of(stored) == content_hash(guess, priority=None, category=None, key="uid-of-w"), "only by the UID"
+    assert "uid-of-w" not in json.dumps(stored.status)
+
+
+async def test_two_secrets_that_hold_the_same_have_different_hashes(bench):
+    """Else somebody could put guesses into a Secret of their own and compare."""
+    first, second = submit(bench, {}), submit(bench, {}, name="v")
+    await asyncio.sleep(60)
+
+    assert hash_of(first) != hash_of(second)
+
+
+async def test_a_hash_keyed_as_before_leads_to_no_put_and_is_replaced_so_that_changes_are_noticed(bench):
+    stored = submit(bench, {})
+    await asyncio.sleep(60)
+    right, (_, _, identity) = hash_of(stored), stored.status["submittedHash"].rpartition(".")
+    stored.status["submittedHash"] = f"v1:{'0' * 32}.{identity}"
+    await bench.start()
+    await asyncio.sleep(120)
+
+    assert puts(bench) == 0
+    assert hash_of(stored) == right
+
+    changed = RUNS_ON | {"spec": {"replicas": 3}}
+    bench.kube.sources["w"] = SourceText(json.dumps(changed), "2", uid="uid-of-w")
+    await asyncio.sleep(120)
+    assert puts(bench) == 1
+
+
+async def test_a_secret_that_was_created_anew_is_sent_once(bench):
+    stored = submit(bench, {})
+    await asyncio.sleep(60)
+    held = bench.kube.sources["w"]
+    bench.kube.sources["w"] = SourceText(held.text, "9", uid="another-uid")
+    await asyncio.sleep(600)
+
+    assert puts(bench) == 1
+    assert condition(stored.status, "Ready")["status"] == "True"

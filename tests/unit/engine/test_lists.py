@@ -1,0 +1,272 @@
+"""The whole engine over lists that fail, lie, lag or do not end: status goes on, and calls stay few."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from fakes.bench import RUNS_ON, WORLD, UnevenBench
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.errors import AccessDenied, PageTooLarge, UnexpectedReply
+from runai_operator.domain.model import RowQuery
+
+pytestmark = pytest.mark.looptime
+
+IN_TIME = 7.0
+"""A delta interval and two seconds."""
+CALLS_A_MINUTE = 40
+SWEEP_QUERY = RowQuery()
+
+
+class ListBench(UnevenBench):
+    """Notes what the poller reports."""
+
+    def __init__(self, world=WORLD):
+        super().__init__(world)
+        self.up, self.lag, self.polls = [], [], []
+        self.observer.lists = lambda connection, up: self.up.append(up)
+        self.observer.list_lag = lambda connection, seconds: self.lag.append(seconds)
+        self.observer.polled = lambda connection, kind, result, seconds: self.polls.append((kind, result))
+
+    async def with_foreign(self, count):
+        """A running object of ours, among workloads of others made before and after it, few to a page."""
+        for number in range(count):
+            content = {**RUNS_ON, "metadata": {"name": f"foreign-{number}"}}
+            self.runai.world.create({"name": f"foreign-{number}", "projectId": "2"}, content, self.now())
+            if number == count // 2:
+                self.apply("ours")
+            await asyncio.sleep(2)
+        self.runai.most_rows = 3
+        await asyncio.sleep(400)
+        assert self.ready() == 1
+
+    @property
+    def stored(self):
+        return self.kube.objects["ns", "ours"]
+
+    @property
+    def workload(self):
+        [found] = [each for each in self.runai.live() if each.name == "ours"]
+        return found
+
+    async def ours_shown_after(self, phase):
+        return await self.shown_after(phase, self.stored)
+
+
+@pytest.fixture
+async def bench():
+    made = ListBench()
+    await made.start()
+    yield made
+    await made.stop()
+    assert made.observer.bugs == 0
+
+
+def is_of_sweep(query):
+    return query.changed_since is None and not query.latest and query.name is None
+
+
+def pages_behind_the_first_fail(query, page):
+    if is_of_sweep(query) and query.created_since is not None:
+        raise UnexpectedReply("no JSON")
+    return page
+
+
+def pages_are_too_large(query, page):
+    if is_of_sweep(query) and len(page.rows) > 1:
+        raise PageTooLarge("too large")
+    return page
+
+
+def a_foreign_row_is_too_large(query, page):
+    if any(row.name == "foreign-4" for row in page.rows):
+        raise PageTooLarge("too large")
+    return page
+
+
+def a_foreign_row_cannot_be_read(query, page):
+    rows = tuple(row for row in page.rows if row.name != "foreign-9")
+    return replace(page, rows=rows, unreadable=len(page.rows) - len(rows))
+
+
+def the_last_page_names_a_next(query, page):
+    return replace(page, next_offset=page.next_offset or query.offset + query.limit)
+
+
+def every_page_is_the_first(query, page):
+    if is_of_sweep(query) and page.rows:
+        return replace(page, next_offset=query.offset + query.limit)
+    return page
+
+
+SICK_LISTS = [
+    pages_behind_the_first_fail,
+    pages_are_too_large,
+    a_foreign_row_is_too_large,
+    a_foreign_row_cannot_be_read,
+    the_last_page_names_a_next,
+    every_page_is_the_first,
+]
+
+
+@pytest.mark.parametrize("sickness", SICK_LISTS, ids=lambda each: each.__name__.replace("_", " "))
+async def test_what_ails_the_list_of_all_holds_up_no_change_and_costs_no_storm_of_calls(bench, sickness):
+    await bench.with_foreign(10)
+
+    bench.runai.distort = sickness
+    began = bench.loop.time()
+    delays = []
+    for phase in ("Degraded", "Running") * 3:
+        delays.append(await bench.ours_shown_after(phase))
+        await asyncio.sleep(200)
+
+    assert max(delays) <= IN_TIME
+    assert bench.calls_in_worst_minute(began) <= CALLS_A_MINUTE
+
+
+@pytest.mark.parametrize(
+    "sickness", [the_last_page_names_a_next, None], ids=["the last page names a next", "a sound list"]
+)
+async def test_a_complete_sweep_still_finds_what_nobody_told_of(bench, sickness):
+    await bench.with_foreign(10)
+    bench.troubles["rows"] = lambda: None
+    if sickness:
+        bench.runai.distort = sickness
+
+    bench.runai.world.switches = bench.runai.switches = replace(bench.runai.switches, deleted_list=False)
+    del bench.runai.world._workloads[bench.workload.id]
+    await asyncio.sleep(400)
+
+    assert condition(bench.stored.status, "Ready")["reason"] == "DeletedExternally"
+
+
+async def test_a_row_that_is_missing_while_another_cannot_be_read_is_not_taken_for_gone(bench):
+    await bench.with_foreign(10)
+    bench.runai.distort = a_foreign_row_cannot_be_read
+    before = len([1 for _, method in bench.calls if method == "get"])
+
+    await asyncio.sleep(1000)
+
+    assert ("sweep", "Inconclusive") in bench.polls
+    assert len([1 for _, method in bench.calls if method == "get"]) == before
+
+
+def refused():
+    return AccessDenied("Run:ai denies the permission to list workloads: no role.")
+
+
+def not_found():
+    return UnexpectedReply("this address does not know the request (HTTP 404).")
+
+
+def a_login_page():
+    return UnexpectedReply("its answer cannot be used (not JSON but text/html).")
+
+
+def huge():
+    return PageTooLarge("A page of Run:ai's list of workloads is larger than the 8 MiB that are read.")
+
+
+@pytest.mark.parametrize("trouble", [refused, not_found, a_login_page, huge])
+async def test_trouble_with_the_lists_is_told_once_shown_in_metrics_and_costs_few_calls(bench, caplog, trouble):
+    await bench.with_foreign(1)
+    caplog.set_level(logging.INFO, "runai_operator.engine.poller")
+    assert bench.up[-1:] in ([], [True])
+    caplog.clear()
+
+    bench.troubles["rows"] = trouble
+    began = bench.loop.time()
+    await asyncio.sleep(20)
+    assert bench.up[-1] is False
+    await asyncio.sleep(1800)
+
+    told = [(record.levelname, record.list) for record in caplog.records if hasattr(record, "list")]
+    assert sorted(told) == [("WARNING", "deleted"), ("WARNING", "delta"), ("WARNING", "sweep")]
+    assert all(trouble().message in record.getMessage() for record in caplog.records if hasattr(record, "list"))
+    assert bench.calls_in_worst_minute(began) <= 70, "also while pages are asked for that are smaller and smaller"
+    assert bench.calls_in_worst_minute(began + 60) <= CALLS_A_MINUTE
+
+    caplog.clear()
+    bench.troubles.clear()
+    await asyncio.sleep(90)
+
+    assert bench.up[-1] is True
+    assert {record.levelname for record in caplog.records if hasattr(record, "list")} == {"INFO"}
+    assert await bench.ours_shown_after("Degraded") <= IN_TIME
+
+
+async def test_the_list_of_the_deleted_that_fails_holds_up_no_change(bench):
+    await bench.with_foreign(1)
+
+    def only_the_deleted(query, page):
+        if query.deleted:
+            raise UnexpectedReply("no JSON")
+        return page
+
+    bench.runai.distort = only_the_deleted
+    await asyncio.sleep(600)
+
+    assert await bench.ours_shown_after("Degraded") <= IN_TIME
+    assert bench.up[-1] is False
+
+    # What was deleted meanwhile is found, since that list has a watermark of its own.
+    bench.runai.world.delete(bench.workload, bench.now())
+    await asyncio.sleep(100)
+    bench.runai.distort = lambda query, page: page
+    await asyncio.sleep(60)
+    assert condition(bench.stored.status, "Ready")["reason"] == "DeletedExternally"
+
+
+async def test_an_old_page_of_a_sweep_does_not_undo_what_a_delta_has_shown(bench):
+    await bench.with_foreign(1)
+    old = (await bench.runai.client(bench.chance).rows(SWEEP_QUERY)).rows
+    assert await bench.ours_shown_after("Degraded") <= IN_TIME
+    shown = []
+    bench.observer.reconciled = lambda *args: shown.append(bench.stored.status.get("phase"))
+
+    def as_it_was(query, page):
+        return replace(page, rows=old) if is_of_sweep(query) else page
+
+    bench.runai.distort = as_it_was
+    bench.latency["rows"] = 4.0  # pages are slow, so that a delta overtakes them
+    for phase in ("Running", "Degraded") * 100:
+        bench.runai.world.set_phase(bench.workload, phase, "", bench.now())
+        await asyncio.sleep(6)
+
+    phases = [before for before, after in pairwise(shown) if before != after]
+    assert len(phases) <= 201
+
+
+async def test_changes_that_the_lists_show_too_late_are_warned_of_and_measured(caplog):
+    bench = ListBench(replace(WORLD, list_lag=1))
+    await bench.start(grace=20)
+    await bench.with_foreign(1)
+    assert max(bench.lag, default=0.0) <= 20
+
+    bench.runai.world.switches = bench.runai.switches = replace(bench.runai.switches, list_lag=100)
+    await asyncio.sleep(10)
+    await bench.ours_shown_after("Degraded")
+    await asyncio.sleep(400)
+
+    assert max(bench.lag) > 20
+    told = [record for record in caplog.records if "late" in record.getMessage()]
+    assert [record.levelname for record in told] == ["WARNING"]
+    await bench.stop()
+
+
+@pytest.mark.parametrize("count", [0, 30])
+async def test_at_rest_the_calls_do_not_grow_with_the_number_of_workloads(bench, count):
+    for number in range(count):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(200)
+    assert bench.ready() == count
+    bench.runai.most_rows = 2
+    began = bench.loop.time()
+
+    await asyncio.sleep(1200)
+
+    assert bench.calls_in_worst_minute(began) <= CALLS_A_MINUTE

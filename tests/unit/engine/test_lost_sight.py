@@ -1,0 +1,352 @@
+"""Run:ai answers 404: the workload is gone, or had finished and was removed, or we may only no longer see it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.chance import Mishap
+from runai_operator.domain.absence import BRAKE
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.errors import AccessDenied, Unavailable
+from runai_operator.domain.model import ExternalDeletionPolicy, ManagementPolicy
+
+pytestmark = pytest.mark.looptime
+
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
+RECREATE = {"external_deletion_policy": ExternalDeletionPolicy.RECREATE}
+
+
+@pytest.fixture
+async def bench():
+    made = Bench()
+    await made.start()
+    yield made
+    await made.stop()
+    assert made.observer.bugs == 0
+
+
+def ready(stored):
+    return condition(stored.status, "Ready")["reason"]
+
+
+def synced(stored):
+    return condition(stored.status, "Synced")
+
+
+def hide(bench, *, hidden=True):
+    """An administrator takes away the role in every project, or gives it back; a Secret of another tenant does the same."""
+    for project in bench.runai.world.projects.values():
+        bench.runai.world.hide_project(project, hidden=hidden)
+
+
+def posts(bench):
+    return len(bench.runai.world.creates)
+
+
+async def of_one(bench, **spec):
+    stored = bench.apply("a", **spec)
+    await asyncio.sleep(30)
+    [workload] = bench.runai.live()
+    return stored, workload
+
+
+# --- lost sight
+
+
+async def test_a_deletion_is_held_while_the_role_is_lost_and_goes_on_when_it_is_back(bench):
+    stored, workload = await of_one(bench)
+    hide(bench)
+    bench.delete(stored)
+    await asyncio.sleep(600)
+    await bench.start()
+    await asyncio.sleep(3600)
+
+    assert bench.kube.objects, "its workload runs on"
+    assert "team-a" in condition(stored.status, "Ready")["message"]
+    assert bench.kube.orphans == {}
+
+    hide(bench, hidden=False)
+    await asyncio.sleep(600)
+    assert bench.kube.objects == {}
+    assert workload.deleted is not None
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_a_deletion_that_has_lost_sight_of_its_workload_ends_with_a_record(bench, count):
+    await bench.start(release_after=3600)
+    made = [bench.apply(f"w{number}") for number in range(count)]
+    await asyncio.sleep(30)
+    hide(bench)
+    for stored in made:
+        bench.delete(stored)
+    await asyncio.sleep(3000)
+    assert len(bench.kube.objects) == count
+    await asyncio.sleep(1500)
+
+    assert bench.kube.objects == {}
+    assert {orphan.workload_id for orphan in bench.kube.orphans.values()} == {each.id for each in bench.runai.live()}
+    assert {orphan.why for orphan in bench.kube.orphans.values()} == {"NotVisible"}
+
+
+@pytest.mark.parametrize("spec", [{}, RECREATE], ids=["Report", "Recreate"])
+async def test_what_is_out_of_sight_is_not_called_deleted_nor_made_again_and_heals(bench, spec):
+    stored, workload = await of_one(bench, **spec)
+    hide(bench)
+    await asyncio.sleep(900)
+    await bench.start()
+    await asyncio.sleep(900)
+
+    assert ready(stored) == "Running"
+    assert (synced(stored)["status"], synced(stored)["reason"]) == ("Unknown", "NotVisible")
+
+    hide(bench, hidden=False)
+    await asyncio.sleep(600)
+    assert (ready(stored), synced(stored)["status"]) == ("Running", "True")
+    assert bench.runai.live() == [workload]
+    assert posts(bench) == 1
+
+
+async def test_an_observed_workload_that_is_out_of_sight_is_not_called_deleted(bench):
+    made = bench.runai.world.create({"name": "prod", "projectId": "1"}, RUNS_ON, bench.now())
+    stored = bench.apply("x", workload_id=made.id, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(60)
+    hide(bench)
+    await asyncio.sleep(900)
+    assert (ready(stored), synced(stored)["reason"]) == ("Running", "NotVisible")
+
+    hide(bench, hidden=False)
+    await asyncio.sleep(600)
+    assert (ready(stored), synced(stored)["status"]) == ("Running", "True")
+
+
+async def test_an_edit_waits_while_the_role_is_lost_and_is_sent_when_it_is_back(bench):
+    stored, workload = await of_one(bench)
+    hide(bench)
+    bench.edit(stored, manifest={**RUNS_ON, "spec": {"replicas": 3}})
+    await asyncio.sleep(300)
+    assert ready(stored) == "NotVisible"
+
+    await bench.start()
+    hide(bench, hidden=False)
+    await asyncio.sleep(600)
+    assert workload.manifest["spec"] == {"replicas": 3}
+    assert ready(stored) == "Running"
+
+
+async def test_an_interrupted_submission_is_not_absent_while_its_project_is_hidden(bench):
+    bench.chance.named["create"] = Mishap.LOST_AFTER
+    stored = bench.apply("a")
+    await asyncio.sleep(0.5)
+    hide(bench)
+    bench.delete(stored)
+    await asyncio.sleep(600)
+    await bench.start()
+    await asyncio.sleep(600)
+    assert bench.kube.objects, "what it may have made runs on"
+
+    hide(bench, hidden=False)
+    await asyncio.sleep(600)
+    assert bench.kube.objects == {}
+    assert bench.runai.live() == []
+
+
+async def test_hundreds_out_of_sight_cost_few_calls(bench):
+    made = [bench.apply(f"w{number}") for number in range(200)]
+    await asyncio.sleep(120)
+    hide(bench)
+    for stored in made[:50]:
+        bench.delete(stored)
+    await asyncio.sleep(600)
+    calls, reads = sum(bench.runai.calls.values()), bench.runai.calls["get"]
+    await asyncio.sleep(3600)
+
+    assert (bench.runai.calls["get"] - reads) / 60 <= 5, "a minute"
+    assert (sum(bench.runai.calls.values()) - calls) / 60 <= 60
+    assert len(bench.kube.objects) == 200
+    assert {ready(stored) for stored in made} == {"Running", "Deleting"}
+
+    hide(bench, hidden=False)
+    await asyncio.sleep(900)
+    assert len(bench.kube.objects) == len(bench.runai.live()) == 150
+    assert {synced(stored)["status"] for stored in made[50:]} == {"True"}
+
+
+async def test_deletions_end_also_where_projects_may_not_be_listed(bench):
+    def forbidden():
+        raise AccessDenied("You do not have sufficient permissions.")
+
+    bench.runai.world.visible_projects = forbidden
+    stored, _ = await of_one(bench)
+    bench.delete(stored)
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects == {}
+
+
+# --- many vanish at once
+
+
+def forget(bench):
+    """The control plane has lost its memory of what runs, also of what was deleted."""
+    lost = bench.runai.live()
+    for workload in lost:
+        bench.runai.world.purge(workload)
+    return lost
+
+
+async def test_of_many_that_vanish_at_once_none_is_believed_and_a_restart_changes_nothing(bench):
+    made = [bench.apply(f"w{number}", **RECREATE) for number in range(60)]
+    await asyncio.sleep(120)
+    forget(bench)
+    for stored in made[:30]:
+        bench.delete(stored)
+    await asyncio.sleep(900)
+    await bench.start()
+    await asyncio.sleep(900)
+
+    assert len(bench.kube.objects) == 60
+    assert {ready(stored) for stored in made[30:]} == {"Running"}
+    assert posts(bench) == 60
+
+
+async def test_those_who_vanished_at_once_are_not_held_for_ever(bench):
+    made = [bench.apply(f"w{number}") for number in range(40)]
+    await asyncio.sleep(120)
+    forget(bench)
+    for stored in made[:20]:
+        bench.delete(stored)
+    await asyncio.sleep(BRAKE + 1800)
+
+    assert len(bench.kube.objects) == 20
+    assert {ready(stored) for stored in made[20:]} == {"DeletedExternally"}
+
+
+async def test_a_mass_deletion_in_run_ai_is_believed_where_it_is_listed(bench):
+    made = [bench.apply(f"w{number}") for number in range(60)]
+    await asyncio.sleep(120)
+    for workload in bench.runai.live():
+        bench.runai.world.delete(workload, bench.now())
+    await asyncio.sleep(60)
+
+    assert {ready(stored) for stored in made} == {"DeletedExternally"}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_our_own_mass_deletion_is_not_braked(listed):
+    bench = Bench(replace(WORLD, deleted_list=listed))
+    await bench.start()
+    for number in range(60):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(120)
+    bench.delete_everything()
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects == {}
+    await bench.stop()
+
+
+# --- finished while nobody looked
+
+
+@pytest.mark.parametrize("spec", [{}, RECREATE], ids=["Report", "Recreate"])
+@pytest.mark.parametrize("end", ["Completed", "Failed"])
+async def test_what_finished_and_was_removed_while_the_operator_was_away_has_finished(bench, end, spec):
+    stored, workload = await of_one(bench, **spec)
+    await bench.stop()
+    bench.runai.world.set_phase(workload, end, "", bench.now())
+    await asyncio.sleep(60)
+    bench.runai.world.delete(workload, bench.now())
+    await asyncio.sleep(60)
+    await bench.start()
+    await asyncio.sleep(900)
+
+    assert (ready(stored), stored.status["phase"]) == (end, end)
+    assert stored.status["completedAt"]
+    assert posts(bench) == 1
+
+    await bench.start()
+    await asyncio.sleep(900)
+    assert ready(stored) == end
+    assert posts(bench) == 1
+
+
+async def test_what_finished_and_is_removed_at_once_under_a_working_operator_has_finished(bench):
+    stored, workload = await of_one(bench, **RECREATE)
+    bench.runai.world.set_phase(workload, "Completed", "", bench.now())
+    bench.runai.world.delete(workload, bench.now())
+    await asyncio.sleep(900)
+
+    assert ready(stored) == "Completed"
+    assert posts(bench) == 1
+
+
+@pytest.mark.parametrize("how", ["no word on how it ended", "forgotten altogether"])
+async def test_what_may_have_finished_is_not_made_again_unless_somebody_asks(how):
+    bench = Bench(replace(WORLD, deleted_keeps_phase=False))
+    await bench.start()
+    stored, workload = await of_one(bench, **RECREATE)
+    await bench.stop()
+    bench.runai.world.set_phase(workload, "Completed", "", bench.now())
+    await asyncio.sleep(60)
+    bench.runai.world.delete(workload, bench.now())
+    await asyncio.sleep(60)
+    if how == "forgotten altogether":
+        bench.runai.world.purge(workload)
+    await bench.start()
+    await asyncio.sleep(900)
+
+    assert ready(stored) == "EndedUnseen"
+    assert posts(bench) == 1
+
+    bench.kube.touch(stored, token="again")
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(120)
+    assert ready(stored) == "Running"
+    assert posts(bench) == 2
+    await bench.stop()
+
+
+async def test_what_was_removed_unfinished_while_the_operator_was_away_is_made_again_under_recreate(bench):
+    stored, workload = await of_one(bench, **RECREATE)
+    await bench.stop()
+    bench.runai.world.delete(workload, bench.now())
+    await asyncio.sleep(60)
+    await bench.start()
+    await asyncio.sleep(120)
+
+    assert ready(stored) == "Running"
+    assert posts(bench) == 2
+
+
+async def test_an_observed_workload_that_completed_stays_completed_when_it_is_removed(bench):
+    made = bench.runai.world.create({"name": "prod", "projectId": "1"}, JOB, bench.now())
+    stored = bench.apply("x", workload_id=made.id, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(60)
+    bench.runai.world.purge(made)
+    await bench.start()
+    bench.kube.touch(stored, token="now")
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(900)
+
+    assert ready(stored) == "Completed"
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["shown as deleted", "404"])
+async def test_a_deletion_that_run_ai_has_accepted_ends_while_lists_are_out_of_order(shown):
+    bench = Bench(replace(WORLD, deleted_answers_404=not shown))
+    await bench.start()
+    stored, _ = await of_one(bench)
+
+    def out_of_order(*args, **kwargs):
+        raise Unavailable("HTTP 503")
+
+    bench.runai.world.listed = bench.runai.world.visible_projects = out_of_order
+    bench.delete(stored)
+    await asyncio.sleep(120)
+
+    assert bench.kube.objects == {}
+    await bench.stop()

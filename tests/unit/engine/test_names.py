@@ -1,0 +1,95 @@
+"""Names that are taken in Run:ai, in virtual time: who waits for one is told when it is free."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fakes.bench import RUNS_ON, WORLD, Bench
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.model import RecreatePolicy
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.fixture
+async def bench():
+    made = Bench()
+    await made.start()
+    yield made
+    await made.stop()
+    assert made.observer.bugs == 0
+
+
+def reason(stored):
+    return (condition(stored.status, "Ready") or {}).get("reason")
+
+
+async def two_of_a_name(bench):
+    """The holder of a name, and who wants it; the second was refused long ago."""
+    holder = bench.apply("holder", name="shared", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    second = bench.apply("second", name="shared")
+    await asyncio.sleep(120)
+    assert (reason(holder), reason(second)) == ("Running", "NameTaken")
+    return holder, second
+
+
+async def test_a_name_that_our_own_deletion_frees_is_used_at_once(bench):
+    holder, second = await two_of_a_name(bench)
+    bench.delete(holder)
+    await asyncio.sleep(20)
+
+    assert reason(second) == "Running"
+
+
+async def test_a_name_that_our_own_recreation_under_another_frees_is_used_at_once(bench):
+    holder, second = await two_of_a_name(bench)
+    bench.edit(holder, name="another")
+    await asyncio.sleep(30)
+
+    assert (reason(holder), reason(second)) == ("Running", "Running")
+
+
+async def test_a_name_that_a_stranger_frees_is_used_soon(bench):
+    theirs = bench.runai.world.create({"name": "shared", "projectId": "1"}, RUNS_ON, bench.now())
+    await asyncio.sleep(30)
+    second = bench.apply("second", name="shared")
+    await asyncio.sleep(120)
+    assert reason(second) == "NameTaken"
+    bench.runai.world.delete(theirs, bench.now())
+    await asyncio.sleep(30)
+
+    assert reason(second) == "Running"
+
+
+async def test_a_name_in_another_project_wakes_nobody(bench):
+    _, second = await two_of_a_name(bench)
+    other = bench.apply("other", name="shared", project_id="2")
+    await asyncio.sleep(30)
+    assert reason(other) == "Running"
+    posts = bench.runai.calls["create"]
+    bench.delete(other)
+    await asyncio.sleep(120)
+
+    assert reason(second) == "NameTaken"
+    assert bench.runai.calls["create"] == posts
+
+
+async def test_a_name_that_stays_taken_after_its_deletion_is_tried_a_few_times_only():
+    """The lists show each deletion for a minute."""
+    bench = Bench(replace(WORLD, name_blocked_for=600))
+    await bench.start()
+    holder, second = await two_of_a_name(bench)
+    posts, writes = bench.runai.calls["create"], bench.kube.writes
+    bench.delete(holder)
+    await asyncio.sleep(550)
+    assert reason(second) in ("NameTaken", "WaitingForName")
+    assert bench.runai.calls["create"] - posts <= 50
+    assert bench.kube.writes - writes <= 20
+
+    await asyncio.sleep(2400)
+    assert reason(second) == "Running"
+    await bench.stop()

@@ -1,0 +1,77 @@
+"""What was rejected is named like everything else: `kubectl get` shows its kind, its project and why."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from fakes.bench import RUNS_ON, Bench
+from fakes.kube import cells_of
+from runai_operator.domain.model import NOT_SUBMITTED
+
+pytestmark = pytest.mark.looptime
+
+AS_TEXT = "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 1}\n"
+NOBODYS = {"project_id": None, "project_name": "nobodys"}
+
+
+@pytest.fixture
+async def bench():
+    bench = Bench()
+    await bench.start()
+    yield bench
+    await bench.stop()
+
+
+def columns(stored):
+    cells = cells_of(stored)
+    return tuple(cells[name] for name in ("Ready", "Reason", "Kind", "Project"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "shown"),
+    [
+        pytest.param(NOBODYS, ("False", "ProjectNotFound", "Deployment", "nobodys"), id="an unknown project"),
+        pytest.param(
+            NOBODYS | {"manifest": None, "manifest_yaml": AS_TEXT},
+            ("False", "ProjectNotFound", "Deployment", "nobodys"),
+            id="an unknown project, and the manifest as text",
+        ),
+        pytest.param(
+            {"manifest": {**RUNS_ON, "kind": "Deploymint"}, "project_id": None, "project_name": "team-a"},
+            ("False", "InvalidSpec", "Deploymint", "team-a"),
+            id="a kind that Run:ai does not know",
+        ),
+        pytest.param(
+            {"manifest": None, "manifest_yaml": "[1, 2", "project_id": None, "project_name": "team-a"},
+            ("False", "InvalidSpec", None, "team-a"),
+            id="no manifest at all",
+        ),
+    ],
+)
+async def test_what_was_rejected_shows_its_kind_and_project(bench, spec, shown):
+    stored = bench.apply("w", **spec)
+    await asyncio.sleep(30)
+
+    assert columns(stored) == shown
+    assert (stored.status["ready"], stored.status["reason"]) == shown[:2]
+    assert stored.status["submission"] == NOT_SUBMITTED
+
+
+async def test_after_a_correction_it_shows_what_was_submitted(bench):
+    stored = bench.apply("w", **NOBODYS)
+    await asyncio.sleep(30)
+    bench.edit(stored, project_name="team-a", manifest={"apiVersion": "batch/v1", "kind": "Job", "spec": {}})
+    await asyncio.sleep(15)
+
+    assert columns(stored) == ("True", "Running", "Job", "team-a")
+
+
+async def test_ready_and_reason_follow_the_condition(bench):
+    stored = bench.apply("w")
+    for _ in range(40):
+        await asyncio.sleep(0.5)
+        if stored.status.get("conditions"):
+            assert (stored.status["ready"], stored.status["reason"]) == columns(stored)[:2]
+    assert columns(stored)[:2] == ("True", "Running")

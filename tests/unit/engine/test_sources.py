@@ -1,0 +1,202 @@
+"""Manifests from ConfigMaps and Secrets in virtual time: when their changes are noticed, and what that costs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from fakes.bench import RUNS_ON, Bench
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.model import SourceRef, SourceText
+
+pytestmark = pytest.mark.looptime
+
+SOON = 75
+"""Seconds: within a tenth, a minute between two looks, and what the pass takes."""
+HOUR = 3600
+
+
+@pytest.fixture
+async def bench():
+    made = Bench()
+    await made.start()
+    yield made
+    await made.stop()
+    assert made.observer.bugs == 0
+
+
+def held(replicas, version):
+    return SourceText(f"apiVersion: apps/v1\nkind: Deployment\nspec: {{replicas: {replicas}}}", str(version))
+
+
+def ref(name, key="x.yaml"):
+    return SourceRef("ConfigMap", name, key)
+
+
+async def running(bench, name="a", source="code"):
+    bench.kube.sources[source] = held(1, 1)
+    stored = bench.apply(name, manifest=None, manifest_from=ref(source))
+    await asyncio.sleep(60)
+    assert condition(stored.status, "Ready")["reason"] == "Running"
+    return stored
+
+
+def reasons(stored):
+    """Of Ready and Synced, and whether it is stalled."""
+    ready, synced = condition(stored.status, "Ready"), condition(stored.status, "Synced")
+    return ready["reason"], synced["reason"], condition(stored.status, "Stalled") is not None
+
+
+def replicas(bench):
+    return [workload.manifest["spec"]["replicas"] for workload in bench.runai.live()]
+
+
+@pytest.mark.parametrize("when", ["while it is away", "after the restart", "much later"])
+async def test_a_change_is_sent_whenever_it_happens_around_a_restart(bench, when):
+    await running(bench)
+    if when == "while it is away":
+        bench.kube.sources["code"] = held(5, 2)
+    await bench.start()
+    if when != "while it is away":
+        await asyncio.sleep(1 if when == "after the restart" else HOUR)
+        bench.kube.sources["code"] = held(5, 2)
+    await asyncio.sleep(SOON)
+
+    assert replicas(bench) == [5]
+
+
+async def test_a_change_is_noticed_of_an_object_that_came_by_the_watch_after_the_restart(bench):
+    """As when the namespace may be watched again; what the last process read of the source is not known then, either."""
+    stored = await running(bench)
+    await bench.stop()
+    objects, bench.kube.objects = bench.kube.objects, {}
+    await bench.start()
+    bench.kube.objects = objects
+    bench.engine.observe(None, stored.meta())
+    await asyncio.sleep(1)
+    bench.kube.sources["code"] = held(5, 2)
+    await asyncio.sleep(SOON)
+
+    assert replicas(bench) == [5]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("lack", ["the source", "its key", "the right to it", "a manifest in it"])
+async def test_what_the_source_lacked_at_first_is_noticed_within_a_minute(bench, lack, restarted):
+    if lack != "the source":
+        bench.kube.sources["late"] = held(1, 1)
+    match lack:
+        case "its key":
+            bench.kube.missing_keys.add("x.yaml")
+        case "the right to it":
+            bench.kube.forbidden_sources.add("late")
+        case "a manifest in it":
+            bench.kube.sources["late"] = SourceText("kind: [", "1")
+    stored = bench.apply("a", manifest=None, manifest_from=ref("late"))
+    await asyncio.sleep(10)
+    assert condition(stored.status, "Stalled") is not None
+    if restarted:
+        await bench.start()
+        await asyncio.sleep(60)
+
+    bench.kube.missing_keys.clear()
+    bench.kube.forbidden_sources.clear()
+    bench.kube.sources["late"] = held(1, 2)
+    await asyncio.sleep(SOON)
+
+    assert replicas(bench) == [1]
+    assert reasons(stored) == ("Running", "Synced", False)
+
+
+async def test_a_source_that_cannot_be_read_stops_the_look_at_no_other(bench):
+    await running(bench, "a", "broken")
+    await running(bench, "b", "code")
+    bench.kube.broken_sources.add("broken")
+    await asyncio.sleep(2 * SOON)
+    bench.kube.sources["code"] = held(5, 2)
+    await asyncio.sleep(SOON)
+
+    assert sorted(replicas(bench)) == [1, 5]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_source_that_cannot_be_read_takes_nothing_from_what_runs(bench, restarted):
+    stored = await running(bench)
+    bench.kube.broken_sources.add("code")
+    if restarted:
+        await bench.start()
+    await asyncio.sleep(HOUR)
+
+    assert reasons(stored)[0] == "Running"
+    assert not reasons(stored)[2]
+
+    bench.kube.broken_sources.clear()
+    bench.kube.sources["code"] = held(5, 2)
+    await asyncio.sleep(330)
+
+    assert replicas(bench) == [5]
+    assert reasons(stored) == ("Running", "Synced", False)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("lost", ["pruned", "forbidden", "without its key"])
+async def test_what_runs_stays_ready_when_its_source_is_lost(bench, lost, restarted):
+    stored = await running(bench)
+    before = dict(bench.kube.sources)
+    match lost:
+        case "pruned":
+            bench.kube.sources.clear()
+        case "forbidden":
+            bench.kube.forbidden_sources.add("code")
+        case "without its key":
+            bench.kube.missing_keys.add("x.yaml")
+            bench.kube.sources["code"] = held(1, 2)
+    await asyncio.sleep(SOON)
+    reason = "SourceForbidden" if lost == "forbidden" else "SourceNotFound"
+    assert reasons(stored) == ("Running", reason, False)
+    assert condition(stored.status, "Synced")["status"] == "False"
+
+    if restarted:
+        await bench.start()
+    await asyncio.sleep(60)
+    writes, reads = bench.kube.writes, bench.kube.reads
+    await asyncio.sleep(HOUR)
+    assert reasons(stored) == ("Running", reason, False)
+    assert (bench.kube.writes, bench.kube.reads) == (writes, reads), "it is at rest"
+
+    bench.kube.forbidden_sources.clear()
+    bench.kube.missing_keys.clear()
+    bench.kube.sources.update(before)
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Running", "Synced", False)
+    assert replicas(bench) == [1]
+
+
+async def test_an_edit_whose_manifest_is_missing_is_refused(bench):
+    """Then something is outstanding: what was asked for cannot be sent."""
+    stored = await running(bench)
+    bench.edit(stored, manifest_from=ref("elsewhere"))
+    await asyncio.sleep(5)
+    assert reasons(stored) == ("SourceNotFound", "NotDelivered", True)
+
+    bench.kube.sources["elsewhere"] = held(5, 1)
+    await asyncio.sleep(SOON)
+    assert replicas(bench) == [5]
+
+
+async def test_each_source_is_looked_at_once_a_minute_whoever_uses_it_and_whether_it_is_there_or_not(bench):
+    bench.kube.sources["shared"] = held(1, 1)
+    for number in range(30):
+        bench.apply(f"there{number}", manifest=None, manifest_from=ref("shared", f"key{number % 3}"))
+        bench.apply(f"missing{number}", manifest=None, manifest_from=ref("missing", f"key{number % 3}"))
+        bench.apply(f"forbidden{number}", manifest=None, manifest_from=ref("forbidden"))
+        await asyncio.sleep(3)
+    bench.kube.forbidden_sources.add("forbidden")
+    bench.apply("inline", manifest=RUNS_ON)
+    await asyncio.sleep(60)
+    bench.kube.looks.clear()
+    await asyncio.sleep(HOUR)
+
+    assert set(bench.kube.looks) == {"shared", "missing", "forbidden"}
+    assert all(55 <= count <= 66 for count in bench.kube.looks.values())

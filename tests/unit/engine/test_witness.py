@@ -1,0 +1,120 @@
+"""What else Run:ai shows when it answers 404: projects by id, also renamed or where they may not be listed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from builders import WORKLOAD_ID, a_row
+from runai_operator.domain.absence import MANY, Place
+from runai_operator.domain.errors import AccessDenied, Scope
+from runai_operator.domain.model import Project, RowPage
+from runai_operator.engine.witness import PROJECT_MEMORY, Witness
+
+PLACE = Place("1", "team-a", "c1")
+
+
+class Lists:
+    """A Run:ai that has these projects and rows."""
+
+    def __init__(self) -> None:
+        self.listed: tuple[Project, ...] | AccessDenied = ()
+        self.rows_found: tuple = ()
+        self.calls: list[object] = []
+
+    async def projects(self, *, name, cluster_id):
+        self.calls.append(name)
+        if isinstance(self.listed, AccessDenied):
+            raise self.listed
+        return tuple(project for project in self.listed if name in (None, project.name))
+
+    async def rows(self, query):
+        self.calls.append(query)
+        return RowPage(self.rows_found, None, None)
+
+
+@pytest.fixture
+def lists():
+    return Lists()
+
+
+@pytest.fixture
+def clock():
+    return [0.0]
+
+
+@pytest.fixture
+def witness(lists, clock):
+    return Witness(lists, lambda: clock[0])
+
+
+@pytest.mark.parametrize(
+    ("projects", "place", "visible"),
+    [
+        pytest.param((Project("1", "team-a", "c1"),), PLACE, True, id="listed"),
+        pytest.param((Project("1", "team-a", None),), PLACE, True, id="listed without its cluster"),
+        pytest.param((Project("1", "renamed", "c1"),), PLACE, True, id="renamed"),
+        pytest.param((Project("1", "team-a", "c1"),), Place("1", None), True, id="known by its id alone"),
+        pytest.param((Project("1", "team-a", "c1"),), Place(None, "team-a"), True, id="known by its name alone"),
+        pytest.param((), PLACE, False, id="none"),
+        pytest.param((Project("9", "team-a", "c1"),), PLACE, False, id="another of the name"),
+        pytest.param((Project("1", "team-a", "c9"),), PLACE, False, id="that of another tenant"),
+        pytest.param((Project("1", "team-a", "c1"),), Place(None, None), False, id="nothing known of it"),
+    ],
+)
+async def test_a_project_is_visible_if_it_is_listed(lists, witness, projects, place, visible):
+    lists.listed = projects
+
+    assert await witness.shows(place) is visible
+
+
+@pytest.mark.parametrize("used", [True, False])
+async def test_where_projects_may_not_be_listed_what_is_in_one_shows_it(lists, witness, used):
+    lists.listed = AccessDenied("no")
+    lists.rows_found = (a_row(),) if used else ()
+
+    assert await witness.shows(PLACE) is used
+
+
+async def test_a_refused_token_is_no_answer(lists, witness):
+    lists.listed = AccessDenied("no", scope=Scope.CONNECTION)
+
+    with pytest.raises(AccessDenied):
+        await witness.shows(PLACE)
+
+
+async def test_a_project_is_asked_for_once_in_a_while(lists, witness, clock):
+    lists.listed = (Project("1", "team-a", "c1"),)
+    for _ in range(10):
+        await witness.shows(PLACE)
+    assert len(lists.calls) == 1
+
+    clock[0] += PROJECT_MEMORY + 1
+    lists.listed = ()
+    assert not await witness.shows(PLACE)
+
+
+async def test_a_deleted_workload_is_found_by_its_id_or_by_when_it_was_made(lists, witness):
+    ours = a_row(created_at="2026-01-01T00:00:00Z")
+    lists.rows_found = (replace(ours, id="other", created_at="2026-01-01T09:00:00Z"), ours)
+    assert (await witness.deleted_row(ours)).id == WORKLOAD_ID
+
+    lists.rows_found = (replace(ours, id="of-the-lists"),)
+    assert (await witness.deleted_row(ours)).id == "of-the-lists"
+
+    lists.rows_found = (replace(ours, id="other", created_at="2026-01-01T09:00:00Z"),)
+    assert await witness.deleted_row(ours) is None
+
+
+def test_many_losses_are_a_mass_loss_and_those_found_again_are_none(witness):
+    for number in range(MANY - 1):
+        witness.lost(str(number))
+        witness.lost(str(number))
+    assert not witness.in_mass_loss()
+
+    witness.lost("last")
+    assert witness.in_mass_loss()
+
+    witness.found("last")
+    assert not witness.in_mass_loss()
