@@ -56,6 +56,11 @@ test-model: $(INSTALLED) ## Explore the protocol at random, and show that plante
 	@echo "==> Model: about twenty minutes"
 	@MODEL_RUNS=2500 $(VENV)/bin/pytest tests/model $(PYTEST_ARGS)
 
+.PHONY: test-simulation
+test-simulation: $(INSTALLED) ## Explore random histories of the whole operator in virtual time (MINUTES=20)
+	@echo "==> Simulation: $(or $(MINUTES),20) minutes"
+	@$(PYTHON) -m simulation --minutes $(or $(MINUTES),20) --first $(or $(FIRST),0) --keep-going
+
 .PHONY: test-crash
 test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike every call; totals are printed
 	@echo "==> Crash matrix, faults and bursts, in two worlds: about an hour; every case in $(CRASH_REPORT)"

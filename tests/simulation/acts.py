@@ -147,7 +147,9 @@ class ApplyAdopting:
     observe: bool = False
 
     def __str__(self) -> str:
-        return f"apply {self.name}: {'observe' if self.observe else 'adopt'} workload number {self.which} as a {self.kind}"
+        return (
+            f"apply {self.name}: {'observe' if self.observe else 'adopt'} workload number {self.which} as a {self.kind}"
+        )
 
     def do(self, world: World) -> None:
         there = [workload for workload in world.runai.live() if workload.deleted is None]
@@ -156,9 +158,7 @@ class ApplyAdopting:
         chosen = there[self.which % len(there)]
         world.say(f"    that is {chosen.id} ({chosen.name} in project {chosen.project.id})")
         policy = ManagementPolicy.OBSERVE if self.observe else ManagementPolicy.MANAGE
-        spec = Spec(
-            manifest=manifest_of(self.kind, 7), project_id="1", workload_id=chosen.id, management_policy=policy
-        )
+        spec = Spec(manifest=manifest_of(self.kind, 7), project_id="1", workload_id=chosen.id, management_policy=policy)
         world.kube.create(NAMESPACE, self.name, spec)
 
 
@@ -273,7 +273,9 @@ class StrangersWorkload:
     """By another install."""
 
     def __str__(self) -> str:
-        return f"a stranger's {self.kind} {self.name} appears in project {self.project}{', marked' if self.marked else ''}"
+        return (
+            f"a stranger's {self.kind} {self.name} appears in project {self.project}{', marked' if self.marked else ''}"
+        )
 
     def do(self, world: World) -> None:
         manifest = manifest_of(self.kind, 99)

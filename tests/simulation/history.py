@@ -68,7 +68,7 @@ class Outcome:
 
 
 def make(seed: int) -> History:
-    random = Random(seed)  # noqa: S311 - repeatable on purpose
+    random = Random(seed)
     made: list[Timed] = []
     now = random.uniform(0, 5)
     haste = random.choice([5.0, 30.0, 120.0])
@@ -80,9 +80,7 @@ def make(seed: int) -> History:
 
 def _switches(random: Random) -> Switches:
     known = Switches()
-    values: dict[str, Any] = {
-        name: not getattr(known, name) for name in UNDOCUMENTED if random.random() < 0.08
-    }
+    values: dict[str, Any] = {name: not getattr(known, name) for name in UNDOCUMENTED if random.random() < 0.08}
     values |= {
         "list_lag": random.choice([0.3, 1.0, 10.0, 30.0]),
         "sync_time": random.choice([0.5, 2.0, 10.0]),

@@ -117,7 +117,7 @@ class Process:
             observer=self.observer,
             settings=EngineSettings(install=install, limits=LIMITS),
             now=lambda: datetime.fromtimestamp(world.now(), UTC),
-            random=Random(world.random.random()),  # noqa: S311 - repeatable on purpose
+            random=Random(world.random.random()),
             choose=lambda workload: DEFAULT_CONNECTION,
         )
         self._task: asyncio.Task[None] | None = None
@@ -213,9 +213,13 @@ class Wire:
 
         return call
 
-    async def list_all(self) -> AsyncIterator[Any]:
+    @property
+    def scopes(self) -> Any:
+        return self._inner.scopes
+
+    async def list_all(self, scope: str | None) -> AsyncIterator[Any]:
         async def listed() -> list[Any]:
-            return [row async for row in self._inner.list_all()]
+            return [row async for row in self._inner.list_all(scope)]
 
         for row in await self._process.call(self._side, "list_all", listed):
             yield row
@@ -229,7 +233,7 @@ class World:
 
     def __init__(self, seed: int, switches: Switches) -> None:
         self._loop = asyncio.get_running_loop()
-        self.random = Random(seed)  # noqa: S311 - repeatable on purpose
+        self.random = Random(seed)
         self.kube = WatchedKube(self.now, self.random)
         self.runai = FakeRunai(self.now, switches)
         self.process: Process | None = None
