@@ -28,6 +28,7 @@ from runai_operator.domain.actions import (
     AddFinalizer,
     Adopt,
     BeginSubmission,
+    ClaimWorkload,
     Create,
     Delete,
     FindRemote,
@@ -339,7 +340,21 @@ def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
         return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
     if is_ours(remote.mark, s.mark):
         return _intent_first(s) or _adopt_ours(remote, s.row, desired)
-    return _intent_first(s) or _take_over(s, remote, s.row, desired)
+    return _unless_claimed(s, remote) or _intent_first(s) or _take_over(s, remote, s.row, desired)
+
+
+def _unless_claimed(s: State, remote: Remote) -> Action | None:
+    """Where no mark can be read, or none was written yet, only this cluster's own objects tell whose it is."""
+    if s.claimant is None:
+        return ClaimWorkload(remote.id)
+    if s.claimant == s.workload.ref or (remote.mark is not None and s.claimant.uid == remote.mark.uid):
+        return None  # the owner that the mark names is known to be gone
+    error = InvalidWorkload(
+        f"Workload {remote.id} is managed by RunaiWorkload {s.claimant} (uid {s.claimant.uid}): remove one of the two, or"
+        " correct spec.workloadId.",
+        reason=Reason.MANAGED_BY_OTHER,
+    )
+    return _refuse(s, error)
 
 
 def _ask_for_owner(s: State, mark: OwnerMark | None) -> Action | None:

@@ -35,6 +35,7 @@ from runai_operator.domain.model import (
     ManagementPolicy,
     Meta,
     OwnerMark,
+    Ref,
     Remote,
     Row,
     Submission,
@@ -274,6 +275,8 @@ class State:
     """Names of projects by id; None: Run:ai knows none of that id."""
     owner_exists: bool | BridgeError | None = None
     """Whether the object that the mark of the workload to adopt names is still there."""
+    claimant: Ref | None = None
+    """The object of this cluster that has the workload to adopt, or is about to: this one, unless another was first."""
     is_project_visible: bool = True
     """Of the project in which workloads were looked for; where it is not, that nothing was found proves nothing."""
     crd: CRDState | None = None

@@ -19,6 +19,7 @@ from runai_operator.domain.actions import (
     AddFinalizer,
     Adopt,
     BeginSubmission,
+    ClaimWorkload,
     Create,
     Delete,
     FindRemote,
@@ -104,6 +105,7 @@ class Reconciler:
         crd_guard: CRDGuard,
         observer: Observer,
         record: Callable[[Meta, events.Event], None],
+        claim: Callable[[Ref, str, str], Ref],
         install: str,
         former_installs: tuple[str, ...] = (),
         limits: Limits,
@@ -112,8 +114,9 @@ class Reconciler:
         now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        """`record` is given what people should know; it must not block. `clock` in loop seconds, `now` in UTC."""
-        self._kube, self._upstreams, self._record = kube, upstreams, record
+        """`record` is given what people should know; it must not block. `claim` is given an object, a connection and the
+        id of a workload, and returns the object that has it. `clock` in loop seconds, `now` in UTC."""
+        self._kube, self._upstreams, self._record, self._claim = kube, upstreams, record, claim
         self._render, self._writer = Renderer(kube, install, former_installs), Writer(kube, fence, observer)
         self._crd_guard, self._observer = crd_guard, observer
         self._install, self._former_installs = install, former_installs
@@ -302,7 +305,7 @@ class Reconciler:
 
     # --- performing
 
-    async def _perform(  # noqa: C901 - one case for each verb
+    async def _perform(  # noqa: C901, PLR0912 - one case for each verb
         self, s: State, action: Action, upstream: Upstream | None
     ) -> State:
         match action:
@@ -311,6 +314,8 @@ class Reconciler:
                 return replace(s, crd=await self._crd_guard.seen_since(s.workload.ref.uid, seen))
             case ReadOwner(owner):
                 return await self._do_read_owner(s, owner)
+            case ClaimWorkload(workload_id):
+                return replace(s, claimant=self._claim(s.workload.ref, s.connection, workload_id))
             case BeginSubmission():
                 return await self._do_write_submission(s, None, BeginSubmission)
             case MarkInDoubt():
