@@ -660,10 +660,21 @@ def is_unreadable(candidate: Candidate) -> bool:
     return remote is None or (remote.mark is None and not remote.mark_readable and not remote.gone)
 
 
+def may_be_ours(candidate: Candidate, own: OwnerMark) -> bool:
+    return is_unreadable(candidate) or (candidate.remote is not None and is_ours(candidate.remote.mark, own))
+
+
 def desired_name(s: State) -> str:
     """The name that an attempt in doubt used; the identity is frozen while there may have been one."""
     ref = s.workload.ref
     return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)
+
+
+def former_names(workload: Workload, former_installs: tuple[str, ...], *, but: str) -> set[str]:
+    """The names other than `but` that an attempt under a former install id may have used."""
+    ref, spec = workload.ref, workload.spec
+    names = (external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=each) for each in former_installs)
+    return {name for name in names if name != but}
 
 
 def is_later(first: str | None, second: str | None) -> bool:

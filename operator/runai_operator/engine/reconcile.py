@@ -76,8 +76,10 @@ from runai_operator.domain.state import (
     Limits,
     Missing,
     State,
+    former_names,
     has_foreign_status,
     is_same_moment,
+    may_be_ours,
 )
 from runai_operator.domain.status import build_status, forget_run, patch_between
 from runai_operator.engine.crd_guard import CRDGuard
@@ -451,8 +453,10 @@ class Reconciler:
     async def _do_find(self, s: State, action: FindRemote, upstream: Upstream) -> State:
         try:
             project_id = action.project_id or await upstream.projects.of(s.workload.spec)
-            rows = await upstream.gate.find(name=action.name, project_id=project_id)
-            found = tuple([Candidate(row, await self._get(row.id, upstream, project=row.project_id)) for row in rows])
+            found = await self._named(action.name, project_id, upstream)
+            for name in former_names(s.workload, self._former_installs, but=action.name):
+                of_name = await self._named(name, project_id, upstream)
+                found += tuple(each for each in of_name if may_be_ours(each, s.mark))
             is_visible = bool(found) or await upstream.witness.shows(_place_of(s))
         except BridgeError as error:
             if error.condition_reason != Reason.PROJECT_NOT_FOUND:
@@ -464,6 +468,10 @@ class Reconciler:
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
         memory = replace(s.memory, lookup_since=since, missing_since=None)
         return replace(s, found=found, is_project_visible=True, memory=memory)
+
+    async def _named(self, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
+        rows = await upstream.gate.find(name=name, project_id=project_id)
+        return tuple([Candidate(row, await self._get(row.id, upstream, project=row.project_id)) for row in rows])
 
     async def _do_read_project(self, s: State, project_id: str, upstream: Upstream) -> State:
         name: str | BridgeError | None
