@@ -15,6 +15,7 @@ from runai_operator.domain.model import (
     RecreatePolicy,
     RerunPolicy,
 )
+from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
 
@@ -164,6 +165,32 @@ async def test_what_an_attempt_under_a_former_install_id_made_is_not_made_twice(
     await asyncio.sleep(120)
     if former:
         assert standing(bench) == []
+    await bench.stop()
+
+
+@pytest.mark.parametrize("echo", [{}, {"raw_manifest_echo": False}])
+async def test_what_another_object_has_taken_over_is_not_cleaned_up_as_an_orphan(echo):
+    bench = Bench(replace(WORLD, **echo))
+    await bench.start()
+    manifest = RUNS_ON if echo else JOB
+    former = bench.apply("a", manifest=manifest)
+    await asyncio.sleep(60)
+    bench.chance.down = True
+    bench.delete(former)
+    bench.kube.replace(former)
+    bench.engine.observe("DELETED", former.meta())
+    await asyncio.sleep(60)
+    bench.chance.down = False
+    [orphan] = bench.kube.orphans.values()
+    [workload] = standing(bench)
+    stored = bench.apply("b", manifest=manifest, workload_id=workload.id)
+    await asyncio.sleep(120)
+    assert stored.status["workloadId"] == workload.id
+
+    cleaner = Cleaner(bench.kube.client(bench.chance), bench.runai.client(bench.chance), bench.loop.time)
+    assert "another owner" in await cleaner.clean(orphan)
+    assert standing(bench) == [workload]
+    assert bench.kube.orphans == {}
     await bench.stop()
 
 
