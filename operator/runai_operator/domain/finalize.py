@@ -245,7 +245,7 @@ def _deleting(message: str) -> Result:
 
 def _unreadable(s: State, message: str) -> Action:
     """Only a person can tell whether the workload is ours; it is not waited for for ever."""
-    error = Busy(f"{message}, or set deletionPolicy: Orphan to leave it alone.", reason=Reason.DELETING)
+    error = Busy(f"{message}.", reason=Reason.DELETING)
     return _leave_behind(s, error, why=Reason.HOLDER_UNREADABLE) if s.is_overdue else Result(Verdict.DELETING, error)
 
 
@@ -306,7 +306,7 @@ def ask_for_owner(s: State, mark: OwnerMark | None) -> ReadOwner | BridgeError |
 
 def may_be_taken_over(s: State, remote: Remote) -> bool:
     """Finished work is taken over as it is, and so goes on carrying the mark of an earlier owner."""
-    return s.stored_status.completed and remote.id == s.workload_id
+    return s.stored_status.completed and remote.id == s.workload_id and not s.adoption_unproven
 
 
 def may_delete(s: State, remote: Remote) -> bool:

@@ -9,9 +9,12 @@ import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench
 from fakes.chance import Mishap
+from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import (
     DeletionPolicy,
+    ExternalDeletionPolicy,
+    ManagementPolicy,
     RecreatePolicy,
     RerunPolicy,
 )
@@ -224,3 +227,98 @@ async def test_a_replacement_that_was_begun_ends_with_one_whatever_happens_meanw
     assert len(standing(bench)) == 1
     assert ready(stored)["reason"] == "Running"
     await bench.stop()
+
+
+ALLOWED = Access((AccessRule(("ns",), ("team-a",), adoption=True),))
+REVOKED = Access((AccessRule(("ns",), ("team-b",)),))
+
+
+def hide(bench, *, hidden=True):
+    for project in bench.runai.world.projects.values():
+        bench.runai.world.hide_project(project, hidden=hidden)
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+@pytest.mark.parametrize("adopts", [False, True])
+async def test_a_deletion_under_a_table_of_access_outlasts_a_lost_role(bench, in_doubt, adopts):
+    bench.access = ALLOWED
+    await bench.start()
+    named = {"workload_id": somebody_makes(bench, "prod").id} if adopts else {}
+    await asyncio.sleep(10)
+    if in_doubt:
+        bench.chance.named["update" if adopts else "create"] = Mishap.LOST_AFTER
+    stored = bench.apply("x", **named)
+    await asyncio.sleep(0.3 if in_doubt else 30)
+    hide(bench)
+    bench.delete(stored)
+    await asyncio.sleep(900)
+    await bench.start()
+    await asyncio.sleep(900)
+    assert bench.kube.objects != {}
+
+    hide(bench, hidden=False)
+    await asyncio.sleep(900)
+    assert bench.kube.objects == {}
+    assert standing(bench) == []
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+async def test_a_right_that_was_taken_away_and_given_back_leaves_one_workload(bench, in_doubt):
+    bench.access = ALLOWED
+    await bench.start()
+    if in_doubt:
+        bench.chance.named["create"] = Mishap.LOST_AFTER
+    stored = bench.apply("x", external_deletion_policy=ExternalDeletionPolicy.RECREATE)
+    await asyncio.sleep(0.3 if in_doubt else 30)
+    bench.access = REVOKED
+    await bench.start()
+    await asyncio.sleep(600)
+    bench.edit(stored, priority="high")
+    bench.runai.world.delete(standing(bench)[0], bench.now())
+    await asyncio.sleep(600)
+    assert ready(stored)["reason"] == "ProjectNotAllowed"
+    assert [method for method, _ in bench.runai.writes] == ["POST"]
+
+    bench.access = ALLOWED
+    await bench.start()
+    await asyncio.sleep(600)
+    assert ready(stored)["reason"] == "Running"
+    assert len(standing(bench)) == 1
+
+
+@pytest.mark.parametrize("echo", [{}, {"raw_manifest_echo": False}])
+async def test_a_replacement_whose_right_is_taken_away_does_not_hold_the_deletion(echo):
+    bench = Bench(replace(WORLD, delete_time=60, **echo))
+    bench.access = ALLOWED
+    await bench.start()
+    stored = bench.apply("x", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    bench.edit(stored, preemptibility="preemptible")
+    await asyncio.sleep(3)
+    bench.access = REVOKED
+    await bench.start()
+    await asyncio.sleep(900)
+    assert (ready(stored)["reason"], stored.status["submission"]) == ("ProjectNotAllowed", "Replacing")
+
+    bench.delete(stored)
+    await asyncio.sleep(400)
+    assert bench.kube.objects == {}
+    await bench.stop()
+
+
+async def test_finished_work_of_another_object_that_was_observed_is_neither_rerun_nor_deleted(bench):
+    owner = bench.apply("j", manifest=JOB, deletion_policy=DeletionPolicy.ORPHAN)
+    await asyncio.sleep(60)
+    [workload] = standing(bench)
+    stored = bench.apply("k", manifest=JOB, workload_id=workload.id, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(60)
+    bench.edit(stored, management_policy=ManagementPolicy.MANAGE, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)
+    bench.edit(stored, manifest=OTHER_JOB)
+    await asyncio.sleep(120)
+    assert ready(stored)["reason"] == "ManagedByOther"
+
+    bench.delete(owner)
+    bench.delete(stored)
+    await asyncio.sleep(60)
+    assert bench.kube.objects == {}
+    assert standing(bench) == [workload]

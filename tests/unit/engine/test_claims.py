@@ -10,7 +10,7 @@ import pytest
 from fakes.bench import RUNS_ON, WORLD, Bench
 from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.model import DeletionPolicy, ManagementPolicy
+from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, Spec
 
 pytestmark = pytest.mark.looptime
 
@@ -135,3 +135,18 @@ async def test_what_was_observed_is_not_adopted_while_another_object_has_it(benc
 
     assert sent_to(bench, workload) == []
     assert list(bench.kube.objects.values()) == [first]
+
+
+async def test_an_adoption_that_a_crash_left_in_doubt_comes_before_a_newcomer(bench):
+    workload = somebody_makes(bench, "prod")
+    await asyncio.sleep(10)
+    bench.chance.named["update"] = Mishap.CRASH_AFTER
+    first = bench.apply("first", workload_id=workload.id)
+    await asyncio.sleep(1)
+    await bench.stop()
+    second = bench.kube.create("aa", "second", Spec(manifest=OTHER, project_id="1", workload_id=workload.id))
+    await bench.start()
+    await asyncio.sleep(120)
+
+    assert (ready(first)["reason"], ready(second)["reason"]) == ("Running", "ManagedByOther")
+    assert workload.manifest["spec"] == RUNS_ON["spec"]
