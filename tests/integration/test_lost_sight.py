@@ -28,13 +28,14 @@ def test_a_deletion_waits_while_the_role_is_lost_also_across_a_restart(start_ope
     assert condition(item, "Ready")["reason"] == "Deleting"
 
     first.kill()
-    start_operator(**QUICKLY)
-    workloads.annotate("a", "reconcile-requested-at", "1")
-    workloads.wait("a", lambda found: found["status"].get("lastHandledReconcileAt") == "1")
+    reads = runai.calls("GET")
+    second = start_operator(**QUICKLY)
+    second.wait_until("a read after the restart", lambda: runai.calls("GET") > reads + 1)
+    assert workloads.get("a")["metadata"]["finalizers"]
     assert len(runai.live()) == 1
 
     hide(runai, hidden=False)
-    workloads.annotate("a", "reconcile-requested-at", "2")
+    workloads.annotate("a", "reconcile-requested-at", "now")
     workloads.wait_gone("a")
     assert runai.live() == []
 

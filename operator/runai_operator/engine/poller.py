@@ -5,8 +5,8 @@ watermark, and for those deleted since. The *sweep*, a safety net, reads all row
 tenant.
 
 Each delta has its watermark: the server's clock at the first page of its last complete way through the list. It reaches
-back before that by an overlap, since lists lag: a short one each time, a long one each minute. A watermark taken from the
-rows would stand still after a burst, and every poll would return the burst again.
+back before that by an overlap, since lists lag: a short one each time, and each minute a long one, of the longest lag and that
+minute. A watermark taken from the rows would stand still after a burst, and every poll would return the burst again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DELTA, DELETED, SWEEP = "delta", "deleted", "sweep"
 SHORT_OVERLAP = 15.0
 """Seconds by which each delta reaches back before its watermark."""
 LONG_INTERVAL = 60.0
-"""Seconds between two deltas that reach back as far as lists may lag."""
+"""Seconds between two deltas that reach back for what lists showed late."""
 MOST_DELTA_PAGES = 40
 """What one delta reads at most; the next goes on from there."""
 SWEEP_RATE = 10
@@ -150,7 +150,8 @@ class Poller:
             delta.advance(await self._runai.rows(RowQuery(deleted=is_deleted, latest=True)), now)
             return
         is_long = now - delta.long_at >= LONG_INTERVAL
-        overlap = self._overlap if is_long else min(SHORT_OVERLAP, self._overlap)
+        # What appears just after a long one must be within reach of the next, as late as it is by then.
+        overlap = self._overlap + LONG_INTERVAL if is_long else min(SHORT_OVERLAP, self._overlap)
         since = delta.watermark - timedelta(seconds=overlap)
         first: RowPage | None = None
         walk = Walk(RowQuery(deleted=is_deleted, changed_since=since), limit=delta.limit)

@@ -388,7 +388,10 @@ class Reconciler:
             remote = await self._get(action.workload_id, upstream, project=_project_of(s, action.workload_id))
             if remote is None or remote.gone:
                 return await self._do_explain_absence(s, remote, action.workload_id, upstream)
-            row = await self._row_of(remote, upstream) if action.with_row and s.row is None else s.row
+            row = s.row
+            # What became of it while it was out of sight is in no delta.
+            if (action.with_row and row is None) or s.memory.missing_since is not None:
+                row = await self._row_of(remote, upstream) or row
         except BridgeError as error:
             return replace(_missing_from_now_on(s) if error.scope is Scope.PROJECT else s, remote=error)
         upstream.witness.found(remote.id)

@@ -270,3 +270,25 @@ async def test_at_rest_the_calls_do_not_grow_with_the_number_of_workloads(bench,
     await asyncio.sleep(1200)
 
     assert bench.calls_in_worst_minute(began) <= CALLS_A_MINUTE
+
+
+async def test_what_lists_show_late_is_shown_about_a_minute_after_that_whenever_it_happens():
+    lag, runs_for = 45.0, 200.0
+    bench = ListBench(replace(WORLD, list_lag=lag, run_time=runs_for, phase_time=0))
+    await bench.start(grace=60)
+    jobs = []
+    for number in range(15):
+        jobs.append(bench.apply(f"j{number}", manifest={"apiVersion": "batch/v1", "kind": "Job", "spec": {}}))
+        await asyncio.sleep(21.3)
+
+    late = {}
+    while len(late) < len(jobs) and bench.loop.time() < 3600:
+        await asyncio.sleep(1)
+        for stored in jobs:
+            if stored.ref.name not in late and condition(stored.status, "Completed"):
+                ended = bench.runai.world.get(stored.status["workloadId"]).phases.steps[-1].since
+                late[stored.ref.name] = bench.now() - ended - lag
+    await bench.stop()
+
+    assert len(late) == len(jobs)
+    assert max(late.values()) <= 60 + 2 * IN_TIME

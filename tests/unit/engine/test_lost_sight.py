@@ -75,6 +75,21 @@ async def test_a_deletion_is_held_while_the_role_is_lost_and_goes_on_when_it_is_
     assert workload.deleted is not None
 
 
+async def test_what_ended_while_the_role_was_lost_is_shown_with_the_first_word_after_it_is_back(bench):
+    await bench.start(grace=60)
+    stored = bench.apply("a", manifest=JOB)
+    await asyncio.sleep(4)
+    hide(bench)
+    await asyncio.sleep(600)
+    assert synced(stored)["status"] == "Unknown"
+
+    hide(bench, hidden=False)
+    while synced(stored)["status"] == "Unknown":  # noqa: ASYNC110 - a fake's status
+        await asyncio.sleep(0.1)
+
+    assert ready(stored) == "Completed"
+
+
 @pytest.mark.parametrize("count", [1, 5])
 async def test_a_deletion_that_has_lost_sight_of_its_workload_ends_with_a_record(bench, count):
     await bench.start(release_after=3600)
