@@ -73,6 +73,7 @@ class Replica:
             crd_guard=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
             observer=SilentObserver(),
             record=lambda about, event: None,
+            claim=self.inventory.claim,
             install=install,
             limits=Limits(grace=GRACE, stalled_after=60, release_after=RELEASE_AFTER),
             access=Access(),

@@ -109,6 +109,7 @@ class Engine:
             crd_guard=self._crd_guard,
             observer=observer,
             record=self._events.record if settings.events else _record_nothing,
+            claim=self.inventory.claim,
             install=settings.install,
             former_installs=settings.former_installs,
             limits=settings.limits,
