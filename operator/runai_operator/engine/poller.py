@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -64,16 +64,18 @@ class _Delta:
     """Loop seconds when one with a long overlap last began."""
     limit: int = MOST_ROWS
 
-    def advance(self, first: RowPage, now: float) -> None:
-        """A way through the list that began with this page is complete."""
-        if first.server_time is not None:
-            self.watermark = first.server_time
-        elif self.watermark is not None:
-            self.watermark += timedelta(seconds=now - self.set_at)
-        else:
-            stamps = [row.deleted_at if self.kind == DELETED else row.phase_updated_at for row in first.rows]
-            self.watermark = max((datetime.fromisoformat(stamp) for stamp in stamps if stamp), default=None)
-        self.set_at = now
+    def advance(self, first: RowPage, newest: datetime | None, now: float) -> None:
+        """A way through the list that began with this page is complete; `newest` is the latest time that its rows name."""
+        self.watermark, self.set_at = first.server_time or self._estimated(newest, now), now
+
+    def _estimated(self, newest: datetime | None, now: float) -> datetime | None:
+        """The server's clock, where it does not tell: it has gone on, and what has happened is not later."""
+        gone_on = None if self.watermark is None else self.watermark + timedelta(seconds=now - self.set_at)
+        return max((time for time in (gone_on, newest) if time is not None), default=None)
+
+    def newest_of(self, rows: Iterable[Row]) -> datetime | None:
+        stamps = (row.deleted_at if self.kind == DELETED else row.phase_updated_at for row in rows)
+        return max((datetime.fromisoformat(stamp) for stamp in stamps if stamp), default=None)
 
 
 class Poller:
@@ -147,18 +149,23 @@ class Poller:
     async def _read(self, delta: _Delta) -> None:
         now, is_deleted = self._clock(), delta.kind == DELETED
         if delta.watermark is None:
-            delta.advance(await self._runai.rows(RowQuery(deleted=is_deleted, latest=True)), now)
+            latest = await self._runai.rows(RowQuery(deleted=is_deleted, latest=True))
+            delta.advance(latest, delta.newest_of(latest.rows), now)
             return
         is_long = now - delta.long_at >= LONG_INTERVAL
         overlap = self._overlap if is_long else min(SHORT_OVERLAP, self._overlap)
         since = delta.watermark - timedelta(seconds=overlap)
         first: RowPage | None = None
+        newest: datetime | None = None
         walk = Walk(RowQuery(deleted=is_deleted, changed_since=since), limit=delta.limit)
         while (query := walk.query) is not None and walk.pages < MOST_DELTA_PAGES:
             walk, page = await self._step(walk, query)
             delta.limit = walk.limit
-            first = first or page
-            for row in page.rows if page is not None else ():
+            if page is None:
+                continue
+            # By time: the last page has the newest.
+            first, newest = first or page, delta.newest_of(page.rows) or newest
+            for row in page.rows:
                 delta.report(row)
         if is_long:
             delta.long_at = now
@@ -167,7 +174,7 @@ class Poller:
                 delta.watermark, delta.set_at = walk.reached, now
             raise _endless()
         if first is not None:
-            delta.advance(first, now)
+            delta.advance(first, newest, now)
 
     def _see_change(self, row: Row) -> None:
         self._newer.add(row.id)
