@@ -1,8 +1,9 @@
 """Status from lists: a few calls for any number of workloads.
 
-Three tasks, none of which holds up another. Two *deltas* ask every few seconds for the rows whose phase changed since a
+Four tasks, none of which holds up another. Two *deltas* ask every few seconds for the rows whose phase changed since a
 watermark, and for those deleted since. The *sweep*, a safety net, reads all rows every few minutes, slowly enough for any
-tenant.
+tenant. The *recount* reads the rows of what runs, a page now and then: pods and GPUs may change without a change of phase,
+as under an autoscaler, and no delta shows that.
 
 Each delta has its watermark: the server's clock at the first page of its last complete way through the list. It reaches
 back before that by an overlap, since lists lag: a short one each time, a long one each minute. A watermark taken from the
@@ -22,6 +23,7 @@ from typing import TypeVar
 
 from runai_operator.domain.errors import BridgeError, PageTooLarge, UnexpectedReply
 from runai_operator.domain.model import MOST_ROWS, Row, RowPage, RowQuery
+from runai_operator.domain.reasons import Phase
 from runai_operator.domain.requeue import next_poll, regularly, retry_page_after
 from runai_operator.domain.walk import Walk
 from runai_operator.engine.ports import Listener, Observer, Runai
@@ -32,6 +34,9 @@ T = TypeVar("T")
 
 DELTA, DELETED, SWEEP = "delta", "deleted", "sweep"
 """The tasks, as metrics name them."""
+RECOUNT = "recount"
+RECOUNT_INTERVAL = 30.0
+"""Seconds between two pages of running workloads."""
 SHORT_OVERLAP = 15.0
 """Seconds by which each delta reaches back before its watermark."""
 LONG_INTERVAL = 60.0
@@ -100,8 +105,8 @@ class Poller:
         self._delta_interval, self._sweep_interval, self._overlap = delta_interval, sweep_interval, overlap
         self._clock, self._random = clock, random
         self._changes, self._deletions = _Delta(DELTA, self._see_change), _Delta(DELETED, self._see_deletion)
-        self._newer: set[str] = set()
-        """Ids of rows that a delta has brought since the sweep asked for its page: what that shows may be older."""
+        self._newer: dict[str, set[str]] = {SWEEP: set(), RECOUNT: set()}
+        """Ids of rows that a delta has brought since each of these asked for its page: what that shows may be older."""
         self._sweep_calls: deque[float] = deque(maxlen=SWEEP_RATE)
         self._by_time = True
         self._troubles: dict[str, BridgeError] = {}
@@ -129,6 +134,7 @@ class Poller:
             group.create_task(self._poll(self._changes))
             group.create_task(self._poll(self._deletions))
             group.create_task(self._sweep_on())
+            group.create_task(self._recount())
 
     # --- deltas
 
@@ -177,11 +183,16 @@ class Poller:
             delta.advance(first, newest, now)
 
     def _see_change(self, row: Row) -> None:
-        self._newer.add(row.id)
+        self._note_newer(row)
         self._see(row)
 
     def _see_deletion(self, row: Row) -> None:
+        self._note_newer(row)
         self._listener.row_deleted(self._connection, row)
+
+    def _note_newer(self, row: Row) -> None:
+        for ids in self._newer.values():
+            ids.add(row.id)
 
     def _see(self, row: Row) -> None:
         if self._listener.row_seen(self._connection, row):
@@ -201,15 +212,12 @@ class Poller:
         while (query := walk.query) is not None and walk.pages < MOST_SWEEP_PAGES:
             await asyncio.sleep(self._until_next_page())
             self._sweep_calls.append(self._clock())
-            self._newer.clear()
+            self._newer[SWEEP].clear()
             step, trouble = await self._try(SWEEP, self._step(walk, query))
             if step is not None:
                 failures = 0
                 walk, page = step
-                for row in page.rows if page is not None else ():
-                    ids.add(row.id)
-                    if row.id not in self._newer:
-                        self._see(row)
+                ids.update(self._see_page(SWEEP, page))
                 continue
             self._observer.polled(self._connection, SWEEP, _result(trouble), self._clock() - began)
             failures += 1
@@ -218,6 +226,14 @@ class Poller:
             await asyncio.sleep(retry_page_after(failures, self._random.random()))
         self._by_time = walk.by_time
         self._conclude(walk, ids, began)
+
+    def _see_page(self, kind: str, page: RowPage | None) -> set[str]:
+        """The ids on it; a row that may be older than what a delta has brought shows nothing else."""
+        rows = page.rows if page is not None else ()
+        for row in rows:
+            if row.id not in self._newer[kind]:
+                self._see(row)
+        return {row.id for row in rows}
 
     def _until_next_page(self) -> float:
         """Seconds until a page may be asked for."""
@@ -241,6 +257,20 @@ class Poller:
         if walk.complete:
             self._listener.swept(self._connection, ids, began)
 
+    # --- the recount
+
+    async def _recount(self) -> None:
+        anew = walk = Walk(RowQuery(phase=Phase.RUNNING))
+        while True:
+            await asyncio.sleep(regularly(RECOUNT_INTERVAL, self._random.random()))
+            query = walk.query if walk.pages < MOST_SWEEP_PAGES else None
+            if query is None:
+                walk, query = anew, anew.start
+            self._newer[RECOUNT].clear()
+            step, _ = await self._attempt(self._step(walk, query))  # the sweep reads the same list, and reports it
+            walk, page = step or (anew, None)
+            self._see_page(RECOUNT, page)
+
     # --- one call
 
     async def _step(self, walk: Walk, query: RowQuery) -> tuple[Walk, RowPage | None]:
@@ -254,6 +284,12 @@ class Poller:
         return walk.after(page), page
 
     async def _try(self, kind: str, read: Awaitable[T]) -> tuple[T | None, BridgeError | None]:
+        """What it brings, or the error, which is reported."""
+        result, trouble = await self._attempt(read)
+        self._note(kind, trouble)
+        return result, trouble
+
+    async def _attempt(self, read: Awaitable[T]) -> tuple[T | None, BridgeError | None]:
         """What it brings, or the error."""
         try:
             result, trouble = await read, None
@@ -263,7 +299,6 @@ class Poller:
             log.exception("unexpected error while polling", extra=self._about)
             self._observer.bug()
             result, trouble = None, BridgeError("The operator cannot read the list of workloads; its log says why.")
-        self._note(kind, trouble)
         return result, trouble
 
     # --- what is reported of it, once per change
