@@ -1,10 +1,10 @@
 """What an outage costs, and who pays: calls to Run:ai, reads and writes at Kubernetes, and how long a bystander waits.
 
-    python -m bench.storms [--operator PATH]
+    python -m bench.storms [--only TEXT]
 
 The whole engine in virtual time, between the two fakes, so the figures are the same on every machine; prints a table in
-Markdown. To measure another revision, check it out elsewhere and give its root as `--operator`: its engine and its fakes are
-measured by this script.
+Markdown. To measure another revision, check it out elsewhere and run this file with that revision's `operator` and `tests`
+as `PYTHONPATH`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import looptime
 
-if TYPE_CHECKING:
-    from fakes.kube import Stored
+from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.kube import Stored
+from runai_operator.runai.failures import Operation, failure
+from runai_operator.runai.wire import Answer
 
-ROOT = Path(__file__).parents[2]
 RUNAI_TAKES, KUBERNETES_TAKES = 0.02, 0.005
 """Seconds for each call."""
 WARM_UP = 120.0
@@ -107,8 +107,6 @@ class Storm:
     """An engine, a bystander with a running workload in another project, and what they meet."""
 
     def __init__(self, **world: Any) -> None:
-        from fakes.bench import WORLD, Bench
-
         self.runai_calls, self.kubernetes_calls = Counter[str](), Counter[str]()
         self.troubles: dict[str, Callable[..., Any]] = {}
         self.bench = Bench(replace(WORLD, **world))
@@ -134,9 +132,6 @@ class Storm:
 
     def fails(self, status: int, *methods: str, only: str | None = None, **answer: Any) -> None:
         """Run:ai answers so; `only`: what is submitted to that project."""
-        from runai_operator.runai.failures import Operation, failure
-        from runai_operator.runai.wire import Answer
-
         operations = {
             "create": Operation.CREATE,
             "update": Operation.UPDATE,
@@ -199,8 +194,6 @@ async def v2_down(storm: Storm) -> Figures:
     bystander = await storm.start()
     made = await storm.running(200)
     storm.fails(503, *POSTS, *PUTS, *DELETES, *READS)
-    from fakes.bench import RUNS_ON
-
     for each in made:
         storm.bench.edit(each, manifest={**RUNS_ON, "spec": {"replicas": 2}})
     return await storm.watch(bystander)
@@ -257,11 +250,9 @@ def rows(wanted: str) -> Iterator[str]:
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--operator", type=Path, default=ROOT, help="root of the checkout that is measured")
     parser.add_argument("--only", default="", help="what the storms to measure have in their names")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    sys.path[:0] = [str(given.operator / "operator"), str(given.operator / "tests")]
     with suppress(BrokenPipeError):
         for row in rows(given.only):
             print(row, flush=True)

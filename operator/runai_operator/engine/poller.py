@@ -74,7 +74,7 @@ class _Delta:
         self.watermark, self.set_at = first.server_time or self._estimated(newest, now), now
 
     def _estimated(self, newest: datetime | None, now: float) -> datetime | None:
-        """The server's clock, where it does not tell: it has gone on, and what has happened is not later."""
+        """Where no answer says what time it is there: the clock has gone on, and what rows show is in the past."""
         gone_on = None if self.watermark is None else self.watermark + timedelta(seconds=now - self.set_at)
         return max((time for time in (gone_on, newest) if time is not None), default=None)
 
