@@ -24,6 +24,7 @@ from runai_operator.domain.actions import (
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, NameTaken
 from runai_operator.domain.freshness import Freshness
+from runai_operator.domain.manifest import is_keyed
 from runai_operator.domain.memory import Memory, Requests, Unread
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
@@ -298,9 +299,11 @@ class State:
 
     @property
     def is_confidential(self) -> bool:
-        """The manifest comes from a Secret: what Run:ai says may quote it, and is not to be shown."""
+        """The manifest comes from a Secret, or the one that Run:ai holds does: what Run:ai says may quote it, and is not to
+        be shown."""
         source = self.workload.spec.manifest_from
-        return source is not None and source.kind == "Secret"
+        is_from_secret = source is not None and source.kind == "Secret"
+        return is_from_secret or is_keyed(self.stored_status.submitted_hash)
 
     def without_quotes(self) -> State:
         """The same with errors that quote nothing."""
