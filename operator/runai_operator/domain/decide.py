@@ -342,7 +342,7 @@ def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
 
 
 def _unless_claimed(s: State, remote: Remote) -> Action | None:
-    """Where no mark can be read, or none was written yet, only this cluster's own objects tell whose it is."""
+    """Where no mark can be read, or none was written yet, only this cluster's own objects say whose it is."""
     if s.claimant is None:
         return ClaimWorkload(remote.id)
     if s.claimant == s.workload.ref or (remote.mark is not None and s.claimant.uid == remote.mark.uid):

@@ -244,7 +244,7 @@ def _deleting(message: str) -> Result:
 
 
 def _unreadable(s: State, message: str) -> Action:
-    """Only a person can tell whether the workload is ours; it is not waited for for ever."""
+    """Only a person can say whether the workload is ours; it is not waited for for ever."""
     error = Busy(f"{message}.", reason=Reason.DELETING)
     return _leave_behind(s, error, why=Reason.HOLDER_UNREADABLE) if s.is_overdue else Result(Verdict.DELETING, error)
 
