@@ -114,7 +114,11 @@ def tend_orphans(given: argparse.Namespace) -> int:
             session = KubeSession(access.kubeconfig)
             stack.push_async_callback(session.close)
             await session.open()
-            record = KubeClient(session, records_namespace=access.records_namespace or session.namespace)
+            record = KubeClient(
+                session,
+                namespaces=access.namespaces,
+                records_namespace=access.records_namespace or session.namespace,
+            )
             cleaner = None
             if runai_access is not None:
                 runai = _runai_client(runai_access, Metrics(__version__))

@@ -366,4 +366,4 @@ def test_the_schema_and_the_operator_agree(where, variable, values):
             taken = True
         except SettingsError:
             taken = False
-        assert validator.is_valid([value] if node["type"] == "array" else value) == taken, value
+        assert validator.is_valid([value] if node.get("type") == "array" else value) == taken, value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,22 @@ WAYS = {
 """Without Secrets the chart gives what the kustomization does: test_helm_render.py compares them."""
 
 
+def finished_requests(plane: ControlPlane, user: str) -> list[dict[str, Any]]:
+    """What the user asked for, once its watch is among that: the log has it a moment after the connection was closed."""
+    deadline = time.monotonic() + 10
+    while True:
+        events = [
+            event
+            for event in plane.audit_events()
+            if event.get("user", {}).get("username") == user
+            and event.get("objectRef")
+            and event["stage"] == "ResponseComplete"
+        ]
+        if time.monotonic() > deadline or any(event["verb"] == "watch" for event in events):
+            return events
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_the_operator_lives_with_its_own_rights_and_uses_all_of_them(
     fresh_control_plane, tmp_path, runai: Simulator, way: Way
@@ -131,14 +148,7 @@ def test_the_operator_lives_with_its_own_rights_and_uses_all_of_them(
         elsewhere_is(Workloads(plane.client, UNWATCHED), watched=way.watches_all)
         leave_orphans(Workloads(plane.client, WATCHED), runai)
         assert "forbidden" not in operator.output().lower()
-    user = user_of(installed)
-    events = [
-        event
-        for event in plane.audit_events()
-        if event.get("user", {}).get("username") == user
-        and event.get("objectRef")
-        and event["stage"] == "ResponseComplete"
-    ]
+    events = finished_requests(plane, user_of(installed))
     denied = [event["requestURI"] for event in events if event["responseStatus"]["code"] == 403]
     grants = granted(objects)
     used = {needed(grants, event["verb"], event["objectRef"], installed.namespace) for event in events}

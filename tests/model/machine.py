@@ -73,6 +73,7 @@ class Replica:
             crd_guard=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
             observer=SilentObserver(),
             record=lambda about, event: None,
+            claim=self.inventory.claim,
             install=install,
             limits=Limits(grace=GRACE, stalled_after=60, release_after=RELEASE_AFTER),
             access=Access(),
@@ -408,11 +409,17 @@ class BridgeModel(RuleBasedStateMachine):
         if method == "DELETE":
             self.check_delete(holder)
         if method == "DELETE" and mark is not None:
-            assert mark.uid not in self.lost or holder is not None, "DELETE of what another UID's mark is on"
+            # Completed work of an earlier object of the name may be replaced, or goes with the one that took it over.
+            is_taken_over = (mark.namespace, mark.name) in self.kube.objects and self.has_completed(workload)
+            is_own = mark.uid not in self.lost or holder is not None
+            assert is_own or is_taken_over, "DELETE of what another UID's mark is on"
         if submission is not None and mark is not None:
             new = submission_mark(submission)
             assert (mark.namespace, mark.name) == (new.namespace, new.name), f"PUT by {new} on what is {mark}'s"
             assert workload.id not in self.completed, "PUT of finished work"
+
+    def has_completed(self, workload: Any) -> bool:
+        return bool(workload.phase(self.now)[0] == "Completed")
 
     def check_delete(self, holder: Stored | None) -> None:
         if holder is not None and holder.ref.uid in self.fallen:

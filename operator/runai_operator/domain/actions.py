@@ -44,6 +44,13 @@ class ReadOwner:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimWorkload:
+    """Which object of this cluster has the workload? Unless another has, this one does from now on."""
+
+    workload_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadProject:
     """What is the name of this project? Asked only where it decides what is allowed."""
 
@@ -209,7 +216,9 @@ class Result:
         return self.verdict is Verdict.RETRYING or (self.verdict is Verdict.DELETING and is_stuck)
 
 
-Reading = Render | ReadRemote | FindRemote | ReadOwner | ReadProject | ReadRow | ReadCRD | ReserveDeletion
+Reading = (
+    Render | ReadRemote | FindRemote | ReadOwner | ClaimWorkload | ReadProject | ReadRow | ReadCRD | ReserveDeletion
+)
 Writing = (
     BeginSubmission | AddFinalizer | MarkInDoubt | Create | Adopt | RecordId | Update | Delete | ForgetWorkload
     | RecordOrphan | RemoveFinalizer

@@ -28,6 +28,7 @@ from runai_operator.domain.actions import (
     AddFinalizer,
     Adopt,
     BeginSubmission,
+    ClaimWorkload,
     Create,
     Delete,
     FindRemote,
@@ -55,14 +56,13 @@ from runai_operator.domain.errors import (
     Throttled,
     Unavailable,
 )
-from runai_operator.domain.finalize import finalize, may_delete, rate_limited
+from runai_operator.domain.finalize import ask_for_owner, finalize, may_be_taken_over, may_delete, rate_limited
 from runai_operator.domain.manifest import same_content
 from runai_operator.domain.model import (
     ExternalDeletionPolicy,
     ManagementPolicy,
     OwnerMark,
     RecreatePolicy,
-    Ref,
     Remote,
     RerunPolicy,
     Row,
@@ -222,8 +222,7 @@ def _as_action(s: State, barred: ReadProject | BridgeError | None) -> Action | N
         case InvalidWorkload():
             return replace(_refuse(s, barred), in_doubt=s.in_doubt)
         case BridgeError():
-            proven = s.workload_id is None and not s.in_doubt
-            return Result(Verdict.RETRYING, barred, outstanding=True, not_submitted=proven)
+            return Result(Verdict.RETRYING, barred, outstanding=True, not_submitted=_is_proven(s))
     return barred
 
 
@@ -339,16 +338,28 @@ def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
         return _intent_first(s) or Adopt(remote, s.row, finished=_completed(s.row))
     if is_ours(remote.mark, s.mark):
         return _intent_first(s) or _adopt_ours(remote, s.row, desired)
-    return _intent_first(s) or _take_over(s, remote, s.row, desired)
+    return _unless_claimed(s, remote) or _intent_first(s) or _take_over(s, remote, s.row, desired)
+
+
+def _unless_claimed(s: State, remote: Remote) -> Action | None:
+    """Where no mark can be read, or none was written yet, only this cluster's own objects say whose it is."""
+    if s.claimant is None:
+        return ClaimWorkload(remote.id)
+    if s.claimant == s.workload.ref or (remote.mark is not None and s.claimant.uid == remote.mark.uid):
+        return None  # the owner that the mark names is known to be gone
+    error = InvalidWorkload(
+        f"Workload {remote.id} is managed by RunaiWorkload {s.claimant} (uid {s.claimant.uid}): remove one of the two, or"
+        " correct spec.workloadId.",
+        reason=Reason.MANAGED_BY_OTHER,
+    )
+    return _refuse(s, error)
 
 
 def _ask_for_owner(s: State, mark: OwnerMark | None) -> Action | None:
-    """The mark of another object of this install does not stand in the way once that object is gone for certain."""
-    if not is_of_sibling(mark, s.mark) or isinstance(s.owner_exists, (bool, AccessDenied)):
-        return None
-    if s.owner_exists is None:
-        return ReadOwner(Ref(mark.namespace, mark.name, mark.uid))
-    return Result(Verdict.RETRYING, s.owner_exists, outstanding=True, not_submitted=not s.in_doubt)
+    action = ask_for_owner(s, mark)
+    if isinstance(action, BridgeError):
+        return Result(Verdict.RETRYING, action, outstanding=True, not_submitted=_is_proven(s))
+    return action
 
 
 def _is_own(s: State, remote: Remote) -> bool:
@@ -462,8 +473,12 @@ def _marked_otherwise(remote: Remote, own: OwnerMark) -> InvalidWorkload:
 
 
 def _refuse(s: State, error: InvalidWorkload) -> Result:
-    proven = s.workload_id is None and not s.in_doubt
-    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=proven)
+    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=_is_proven(s))
+
+
+def _is_proven(s: State) -> bool:
+    """Nothing of ours is in Run:ai."""
+    return s.workload_id is None and not s.in_doubt
 
 
 # --- a workload of ours exists, or did
@@ -618,6 +633,8 @@ def _replace(s: State) -> Action:
 def _delete_to_replace(s: State, remote: Remote) -> Action:
     if remote.being_deleted or Delete in s.done:
         return _recreating()
+    if may_be_taken_over(s, remote) and (action := _ask_for_owner(s, remote.mark)):
+        return action
     if not may_delete(s, remote):
         return Result(Verdict.REJECTED, _marked_otherwise(remote, s.mark), outstanding=True)
     if barred := _unless_barred(s, remote):

@@ -19,6 +19,7 @@ from runai_operator.domain.actions import (
     Delete,
     FindRemote,
     ReadCRD,
+    ReadOwner,
     ReadProject,
     ReadRemote,
     RecordId,
@@ -28,7 +29,7 @@ from runai_operator.domain.actions import (
     Result,
     Verdict,
 )
-from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
+from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, InvalidWorkload, Scope
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.model import (
     NOT_SUBMITTED,
@@ -48,7 +49,9 @@ from runai_operator.domain.state import (
     desired_name,
     install_changed,
     is_of_changed_install,
+    is_of_sibling,
     is_ours,
+    is_predecessor,
     is_unreadable,
 )
 
@@ -134,9 +137,9 @@ def _finalize_in_doubt(s: State) -> Action:
     if action := _delete_found(s, s.found):
         return action
     if any(is_unreadable(candidate) for candidate in s.found):
-        return _deleting(
-            f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there: delete it in Run:ai if"
-            " it is."
+        return _unreadable(
+            s,
+            f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there: delete it there if it is",
         )
     if not s.is_project_visible:
         return _out_of_reach(
@@ -183,19 +186,35 @@ def _delete(s: State, workload_id: str) -> Action:
 def _delete_present(s: State, remote: Remote) -> Action:
     if remote.gone:
         return RemoveFinalizer("the workload is gone from Run:ai")
+    if action := _unless_anothers(s, remote):
+        return action
     if remote.being_deleted or Delete in s.done:
         return _deleting("Waiting until Run:ai has deleted the workload.")
     if s.adoption_unproven and remote.mark is None and not remote.mark_readable:
-        return _deleting(
-            f"Whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai: delete it there if it"
-            " was."
-        )
+        why = f"Whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai"
+        return _unreadable(s, f"{why}: delete it there if it was")
     if is_of_changed_install(remote.mark, s.mark):
         return _held(f"{install_changed(remote, s.mark)}; or set deletionPolicy: Orphan to leave it in Run:ai.")
     if not may_delete(s, remote):
-        return RemoveFinalizer("the workload in Run:ai carries the mark of another owner and is left alone")
-    if barred := _unless_barred(s, remote):
-        return barred
+        return RemoveFinalizer("the workload in Run:ai is not known to be ours and is left alone")
+    return _unless_barred(s, remote) or _delete_in_turn(s, remote)
+
+
+def _unless_anothers(s: State, remote: Remote) -> Action | None:
+    """What the mark of another owner leads to; None where there is none. Its deletion is not ours to wait for, either."""
+    if remote.mark is None or is_of_changed_install(remote.mark, s.mark):
+        return None
+    match ask_for_owner(s, remote.mark) if may_be_taken_over(s, remote) else None:
+        case ReadOwner() as action:
+            return action
+        case BridgeError() as error:
+            return Result(Verdict.DELETING, error)
+    if may_delete(s, remote):
+        return None
+    return RemoveFinalizer("the workload in Run:ai carries the mark of another owner and is left alone")
+
+
+def _delete_in_turn(s: State, remote: Remote) -> Action:
     if s.deletion_wait is None:
         return ReserveDeletion()
     if s.deletion_wait > 0:
@@ -224,6 +243,12 @@ def _deleting(message: str) -> Result:
     return Result(Verdict.DELETING, Busy(message, reason=Reason.DELETING))
 
 
+def _unreadable(s: State, message: str) -> Action:
+    """Only a person can say whether the workload is ours; it is not waited for for ever."""
+    error = Busy(f"{message}.", reason=Reason.DELETING)
+    return _leave_behind(s, error, why=Reason.HOLDER_UNREADABLE) if s.is_overdue else Result(Verdict.DELETING, error)
+
+
 def _held(message: str) -> Result:
     return Result(Verdict.DELETING, Held(message))
 
@@ -245,10 +270,10 @@ def _out_of_reach(s: State, error: BridgeError) -> Action:
     return _leave_behind(s, error)
 
 
-def _leave_behind(s: State, error: BridgeError) -> Action:
+def _leave_behind(s: State, error: BridgeError, *, why: Reason | None = None) -> Action:
     """The deletion has waited for long enough, for what `error` says."""
     if s.orphan_recorded is None:
-        return RecordOrphan(_orphan(s, error.condition_reason))
+        return RecordOrphan(_orphan(s, why or error.condition_reason))
     if not s.orphan_recorded:
         full = Held(
             f"{error.message} The record of workloads left behind is full: clean it with runai-operator orphans.",
@@ -271,10 +296,27 @@ def _orphan(s: State, why: str) -> Orphan:
     )
 
 
+def ask_for_owner(s: State, mark: OwnerMark | None) -> ReadOwner | BridgeError | None:
+    """What to read first, or why that cannot be known now: the mark of another object of this install does not stand in the
+    way once that object is gone for certain."""
+    if not is_of_sibling(mark, s.mark) or isinstance(s.owner_exists, (bool, AccessDenied)):
+        return None
+    return ReadOwner(Ref(mark.namespace, mark.name, mark.uid)) if s.owner_exists is None else s.owner_exists
+
+
+def may_be_taken_over(s: State, remote: Remote) -> bool:
+    """Finished work is taken over as it is, and so goes on carrying the mark of an earlier owner."""
+    return s.stored_status.completed and remote.id == s.workload_id and not s.adoption_unproven
+
+
 def may_delete(s: State, remote: Remote) -> bool:
-    """It carries our mark; or it shows none, and is the one that our own status records."""
+    """It carries our mark, or was taken over from an owner that is gone; or it shows none, and is the one that our own
+    status records."""
     if remote.mark is not None:
-        return is_ours(remote.mark, s.mark)
+        is_left = is_predecessor(remote.mark, s.mark) or (
+            is_of_sibling(remote.mark, s.mark) and s.owner_exists is False
+        )
+        return is_ours(remote.mark, s.mark) or (is_left and may_be_taken_over(s, remote))
     recorded = s.stored_status
     if s.adoption_unproven:
         return False

@@ -115,6 +115,11 @@ def content_hash(manifest: Json, *, priority: str | None, category: str | None, 
     return f"{KEYED_HASH_VERSION}:{hmac.new(key.encode(), data, hashlib.sha256).hexdigest()[:32]}"
 
 
+def is_keyed(content: str | None) -> bool:
+    """The hash is of what came from a Secret."""
+    return content is not None and content.startswith(f"{KEYED_HASH_VERSION}:")
+
+
 def _without_nulls(value: Any) -> Any:
     """A copy without the fields that are null. Loops: comprehensions would take a second frame for each level."""
     if isinstance(value, dict):

@@ -242,8 +242,8 @@ class Reason(StrEnum):
     MANAGED_BY_OTHER = (
         "ManagedByOther",
         Group.REJECTED,
-        "The workload carries the owner mark of another object or another install.",
-        "Remove one of the two, or set another `spec.name`.",
+        "Another object has the workload, or it carries the owner mark of another object or another install.",
+        "Remove one of the two, or set another `spec.name` or `spec.workloadId`.",
     )
     INSTALL_CHANGED = (
         "InstallChanged",

@@ -104,6 +104,12 @@ def next_count_read(reads: int) -> float | None:
     return FIRST_ROW_READ * 4.0**reads if reads < COUNT_READS else None
 
 
+def next_first_status(waited: float) -> float:
+    """Between two attempts to give a new object a status: as long again as it has `waited`, since what prevents it now, such
+    as a right that is missing, may do so for long."""
+    return min(BACKOFF_CEILING, max(FIRST_STATUS, waited))
+
+
 def until_restated(memory: Memory, limits: Limits, *, now: float) -> float | None:
     """Seconds until status has to say that something outstanding is stalled, or that what could not be read is unknown;
     None when it does already, or need not."""

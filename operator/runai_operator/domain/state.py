@@ -24,6 +24,7 @@ from runai_operator.domain.actions import (
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, NameTaken
 from runai_operator.domain.freshness import Freshness
+from runai_operator.domain.manifest import is_keyed
 from runai_operator.domain.memory import Memory, Requests, Unread
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
@@ -35,6 +36,7 @@ from runai_operator.domain.model import (
     ManagementPolicy,
     Meta,
     OwnerMark,
+    Ref,
     Remote,
     Row,
     Submission,
@@ -274,6 +276,8 @@ class State:
     """Names of projects by id; None: Run:ai knows none of that id."""
     owner_exists: bool | BridgeError | None = None
     """Whether the object that the mark of the workload to adopt names is still there."""
+    claimant: Ref | None = None
+    """The object of this cluster that has the workload to adopt, or is about to: this one, unless another was first."""
     is_project_visible: bool = True
     """Of the project in which workloads were looked for; where it is not, that nothing was found proves nothing."""
     crd: CRDState | None = None
@@ -295,9 +299,11 @@ class State:
 
     @property
     def is_confidential(self) -> bool:
-        """The manifest comes from a Secret: what Run:ai says may quote it, and is not to be shown."""
+        """The manifest comes from a Secret, or the one that Run:ai holds does: what Run:ai says may quote it, and is not to
+        be shown."""
         source = self.workload.spec.manifest_from
-        return source is not None and source.kind == "Secret"
+        is_from_secret = source is not None and source.kind == "Secret"
+        return is_from_secret or is_keyed(self.stored_status.submitted_hash)
 
     def without_quotes(self) -> State:
         """The same with errors that quote nothing."""
@@ -657,10 +663,21 @@ def is_unreadable(candidate: Candidate) -> bool:
     return remote is None or (remote.mark is None and not remote.mark_readable and not remote.gone)
 
 
+def may_be_ours(candidate: Candidate, own: OwnerMark) -> bool:
+    return is_unreadable(candidate) or (candidate.remote is not None and is_ours(candidate.remote.mark, own))
+
+
 def desired_name(s: State) -> str:
     """The name that an attempt in doubt used; the identity is frozen while there may have been one."""
     ref = s.workload.ref
     return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)
+
+
+def former_names(workload: Workload, former_installs: tuple[str, ...], *, but: str) -> set[str]:
+    """The names other than `but` that an attempt under a former install id may have used."""
+    ref, spec = workload.ref, workload.spec
+    names = (external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=each) for each in former_installs)
+    return {name for name in names if name != but}
 
 
 def is_later(first: str | None, second: str | None) -> bool:

@@ -27,6 +27,7 @@ from runai_operator.domain.requeue import (
     give_up_after,
     goes_on,
     next_count_read,
+    next_first_status,
     next_row_read,
     next_sync_read,
     probe_interval,
@@ -109,6 +110,7 @@ class Engine:
             crd_guard=self._crd_guard,
             observer=observer,
             record=self._events.record if settings.events else _record_nothing,
+            claim=self.inventory.claim,
             install=settings.install,
             former_installs=settings.former_installs,
             limits=settings.limits,
@@ -205,7 +207,7 @@ class Engine:
 
     def _is_new(self, uid: str) -> bool:
         entry = self.inventory.get(uid)
-        return entry is not None and entry.summary.observed_generation < 0
+        return entry is not None and entry.summary.observed_generation < 0 and not entry.meta.deleting
 
     async def load(self) -> None:
         """Rebuilds the inventory from lists, before the watch starts. Raises when no scope can be listed."""
@@ -477,9 +479,10 @@ class Engine:
         """Writes a first status for what cannot be submitted: while Run:ai does not answer, a pass over it hangs, or does
         not begin because others hang, and a blank one reads as if no operator were running."""
         while True:
-            uid = (await self._newcomers.get()).key
+            uid, is_tried = (await self._newcomers.get()).key, False
             try:
                 if self._is_new(uid) and any(upstream.holds_up() for upstream in self.upstreams):
+                    is_tried = True
                     await self._show_waiting(uid)
             except BridgeError as error:  # its pass has written meanwhile, or nothing can be written now
                 log.debug("no first status: %s", error.message)
@@ -489,7 +492,9 @@ class Engine:
             finally:
                 self._newcomers.done(uid)
             if (entry := self.inventory.get(uid)) is not None and self._is_new(uid):
-                self._newcomers.add(uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
+                waited = self._clock() - (entry.owed_since or self._clock())
+                delay = next_first_status(waited) if is_tried else FIRST_STATUS
+                self._newcomers.add(uid, Lane.USER, flow=entry.flow, delay=delay)
 
     async def _show_waiting(self, uid: str) -> None:
         entry = self.inventory.get(uid)

@@ -98,6 +98,8 @@ class Inventory:
         self._by_workload_id: dict[tuple[str, str], tuple[str, ...]] = {}
         self._by_name: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._by_name_wanted: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._claims: dict[tuple[str, str], str] = {}
+        """Who is about to adopt which workload, by connection and id: until status says so, or that nothing was sent."""
         self._lists_use_our_ids: set[str] = set()
         """Connections whose lists have shown an id that we know from V2."""
 
@@ -126,6 +128,7 @@ class Inventory:
         entry = self._by_uid.pop(uid, None)
         if entry is not None:
             self._unindex(entry)
+            self._end_claim(uid)
             place = (entry.ref.namespace, entry.ref.name)
             if self._by_ref.get(place) == uid:
                 del self._by_ref[place]
@@ -212,12 +215,31 @@ class Inventory:
         self._put(replace(entry, requests=left))
         return taken
 
+    def claim(self, ref: Ref, connection: str, workload_id: str) -> Ref:
+        """The object that has the workload, or is about to adopt it; unless another was first, this one from now on."""
+        place = (connection, workload_id)
+        held_by = [entry for entry in self._all(self._by_workload_id.get(place, ())) if entry.meta.has_finalizer]
+        if (first := self._claims.get(place)) is not None:
+            held_by.append(self._by_uid[first])
+        others = [entry.ref for entry in held_by if entry.uid != ref.uid]
+        if others:
+            return others[0]
+        if ref.uid in self._by_uid:
+            self._end_claim(ref.uid)
+            self._claims[place] = ref.uid
+        return ref
+
+    def _end_claim(self, uid: str) -> None:
+        self._claims = {place: by for place, by in self._claims.items() if by != uid}
+
     def finish(self, uid: str, result: Result, taken: Requests) -> Entry | None:
         """Stores what the pass left behind; what was requested and not done is requested again. None when the object
         was forgotten meanwhile."""
         if (entry := self._by_uid.get(uid)) is None:
             return None
         summary = result.summary or entry.summary
+        if result.not_submitted or (result.summary is not None and result.summary.workload_id is not None):
+            self._end_claim(uid)
         requests = entry.requests if result.answered else entry.requests | taken.without_restate()
         # An event that came meanwhile is newer than what the pass read.
         meta = (

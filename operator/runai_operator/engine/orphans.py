@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from runai_operator.domain.absence import Place
 from runai_operator.domain.errors import BridgeError, Held
-from runai_operator.domain.model import Orphan, Remote, Row
+from runai_operator.domain.model import Orphan, Remote, Row, TableRow
+from runai_operator.domain.plan import StatusSummary
 from runai_operator.engine.ports import Runai
 from runai_operator.engine.witness import Witness
 
 
 class OrphanRecord(Protocol):
-    """Where orphans are recorded."""
+    """Where orphans are recorded, and RunaiWorkloads listed."""
+
+    @property
+    def scopes(self) -> Sequence[str | None]:
+        """As `ports.Kube` has it, like the next."""
+
+    def list_all(self, scope: str | None) -> AsyncIterator[TableRow]: ...
 
     async def orphans(self) -> dict[str, Orphan | None]:
         """All of them by the UID of their RunaiWorkload; None for an entry that cannot be read."""
@@ -36,7 +43,7 @@ class Cleaner:
         try:
             there = [remote for remote in await self._find(orphan) if not remote.gone]
             for remote in there:
-                if _is_ours(remote, orphan):
+                if _is_ours(remote, orphan) and not await self._has_new_owner(remote, orphan):
                     return await self._delete(remote)
             if orphan.in_doubt and not all(remote.mark or remote.mark_readable for remote in there):
                 return "kept: a workload that may be ours is in Run:ai, and whether it is cannot be read there"
@@ -58,6 +65,15 @@ class Cleaner:
             return False
         row = Row(orphan.workload_id, orphan.name, orphan.project_id)
         return await self._witness.deleted_row(row) is not None
+
+    async def _has_new_owner(self, remote: Remote, orphan: Orphan) -> bool:
+        """Another RunaiWorkload has taken it over, which its mark shows only if it can be read, and was written anew."""
+        for scope in self._record.scopes:
+            async for row in self._record.list_all(scope):
+                is_it = StatusSummary.of_cells(row).workload_id == remote.id and row.meta.has_finalizer
+                if is_it and row.meta.ref.uid != orphan.mark.uid:
+                    return True
+        return False
 
     async def _delete(self, remote: Remote) -> str:
         if remote.being_deleted:

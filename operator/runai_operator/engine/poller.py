@@ -1,8 +1,9 @@
 """Status from lists: a few calls for any number of workloads.
 
-Three tasks, none of which holds up another. Two *deltas* ask every few seconds for the rows whose phase changed since a
+Four tasks, none of which holds up another. Two *deltas* ask every few seconds for the rows whose phase changed since a
 watermark, and for those deleted since. The *sweep*, a safety net, reads all rows every few minutes, slowly enough for any
-tenant.
+tenant. The *recount* reads the rows of what runs, a page now and then: pods and GPUs may change without a change of phase,
+as under an autoscaler, and no delta shows that.
 
 Each delta has its watermark: the server's clock at the first page of its last complete way through the list. It reaches
 back before that by an overlap, since lists lag: a short one each time, and each minute a long one, of the longest lag and that
@@ -14,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -22,6 +23,7 @@ from typing import TypeVar
 
 from runai_operator.domain.errors import BridgeError, PageTooLarge, UnexpectedReply
 from runai_operator.domain.model import MOST_ROWS, Row, RowPage, RowQuery
+from runai_operator.domain.reasons import Phase
 from runai_operator.domain.requeue import next_poll, regularly, retry_page_after
 from runai_operator.domain.walk import Walk
 from runai_operator.engine.ports import Listener, Observer, Runai
@@ -32,6 +34,9 @@ T = TypeVar("T")
 
 DELTA, DELETED, SWEEP = "delta", "deleted", "sweep"
 """The tasks, as metrics name them."""
+RECOUNT = "recount"
+RECOUNT_INTERVAL = 30.0
+"""Seconds between two pages of running workloads."""
 SHORT_OVERLAP = 15.0
 """Seconds by which each delta reaches back before its watermark."""
 LONG_INTERVAL = 60.0
@@ -64,16 +69,18 @@ class _Delta:
     """Loop seconds when one with a long overlap last began."""
     limit: int = MOST_ROWS
 
-    def advance(self, first: RowPage, now: float) -> None:
-        """A way through the list that began with this page is complete."""
-        if first.server_time is not None:
-            self.watermark = first.server_time
-        elif self.watermark is not None:
-            self.watermark += timedelta(seconds=now - self.set_at)
-        else:
-            stamps = [row.deleted_at if self.kind == DELETED else row.phase_updated_at for row in first.rows]
-            self.watermark = max((datetime.fromisoformat(stamp) for stamp in stamps if stamp), default=None)
-        self.set_at = now
+    def advance(self, first: RowPage, newest: datetime | None, now: float) -> None:
+        """A way through the list that began with this page is complete; `newest` is the latest time that its rows name."""
+        self.watermark, self.set_at = first.server_time or self._estimated(newest, now), now
+
+    def _estimated(self, newest: datetime | None, now: float) -> datetime | None:
+        """Where no answer says what time it is there: the clock has gone on, and what rows show is in the past."""
+        gone_on = None if self.watermark is None else self.watermark + timedelta(seconds=now - self.set_at)
+        return max((time for time in (gone_on, newest) if time is not None), default=None)
+
+    def newest_of(self, rows: Iterable[Row]) -> datetime | None:
+        stamps = (row.deleted_at if self.kind == DELETED else row.phase_updated_at for row in rows)
+        return max((datetime.fromisoformat(stamp) for stamp in stamps if stamp), default=None)
 
 
 class Poller:
@@ -98,8 +105,8 @@ class Poller:
         self._delta_interval, self._sweep_interval, self._overlap = delta_interval, sweep_interval, overlap
         self._clock, self._random = clock, random
         self._changes, self._deletions = _Delta(DELTA, self._see_change), _Delta(DELETED, self._see_deletion)
-        self._newer: set[str] = set()
-        """Ids of rows that a delta has brought since the sweep asked for its page: what that shows may be older."""
+        self._newer: dict[str, set[str]] = {SWEEP: set(), RECOUNT: set()}
+        """Ids of rows that a delta has brought since each of these asked for its page: what that shows may be older."""
         self._sweep_calls: deque[float] = deque(maxlen=SWEEP_RATE)
         self._by_time = True
         self._troubles: dict[str, BridgeError] = {}
@@ -127,6 +134,7 @@ class Poller:
             group.create_task(self._poll(self._changes))
             group.create_task(self._poll(self._deletions))
             group.create_task(self._sweep_on())
+            group.create_task(self._recount())
 
     # --- deltas
 
@@ -147,19 +155,24 @@ class Poller:
     async def _read(self, delta: _Delta) -> None:
         now, is_deleted = self._clock(), delta.kind == DELETED
         if delta.watermark is None:
-            delta.advance(await self._runai.rows(RowQuery(deleted=is_deleted, latest=True)), now)
+            latest = await self._runai.rows(RowQuery(deleted=is_deleted, latest=True))
+            delta.advance(latest, delta.newest_of(latest.rows), now)
             return
         is_long = now - delta.long_at >= LONG_INTERVAL
         # What appears just after a long one must be within reach of the next, as late as it is by then.
         overlap = self._overlap + LONG_INTERVAL if is_long else min(SHORT_OVERLAP, self._overlap)
         since = delta.watermark - timedelta(seconds=overlap)
         first: RowPage | None = None
+        newest: datetime | None = None
         walk = Walk(RowQuery(deleted=is_deleted, changed_since=since), limit=delta.limit)
         while (query := walk.query) is not None and walk.pages < MOST_DELTA_PAGES:
             walk, page = await self._step(walk, query)
             delta.limit = walk.limit
-            first = first or page
-            for row in page.rows if page is not None else ():
+            if page is None:
+                continue
+            # By time: the last page has the newest.
+            first, newest = first or page, delta.newest_of(page.rows) or newest
+            for row in page.rows:
                 delta.report(row)
         if is_long:
             delta.long_at = now
@@ -168,14 +181,19 @@ class Poller:
                 delta.watermark, delta.set_at = walk.reached, now
             raise _endless()
         if first is not None:
-            delta.advance(first, now)
+            delta.advance(first, newest, now)
 
     def _see_change(self, row: Row) -> None:
-        self._newer.add(row.id)
+        self._note_newer(row)
         self._see(row)
 
     def _see_deletion(self, row: Row) -> None:
+        self._note_newer(row)
         self._listener.row_deleted(self._connection, row)
+
+    def _note_newer(self, row: Row) -> None:
+        for ids in self._newer.values():
+            ids.add(row.id)
 
     def _see(self, row: Row) -> None:
         if self._listener.row_seen(self._connection, row):
@@ -195,15 +213,12 @@ class Poller:
         while (query := walk.query) is not None and walk.pages < MOST_SWEEP_PAGES:
             await asyncio.sleep(self._until_next_page())
             self._sweep_calls.append(self._clock())
-            self._newer.clear()
+            self._newer[SWEEP].clear()
             step, trouble = await self._try(SWEEP, self._step(walk, query))
             if step is not None:
                 failures = 0
                 walk, page = step
-                for row in page.rows if page is not None else ():
-                    ids.add(row.id)
-                    if row.id not in self._newer:
-                        self._see(row)
+                ids.update(self._see_page(SWEEP, page))
                 continue
             self._observer.polled(self._connection, SWEEP, _result(trouble), self._clock() - began)
             failures += 1
@@ -212,6 +227,14 @@ class Poller:
             await asyncio.sleep(retry_page_after(failures, self._random.random()))
         self._by_time = walk.by_time
         self._conclude(walk, ids, began)
+
+    def _see_page(self, kind: str, page: RowPage | None) -> set[str]:
+        """The ids on it; a row that may be older than what a delta has brought shows nothing else."""
+        rows = page.rows if page is not None else ()
+        for row in rows:
+            if row.id not in self._newer[kind]:
+                self._see(row)
+        return {row.id for row in rows}
 
     def _until_next_page(self) -> float:
         """Seconds until a page may be asked for."""
@@ -235,6 +258,20 @@ class Poller:
         if walk.complete:
             self._listener.swept(self._connection, ids, began)
 
+    # --- the recount
+
+    async def _recount(self) -> None:
+        anew = walk = Walk(RowQuery(phase=Phase.RUNNING))
+        while True:
+            await asyncio.sleep(regularly(RECOUNT_INTERVAL, self._random.random()))
+            query = walk.query if walk.pages < MOST_SWEEP_PAGES else None
+            if query is None:
+                walk, query = anew, anew.start
+            self._newer[RECOUNT].clear()
+            step, _ = await self._attempt(self._step(walk, query))  # the sweep reads the same list, and reports it
+            walk, page = step or (anew, None)
+            self._see_page(RECOUNT, page)
+
     # --- one call
 
     async def _step(self, walk: Walk, query: RowQuery) -> tuple[Walk, RowPage | None]:
@@ -248,6 +285,12 @@ class Poller:
         return walk.after(page), page
 
     async def _try(self, kind: str, read: Awaitable[T]) -> tuple[T | None, BridgeError | None]:
+        """What it brings, or the error, which is reported."""
+        result, trouble = await self._attempt(read)
+        self._note(kind, trouble)
+        return result, trouble
+
+    async def _attempt(self, read: Awaitable[T]) -> tuple[T | None, BridgeError | None]:
         """What it brings, or the error."""
         try:
             result, trouble = await read, None
@@ -257,7 +300,6 @@ class Poller:
             log.exception("unexpected error while polling", extra=self._about)
             self._observer.bug()
             result, trouble = None, BridgeError("The operator cannot read the list of workloads; its log says why.")
-        self._note(kind, trouble)
         return result, trouble
 
     # --- what is reported of it, once per change

@@ -19,6 +19,7 @@ from runai_operator.domain.actions import (
     AddFinalizer,
     Adopt,
     BeginSubmission,
+    ClaimWorkload,
     Create,
     Delete,
     FindRemote,
@@ -75,8 +76,10 @@ from runai_operator.domain.state import (
     Limits,
     Missing,
     State,
+    former_names,
     has_foreign_status,
     is_same_moment,
+    may_be_ours,
 )
 from runai_operator.domain.status import build_status, forget_run, patch_between
 from runai_operator.engine.crd_guard import CRDGuard
@@ -104,6 +107,7 @@ class Reconciler:
         crd_guard: CRDGuard,
         observer: Observer,
         record: Callable[[Meta, events.Event], None],
+        claim: Callable[[Ref, str, str], Ref],
         install: str,
         former_installs: tuple[str, ...] = (),
         limits: Limits,
@@ -112,8 +116,9 @@ class Reconciler:
         now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        """`record` is given what people should know; it must not block. `clock` in loop seconds, `now` in UTC."""
-        self._kube, self._upstreams, self._record = kube, upstreams, record
+        """`record` is given what people should know; it must not block. `claim` is given an object, a connection and the
+        id of a workload, and returns the object that has it. `clock` in loop seconds, `now` in UTC."""
+        self._kube, self._upstreams, self._record, self._claim = kube, upstreams, record, claim
         self._render, self._writer = Renderer(kube, install, former_installs), Writer(kube, fence, observer)
         self._crd_guard, self._observer = crd_guard, observer
         self._install, self._former_installs = install, former_installs
@@ -302,7 +307,7 @@ class Reconciler:
 
     # --- performing
 
-    async def _perform(  # noqa: C901 - one case for each verb
+    async def _perform(  # noqa: C901, PLR0912 - one case for each verb
         self, s: State, action: Action, upstream: Upstream | None
     ) -> State:
         match action:
@@ -311,6 +316,8 @@ class Reconciler:
                 return replace(s, crd=await self._crd_guard.seen_since(s.workload.ref.uid, seen))
             case ReadOwner(owner):
                 return await self._do_read_owner(s, owner)
+            case ClaimWorkload(workload_id):
+                return replace(s, claimant=self._claim(s.workload.ref, s.connection, workload_id))
             case BeginSubmission():
                 return await self._do_write_submission(s, None, BeginSubmission)
             case MarkInDoubt():
@@ -449,8 +456,10 @@ class Reconciler:
     async def _do_find(self, s: State, action: FindRemote, upstream: Upstream) -> State:
         try:
             project_id = action.project_id or await upstream.projects.of(s.workload.spec)
-            rows = await upstream.gate.find(name=action.name, project_id=project_id)
-            found = tuple([Candidate(row, await self._get(row.id, upstream, project=row.project_id)) for row in rows])
+            found = await self._named(action.name, project_id, upstream)
+            for name in former_names(s.workload, self._former_installs, but=action.name):
+                of_name = await self._named(name, project_id, upstream)
+                found += tuple(each for each in of_name if may_be_ours(each, s.mark))
             is_visible = bool(found) or await upstream.witness.shows(_place_of(s))
         except BridgeError as error:
             if error.condition_reason != Reason.PROJECT_NOT_FOUND:
@@ -462,6 +471,10 @@ class Reconciler:
         since = self._clock() if s.memory.lookup_since is None else s.memory.lookup_since
         memory = replace(s.memory, lookup_since=since, missing_since=None)
         return replace(s, found=found, is_project_visible=True, memory=memory)
+
+    async def _named(self, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
+        rows = await upstream.gate.find(name=name, project_id=project_id)
+        return tuple([Candidate(row, await self._get(row.id, upstream, project=row.project_id)) for row in rows])
 
     async def _do_read_project(self, s: State, project_id: str, upstream: Upstream) -> State:
         name: str | BridgeError | None

@@ -12,9 +12,8 @@ from random import Random
 
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailable
 from runai_operator.domain.freshness import Freshness, Source
-from runai_operator.domain.model import DEFAULT_CONNECTION, RowQuery, Workload
-from runai_operator.domain.reasons import Phase, Reason
-from runai_operator.domain.requeue import regularly
+from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
+from runai_operator.domain.reasons import Reason
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.gate import CallClass, Gate
 from runai_operator.engine.limits import (
@@ -33,8 +32,6 @@ from runai_operator.engine.witness import Witness
 
 log = logging.getLogger(__name__)
 
-RECOUNT_INTERVAL = 30.0
-"""Seconds between two pages of running workloads."""
 SILENCE = 1.0
 """Seconds after which calls without an answer are said to be held up."""
 MEASUREMENTS = 12
@@ -102,30 +99,12 @@ class Upstream:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.poller.run())
             group.create_task(self.gate.run())
-            group.create_task(self._recount())
             group.create_task(self.reads.run())
             group.create_task(self.row_reads.run())
             group.create_task(self.patient_row_reads.run())
             group.create_task(self.restatements.run())
             group.create_task(self._watch_freshness())
             group.create_task(self.deletions.run())
-
-    async def _recount(self) -> None:
-        """Pods and GPUs of what runs may change without a change of phase, as under an autoscaler: no delta shows that, and
-        sweeps are rare. So the rows of running workloads are read again and again, one page after another."""
-        offset = 0
-        while True:
-            await asyncio.sleep(regularly(RECOUNT_INTERVAL, self._random.random()))
-            try:
-                page = await self.gate.rows(RowQuery(phase=Phase.RUNNING, offset=offset))
-                for row in page.rows:
-                    self._listener.row_seen(self.name, row)
-                offset = page.next_offset or 0
-            except BridgeError:
-                offset = 0  # the poller reports it
-            except Exception:
-                log.exception("unexpected error while reading rows of %s", self.name)
-                self._observer.bug()
 
     async def aclose(self) -> None:
         await self.gate.aclose()

@@ -36,6 +36,7 @@ from runai_operator.domain.actions import (
     AddFinalizer,
     Adopt,
     BeginSubmission,
+    ClaimWorkload,
     Create,
     Delete,
     FindRemote,
@@ -435,13 +436,28 @@ SUBMIT = [
         ReadRemote(WORKLOAD_ID, with_row=True),
     ),
     case(
-        "adopting what nobody owns: the finalizer first",
+        "adopting what nobody owns: does another object of this cluster have it?",
         a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=None)),
+        ClaimWorkload(WORKLOAD_ID),
+    ),
+    case(
+        "adopting what another object of this cluster has, though no mark shows it",
+        a_state(
+            without_finalizer(ADOPTING),
+            desired=DESIRED,
+            remote=a_remote(mark=None),
+            claimant=Ref("other", "train", "uid-5"),
+        ),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "adopting what nobody owns: the finalizer first",
+        a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=None), claimant=ADOPTING.ref),
         AddFinalizer(),
     ),
     case(
         "adopting what nobody owns: then our content and mark",
-        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None)),
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None), claimant=ADOPTING.ref),
         Update(WORKLOAD_ID, DESIRED.submission),
     ),
     case(
@@ -456,7 +472,7 @@ SUBMIT = [
     ),
     case(
         "adopting what has completed: take it without a PUT",
-        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None), row=COMPLETED_ROW),
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None), row=COMPLETED_ROW, claimant=ADOPTING.ref),
         Adopt(a_remote(mark=None), COMPLETED_ROW, finished=True),
     ),
     case(
@@ -476,7 +492,7 @@ SUBMIT = [
     ),
     case(
         "adopting what another object of this install left behind: our content and mark",
-        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=False),
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=False, claimant=ADOPTING.ref),
         Update(WORKLOAD_ID, DESIRED.submission),
     ),
     case(
@@ -1339,7 +1355,10 @@ def test_nothing_is_written_to_runai_before_the_name_of_a_project_is_known(state
         case(
             "one of an earlier object of the name is, since that made it",
             a_state(
-                without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=EARLIER_LIFE, project_name="team-a")
+                without_finalizer(ADOPTING),
+                desired=DESIRED,
+                remote=a_remote(mark=EARLIER_LIFE, project_name="team-a"),
+                claimant=ADOPTING.ref,
             ),
             AddFinalizer(),
         ),

@@ -66,6 +66,19 @@ async def test_what_run_ai_says_of_a_manifest_from_a_secret_is_cut_down_to_the_f
     assert FIELD in condition(stored.status, "Ready")["message"]
 
 
+@pytest.mark.parametrize("kind", [kind for kind in STEERED if kind != "a refusal"])
+async def test_nothing_is_shown_of_a_secrets_manifest_that_run_ai_still_holds_when_the_spec_names_another_source(
+    bench, caplog, kind
+):
+    stored = submit(bench, STEERED[kind])
+    await asyncio.sleep(60)
+    bench.edit(stored, manifest_from=SourceRef("ConfigMap", "is-not-there", "key"))
+    await asyncio.sleep(600)
+
+    assert condition(stored.status, "Synced")["status"] == "False"
+    assert SECRET not in shown(bench, caplog)
+
+
 @pytest.mark.parametrize("annotations", STEERED.values(), ids=STEERED)
 async def test_of_any_other_manifest_all_of_it_is_shown(bench, caplog, annotations):
     stored = submit(bench, annotations, kind="ConfigMap")

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench
+from runai_operator.domain.model import DEFAULT_CONNECTION
+from runai_operator.domain.reasons import Phase
 from runai_simulator.pods import Shape
 
 pytestmark = pytest.mark.looptime
@@ -100,3 +102,33 @@ async def test_running_workloads_cost_three_calls_a_minute_however_many_they_are
     assert {counts(stored) for stored in made} == {(5, 5)}
     await asyncio.sleep(540)
     assert bench.runai.calls["list"] - before <= 10 * (24 * 1.1 + 3 * 1.1) + 4
+
+
+async def test_a_page_of_running_workloads_that_comes_late_shows_nothing_that_is_over():
+    class LateBench(Bench):
+        def connections(self, chance):
+            access = self.runai.client(chance)
+            rows = access.rows
+
+            async def late(query):
+                page = await rows(query)
+                await asyncio.sleep(40 if query.phase == Phase.RUNNING else 0)
+                return page
+
+            access.rows = late
+            return {DEFAULT_CONNECTION: access}
+
+    bench = LateBench()
+    await bench.start()
+    stored = bench.apply("w", manifest=of_size(1))
+    await asyncio.sleep(120)
+    [workload] = bench.runai.live()
+    bench.runai.world.set_phase(workload, "Degraded", "", bench.now())
+    shown = [stored.status["phase"]]
+    for _ in range(400):
+        await asyncio.sleep(0.25)
+        if shown[-1] != stored.status["phase"]:
+            shown.append(stored.status["phase"])
+    await bench.stop()
+
+    assert shown == ["Running", "Degraded"]

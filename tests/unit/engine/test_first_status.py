@@ -169,3 +169,35 @@ async def test_the_metric_notices_with_the_first_open_circuit(bench):
         waited += 0.5
 
     assert waited <= 2 * 5.5 + 1, "two polls in a row"
+
+
+async def test_where_no_first_status_can_be_written_it_is_tried_less_and_less_often():
+    reads = 0
+
+    class CountingBench(SilentBench):
+        def kube_access(self, chance):
+            access = super().kube_access(chance)
+            read = access.read
+
+            async def counted(ref, *, large):
+                nonlocal reads
+                reads += 1
+                return await read(ref, large=large)
+
+            access.read = counted
+            return access
+
+    bench = CountingBench()
+    await bench.at_work()
+    bench.fail()
+    await asyncio.sleep(60)
+    bench.kube.forbidden_namespaces = {"forbidden"}
+    for number in range(100):
+        bench.apply(f"w{number}", namespace="forbidden")
+    await asyncio.sleep(600)
+    reads = 0
+    await asyncio.sleep(600)
+    await bench.stop()
+
+    assert reads <= 100 * 10 * 2, "two for each in a minute; it was forty"
+    assert bench.observer.bugs == 0

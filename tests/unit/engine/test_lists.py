@@ -292,3 +292,21 @@ async def test_what_lists_show_late_is_shown_about_a_minute_after_that_whenever_
 
     assert len(late) == len(jobs)
     assert max(late.values()) <= 60 + 2 * IN_TIME
+
+
+async def test_a_server_that_does_not_tell_the_time_is_not_asked_again_for_all_that_has_changed_in_days(bench):
+    await bench.stop()
+    bench.runai.distort = lambda query, page: replace(page, server_time=None)
+    foreign = {**RUNS_ON, "metadata": {"name": "foreign"}}
+    bench.runai.world.create({"name": "foreign", "projectId": "2"}, foreign, bench.now())
+    await asyncio.sleep(3 * 86_400)
+    await bench.start()
+    for number in range(200):
+        bench.apply(f"w{number}")
+    bench.runai.most_rows = 20
+    await asyncio.sleep(1200)
+    began = bench.loop.time()
+    await asyncio.sleep(600)
+
+    assert bench.called("rows", since=began) <= CALLS_A_MINUTE * 10
+    assert await bench.shown_after("Degraded", bench.kube.objects["ns", "w7"]) <= IN_TIME

@@ -1,0 +1,324 @@
+"""Worlds in which an adoption, or what came of it, led the operator astray once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.chance import Mishap
+from runai_operator.domain.access import Access, AccessRule
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.model import (
+    DeletionPolicy,
+    ExternalDeletionPolicy,
+    ManagementPolicy,
+    RecreatePolicy,
+    RerunPolicy,
+)
+from runai_operator.engine.orphans import Cleaner
+
+pytestmark = pytest.mark.looptime
+
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
+OTHER_JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"text": "second"}}
+FOREIGN_MARK = {
+    "bridge.run.ai/owner-install": "other",
+    "bridge.run.ai/owner-namespace": "n",
+    "bridge.run.ai/owner-name": "theirs",
+    "bridge.run.ai/owner-uid": "z",
+}
+
+
+@pytest.fixture
+async def bench():
+    made = Bench()
+    await made.start()
+    yield made
+    await made.stop()
+    assert made.observer.bugs == 0
+
+
+def ready(stored):
+    return condition(stored.status, "Ready")
+
+
+def standing(bench):
+    return [workload for workload in bench.runai.live() if workload.deleted is None]
+
+
+def sent_to(bench, workload):
+    return [method for method, subject in bench.runai.writes if method != "POST" and subject is workload]
+
+
+def somebody_makes(bench, name, manifest=RUNS_ON, annotations=None):
+    content = {**manifest, "metadata": {"annotations": annotations or {}}}
+    return bench.runai.world.create({"name": name, "projectId": "1"}, content, bench.now())
+
+
+async def taken_over(bench, by, **spec):
+    """Finished work of a former object that another object took over without a call."""
+    former = bench.apply("j", manifest=JOB, deletion_policy=DeletionPolicy.ORPHAN)
+    await asyncio.sleep(60)
+    bench.delete(former)
+    await asyncio.sleep(5)
+    [workload] = standing(bench)
+    named = {} if by == "j" else {"workload_id": workload.id}
+    stored = bench.apply(by, manifest=JOB, **named, **spec)
+    await asyncio.sleep(60)
+    assert ready(stored)["reason"] == "Completed"
+    return stored, workload
+
+
+@pytest.mark.parametrize("by", ["j", "k"], ids=["same name", "by id"])
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_finished_work_that_was_taken_over_is_deleted_with_its_new_object(bench, by, restarted):
+    stored, _ = await taken_over(bench, by)
+    if restarted:
+        await bench.start()
+    bench.delete(stored)
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects == {}
+    assert standing(bench) == []
+
+
+@pytest.mark.parametrize("by", ["j", "k"], ids=["same name", "by id"])
+async def test_finished_work_that_was_taken_over_runs_again_when_it_is_edited(bench, by):
+    stored, workload = await taken_over(bench, by, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)
+    bench.edit(stored, manifest=OTHER_JOB)
+    await asyncio.sleep(120)
+
+    [new] = standing(bench)
+    assert new is not workload
+    assert ready(stored)["reason"] == "Completed"
+
+
+@pytest.mark.parametrize("by", ["j", "k"], ids=["same name", "by id"])
+async def test_finished_work_that_was_taken_over_may_be_looked_at_again(bench, by):
+    stored, _ = await taken_over(bench, by)
+    bench.kube.touch(stored, token="now")
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(60)
+    await bench.start()
+    await asyncio.sleep(600)
+    assert ready(stored)["reason"] == "Completed"
+
+
+@pytest.mark.parametrize("echo", [{"raw_manifest_echo": False}, {"raw_annotations": False}])
+@pytest.mark.parametrize("adopts", [False, True])
+async def test_a_deletion_in_doubt_ends_though_no_mark_can_be_read(echo, adopts):
+    bench = Bench(replace(WORLD, **echo))
+    await bench.start(release_after=3600)
+    named = {"workload_id": somebody_makes(bench, "prod").id} if adopts else {}
+    await asyncio.sleep(10)
+    bench.chance.named["update" if adopts else "create"] = Mishap.CRASH_AFTER
+    stored = bench.apply("x", **named)
+    await asyncio.sleep(1)
+    await bench.stop()
+    bench.kube.delete(stored)
+    await bench.start(release_after=3600)
+    await asyncio.sleep(1800)
+    assert bench.kube.objects != {}
+    assert "deletionPolicy: Orphan" in ready(stored)["message"]
+    await asyncio.sleep(3600)
+
+    assert bench.kube.objects == {}
+    assert len(standing(bench)) == 1
+    [orphan] = bench.kube.orphans.values()
+    assert (orphan.in_doubt, orphan.why) == (True, "HolderUnreadable")
+    await bench.stop()
+
+
+async def test_the_deletion_of_a_foreign_workload_does_not_hold_an_object():
+    bench = Bench()
+    await bench.start()
+    stored = bench.apply("x")
+    await asyncio.sleep(30)
+    [workload] = standing(bench)
+    workload.manifest["metadata"]["annotations"].update(FOREIGN_MARK)
+    bench.runai.world.switches = replace(WORLD, cluster_connected=False)
+    bench.runai.world.delete(workload, bench.now())
+    bench.delete(stored)
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects == {}
+    assert sent_to(bench, workload) == []
+    await bench.stop()
+
+
+@pytest.mark.parametrize("former", [(), ("old",)])
+async def test_what_an_attempt_under_a_former_install_id_made_is_not_made_twice(former):
+    bench = Bench()
+    await bench.start(install="old")
+    bench.chance.named["create"] = Mishap.CRASH_AFTER
+    stored = bench.apply("x", name_prefix="train")
+    await asyncio.sleep(1)
+    await bench.stop()
+    assert len(standing(bench)) == 1
+    await bench.start(install="new", former=former)
+    await asyncio.sleep(120)
+
+    if former:
+        assert len(standing(bench)) == 1
+        assert ready(stored)["reason"] == "Running"
+    bench.delete(stored)
+    await asyncio.sleep(120)
+    if former:
+        assert standing(bench) == []
+    await bench.stop()
+
+
+@pytest.mark.parametrize("echo", [{}, {"raw_manifest_echo": False}])
+async def test_what_another_object_has_taken_over_is_not_cleaned_up_as_an_orphan(echo):
+    bench = Bench(replace(WORLD, **echo))
+    await bench.start()
+    manifest = RUNS_ON if echo else JOB
+    former = bench.apply("a", manifest=manifest)
+    await asyncio.sleep(60)
+    bench.chance.down = True
+    bench.delete(former)
+    bench.kube.replace(former)
+    bench.engine.observe("DELETED", former.meta())
+    await asyncio.sleep(60)
+    bench.chance.down = False
+    [orphan] = bench.kube.orphans.values()
+    [workload] = standing(bench)
+    stored = bench.apply("b", manifest=manifest, workload_id=workload.id)
+    await asyncio.sleep(120)
+    assert stored.status["workloadId"] == workload.id
+
+    cleaner = Cleaner(bench.kube.client(bench.chance), bench.runai.client(bench.chance), bench.loop.time)
+    assert "another owner" in await cleaner.clean(orphan)
+    assert standing(bench) == [workload]
+    assert bench.kube.orphans == {}
+    await bench.stop()
+
+
+@pytest.mark.parametrize("then", ["paused", "invalid", "restarted", "undone"])
+async def test_a_replacement_that_was_begun_ends_with_one_whatever_happens_meanwhile(then):
+    bench = Bench(replace(WORLD, delete_time=60))
+    await bench.start()
+    stored = bench.apply("x", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    bench.edit(stored, preemptibility="preemptible")
+    await asyncio.sleep(5)
+    match then:
+        case "paused":
+            bench.kube.touch(stored, paused=True)
+            bench.engine.observe("MODIFIED", stored.meta())
+        case "invalid":
+            bench.edit(stored, manifest={"kind": "x"})
+        case "restarted":
+            await bench.start()
+        case "undone":
+            bench.edit(stored, preemptibility=None, recreate_policy=RecreatePolicy.NEVER)
+    await asyncio.sleep(900)
+    assert ready(stored)["reason"] != "DeletedExternally"
+    if then == "paused":
+        bench.kube.touch(stored, paused=False)
+        bench.engine.observe("MODIFIED", stored.meta())
+    if then == "invalid":
+        bench.edit(stored, manifest=RUNS_ON)
+    await asyncio.sleep(300)
+
+    assert len(standing(bench)) == 1
+    assert ready(stored)["reason"] == "Running"
+    await bench.stop()
+
+
+ALLOWED = Access((AccessRule(("ns",), ("team-a",), adoption=True),))
+REVOKED = Access((AccessRule(("ns",), ("team-b",)),))
+
+
+def hide(bench, *, hidden=True):
+    for project in bench.runai.world.projects.values():
+        bench.runai.world.hide_project(project, hidden=hidden)
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+@pytest.mark.parametrize("adopts", [False, True])
+async def test_a_deletion_under_a_table_of_access_outlasts_a_lost_role(bench, in_doubt, adopts):
+    bench.access = ALLOWED
+    await bench.start()
+    named = {"workload_id": somebody_makes(bench, "prod").id} if adopts else {}
+    await asyncio.sleep(10)
+    if in_doubt:
+        bench.chance.named["update" if adopts else "create"] = Mishap.LOST_AFTER
+    stored = bench.apply("x", **named)
+    await asyncio.sleep(0.3 if in_doubt else 30)
+    hide(bench)
+    bench.delete(stored)
+    await asyncio.sleep(900)
+    await bench.start()
+    await asyncio.sleep(900)
+    assert bench.kube.objects != {}
+
+    hide(bench, hidden=False)
+    await asyncio.sleep(900)
+    assert bench.kube.objects == {}
+    assert standing(bench) == []
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+async def test_a_right_that_was_taken_away_and_given_back_leaves_one_workload(bench, in_doubt):
+    bench.access = ALLOWED
+    await bench.start()
+    if in_doubt:
+        bench.chance.named["create"] = Mishap.LOST_AFTER
+    stored = bench.apply("x", external_deletion_policy=ExternalDeletionPolicy.RECREATE)
+    await asyncio.sleep(0.3 if in_doubt else 30)
+    bench.access = REVOKED
+    await bench.start()
+    await asyncio.sleep(600)
+    bench.edit(stored, priority="high")
+    bench.runai.world.delete(standing(bench)[0], bench.now())
+    await asyncio.sleep(600)
+    assert ready(stored)["reason"] == "ProjectNotAllowed"
+    assert [method for method, _ in bench.runai.writes] == ["POST"]
+
+    bench.access = ALLOWED
+    await bench.start()
+    await asyncio.sleep(600)
+    assert ready(stored)["reason"] == "Running"
+    assert len(standing(bench)) == 1
+
+
+@pytest.mark.parametrize("echo", [{}, {"raw_manifest_echo": False}])
+async def test_a_replacement_whose_right_is_taken_away_does_not_hold_the_deletion(echo):
+    bench = Bench(replace(WORLD, delete_time=60, **echo))
+    bench.access = ALLOWED
+    await bench.start()
+    stored = bench.apply("x", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    bench.edit(stored, preemptibility="preemptible")
+    await asyncio.sleep(3)
+    bench.access = REVOKED
+    await bench.start()
+    await asyncio.sleep(900)
+    assert (ready(stored)["reason"], stored.status["submission"]) == ("ProjectNotAllowed", "Replacing")
+
+    bench.delete(stored)
+    await asyncio.sleep(400)
+    assert bench.kube.objects == {}
+    await bench.stop()
+
+
+async def test_finished_work_of_another_object_that_was_observed_is_neither_rerun_nor_deleted(bench):
+    owner = bench.apply("j", manifest=JOB, deletion_policy=DeletionPolicy.ORPHAN)
+    await asyncio.sleep(60)
+    [workload] = standing(bench)
+    stored = bench.apply("k", manifest=JOB, workload_id=workload.id, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(60)
+    bench.edit(stored, management_policy=ManagementPolicy.MANAGE, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)
+    bench.edit(stored, manifest=OTHER_JOB)
+    await asyncio.sleep(120)
+    assert ready(stored)["reason"] == "ManagedByOther"
+
+    bench.delete(owner)
+    bench.delete(stored)
+    await asyncio.sleep(60)
+    assert bench.kube.objects == {}
+    assert standing(bench) == [workload]
