@@ -7,5 +7,5 @@
 - `invariants.Judge`: the promises. It is asked before each write to Run:ai, looks at the world all the time, and at the end.
 - `history`: makes a list of acts from a seed, plays it, and makes one that fails shorter.
 
-`python -m simulation` explores; `python -m simulation --seed 7` replays one history and tells it as a story.
+`python -m simulation` explores; `python -m simulation --seed 7` replays one history and prints it as a story.
 """

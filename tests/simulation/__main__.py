@@ -28,29 +28,29 @@ def main() -> int:
 
 def replay(seed: int, *, whole: bool) -> int:
     history = make(seed)
-    outcome = play(history)
-    if outcome.broken is not None and not whole:
-        history = shrink(history, outcome.broken)
-        outcome = play(history)
-    print(told(history, outcome))
-    print(outcome.broken or "all promises were kept")
-    return int(outcome.broken is not None)
+    played = play(history)
+    if played.broken is not None and not whole:
+        history = shrink(history, played.broken)
+        played = play(history)
+    print(told(history, played))
+    print(played.broken or "all promises were kept")
+    return int(played.broken is not None)
 
 
 def explore(seconds: float, seed: int, step: int, *, keep_going: bool) -> int:
-    ends, played, virtual, failed = time.monotonic() + seconds, 0, 0.0, []
+    ends, histories, virtual, failed = time.monotonic() + seconds, 0, 0.0, []
     checked: Counter[str] = Counter()
     while time.monotonic() < ends:
-        outcome = play(make(seed))
-        played, virtual = played + 1, virtual + outcome.virtual
-        checked += outcome.checked
-        if outcome.broken is not None:
+        played = play(make(seed))
+        histories, virtual = histories + 1, virtual + played.virtual
+        checked += played.checked
+        if played.broken is not None:
             failed.append(seed)
-            print(f"seed {seed}: {outcome.broken}", flush=True)
+            print(f"seed {seed}: {played.broken}", flush=True)
             if not keep_going:
                 break
         seed += step
-    print(f"{played} histories, {virtual / 3600:.0f} virtual hours, {len(failed)} broken")
+    print(f"{histories} histories, {virtual / 3600:.0f} virtual hours, {len(failed)} broken")
     for name, count in sorted(checked.items()):
         print(f"  {name}: {count}")
     return int(bool(failed))

@@ -55,7 +55,7 @@ class History:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Played:
     broken: Broken | None
     story: list[str]
     checked: Counter[str]
@@ -208,14 +208,14 @@ CHOICES: dict[Callable[[Random], list[Timed]], float] = {
 # --- playing
 
 
-def play(history: History) -> Outcome:
-    """Raises nothing of what it finds: it is in the outcome."""
+def play(history: History) -> Played:
+    """Raises nothing of what it finds: it is in the played."""
     loop_class = looptime.make_event_loop_class(asyncio.SelectorEventLoop)
     with asyncio.Runner(loop_factory=lambda: loop_class(start=0, noop_cycles=0)) as runner:
         return runner.run(_play(history))
 
 
-async def _play(history: History) -> Outcome:
+async def _play(history: History) -> Played:
     loop = asyncio.get_running_loop()
     world = World(history.seed, history.switches)
     judge = Judge(world)
@@ -245,7 +245,7 @@ async def _play(history: History) -> Outcome:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await world.stop()
-    return Outcome(judge.verdict, world.story, judge.checked, loop.time())
+    return Played(judge.verdict, world.story, judge.checked, loop.time())
 
 
 # --- making shorter
@@ -280,8 +280,8 @@ def shrink(history: History, broken: Broken) -> History:
     return history
 
 
-def told(history: History, outcome: Outcome) -> str:
+def told(history: History, played: Played) -> str:
     """The story of a history, for a person."""
     unusual = {k: v for k, v in history.switches.shown().items() if v != getattr(Switches(), k)}
-    lines = [f"seed {history.seed}; the world: {unusual}", *outcome.story]
+    lines = [f"seed {history.seed}; the world: {unusual}", *played.story]
     return "\n".join(lines)
