@@ -147,8 +147,9 @@ class Process:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Dead by a planned crash: machines start it again."""
-        if not task.cancelled() and self.is_alive:
-            self.world.say(f"the operator ended by itself: {task.exception()!r}")
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self.is_alive:
+            self.world.say(f"the operator ended by itself: {error!r}")
             self.world.bugs += 1
         if not self.is_alive and self.world.process is self:
             asyncio.get_running_loop().call_later(self.world.random.uniform(1, 10), self.world.restart, self)
