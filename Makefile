@@ -43,7 +43,7 @@ test-repeat: $(INSTALLED) binaries ## Run the tests N=10 times, half of them bes
 
 .PHONY: test-coverage
 test-coverage: $(INSTALLED) ## Show which branches of the domain and the engine their unit tests reach
-	@echo "==> Coverage: about a minute"
+	@echo "==> Coverage: about five minutes"
 	@$(VENV)/bin/pytest tests/unit/domain tests/unit/engine -q --cov --cov-report=term-missing:skip-covered $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-install
