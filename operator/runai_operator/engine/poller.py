@@ -264,6 +264,8 @@ class Poller:
         anew = walk = Walk(RowQuery(phase=Phase.RUNNING))
         while True:
             await asyncio.sleep(regularly(RECOUNT_INTERVAL, self._random.random()))
+            if self.trouble is not None:
+                continue  # the deltas find out when lists can be read again
             query = walk.query if walk.pages < MOST_SWEEP_PAGES else None
             if query is None:
                 walk, query = anew, anew.start

@@ -323,7 +323,7 @@ async def test_a_sync_in_flight_is_unknown_while_it_cannot_be_read_and_what_is_a
     assert synced(at_rest) == ("True", "Synced")
 
     bench.troubles.clear()
-    # The reading of the row is the breaker's canary as well.
+    # One object alone opens no circuit breaker, so that it is tried again after its own pause, of five minutes at most.
     assert await seconds_until(lambda: synced(edited) == ("True", "Synced")) <= 2 * BACK
 
 
