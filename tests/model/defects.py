@@ -64,6 +64,18 @@ def a_404_is_enough(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Absence, "doubt", lambda self, grace: None)
 
 
+def silent_witnesses_agree(patch: pytest.MonkeyPatch) -> None:
+    ask = Reconciler._ask_witnesses
+
+    async def trusting(self: Any, s: Any, workload_id: str, upstream: Any) -> Any:
+        try:
+            return await ask(self, s, workload_id, upstream)
+        except BridgeError:
+            return None, True
+
+    patch.setattr(Reconciler, "_ask_witnesses", trusting)
+
+
 def anybody_is_a_predecessor(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "is_predecessor", lambda mark, own: mark is not None and mark != own)
 
@@ -162,6 +174,7 @@ DEFECTS = (
     Defect("the finalizer goes with the DELETE, not with the workload", release_after_delete),
     Defect("a reading that failed counts as gone", unknown_is_gone),
     Defect("a 404 needs no second witness", a_404_is_enough),
+    Defect("a witness that cannot be asked confirms a 404", silent_witnesses_agree),
     Defect("anybody's workload of the same name is taken over", anybody_is_a_predecessor),
     Defect("marks are not compared", every_mark_is_ours),
     Defect("an attempt in doubt is repeated while the object is deleting", create_while_deleting),

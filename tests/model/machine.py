@@ -261,15 +261,18 @@ class BridgeModel(RuleBasedStateMachine):
     @rule(
         name=st.sampled_from(NAMES),
         mishaps=st.lists(st.tuples(st.integers(0, 5), st.sampled_from(Mishap)), min_size=1, max_size=4),
+        hidden=st.booleans(),
     )
-    def a_bad_end(self, name: str, mishaps: list[tuple[int, Mishap]]) -> None:
-        """Deleted in bad weather: one unlucky pass after another."""
+    def a_bad_end(self, name: str, mishaps: list[tuple[int, Mishap]], hidden: bool) -> None:
+        """Deleted in bad weather: one unlucky pass after another, and perhaps the role is lost before the last of them."""
         if (stored := self.kube.objects.get(("ns", name))) is not None:
             for when in range(len(mishaps) + 1):
                 if when == len(mishaps) // 2:
                     self.delete(name)
                 if self.kube.of(stored.ref) is None:
                     return
+                if hidden and when == len(mishaps) - 1:
+                    self.lose_sight(hidden=True)
                 self.replica.chance.begin(dict(mishaps[when : when + 1]))
                 self.watched_pass(self.replica, stored)
 

@@ -13,6 +13,8 @@ from model.defects import DEFECTS
 from model.machine import WORLD, BridgeModel
 from runai_simulator.switches import Switches
 
+EXPLORES = "MODEL_RUNS" in os.environ
+"""Else the histories are the same every time."""
 RUNS = int(os.environ.get("MODEL_RUNS", "150"))
 
 WORLDS = {
@@ -42,6 +44,7 @@ def explore(switches: Switches, runs: int, *, shrink: bool = True) -> None:
             suppress_health_check=list(HealthCheck),
             print_blob=False,
             report_multiple_bugs=False,
+            derandomize=not EXPLORES,
             database=None,
             phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
         ),

@@ -407,7 +407,7 @@ class Reconciler:
         try:
             row, is_project_visible = await self._ask_witnesses(s, workload_id, upstream)
         except BridgeError as error:
-            doubt = None if s.memory.deletion_accepted else error  # nobody can be asked: then Run:ai's word must do
+            doubt = error
         else:
             s = replace(s, row=row or s.row)
             doubt = self._doubt(s, workload_id, is_project_visible, upstream) if remote is None else None

@@ -350,18 +350,48 @@ async def test_an_observed_workload_that_completed_stays_completed_when_it_is_re
     assert ready(stored) == "Completed"
 
 
-@pytest.mark.parametrize("shown", [True, False], ids=["shown as deleted", "404"])
-async def test_a_deletion_that_run_ai_has_accepted_ends_while_lists_are_out_of_order(shown):
-    bench = Bench(replace(WORLD, deleted_answers_404=not shown))
+async def test_a_deletion_ends_while_lists_are_out_of_order_if_run_ai_shows_the_workload_as_deleted():
+    bench = Bench(replace(WORLD, deleted_answers_404=False))
     await bench.start()
     stored, _ = await of_one(bench)
 
-    def out_of_order(*args, **kwargs):
-        raise Unavailable("HTTP 503")
-
-    bench.runai.world.listed = bench.runai.world.visible_projects = out_of_order
+    lists_out_of_order(bench)
     bench.delete(stored)
     await asyncio.sleep(120)
 
     assert bench.kube.objects == {}
     await bench.stop()
+
+
+async def test_a_404_alone_does_not_end_a_deletion_and_the_lists_that_are_back_do():
+    """The role may have been lost with the answer still to come that would show it."""
+    bench = Bench(replace(WORLD, deleted_answers_404=True))
+    await bench.start()
+    stored, made = await of_one(bench)
+
+    heal = lists_out_of_order(bench)
+    bench.delete(stored)
+    await asyncio.sleep(120)
+    assert made.deleted is not None
+    assert stored.finalizers != ()
+    assert "HTTP 503" in condition(stored.status, "Ready")["message"]
+
+    heal()
+    await asyncio.sleep(60)
+    assert bench.kube.objects == {}
+    await bench.stop()
+
+
+def lists_out_of_order(bench):
+    """Every list answers 503, until the function that is returned is called."""
+    world = bench.runai.world
+    working = world.listed, world.visible_projects
+
+    def out_of_order(*args, **kwargs):
+        raise Unavailable("HTTP 503")
+
+    def heal():
+        world.listed, world.visible_projects = working
+
+    world.listed = world.visible_projects = out_of_order
+    return heal
