@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 
 from runai_operator.domain.actions import Result, Verdict
-from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, OutcomeUnknown, Throttled
+from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, Scope, Throttled
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import Limits
 
 BACKOFF_CEILING = 300.0
 SOON_CEILING = 30.0
-"""For what ends soon, or must not wait long: an unknown outcome, a short failure of the Kubernetes API, a lost
-connection."""
+"""For what ends soon, or must not wait long: trouble of the connection to Run:ai, an unknown outcome, a short failure of the
+Kubernetes API, a watch that was lost."""
 SYNC_CEILING = 15.0
 PROMPT_READS = 6
 """How often, within half a minute, the end of a deletion or of a wait is looked for at once."""
@@ -187,9 +187,10 @@ def _is_ours_to_end(error: BridgeError | None) -> bool:
 def _after_trouble(error: BridgeError | None, failures: int, jitter: float) -> float:
     if isinstance(error, Throttled) and error.after is not None:
         return min(error.after, LONGEST_HINT) + jitter
-    if isinstance(error, (Busy, OutcomeUnknown)):
-        return backoff(failures, jitter, ceiling=SOON_CEILING)
-    return backoff(failures, jitter)
+    # Trouble of the connection ends for all at once: an object that met it alone, so that no circuit breaker opened, is not
+    # the last to notice.
+    is_soon = isinstance(error, Busy) or (error is not None and error.scope is Scope.CONNECTION)
+    return backoff(failures, jitter, ceiling=SOON_CEILING if is_soon else BACKOFF_CEILING)
 
 
 def probe_interval(reason: str | None) -> float:

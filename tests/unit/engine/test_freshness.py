@@ -323,8 +323,7 @@ async def test_a_sync_in_flight_is_unknown_while_it_cannot_be_read_and_what_is_a
     assert synced(at_rest) == ("True", "Synced")
 
     bench.troubles.clear()
-    # One object alone opens no circuit breaker, so that it is tried again after its own pause, of five minutes at most.
-    assert await seconds_until(lambda: synced(edited) == ("True", "Synced")) <= 2 * BACK
+    assert await seconds_until(lambda: synced(edited) == ("True", "Synced")) <= BACK
 
 
 async def test_reads_that_come_and_go_are_not_written_into_the_status_of_a_sync_in_flight(bench):
