@@ -19,6 +19,12 @@ pytestmark = pytest.mark.looptime
 IN_TIME = 7.0
 """A delta interval and two seconds."""
 CALLS_A_MINUTE = 40
+HALVINGS = 8
+"""Of a page of 500 rows, until it is one of a single row."""
+SINGLE_ROWS = 4
+"""Tried by each poll, before it is sure that it is not the row."""
+POLLS = 7
+"""Of a list that fails, within its first minute: it is polled more and more seldom."""
 SWEEP_QUERY = RowQuery()
 
 
@@ -187,7 +193,9 @@ async def test_trouble_with_the_lists_is_told_once_shown_in_metrics_and_costs_fe
     told = [(record.levelname, record.list) for record in caplog.records if hasattr(record, "list")]
     assert sorted(told) == [("WARNING", "deleted"), ("WARNING", "delta"), ("WARNING", "sweep")]
     assert all(trouble().message in record.getMessage() for record in caplog.records if hasattr(record, "list"))
-    assert bench.calls_in_worst_minute(began) <= 65, "also while pages are asked for that are smaller and smaller"
+    # Smaller and smaller pages are asked for, of what changed and of what was deleted.
+    at_first = 2 * (HALVINGS + SINGLE_ROWS * POLLS) if trouble is huge else CALLS_A_MINUTE
+    assert bench.calls_in_worst_minute(began) <= at_first
     assert bench.calls_in_worst_minute(began + 60) <= CALLS_A_MINUTE
 
     caplog.clear()
@@ -276,22 +284,25 @@ async def test_what_lists_show_late_is_shown_about_a_minute_after_that_whenever_
     lag, runs_for = 45.0, 200.0
     bench = ListBench(replace(WORLD, list_lag=lag, run_time=runs_for, phase_time=0))
     await bench.start(grace=60)
-    jobs = []
+    jobs, late = [], {}
+
+    async def watch():
+        while bench.loop.time() < 3600 and len(late) < 15:
+            await asyncio.sleep(1)
+            for stored in jobs:
+                if stored.ref.name not in late and condition(stored.status, "Completed"):
+                    ended = bench.runai.world.get(stored.status["workloadId"]).phases.steps[-1].since
+                    late[stored.ref.name] = bench.now() - ended - lag
+
+    watching = asyncio.create_task(watch())
     for number in range(15):
         jobs.append(bench.apply(f"j{number}", manifest={"apiVersion": "batch/v1", "kind": "Job", "spec": {}}))
         await asyncio.sleep(21.3)
-
-    late = {}
-    while len(late) < len(jobs) and bench.loop.time() < 3600:
-        await asyncio.sleep(1)
-        for stored in jobs:
-            if stored.ref.name not in late and condition(stored.status, "Completed"):
-                ended = bench.runai.world.get(stored.status["workloadId"]).phases.steps[-1].since
-                late[stored.ref.name] = bench.now() - ended - lag
+    await watching
     await bench.stop()
 
     assert len(late) == len(jobs)
-    assert max(late.values()) <= 60 + 2 * IN_TIME
+    assert max(late.values()) <= 60 + IN_TIME
 
 
 async def test_a_server_that_does_not_tell_the_time_is_not_asked_again_for_all_that_has_changed_in_days(bench):
