@@ -141,6 +141,7 @@ class Engine:
             delete_rate=settings.delete_rate,
             stale_after=settings.limits.stale_after,
             clock=self._clock,
+            now=self._now,
             random=self._random,
         )
 

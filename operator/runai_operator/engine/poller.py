@@ -69,14 +69,17 @@ class _Delta:
     """Loop seconds when one with a long overlap last began."""
     limit: int = MOST_ROWS
 
-    def advance(self, first: RowPage, newest: datetime | None, now: float) -> None:
-        """A way through the list that began with this page is complete; `newest` is the latest time that its rows name."""
-        self.watermark, self.set_at = first.server_time or self._estimated(newest, now), now
+    def advance(self, first: RowPage, newest: datetime | None, now: float, wall: datetime) -> None:
+        """A way through the list that began with this page is complete; `newest` is the latest time that its rows name, and
+        `wall` what our own clock says."""
+        self.watermark, self.set_at = first.server_time or self._estimated(newest, now, wall), now
 
-    def _estimated(self, newest: datetime | None, now: float) -> datetime | None:
-        """Where no answer says what time it is there: the clock has gone on, and what rows show is in the past."""
+    def _estimated(self, newest: datetime | None, now: float, wall: datetime) -> datetime | None:
+        """Where no answer says what time it is there: the clock has gone on, and what rows show is in the past. A row that
+        names the future is not believed, or what changes until then would be passed over."""
         gone_on = None if self.watermark is None else self.watermark + timedelta(seconds=now - self.set_at)
-        return max((time for time in (gone_on, newest) if time is not None), default=None)
+        shown = None if newest is None else min(newest, wall)
+        return max((time for time in (gone_on, shown) if time is not None), default=None)
 
     def newest_of(self, rows: Iterable[Row]) -> datetime | None:
         stamps = (row.deleted_at if self.kind == DELETED else row.phase_updated_at for row in rows)
@@ -97,13 +100,14 @@ class Poller:
         sweep_interval: float,
         overlap: float,
         clock: Callable[[], float],
+        now: Callable[[], datetime],
         random: Random,
     ) -> None:
         """`connection`: its name. Intervals and `overlap`, the longest time that lists lag, in seconds; `clock` in loop
-        seconds."""
+        seconds, `now` our wall clock in UTC."""
         self._connection, self._runai, self._observer, self._listener = connection, runai, observer, listener
         self._delta_interval, self._sweep_interval, self._overlap = delta_interval, sweep_interval, overlap
-        self._clock, self._random = clock, random
+        self._clock, self._now, self._random = clock, now, random
         self._changes, self._deletions = _Delta(DELTA, self._see_change), _Delta(DELETED, self._see_deletion)
         self._newer: dict[str, set[str]] = {SWEEP: set(), RECOUNT: set()}
         """Ids of rows that a delta has brought since each of these asked for its page: what that shows may be older."""
@@ -156,7 +160,7 @@ class Poller:
         now, is_deleted = self._clock(), delta.kind == DELETED
         if delta.watermark is None:
             latest = await self._runai.rows(RowQuery(deleted=is_deleted, latest=True))
-            delta.advance(latest, delta.newest_of(latest.rows), now)
+            delta.advance(latest, delta.newest_of(latest.rows), now, self._now())
             return
         is_long = now - delta.long_at >= LONG_INTERVAL
         # What appears just after a long one must be within reach of the next, as late as it is by then.
@@ -181,7 +185,7 @@ class Poller:
                 delta.watermark, delta.set_at = walk.reached, now
             raise _endless()
         if first is not None:
-            delta.advance(first, newest, now)
+            delta.advance(first, newest, now, self._now())
 
     def _see_change(self, row: Row) -> None:
         self._note_newer(row)

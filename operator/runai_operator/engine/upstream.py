@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from random import Random
 
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailable
@@ -57,9 +58,10 @@ class Upstream:
         delete_rate: int,
         stale_after: float,
         clock: Callable[[], float],
+        now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        """Takes ownership of `runai`. Durations in seconds, `clock` in loop seconds."""
+        """Takes ownership of `runai`. Durations in seconds, `clock` in loop seconds; `now` returns UTC."""
         self.name = name
         self._listener, self._observer, self._random, self._clock = listener, observer, random, clock
         self._lists = self._readings = Source(stale_after)
@@ -91,6 +93,7 @@ class Upstream:
             sweep_interval=sweep_interval,
             overlap=grace,
             clock=clock,
+            now=now,
             random=random,
         )
 

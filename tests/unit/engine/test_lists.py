@@ -321,3 +321,19 @@ async def test_a_server_that_does_not_tell_the_time_is_not_asked_again_for_all_t
 
     assert bench.called("rows", since=began) <= CALLS_A_MINUTE * 10
     assert await bench.shown_after("Degraded", bench.kube.objects["ns", "w7"]) <= IN_TIME
+
+
+async def test_a_row_from_the_future_hides_no_change_where_the_server_does_not_tell_the_time(bench):
+    def in_a_day(row):
+        return replace(row, phase_updated_at="2027-01-16T12:00:00Z") if row.name == "foreign-0" else row
+
+    await bench.with_foreign(1)
+    bench.runai.distort = lambda query, page: replace(page, rows=tuple(map(in_a_day, page.rows)), server_time=None)
+    [theirs] = [each for each in bench.runai.live() if each.name == "foreign-0"]
+    bench.runai.world.set_phase(theirs, "Degraded", "", bench.now())
+    await asyncio.sleep(20)
+
+    assert await bench.ours_shown_after("Degraded") <= IN_TIME
+    await bench.start()
+    await asyncio.sleep(20)
+    assert await bench.ours_shown_after("Running") <= IN_TIME
