@@ -63,6 +63,10 @@ HAVING_PODS = frozenset({Phase.INITIALIZING, Phase.RUNNING, Phase.DEGRADED, Phas
 """Phases that a workload has only once its pods were on a cluster."""
 
 
+SINCE = "+"
+"""In `status.submittedHash` before the time when a manifest took the place of one from a Secret."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desired:
     """What the spec asks for, ready to send."""
@@ -83,7 +87,7 @@ class Desired:
         return hashlib.sha256("\n".join(part or "" for part in parts).encode()).hexdigest()[:12]
 
     def fingerprint(self, *, adopts: bool) -> str:
-        """For `status.submittedHash`."""
+        """For `status.submittedHash`, which may go on with `SINCE`."""
         return f"{self.content}.{self.identity(adopts=adopts)}"
 
 
@@ -147,7 +151,13 @@ class StoredStatus:
 
     @property
     def identity(self) -> str | None:
-        return self.submitted_hash.rpartition(".")[2] if self.submitted_hash else None
+        return self.submitted_hash.rpartition(".")[2].partition(SINCE)[0] if self.submitted_hash else None
+
+    @property
+    def left_secret_at(self) -> float | None:
+        """Seconds of the wall clock when another manifest took the place of one from a Secret, if the last one did."""
+        since = (self.submitted_hash or "").partition(SINCE)[2]
+        return float(since) if since.isdecimal() else None
 
     @classmethod
     def of(cls, workload: Workload) -> StoredStatus:
@@ -304,6 +314,15 @@ class State:
         source = self.workload.spec.manifest_from
         is_from_secret = source is not None and source.kind == "Secret"
         return is_from_secret or is_keyed(self.stored_status.submitted_hash)
+
+    @property
+    def follows_secret(self) -> bool:
+        """The manifest has taken the place of one from a Secret so shortly ago that what Run:ai says may be about that."""
+        since = self.stored_status.left_secret_at
+        if since is None:
+            return False
+        # Without a hash of the content it is not known which of the two Run:ai holds.
+        return not self.stored_status.content or self.wall.timestamp() < since + 2 * self.limits.grace
 
     def without_quotes(self) -> State:
         """The same with errors that quote nothing."""

@@ -16,11 +16,11 @@ from typing import Any
 from runai_operator.domain.actions import Delete, Result, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
-from runai_operator.domain.manifest import same_content
+from runai_operator.domain.manifest import is_keyed, same_content
 from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.plan import SETTLED_SYNCS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
-from runai_operator.domain.state import FINISHED, LOST_REASONS, Desired, Ending, State
+from runai_operator.domain.state import FINISHED, LOST_REASONS, SINCE, Desired, Ending, State
 from runai_operator.text import clip, field_paths
 
 MESSAGE_LIMIT = 2048
@@ -120,9 +120,8 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     `now` (UTC) is the time of transitions. `stalled`: the retries have lasted too long to count as reconciling.
     """
     status = mirrored(s)
-    if s.is_confidential:
-        status.update({name: _redacted(status[name]) for name in _MAY_QUOTE if status.get(name)})
-    _record_delivery(status, s, end)
+    status.update({name: _redacted(status[name]) for name in _MAY_QUOTE if _quotes_secret(s, name, status)})
+    _record_delivery(status, s, end, now)
     status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = _submission(s, end)
     if shown_id(s) is None:
@@ -186,6 +185,18 @@ _MAY_QUOTE = ("syncMessage", "phaseMessage")
 """Fields in Run:ai's own words, which may quote the manifest."""
 
 
+def _quotes_secret(s: State, name: str, status: Mapping[str, Any]) -> bool:
+    """What Run:ai says there may quote a manifest from a Secret: the present one, or the one before it."""
+    before, said = s.workload.status, status.get(name)
+    if not said:
+        return False
+    if s.is_confidential or before.get(name) == _redacted(said):
+        return True
+    # The end of a sync that was seen on its way is the end of the present one.
+    is_of_sync = name == "syncMessage" and before.get("syncStatus") not in {None, *SETTLED_SYNCS}
+    return s.follows_secret and before.get(name) != said and not is_of_sync
+
+
 def _redacted(said: str) -> str:
     """Doing it again changes nothing."""
     fields = field_paths(said)
@@ -231,14 +242,21 @@ def _plain(value: object) -> object:
     return asdict(value) if isinstance(value, Gvk) else None if value == "" else value
 
 
-def _record_delivery(status: Json, s: State, end: Result) -> None:
+def _record_delivery(status: Json, s: State, end: Result, now: datetime) -> None:
     if isinstance(s.desired, Desired) and (
         end.verdict is Verdict.DELIVERED or _was_hashed_otherwise(s, s.desired, end)
     ):
-        status["submittedHash"] = s.desired.fingerprint(adopts=s.to_adopt is not None)
+        hashed = s.desired.fingerprint(adopts=s.to_adopt is not None)
+        status["submittedHash"] = hashed if is_keyed(hashed) else hashed + _since_secret(s, now)
     elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error and Delete not in s.done:
         # What Run:ai holds now is not known, so the next comparison must not find it equal; the identity is known.
-        status["submittedHash"] = f".{s.stored_status.identity}" if s.stored_status.identity else None
+        identity = s.stored_status.identity
+        status["submittedHash"] = f".{identity}{_since_secret(s, now)}" if identity else None
+
+
+def _since_secret(s: State, now: datetime) -> str:
+    """The end of the hash, where Run:ai may go on speaking of a manifest from a Secret for a while."""
+    return f"{SINCE}{int(now.timestamp())}" if s.is_confidential or s.follows_secret else ""
 
 
 def _was_hashed_otherwise(s: State, desired: Desired, end: Result) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -76,6 +77,38 @@ async def test_nothing_is_shown_of_a_secrets_manifest_that_run_ai_still_holds_wh
     await asyncio.sleep(600)
 
     assert condition(stored.status, "Synced")["status"] == "False"
+    assert SECRET not in shown(bench, caplog)
+
+
+@pytest.mark.parametrize("list_lag", [1.0, 30.0])
+@pytest.mark.parametrize("kind", [kind for kind in STEERED if kind != "a refusal"])
+async def test_what_run_ai_said_of_a_secrets_manifest_is_not_shown_when_another_one_takes_its_place(
+    bench, caplog, kind, list_lag
+):
+    await bench.start(grace=60)
+    stored = submit(bench, STEERED[kind])
+    await asyncio.sleep(90)
+    bench.runai.world.switches = bench.runai.switches = replace(bench.runai.switches, list_lag=list_lag, sync_time=20)
+    bench.edit(stored, manifest=RUNS_ON, manifest_from=None)
+
+    for moment in range(600):
+        await asyncio.sleep(0.2)
+        assert SECRET not in shown(bench, caplog)
+        if moment == 20:
+            await bench.start(grace=60)
+    await asyncio.sleep(300)
+    assert SECRET not in shown(bench, caplog)
+    assert condition(stored.status, "Ready")["reason"] == "Running"
+
+
+async def test_what_run_ai_says_of_the_manifest_that_took_the_place_of_a_secrets_is_shown(bench, caplog):
+    stored = submit(bench, STEERED["a failed sync"])
+    await asyncio.sleep(90)
+    steered = {"simulator.run.ai/sync": "fail", "simulator.run.ai/message": "no such node"}
+    bench.edit(stored, manifest=RUNS_ON | {"metadata": {"annotations": steered}}, manifest_from=None)
+    await asyncio.sleep(60)
+
+    assert "no such node" in condition(stored.status, "Ready")["message"]
     assert SECRET not in shown(bench, caplog)
 
 
