@@ -266,6 +266,8 @@ class State:
     access: Access = field(default_factory=Access)
     now: float = 0.0
     """The process's clock, seconds."""
+    began: float | None = None
+    """When this pass began, by the same clock; None for now."""
     wall: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """UTC."""
     memory: Memory = field(default_factory=Memory)
@@ -553,10 +555,12 @@ class State:
         return was or self.now - since >= self.limits.stalled_after
 
     def unread(self, end: Result) -> Unread | None:
-        """Since when the workload could not be read, given that this pass ends with `end`."""
+        """Since when the workload could not be read, given that this pass ends with `end`: an answer that never came was
+        waited for from its beginning."""
         if end.verdict is not Verdict.RETRYING or end.outstanding or end.error is None:
             return None
-        since = self.now if self.memory.unread is None else self.memory.unread.since
+        began = self.now if self.began is None else self.began
+        since = began if self.memory.unread is None else self.memory.unread.since
         return Unread(since, end.error.condition_reason, end.error.message)
 
     @property

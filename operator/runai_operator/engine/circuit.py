@@ -140,12 +140,13 @@ class Circuit:
         if self._counts(ticket) and self.open:
             self._close(now)
 
-    def fail(self, ticket: int, now: float, error: BridgeError, *, key: str) -> None:
-        """The call failed in a way that may concern all objects; `key` names the object it was for."""
+    def fail(self, ticket: int, now: float, error: BridgeError, *, key: str, began: float | None = None) -> None:
+        """The call failed in a way that may concern all objects; `key` names the object it was for. `began`: when, unless
+        that is now."""
         self._in_flight -= 1
         if not self._counts(ticket):
             return
-        self._note_failure(now)
+        self._note_failure(now, began)
         self._failed.add(key)
         if self.open or len(self._failed) >= OBJECTS_BEFORE_OPENING:
             self._open(now, error)
@@ -164,9 +165,10 @@ class Circuit:
     def _counts(self, ticket: int) -> bool:
         return ticket == self.era
 
-    def _note_failure(self, now: float) -> None:
+    def _note_failure(self, now: float, began: float | None = None) -> None:
         if self._failing_since is None or now - self._failed_at > LONGEST_SILENCE:
-            self._failing_since = now
+            # What answers nothing has failed from the first.
+            self._failing_since = now if began is None else max(began, self._answered_at)
         self._failed_at = now
 
     def _open(self, now: float, error: BridgeError) -> None:

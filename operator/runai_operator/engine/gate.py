@@ -326,11 +326,11 @@ class Gate(Runai):
         except CircuitOpen:
             self._budget.give_back()
             raise
-        tickets = {circuit: circuit.enter() for circuit in self._lot(call).chain}
+        tickets, began = {circuit: circuit.enter() for circuit in self._lot(call).chain}, self._clock()
         try:
             answer = await self._timed(call, make, ends)
         except BridgeError as error:
-            if (blamed := self._failed(call, tickets, error)) is None:
+            if (blamed := self._failed(call, tickets, error, began)) is None:
                 raise
             raise error.within(blamed.name) from error
         except _Fenced:
@@ -402,8 +402,8 @@ class Gate(Runai):
             circuit.leave(ticket, now)
         self._stir()
 
-    def _failed(self, call: _Call, tickets: dict[Circuit, int], error: BridgeError) -> Circuit | None:
-        """The circuit that the error counts against; None when it proves that Run:ai answers."""
+    def _failed(self, call: _Call, tickets: dict[Circuit, int], error: BridgeError, began: float) -> Circuit | None:
+        """The circuit that the error counts against; None when it proves that Run:ai answers. `began`: the call."""
         kind, token, now = self._lots[call.kind].circuit, self._lots[TOKEN].circuit, self._clock()
         match error:
             case AccessDenied(scope=Scope.CONNECTION):
@@ -418,7 +418,7 @@ class Gate(Runai):
                 return None
             case Unavailable() | OutcomeUnknown() | UnexpectedReply():
                 blamed = kind
-                kind.fail(tickets.pop(kind), now, error, key=call.key)
+                kind.fail(tickets.pop(kind), now, error, key=call.key, began=began)
             case AccessDenied() if call.permission is not None:
                 blamed = self._forbidden(call, call.permission, tickets, error)
                 self._answered(tickets)

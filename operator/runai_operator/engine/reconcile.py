@@ -176,6 +176,7 @@ class Reconciler:
             limits=self._limits,
             access=self._access,
             now=now,
+            began=now,
             wall=self._now(),
             memory=memory,
             requests=requests,

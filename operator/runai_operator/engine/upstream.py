@@ -155,12 +155,20 @@ class Upstream:
 
     def _measure(self) -> Freshness:
         now, poller, gate = self._clock(), self.poller, self.gate
-        self._lists = self._lists.seen(now=now, silent_for=poller.silent_for(), trouble=poller.trouble)
+        self._lists = self._lists.seen(
+            now=now, silent_for=poller.silent_for(), trouble=poller.trouble or self._silence(CallClass.LISTS)
+        )
         self._readings = self._readings.seen(
             now=now, silent_for=gate.trouble_for(CallClass.READS), trouble=gate.error(CallClass.READS)
         )
         is_known = self.freshness.is_known or poller.has_answered or self._lists.stale is not None
         return Freshness(self._lists.stale, self._readings.stale, is_known)
+
+    def _silence(self, kind: CallClass) -> Unavailable | None:
+        """What there is to say while calls get no answer: not even an error, until their deadline."""
+        if self.gate.silent_for(kind) < self._lists.stale_after:
+            return None
+        return Unavailable("Run:ai accepts requests and does not answer.")
 
     def forget(self, uid: str) -> None:
         """The object no longer exists."""

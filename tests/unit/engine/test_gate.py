@@ -215,7 +215,7 @@ async def test_an_error_about_the_object_proves_that_the_service_works(bench, er
         await bench.fails(bench.call(kind, "c"))
 
         assert bench.gate.error(kind) is None
-        assert bench.gate.trouble_for(kind) == 0
+        assert bench.gate.trouble_for(kind) <= bench.runai.latency.get(kind, 0.01), "only the last call counts"
 
 
 async def test_a_project_that_refuses_proves_that_the_service_works(bench):
