@@ -330,8 +330,6 @@ class Engine:
         self._name_freed((connection, row.project_id, row.name))
         self.inventory.see_deleted(connection, row)
         for entry in self.inventory.of_row(connection, row):
-            if entry.summary.workload_id != row.id:
-                continue
             if entry.meta.deleting or entry.summary.reason == Reason.RECREATING:
                 self._enqueue(entry, Lane.USER)
             elif not entry.summary.finished:

@@ -337,3 +337,16 @@ async def test_a_row_from_the_future_hides_no_change_where_the_server_does_not_t
     await bench.start()
     await asyncio.sleep(20)
     assert await bench.ours_shown_after("Running") <= IN_TIME
+
+
+@pytest.mark.parametrize("ids_equal", [True, False])
+async def test_a_deletion_that_the_lists_tell_is_shown_in_time_whatever_ids_they_use(ids_equal):
+    bench = ListBench(replace(WORLD, list_lag=0, ids_equal=ids_equal))
+    await bench.start()
+    await bench.with_foreign(1)
+
+    bench.runai.world.delete(bench.workload, bench.now())
+    await asyncio.sleep(WORLD.delete_time + IN_TIME + 2)
+
+    assert condition(bench.stored.status, "Ready")["reason"] == "DeletedExternally"
+    await bench.stop()
