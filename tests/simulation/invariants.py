@@ -234,9 +234,6 @@ class Judge:
         process = world.process
         if process is None or now - process.started_at < slack or now - world.troubled_at.get(Side.KUBE, 0.0) < slack:
             return
-        healed_for = now - world.troubled_at.get(Side.RUNAI, 0.0)
-        if 5 < healed_for < slack:
-            return  # it is being looked at again
         for stored in world.kube.objects.values():
             phase, workload_id = stored.status.get("phase"), stored.status.get("workloadId")
             claims = self._is(stored, "Synced", "True") and not stored.deleting
