@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -277,8 +278,16 @@ def _troubles(error: BridgeError) -> Iterator[Pass]:
 # --- what comes out
 
 
-def cases() -> Iterator[Case]:
-    """Every status, seen when it is fresh, after an edit of the spec, and after a deletion that nobody noticed yet."""
+@cache
+def cases() -> tuple[Case, ...]:
+    """Every status, seen when it is fresh, after an edit of the spec, and after a deletion that nobody noticed yet.
+
+    They take seconds to make, and many tests read all of them.
+    """
+    return tuple(_cases())
+
+
+def _cases() -> Iterator[Case]:
     for settled in passes():
         found, status = settled_status(settled)
         deleting = settled.end.verdict is Verdict.DELETING
