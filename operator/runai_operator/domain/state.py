@@ -102,44 +102,52 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class StoredStatus:
-    """What `status` says."""
+    """What `status` says; each part is read when it is asked for, since a pass asks often and for little."""
 
-    workload_id: str | None = None
-    adopted_id: str | None = None
-    """The `spec.workloadId` that was adopted, so that it is never adopted again."""
-    name: str | None = None
-    project_id: str | None = None
-    project_name: str | None = None
-    cluster_id: str | None = None
-    created_at: str | None = None
-    gvk: Gvk | None = None
-    observed_generation: int = -1
-    submitted_hash: str | None = None
-    phase: str | None = None
-    completed: bool = False
-    being_deleted: bool = False
-    """Run:ai was deleting the workload."""
-    delivered: bool = False
-    """Run:ai has accepted the last change."""
-    not_submitted: bool = False
-    name_held: bool = False
-    replacing: bool = False
-    """We are having the workload deleted, to create it anew."""
-    handled_token: str | None = None
-    reason: str | None = None
-    """Reason of Ready."""
-    synced_reason: str | None = None
-    unknown: BridgeError | None = None
-    """Why Synced calls unknown what Run:ai shows, if it does."""
+    status: Mapping[str, Any]
 
     @property
-    def mirrors(self) -> bool:
-        """Nothing is outstanding: status shows what Run:ai does, or that this is unknown."""
-        return self.reason in PHASE_REASONS and self.synced_reason in MIRROR_REASONS
+    def workload_id(self) -> str | None:
+        return self.status.get("workloadId")
 
     @property
-    def failed(self) -> bool:
-        return self.phase == Phase.FAILED
+    def adopted_id(self) -> str | None:
+        """The `spec.workloadId` that was adopted, so that it is never adopted again."""
+        return self.status.get("adoptedId")
+
+    @property
+    def name(self) -> str | None:
+        return self.status.get("workloadName")
+
+    @property
+    def project_id(self) -> str | None:
+        return self.status.get("projectId")
+
+    @property
+    def project_name(self) -> str | None:
+        return self.status.get("projectName")
+
+    @property
+    def cluster_id(self) -> str | None:
+        return self.status.get("clusterId")
+
+    @property
+    def created_at(self) -> str | None:
+        return self.status.get("createdAt")
+
+    @property
+    def gvk(self) -> Gvk | None:
+        gvk = self.status.get("gvk")
+        return Gvk(gvk.get("group") or "", gvk.get("version") or "", gvk.get("kind") or "") if gvk else None
+
+    @property
+    def observed_generation(self) -> int:
+        observed: int = self.status.get("observedGeneration", -1)
+        return observed
+
+    @property
+    def submitted_hash(self) -> str | None:
+        return self.status.get("submittedHash")
 
     @property
     def content(self) -> str | None:
@@ -149,44 +157,71 @@ class StoredStatus:
     def identity(self) -> str | None:
         return self.submitted_hash.rpartition(".")[2] if self.submitted_hash else None
 
-    @classmethod
-    def of(cls, workload: Workload) -> StoredStatus:
-        status = workload.status
-        gvk = status.get("gvk")
-        completed = condition(status, ConditionType.COMPLETED)
-        ready = condition(status, ConditionType.READY)
-        synced = condition(status, ConditionType.SYNCED)
-        return cls(
-            workload_id=status.get("workloadId"),
-            adopted_id=status.get("adoptedId"),
-            name=status.get("workloadName"),
-            project_id=status.get("projectId"),
-            project_name=status.get("projectName"),
-            cluster_id=status.get("clusterId"),
-            created_at=status.get("createdAt"),
-            gvk=Gvk(gvk.get("group") or "", gvk.get("version") or "", gvk.get("kind") or "") if gvk else None,
-            observed_generation=status.get("observedGeneration", -1),
-            submitted_hash=status.get("submittedHash"),
-            phase=status.get("phase"),
-            completed=bool(completed and completed.get("status") == "True"),
-            being_deleted=status.get("desiredPhase") == "Deleted"
-            or status.get("syncStatus") in ("Deleting", "Deleted"),
-            delivered=bool(status.get("submittedHash"))
-            and not (synced and synced.get("reason") == Reason.NOT_DELIVERED),
-            not_submitted=status.get("submission") == NOT_SUBMITTED,
-            name_held=status.get("submission") == NAME_HELD,
-            replacing=status.get("submission") == REPLACING,
-            handled_token=status.get("lastHandledReconcileAt"),
-            reason=ready.get("reason") if ready else None,
-            synced_reason=synced.get("reason") if synced else None,
-            unknown=_why_unknown(synced),
-        )
+    @property
+    def phase(self) -> str | None:
+        return self.status.get("phase")
 
+    @property
+    def failed(self) -> bool:
+        return self.phase == Phase.FAILED
 
-def _why_unknown(synced: Mapping[str, Any] | None) -> BridgeError | None:
-    if synced is None or synced.get("status") != "Unknown" or synced.get("reason") not in RETRY_REASONS:
-        return None
-    return BridgeError(str(synced.get("message", "")), reason=synced.get("reason"))
+    @property
+    def completed(self) -> bool:
+        return self._said(ConditionType.COMPLETED, "status") == "True"
+
+    @property
+    def being_deleted(self) -> bool:
+        """Run:ai was deleting the workload."""
+        status = self.status
+        return status.get("desiredPhase") == "Deleted" or status.get("syncStatus") in ("Deleting", "Deleted")
+
+    @property
+    def delivered(self) -> bool:
+        """Run:ai has accepted the last change."""
+        return bool(self.submitted_hash) and self.synced_reason != Reason.NOT_DELIVERED
+
+    @property
+    def not_submitted(self) -> bool:
+        return self.status.get("submission") == NOT_SUBMITTED
+
+    @property
+    def name_held(self) -> bool:
+        return self.status.get("submission") == NAME_HELD
+
+    @property
+    def replacing(self) -> bool:
+        """We are having the workload deleted, to create it anew."""
+        return self.status.get("submission") == REPLACING
+
+    @property
+    def handled_token(self) -> str | None:
+        return self.status.get("lastHandledReconcileAt")
+
+    @property
+    def reason(self) -> str | None:
+        """Reason of Ready."""
+        return self._said(ConditionType.READY, "reason")
+
+    @property
+    def synced_reason(self) -> str | None:
+        return self._said(ConditionType.SYNCED, "reason")
+
+    @property
+    def unknown(self) -> BridgeError | None:
+        """Why Synced calls unknown what Run:ai shows, if it does."""
+        synced = condition(self.status, ConditionType.SYNCED)
+        if synced is None or synced.get("status") != "Unknown" or synced.get("reason") not in RETRY_REASONS:
+            return None
+        return BridgeError(str(synced.get("message", "")), reason=synced.get("reason"))
+
+    @property
+    def mirrors(self) -> bool:
+        """Nothing is outstanding: status shows what Run:ai does, or that this is unknown."""
+        return self.reason in PHASE_REASONS and self.synced_reason in MIRROR_REASONS
+
+    def _said(self, kind: ConditionType, part: str) -> str | None:
+        found = condition(self.status, kind)
+        return found.get(part) if found else None
 
 
 class Recreation(StrEnum):
@@ -321,7 +356,7 @@ class State:
 
     @property
     def stored_status(self) -> StoredStatus:
-        return StoredStatus.of(self.workload)
+        return StoredStatus(self.workload.status)
 
     @property
     def workload_id(self) -> str | None:

@@ -244,7 +244,7 @@ async def _project(workload: Workload, projects: Projects, *, anew: bool) -> str
 
 def _recorded_project(workload: Workload) -> str | None:
     """The id of the project that the workload was submitted to, if it is still the one that the spec names."""
-    spec, recorded = workload.spec, StoredStatus.of(workload)
+    spec, recorded = workload.spec, StoredStatus(workload.status)
     is_same = spec.project_name == recorded.project_name and spec.cluster_id in (None, recorded.cluster_id)
     return recorded.project_id if recorded.submitted_hash and is_same else None
 
