@@ -19,8 +19,7 @@ from runai_operator.commands import orphans
 from runai_operator.domain.access import Access, parse_access
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import DEFAULT_CONNECTION
-from runai_operator.domain.requeue import reconnect_after
-from runai_operator.domain.state import Limits
+from runai_operator.domain.requeue import Limits, reconnect_after
 from runai_operator.engine.engine import Engine, EngineSettings
 from runai_operator.engine.orphans import Cleaner
 from runai_operator.handlers import Watcher

@@ -40,7 +40,7 @@ from runai_operator.domain.model import (
     Submission,
 )
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Limits
+from runai_operator.domain.requeue import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.inventory import Inventory
 from runai_operator.engine.reconcile import Reconciler

@@ -24,6 +24,7 @@ from runai_operator.domain.requeue import (
     ROW_READ_CEILING,
     SLOW_PROBE,
     WRITE_SPACING,
+    Limits,
     give_up_after,
     goes_on,
     next_count_read,
@@ -35,7 +36,6 @@ from runai_operator.domain.requeue import (
     until_failure_counts,
     until_restated,
 )
-from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.events import EventRecorder
 from runai_operator.engine.fence import Fence

@@ -53,35 +53,32 @@ from runai_operator.domain.errors import (
     Vanished,
 )
 from runai_operator.domain.finalize import left_by_force
+from runai_operator.domain.manifest import Desired
+from runai_operator.domain.marks import may_be_ours
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
+    Candidate,
     DeletionPolicy,
     Json,
     Meta,
+    Missing,
     Orphan,
     Ref,
     Remote,
     Row,
     Sighting,
     Workload,
+    is_same_moment,
 )
+from runai_operator.domain.naming import former_names
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
-from runai_operator.domain.requeue import next_count_read, requeue_after
-from runai_operator.domain.state import (
-    Candidate,
-    Desired,
-    Limits,
-    Missing,
-    State,
-    former_names,
-    has_foreign_status,
-    is_same_moment,
-    may_be_ours,
-)
+from runai_operator.domain.requeue import Limits, next_count_read, requeue_after
+from runai_operator.domain.state import State
 from runai_operator.domain.status import build_status, forget_run, patch_between
+from runai_operator.domain.stored_status import has_foreign_status
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.ports import Kube, Observer
