@@ -18,6 +18,7 @@ from runai_operator.domain.actions import Delete, RemoveFinalizer, Result, Verdi
 from runai_operator.domain.errors import BridgeError, Vanished
 from runai_operator.domain.model import CRDState, Missing
 from runai_operator.engine import reconcile
+from runai_operator.engine.reader import Reader
 from runai_operator.engine.reconcile import Reconciler
 
 
@@ -52,13 +53,13 @@ def release_after_delete(patch: pytest.MonkeyPatch) -> None:
 
 
 def unknown_is_gone(patch: pytest.MonkeyPatch) -> None:
-    read = Reconciler._do_read
+    read = Reader.remote
 
     async def careless(self: Any, s: Any, action: Any, upstream: Any) -> Any:
         done = await read(self, s, action, upstream)
         return replace(done, remote=Missing()) if isinstance(done.remote, BridgeError) else done
 
-    patch.setattr(Reconciler, "_do_read", careless)
+    patch.setattr(Reader, "remote", careless)
 
 
 def a_404_is_enough(patch: pytest.MonkeyPatch) -> None:
@@ -66,7 +67,7 @@ def a_404_is_enough(patch: pytest.MonkeyPatch) -> None:
 
 
 def silent_witnesses_agree(patch: pytest.MonkeyPatch) -> None:
-    ask = Reconciler._ask_witnesses
+    ask = Reader._ask_witnesses
 
     async def trusting(self: Any, s: Any, workload_id: str, upstream: Any) -> Any:
         try:
@@ -74,7 +75,7 @@ def silent_witnesses_agree(patch: pytest.MonkeyPatch) -> None:
         except BridgeError:
             return None, True
 
-    patch.setattr(Reconciler, "_ask_witnesses", trusting)
+    patch.setattr(Reader, "_ask_witnesses", trusting)
 
 
 def anybody_is_a_predecessor(patch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,9 @@ SYNC_CEILING = 15.0
 PROMPT_READS = 6
 """How often, within half a minute, the end of a deletion or of a wait is looked for at once."""
 PAGE_CEILING = 60.0
+START_CEILING = 5.0
+KUBE_HINT_CEILING = 10.0
+"""The longest `Retry-After` of Kubernetes that is honoured within a call, which has its caller waiting."""
 LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
 FIRST_STATUS = 1.5
@@ -81,6 +84,21 @@ def backoff(failures: int, jitter: float, *, ceiling: float = BACKOFF_CEILING) -
 def reconnect_after(failures: int, jitter: float) -> float:
     """For a single client that waits for its server: 1, 2, 4 up to 30 s, minus up to half of it."""
     return spread(_exponential(failures - 1, SOON_CEILING), jitter)
+
+
+def retry_start_after(failures: int, jitter: float) -> float:
+    """For the start, which waits for the API server and everybody for it: as above, but 5 s at most."""
+    return min(START_CEILING, reconnect_after(failures, jitter))
+
+
+def repeat_call_after(hint: float) -> float:
+    """Before a call to Kubernetes is repeated, that was answered by a 429 with this `Retry-After`."""
+    return min(KUBE_HINT_CEILING, hint)
+
+
+def faster(rate: float, *, ceiling: float) -> float:
+    """How many objects are woken in the next second, after `rate` in this one went well."""
+    return min(ceiling, rate * 2)
 
 
 def spread(seconds: float, jitter: float) -> float:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
+from runai_operator.domain.absence import Place
 from runai_operator.domain.access import Access
 from runai_operator.domain.actions import (
     AddFinalizer,
@@ -166,6 +167,18 @@ class State:
         """The project of an attempt that may have succeeded, where it is on record: names of projects may change hands."""
         recorded = self.stored_status
         return recorded.project_id if recorded.workload_id is None and not recorded.not_submitted else None
+
+    def project_of(self, workload_id: str) -> str | None:
+        """The id of the project of a workload, if it is the one that status is about."""
+        return self.stored_status.project_id if workload_id == self.workload_id else None
+
+    @property
+    def place(self) -> Place:
+        """The project of what was submitted, or may have been."""
+        spec, status = self.workload.spec, self.stored_status
+        if status.project_id is not None:
+            return Place(status.project_id, status.project_name, status.cluster_id)
+        return Place(spec.project_id, spec.project_name, spec.cluster_id)
 
     @property
     def to_adopt(self) -> str | None:

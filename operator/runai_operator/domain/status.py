@@ -156,6 +156,11 @@ def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json
     return patch
 
 
+def overlay(status: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The status after a merge patch of its top-level fields."""
+    return {key: value for key, value in {**status, **patch}.items() if value is not None}
+
+
 def forget_run() -> Json:
     """Merge patch that forgets a workload which is proven gone, before the next one is created."""
     return dict.fromkeys(RUN_FIELDS)
