@@ -314,6 +314,8 @@ class BridgeModel(RuleBasedStateMachine):
     )
     def a_stubborn_submission(self, name: str, tries: list[tuple[Mishap, int]], then_delete: bool) -> None:
         """One lost answer after another, at once or a while later; and perhaps nobody wants it any more."""
+        if ("ns", name) not in self.kube.objects:
+            self.kube.create("ns", name, a_spec())
         for mishap, seconds in tries:
             if (stored := self.kube.objects.get(("ns", name))) is None:
                 return
@@ -466,7 +468,8 @@ class BridgeModel(RuleBasedStateMachine):
             if gone.spec.deletion_policy is DeletionPolicy.ORPHAN:
                 self.lost.add(gone.ref.uid)
                 continue
-            if gone.ref.uid in self.kube.orphans:
+            left = [w for w in self.runai.live() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
+            if left and gone.ref.uid in self.kube.orphans:
                 self.lost.add(gone.ref.uid)
                 if self.kube.orphans[gone.ref.uid].why == Reason.NAME_TAKEN:
                     continue  # something that no list shows held its name
@@ -474,7 +477,6 @@ class BridgeModel(RuleBasedStateMachine):
                 assert troubles, f"{gone.ref} was given up although Run:ai answers"
                 assert self.now - min(troubles) >= 60, f"{gone.ref} was given up too early"
                 continue
-            left = [w for w in self.runai.live() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
             assert not left, f"{gone.ref} was released while its workload lives"
 
     @invariant()

@@ -132,10 +132,8 @@ def _finalize_in_doubt(s: State) -> Action:
     if action := _delete_found(s, s.found):
         return action
     if any(is_unreadable(candidate) for candidate in s.found):
-        return _unreadable(
-            s,
-            f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there: delete it there if it is",
-        )
+        why = f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there"
+        return _unreadable(s, f"{why}: delete it there if it is", gives_up=s.is_overdue and s.looked_long_enough)
     if not s.is_project_visible:
         return _out_of_reach(
             s, hidden_project(s.workload.spec.project_name or s.workload.spec.project_id or "(unknown)")
@@ -148,7 +146,7 @@ def _finalize_in_doubt(s: State) -> Action:
             " see that the project's cluster is connected, or set deletionPolicy: Orphan to leave it alone.",
             reason=Reason.NAME_TAKEN,
         )
-        return _leave_behind(s, hidden) if s.is_overdue else Result(Verdict.DELETING, hidden)
+        return _leave_behind(s, hidden) if s.is_overdue and s.looked_long_enough else Result(Verdict.DELETING, hidden)
     return _deleting("Looking for a workload that an interrupted submission may have made.")
 
 
@@ -193,7 +191,7 @@ def _delete_present(s: State, remote: Remote) -> Action:
         return _deleting("Waiting until Run:ai has deleted the workload.")
     if s.adoption_unproven and remote.mark is None and not remote.mark_readable:
         why = f"Whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai"
-        return _unreadable(s, f"{why}: delete it there if it was")
+        return _unreadable(s, f"{why}: delete it there if it was", gives_up=s.is_overdue)
     if is_of_changed_install(remote.mark, s.mark):
         return _held(f"{install_changed(remote, s.mark)}; or set deletionPolicy: Orphan to leave it in Run:ai.")
     if not may_delete(s, remote):
@@ -244,10 +242,10 @@ def _deleting(message: str) -> Result:
     return Result(Verdict.DELETING, Busy(message, reason=Reason.DELETING))
 
 
-def _unreadable(s: State, message: str) -> Action:
+def _unreadable(s: State, message: str, *, gives_up: bool) -> Action:
     """Only a person can say whether the workload is ours; it is not waited for for ever."""
     error = Busy(f"{message}.", reason=Reason.DELETING)
-    return _leave_behind(s, error, why=Reason.HOLDER_UNREADABLE) if s.is_overdue else Result(Verdict.DELETING, error)
+    return _leave_behind(s, error, why=Reason.HOLDER_UNREADABLE) if gives_up else Result(Verdict.DELETING, error)
 
 
 def _held(message: str) -> Result:
