@@ -34,10 +34,11 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.freshness import Freshness
 from runai_operator.domain.memory import Memory, Unread
-from runai_operator.domain.model import GROUP, KIND, PAUSED_ANNOTATION, VERSION, ManagementPolicy
+from runai_operator.domain.model import GROUP, KIND, PAUSED_ANNOTATION, VERSION, ManagementPolicy, Missing
 from runai_operator.domain.reasons import Group, Phase, Reason
-from runai_operator.domain.state import LOST_REASONS, Missing, State
+from runai_operator.domain.state import State
 from runai_operator.domain.status import build_status
+from runai_operator.domain.stored_status import LOST_REASONS
 
 TABLE: Json = yaml.safe_load((Path(__file__).parents[2] / "docs" / "status.yaml").read_text())
 

@@ -76,10 +76,11 @@ def test_only_the_inventory_makes_and_replaces_entries():
 
 def test_a_pass_calls_run_ai_only_through_the_connection_of_its_workload():
     """Else the gate, or the choice of the connection, could be forgotten."""
-    attributes = {ast.unparse(node) for node in nodes(PACKAGE / "engine" / "reconcile.py", ast.Attribute)}
+    files = [PACKAGE / "engine" / f"{name}.py" for name in ("reconcile", "reader")]
+    attributes = {ast.unparse(node) for path in files for node in nodes(path, ast.Attribute)}
 
     assert "self._runai" not in attributes
-    assert "upstream.gate.create" in attributes, "this test sees attributes"
+    assert {"upstream.gate.create", "upstream.gate.get"} <= attributes, "this test sees attributes"
 
 
 # --- who knows whom

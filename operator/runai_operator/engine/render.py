@@ -11,11 +11,12 @@ from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES
 from runai_operator.domain import checks
 from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import BridgeError, CircuitOpen, InvalidWorkload, SourceUnusable, TooLarge
+from runai_operator.domain.manifest import Desired
 from runai_operator.domain.memory import Source
 from runai_operator.domain.model import Gvk, OwnerMark, Project, SourceText, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Desired, StoredStatus
+from runai_operator.domain.stored_status import StoredStatus
 from runai_operator.engine.ports import Kube, Runai
 
 PROJECT_MEMORY = 300.0

@@ -111,6 +111,25 @@ async def test_what_no_list_ever_shows_holds_a_deletion_only_so_long_and_is_on_r
     assert "deletion requested" in await cleaner.clean(orphan)
 
 
+async def test_a_deletion_that_is_overdue_at_the_start_is_not_given_up_at_the_first_look(lagging):
+    """What the lists do not show yet may be on its way into them: the operator may have been away for as long."""
+    stored = await lost(lagging)
+    await asyncio.sleep(100)
+    lagging.delete(stored)
+    await asyncio.sleep(30)
+    await lagging.stop()
+    await asyncio.sleep(500)
+    lagging.runai.world.switches = replace(LAGGING, list_lag=6000)
+    await lagging.start(release_after=400)
+    await asyncio.sleep(30)
+    assert lagging.kube.orphans == {}
+
+    lagging.runai.world.switches = WORLD
+    await asyncio.sleep(300)
+    assert standing(lagging) == []
+    assert (lagging.kube.objects, lagging.kube.orphans) == ({}, {})
+
+
 async def test_deleted_right_after_the_refusal_it_waits_as_well(lagging):
     stored = await lost(lagging)
     await asyncio.sleep(5)
