@@ -21,6 +21,8 @@ COMPILE := --universal --generate-hashes --no-annotate --no-emit-index-url --no-
 
 export PYTHONPATH := tests
 export PYTEST_ARGS
+# Tests start the operator hundreds of times: it is compiled once, whatever the caller's environment says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets

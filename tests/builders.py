@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from runai_operator.domain.manifest import Desired
 from runai_operator.domain.model import (
     FINALIZER,
     CRDState,
@@ -19,7 +20,7 @@ from runai_operator.domain.model import (
     Submission,
     Workload,
 )
-from runai_operator.domain.state import Desired, State
+from runai_operator.domain.state import State
 
 INSTALL = "install-1"
 REF = Ref("team-a", "train", "uid-1")

@@ -19,10 +19,10 @@ from runai_operator.commands import orphans
 from runai_operator.domain.access import Access, parse_access
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import DEFAULT_CONNECTION
-from runai_operator.domain.requeue import reconnect_after
-from runai_operator.domain.state import Limits
-from runai_operator.engine.engine import Engine, EngineSettings
+from runai_operator.domain.requeue import Limits, retry_start_after
+from runai_operator.engine.engine import Engine
 from runai_operator.engine.orphans import Cleaner
+from runai_operator.engine.ports import EngineSettings
 from runai_operator.handlers import Watcher
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.client import KubeClient
@@ -50,7 +50,6 @@ log = logging.getLogger(__name__)
 WORKER_PATIENCE = 180.0
 """Seconds in which no pass begins or ends although there is work, after which the process counts as stuck; a pass makes
 a few calls of at most a minute each."""
-RETRY = 5.0
 
 
 def main(argv: Sequence[str] | None = None, *, signals: StopSignals | None = None) -> int:
@@ -291,7 +290,7 @@ async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
         except BridgeError as error:
             failures += 1
             log.warning("%s", error.message)
-            await asyncio.sleep(min(RETRY, reconnect_after(failures, random())))  # noqa: S311 - spreads load, hides nothing
+            await asyncio.sleep(retry_start_after(failures, random()))  # noqa: S311 - spreads load, hides nothing
 
 
 async def _until(stop: asyncio.Event, *jobs: Coroutine[Any, Any, None]) -> None:

@@ -211,7 +211,7 @@ class Listen:
         return f"{host}:{self.port}"
 
 
-class Group:
+class SettingsGroup:
     """Settings that are needed together."""
 
     __slots__ = ()
@@ -231,7 +231,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KubeAccess(Group):
+class KubeAccess(SettingsGroup):
     """How to reach the Kubernetes API, and where to look."""
 
     kubeconfig: str | None
@@ -251,7 +251,7 @@ class KubeAccess(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunaiAccess(Group):
+class RunaiAccess(SettingsGroup):
     """How to reach the Run:ai control plane."""
 
     base_url: str
@@ -279,7 +279,7 @@ class RunaiAccess(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Logging(Group):
+class Logging(SettingsGroup):
     """What is said while it runs."""
 
     log_format: LogFormat
@@ -294,7 +294,7 @@ class Logging(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation(Group):
+class Operation(SettingsGroup):
     """How the operator works. Intervals are seconds."""
 
     install_id: str | None
@@ -332,7 +332,7 @@ class Operation(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(Group):
+class Settings(SettingsGroup):
     """Everything that `run` needs."""
 
     runai: RunaiAccess

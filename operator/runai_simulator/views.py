@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from runai_simulator.catalogue import (
@@ -25,8 +26,9 @@ Json = dict[str, Any]
 SUBMITTER = "operator"
 
 
+@lru_cache(maxsize=16_384)
 def stamp(seconds: float) -> str:
-    """RFC 3339 in UTC with milliseconds."""
+    """RFC 3339 in UTC with milliseconds; the same moments are shown again and again."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

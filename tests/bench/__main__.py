@@ -165,7 +165,7 @@ def kube_writes(plane: ControlPlane) -> int:
         event["stage"] == "ResponseComplete"
         and event["verb"] == "patch"
         and event["userAgent"].startswith("runai-operator/")
-        for event in plane.audit_events()
+        for event in plane.audit_events("runai-operator/")
     )
 
 

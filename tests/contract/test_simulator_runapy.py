@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from runai import models
-from runai.api_client import ApiClient
-from runai.configuration import Configuration
-from runai.exceptions import ConflictException, NotFoundException
-from runai.runai_client import RunaiClient
+
+# The vendor's client is imported where it is used: it makes a thousand classes, which takes seconds.
 
 
 @pytest.fixture
 def vendor(api):
+    from runai.api_client import ApiClient
+    from runai.configuration import Configuration
+    from runai.runai_client import RunaiClient
+
     configuration = Configuration(client_id="a", client_secret="b", runai_base_url=api.url, retry_enabled=False)
     client = ApiClient(configuration)
     yield RunaiClient(client)
     client.close()
 
 
-def request(name: str, kind: str = "Job") -> models.WorkloadV2CreateRequest:
+def request(name: str, kind: str = "Job"):
+    from runai import models
+
     metadata = models.WorkloadV2MetadataCreateParams(name=name, projectId="1", priority="low", category="Train")
     return models.WorkloadV2CreateRequest(metadata=metadata, manifest={"apiVersion": "batch/v1", "kind": kind})
 
@@ -28,6 +31,9 @@ def data(answer):
 
 
 def test_create_read_update_and_delete(vendor):
+    from runai import models
+    from runai.exceptions import ConflictException, NotFoundException
+
     workloads = vendor.workloads.workloads_v2
     made = data(workloads.create_workload_v2(request("train")))
     workload_id = made["metadata"]["id"]
@@ -62,6 +68,8 @@ def test_projects_by_name(vendor):
 
 
 def test_a_project_by_id(vendor):
+    from runai.exceptions import NotFoundException
+
     assert data(vendor.organizations.projects.get_project("2"))["name"] == "team-b"
     with pytest.raises(NotFoundException):
         vendor.organizations.projects.get_project("99")

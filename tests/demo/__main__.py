@@ -218,7 +218,7 @@ def report(runai: Simulator, plane: ControlPlane, operator: Operator, applied: i
     )
     calls = [
         event
-        for event in plane.audit_events()
+        for event in plane.audit_events("runai-operator")
         if event["stage"] == "ResponseComplete"
         and event["verb"] in ("create", "update", "patch", "delete")
         and "runai-operator" in event["userAgent"]

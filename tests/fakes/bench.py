@@ -16,9 +16,9 @@ from fakes.uneven_runai import Troubles, UnevenRunai
 from runai_operator.domain.access import Access
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DEFAULT_CONNECTION, Spec, Workload
-from runai_operator.domain.state import Limits
-from runai_operator.engine.engine import Engine, EngineSettings
-from runai_operator.engine.ports import Kube, Runai
+from runai_operator.domain.requeue import Limits
+from runai_operator.engine.engine import Engine
+from runai_operator.engine.ports import EngineSettings, Kube, Runai
 from runai_simulator.switches import Switches
 
 EPOCH = 1_800_000_000.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable
@@ -12,14 +11,6 @@ from runai_operator.domain.model import DEFAULT_CONNECTION
 from runai_operator.engine.limits import DeletionLimiter
 from runai_operator.engine.render import Projects
 from runai_operator.engine.witness import Witness
-
-
-class OpenFence:
-    """Always open, and needs no event loop."""
-
-    @contextlib.asynccontextmanager
-    async def guarded(self) -> AsyncIterator[None]:
-        yield
 
 
 class DirectGate:

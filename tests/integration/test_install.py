@@ -120,7 +120,7 @@ def finished_requests(plane: ControlPlane, user: str) -> list[dict[str, Any]]:
     while True:
         events = [
             event
-            for event in plane.audit_events()
+            for event in plane.audit_events(user)
             if event.get("user", {}).get("username") == user
             and event.get("objectRef")
             and event["stage"] == "ResponseComplete"

@@ -313,7 +313,7 @@ def writes_below(control_plane: ControlPlane, path: str) -> list[str]:
     """The user agent of each write that took effect on the object and was not the test's own."""
     return [
         event["userAgent"]
-        for event in control_plane.audit_events()
+        for event in control_plane.audit_events(path)
         if event["stage"] == "ResponseComplete"
         and event["verb"] not in ("get", "list", "watch")
         and event["requestURI"].startswith(path)
@@ -328,7 +328,7 @@ def test_kopf_writes_nothing_and_only_watches(operator, workloads, control_plane
     workloads.wait_condition("a", "Completed", "True")
     workloads.delete("a")
     workloads.wait_gone("a")
-    by_kopf = [event for event in control_plane.audit_events() if event.get("userAgent", "").startswith("kopf")]
+    by_kopf = [event for event in control_plane.audit_events("kopf") if event.get("userAgent", "").startswith("kopf")]
 
     assert {event["verb"] for event in by_kopf} <= {"get", "list", "watch"}
     assert any(event["verb"] == "watch" for event in by_kopf)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
-
-from stack import Simulator, manifest_of
+from stack import Simulator, Workloads, manifest_of
 from stack.workloads import condition
 
 RUNS_ON = manifest_of("Deployment")
 QUICKLY = {"OPERATOR_SWEEP_INTERVAL": "10s"}
+POLICIES = {"reported": "Report", "recreated": "Recreate"}
+"""An object for each, side by side: what is waited for takes long."""
 
 
 def hide(runai: Simulator, *, hidden: bool = True) -> None:
     """The service account loses its role in every project, or has it back."""
     for project in range(1, 6):
         runai.admin("POST", f"projects/{project}", {"hidden": hidden})
+
+
+def apply_both(workloads: Workloads):
+    for name, policy in POLICIES.items():
+        workloads.apply(name, manifest=RUNS_ON, externalDeletionPolicy=policy)
+    return [workloads.wait_condition(name, "Ready", "True", reason="Running") for name in POLICIES]
 
 
 def test_a_deletion_waits_while_the_role_is_lost_also_across_a_restart(start_operator, runai, workloads):
@@ -40,43 +46,50 @@ def test_a_deletion_waits_while_the_role_is_lost_also_across_a_restart(start_ope
     assert runai.live() == []
 
 
-@pytest.mark.parametrize("policy", ["Report", "Recreate"])
-def test_what_is_out_of_sight_is_neither_called_deleted_nor_made_again(start_operator, runai, workloads, policy):
+def test_what_is_out_of_sight_is_neither_called_deleted_nor_made_again_under_either_policy(
+    start_operator, runai, workloads
+):
+    def wait_synced(status, *, reason=None):
+        return [workloads.wait_condition(name, "Synced", status, reason=reason) for name in POLICIES]
+
+    def ask(token):
+        for name in POLICIES:
+            workloads.annotate(name, "reconcile-requested-at", token)
+
     first = start_operator(**QUICKLY)
-    workloads.apply("a", manifest=RUNS_ON, externalDeletionPolicy=policy)
-    workloads.wait_condition("a", "Ready", "True")
+    apply_both(workloads)
     hide(runai)
-    workloads.wait_condition("a", "Synced", "Unknown", reason="NotVisible")
+    wait_synced("Unknown", reason="NotVisible")
     first.kill()
     start_operator(**QUICKLY)
-    workloads.annotate("a", "reconcile-requested-at", "1")
-    item = workloads.wait_condition("a", "Synced", "Unknown", reason="NotVisible")
+    ask("1")
+    items = wait_synced("Unknown", reason="NotVisible")
 
-    assert condition(item, "Ready")["reason"] == "Running"
+    assert [condition(item, "Ready")["reason"] for item in items] == ["Running", "Running"]
 
     hide(runai, hidden=False)
-    workloads.annotate("a", "reconcile-requested-at", "2")
-    item = workloads.wait_condition("a", "Synced", "True")
-    assert condition(item, "Ready")["reason"] == "Running"
-    assert runai.effective_creates() == 1
+    ask("2")
+    items = wait_synced("True")
+    assert [condition(item, "Ready")["reason"] for item in items] == ["Running", "Running"]
+    assert runai.effective_creates() == 2
 
 
-@pytest.mark.parametrize("policy", ["Report", "Recreate"])
-def test_what_finished_and_was_removed_while_the_operator_was_away_has_finished(
-    start_operator, runai, workloads, policy
+def test_what_finished_and_was_removed_while_the_operator_was_away_has_finished_under_either_policy(
+    start_operator, runai, workloads
 ):
     first = start_operator(**QUICKLY)
-    workloads.apply("a", manifest=RUNS_ON, externalDeletionPolicy=policy)
-    workload_id = workloads.wait_condition("a", "Ready", "True", reason="Running")["status"]["workloadId"]
+    ids = [item["status"]["workloadId"] for item in apply_both(workloads)]
     first.kill()
-    runai.set_phase(workload_id, "Completed")
-    runai.delete_outside(workload_id)
+    for workload_id in ids:
+        runai.set_phase(workload_id, "Completed")
+        runai.delete_outside(workload_id)
     start_operator(**QUICKLY)
-    item = workloads.wait_condition("a", "Completed", "True")
+    for name in POLICIES:
+        item = workloads.wait_condition(name, "Completed", "True")
 
-    assert condition(item, "Ready")["reason"] == "Completed"
-    assert item["status"]["completedAt"]
-    assert runai.effective_creates() == 1
+        assert condition(item, "Ready")["reason"] == "Completed"
+        assert item["status"]["completedAt"]
+    assert runai.effective_creates() == 2
 
 
 def test_completed_work_stays_so_when_its_project_is_hidden_and_a_policy_is_edited(operator, runai, workloads):

@@ -19,8 +19,9 @@ import pytest_asyncio
 from controlplane import ApiError, ControlPlane
 from fakes.observer import SilentObserver
 from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
-from runai_operator.domain.state import Limits
-from runai_operator.engine.engine import Engine, EngineSettings
+from runai_operator.domain.requeue import Limits
+from runai_operator.engine.engine import Engine
+from runai_operator.engine.ports import EngineSettings
 from runai_operator.handlers import Watcher
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.client import KubeClient

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from fakes.kube import FakeKubeAccess
-from runai_operator.domain import decide as rules
+from runai_operator.domain import adopt, decide, lost, ownership, submit
 from runai_operator.domain import finalize as finalizing
 from runai_operator.domain import state as states
 from runai_operator.domain import status as stories
 from runai_operator.domain.absence import Absence
 from runai_operator.domain.actions import Delete, RemoveFinalizer, Result, Verdict
 from runai_operator.domain.errors import BridgeError, Vanished
-from runai_operator.domain.model import CRDState
+from runai_operator.domain.model import CRDState, Missing
 from runai_operator.engine import reconcile
+from runai_operator.engine.reader import Reader
 from runai_operator.engine.reconcile import Reconciler
 
 
@@ -30,7 +31,8 @@ class Defect:
 
 
 def no_intent(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rules, "_intent_first", lambda s: None)
+    for module in (submit, adopt):
+        patch.setattr(module, "intent_first", lambda s: None)
 
 
 def never_in_doubt(patch: pytest.MonkeyPatch) -> None:
@@ -51,13 +53,13 @@ def release_after_delete(patch: pytest.MonkeyPatch) -> None:
 
 
 def unknown_is_gone(patch: pytest.MonkeyPatch) -> None:
-    read = Reconciler._do_read
+    read = Reader.remote
 
     async def careless(self: Any, s: Any, action: Any, upstream: Any) -> Any:
         done = await read(self, s, action, upstream)
-        return replace(done, remote=states.Missing()) if isinstance(done.remote, BridgeError) else done
+        return replace(done, remote=Missing()) if isinstance(done.remote, BridgeError) else done
 
-    patch.setattr(Reconciler, "_do_read", careless)
+    patch.setattr(Reader, "remote", careless)
 
 
 def a_404_is_enough(patch: pytest.MonkeyPatch) -> None:
@@ -65,7 +67,7 @@ def a_404_is_enough(patch: pytest.MonkeyPatch) -> None:
 
 
 def silent_witnesses_agree(patch: pytest.MonkeyPatch) -> None:
-    ask = Reconciler._ask_witnesses
+    ask = Reader._ask_witnesses
 
     async def trusting(self: Any, s: Any, workload_id: str, upstream: Any) -> Any:
         try:
@@ -73,25 +75,26 @@ def silent_witnesses_agree(patch: pytest.MonkeyPatch) -> None:
         except BridgeError:
             return None, True
 
-    patch.setattr(Reconciler, "_ask_witnesses", trusting)
+    patch.setattr(Reader, "_ask_witnesses", trusting)
 
 
 def anybody_is_a_predecessor(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rules, "is_predecessor", lambda mark, own: mark is not None and mark != own)
+    for module in (submit, adopt, ownership):
+        patch.setattr(module, "is_predecessor", lambda mark, own: mark is not None and mark != own)
 
 
 def every_mark_is_ours(patch: pytest.MonkeyPatch) -> None:
-    for module in (rules, finalizing):
+    for module in (submit, adopt, lost, ownership, finalizing):
         patch.setattr(module, "is_ours", lambda mark, own: mark is not None)
 
 
 def create_while_deleting(patch: pytest.MonkeyPatch) -> None:
-    decide = rules.decide
+    decided = decide.decide
 
     def blind(s: Any) -> Any:
         if s.workload.meta.deleting and s.workload_id is None and s.workload.meta.has_finalizer:
-            return decide(replace(s, workload=replace(s.workload, meta=replace(s.workload.meta, deleting=False))))
-        return decide(s)
+            return decided(replace(s, workload=replace(s.workload, meta=replace(s.workload.meta, deleting=False))))
+        return decided(s)
 
     patch.setattr(reconcile, "decide", blind)
 
@@ -121,19 +124,19 @@ def give_up_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def go_with_the_crd(patch: pytest.MonkeyPatch) -> None:
-    finalize = rules.finalize
+    finalize = decide.finalize
     standing = CRDState(deleting=False, confirmed=False)
-    patch.setattr(rules, "finalize", lambda s: finalize(replace(s, crd=standing)))
+    patch.setattr(decide, "finalize", lambda s: finalize(replace(s, crd=standing)))
 
 
 def refusal_is_proof(patch: pytest.MonkeyPatch) -> None:
-    after = rules._after_failed_attempt
+    after = submit.after_failed_attempt
 
     def sure(s: Any, error: Any) -> Any:
         end = after(s, error)
         return replace(end, not_submitted=True) if isinstance(end, Result) else end
 
-    patch.setattr(rules, "_after_failed_attempt", sure)
+    patch.setattr(submit, "after_failed_attempt", sure)
 
 
 def unguarded_writes(patch: pytest.MonkeyPatch) -> None:
@@ -148,7 +151,7 @@ def _found(client: Any, ref: Any) -> Any:
 
 
 def pause_is_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rules, "_hold", lambda action: action)
+    patch.setattr(decide, "_hold", lambda action: action)
 
 
 def both_abnormal(patch: pytest.MonkeyPatch) -> None:

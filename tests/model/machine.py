@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from fakes.chance import Chance, Crash, Mishap
-from fakes.direct import DirectUpstream, OpenFence
+from fakes.direct import DirectUpstream
 from fakes.kube import AdmissionRefused, FakeKube, Stored
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai, mark_of
-from runai_operator.domain.access import Access
 from runai_operator.domain.actions import Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError
@@ -40,9 +39,10 @@ from runai_operator.domain.model import (
     Submission,
 )
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Limits
+from runai_operator.domain.requeue import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.inventory import Inventory
+from runai_operator.engine.ports import EngineSettings
 from runai_operator.engine.reconcile import Reconciler
 from runai_operator.engine.upstream import Upstreams
 from runai_simulator.rules import Refused
@@ -69,14 +69,16 @@ class Replica:
         self.reconciler = Reconciler(
             kube=kube,
             upstreams=Upstreams({DEFAULT_CONNECTION: self.upstream}, lambda workload: DEFAULT_CONNECTION),
-            fence=OpenFence(),
-            crd_guard=CRDGuard(kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)),
+            guarded=contextlib.nullcontext,
+            read_crd=CRDGuard(
+                kube.read_crd, lambda uid, delay: None, clock=world.clock, random=random.Random(0)
+            ).seen_since,
             observer=SilentObserver(),
             record=lambda about, event: None,
             claim=self.inventory.claim,
-            install=install,
-            limits=Limits(grace=GRACE, stalled_after=60, release_after=RELEASE_AFTER),
-            access=Access(),
+            settings=EngineSettings(
+                install=install, limits=Limits(grace=GRACE, stalled_after=60, release_after=RELEASE_AFTER)
+            ),
             clock=world.clock,
             now=lambda: datetime.fromtimestamp(world.now, UTC),
             random=random.Random(0),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,11 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.freshness import Freshness
 from runai_operator.domain.memory import Memory, Unread
-from runai_operator.domain.model import GROUP, KIND, PAUSED_ANNOTATION, VERSION, ManagementPolicy
+from runai_operator.domain.model import GROUP, KIND, PAUSED_ANNOTATION, VERSION, ManagementPolicy, Missing
 from runai_operator.domain.reasons import Group, Phase, Reason
-from runai_operator.domain.state import LOST_REASONS, Missing, State
+from runai_operator.domain.state import State
 from runai_operator.domain.status import build_status
+from runai_operator.domain.stored_status import LOST_REASONS
 
 TABLE: Json = yaml.safe_load((Path(__file__).parents[2] / "docs" / "status.yaml").read_text())
 
@@ -277,8 +279,16 @@ def _troubles(error: BridgeError) -> Iterator[Pass]:
 # --- what comes out
 
 
-def cases() -> Iterator[Case]:
-    """Every status, seen when it is fresh, after an edit of the spec, and after a deletion that nobody noticed yet."""
+@cache
+def cases() -> tuple[Case, ...]:
+    """Every status, seen when it is fresh, after an edit of the spec, and after a deletion that nobody noticed yet.
+
+    They take seconds to make, and many tests read all of them.
+    """
+    return tuple(_cases())
+
+
+def _cases() -> Iterator[Case]:
     for settled in passes():
         found, status = settled_status(settled)
         deleting = settled.end.verdict is Verdict.DELETING

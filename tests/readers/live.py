@@ -5,7 +5,7 @@ from __future__ import annotations
 from controlplane import Client
 from readers import Json
 from readers.argo import Argo
-from readers.combinations import Pass, cases, settled_status
+from readers.combinations import Pass, cases, passes, row_of, settled_status
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.model import FINALIZER, GROUP, KIND, VERSION
 from runai_operator.kube.client import FIELD_MANAGER
@@ -77,7 +77,8 @@ def life() -> list[Json]:
 
 def one_of_each_row() -> dict[str, Json]:
     """A written status for each row of the status table that has one."""
-    return {case.row: case.item["status"] for case in cases() if case.written}
+    ends = {row_of(settled): settled for settled in passes()}
+    return {row: settled_status(settled)[1] for row, settled in ends.items()}
 
 
 def one_of_each_reason() -> dict[str, Json]:

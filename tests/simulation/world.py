@@ -15,8 +15,9 @@ from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta
-from runai_operator.domain.state import Limits
-from runai_operator.engine.engine import Engine, EngineSettings
+from runai_operator.domain.requeue import Limits
+from runai_operator.engine.engine import Engine
+from runai_operator.engine.ports import EngineSettings
 from runai_simulator.switches import Switches
 from simulation.troubles import Side, Trouble
 

@@ -46,5 +46,5 @@ class Feed(Process):
             event["verb"] == "watch"
             and event["userAgent"].startswith("kubectl")
             and (event.get("objectRef") or {}).get("namespace") == self._namespace
-            for event in self._plane.audit_events()
+            for event in self._plane.audit_events(self._namespace)
         )

@@ -22,9 +22,9 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import CircuitOpen
-from runai_operator.domain.model import Remote
+from runai_operator.domain.model import Missing, Remote
 from runai_operator.domain.reasons import ConditionType, Group, Reason
-from runai_operator.domain.state import Missing, State
+from runai_operator.domain.state import State
 
 RECONCILE = "Reconcile"
 """The action of what was found rather than done."""

@@ -29,31 +29,26 @@ from runai_operator.domain.actions import (
     Result,
     Verdict,
 )
-from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, InvalidWorkload, Scope
+from runai_operator.domain.barred import barred_from
+from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
+from runai_operator.domain.marks import install_changed, is_of_changed_install, is_ours, is_unreadable
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.model import (
     NOT_SUBMITTED,
+    Candidate,
     DeletionPolicy,
     ManagementPolicy,
+    Missing,
     Orphan,
     OwnerMark,
     Ref,
     Remote,
 )
+from runai_operator.domain.naming import external_name
+from runai_operator.domain.ownership import ask_for_owner, may_be_taken_over, may_delete
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import (
-    Candidate,
-    Missing,
-    State,
-    desired_name,
-    install_changed,
-    is_of_changed_install,
-    is_of_sibling,
-    is_ours,
-    is_predecessor,
-    is_unreadable,
-)
+from runai_operator.domain.state import State
 
 
 def finalize(s: State) -> Action:
@@ -127,7 +122,7 @@ def _finalize_in_doubt(s: State) -> Action:
     if s.to_adopt is not None:
         return _delete(s, s.to_adopt)
     try:
-        name = desired_name(s)
+        name = _desired_name(s)
     except InvalidWorkload:
         return RemoveFinalizer("its name could never be submitted")
     if s.found is None:
@@ -153,6 +148,12 @@ def _finalize_in_doubt(s: State) -> Action:
         )
         return _leave_behind(s, hidden) if s.is_overdue and s.looked_long_enough else Result(Verdict.DELETING, hidden)
     return _deleting("Looking for a workload that an interrupted submission may have made.")
+
+
+def _desired_name(s: State) -> str:
+    """The name that an attempt in doubt used; the identity is frozen while there may have been one."""
+    ref = s.workload.ref
+    return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)
 
 
 def _delete_found(s: State, found: tuple[Candidate, ...]) -> Action | None:
@@ -222,7 +223,7 @@ def _delete_in_turn(s: State, remote: Remote) -> Action:
 
 def _unless_barred(s: State, remote: Remote) -> Action | None:
     """Why the namespace may not delete it, by the project that it really is in; None when it may."""
-    match s.barred_from(remote):
+    match barred_from(s, remote):
         case None:
             return None
         case ReadProject() as action:
@@ -285,42 +286,10 @@ def _orphan(s: State, why: str) -> Orphan:
     recorded, spec = s.stored_status, s.workload.spec
     return Orphan(
         mark=s.mark,
-        name=recorded.name or (desired_name(s) if s.workload_id is None else s.workload.ref.name),
+        name=recorded.name or (_desired_name(s) if s.workload_id is None else s.workload.ref.name),
         project_id=recorded.project_id or spec.project_id,
         project_name=recorded.project_name or spec.project_name,
         workload_id=s.workload_id or s.to_adopt,
         in_doubt=s.workload_id is None or s.adoption_unproven,
         why=why,
-    )
-
-
-def ask_for_owner(s: State, mark: OwnerMark | None) -> ReadOwner | BridgeError | None:
-    """What to read first, or why that cannot be known now: the mark of another object of this install does not stand in the
-    way once that object is gone for certain."""
-    if not is_of_sibling(mark, s.mark) or isinstance(s.owner_exists, (bool, AccessDenied)):
-        return None
-    return ReadOwner(Ref(mark.namespace, mark.name, mark.uid)) if s.owner_exists is None else s.owner_exists
-
-
-def may_be_taken_over(s: State, remote: Remote) -> bool:
-    """Finished work is taken over as it is, and so goes on carrying the mark of an earlier owner."""
-    return s.stored_status.completed and remote.id == s.workload_id and not s.adoption_unproven
-
-
-def may_delete(s: State, remote: Remote) -> bool:
-    """It carries our mark, or was taken over from an owner that is gone; or it shows none, and is the one that our own
-    status records."""
-    if remote.mark is not None:
-        is_left = is_predecessor(remote.mark, s.mark) or (
-            is_of_sibling(remote.mark, s.mark) and s.owner_exists is False
-        )
-        return is_ours(remote.mark, s.mark) or (is_left and may_be_taken_over(s, remote))
-    recorded = s.stored_status
-    if s.adoption_unproven:
-        return False
-    return (
-        remote.id == s.workload_id
-        and recorded.name in (None, remote.name)
-        and recorded.project_id in (None, remote.project_id)
-        and (recorded.gvk is None or remote.gvk is None or recorded.gvk.kind == remote.gvk.kind)
     )

@@ -6,10 +6,11 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.model import GROUP, Json, OwnerMark
+from runai_operator.domain.model import GROUP, Gvk, Json, OwnerMark, Submission
 
 OWNER_INSTALL = f"{GROUP}/owner-install"
 OWNER_NAMESPACE = f"{GROUP}/owner-namespace"
@@ -40,6 +41,30 @@ SERVER_OWNED = frozenset(
 HASH_VERSION = "v1"
 KEYED_HASH_VERSION = "v2"
 """What came from a Secret, keyed by the Secret's UID. (Such a hash of version v1 was keyed by the install id.)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the spec asks for, ready to send."""
+
+    submission: Submission
+    gvk: Gvk
+    content: str
+    """Hash of what a PUT may change: manifest, priority, category."""
+    from_source: bool = False
+    """The manifest comes from a ConfigMap or Secret, whose changes are no edits of the spec."""
+
+    def identity(self, *, adopts: bool, name: str | None = None) -> str:
+        """Hash of what only delete and create can change. An adopted workload has a name of its own; `name` stands for
+        another than what would be sent."""
+        sent = self.submission
+        name = "" if adopts else name or sent.name
+        parts = (name, sent.project_id, self.gvk.api_version, self.gvk.kind, sent.preemptibility, sent.mnnvl)
+        return hashlib.sha256("\n".join(part or "" for part in parts).encode()).hexdigest()[:12]
+
+    def fingerprint(self, *, adopts: bool) -> str:
+        """For `status.submittedHash`, which may go on with the time since when it is no Secret's."""
+        return f"{self.content}.{self.identity(adopts=adopts)}"
 
 
 def with_mark(manifest: Json, *, name: str, mark: OwnerMark, content: str | None = None) -> Json:

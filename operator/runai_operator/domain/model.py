@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -286,6 +286,19 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A workload found by name: its row, and its V2 reading where the id led to one."""
+
+    row: Row
+    remote: Remote | None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Run:ai answered, by 404, that it has no such workload; where it had one, there is a second witness (`absence`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """A row, and the V2 id of the workload that it was matched with: lists may use another id."""
 
@@ -346,3 +359,17 @@ class Submission:
     mnnvl: str | None = None
     encoded: bool = False
     """Send the manifest as `manifestBase64Encoded` instead of as an object."""
+
+
+def is_later(first: str | None, second: str | None) -> bool:
+    """Whether the first of two RFC 3339 times is known to be the later one."""
+    if first is None or second is None:
+        return False
+    return datetime.fromisoformat(first) > datetime.fromisoformat(second)
+
+
+def is_same_moment(first: str | None, second: str | None) -> bool:
+    """Whether two RFC 3339 times name the same second; two APIs may give them with different precision."""
+    if first is None or second is None:
+        return False
+    return abs(datetime.fromisoformat(first) - datetime.fromisoformat(second)) < timedelta(seconds=1)

@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.model import Spec
+from runai_operator.domain.model import Spec, Workload
 from runai_operator.text import clip, one_line
 
 NAME_LIMIT = 63
@@ -35,6 +35,13 @@ def external_name(*, name: str, spec: Spec, namespace: str, install: str) -> str
             f"The name {shown} cannot be used in Run:ai ({NAME_RULE}): set spec.name or spec.namePrefix."
         )
     return made
+
+
+def former_names(workload: Workload, former_installs: tuple[str, ...], *, but: str) -> set[str]:
+    """The names other than `but` that an attempt under a former install id may have used."""
+    ref, spec = workload.ref, workload.spec
+    names = (external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=each) for each in former_installs)
+    return {name for name in names if name != but}
 
 
 def _short_hash(*parts: str) -> str:

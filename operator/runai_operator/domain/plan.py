@@ -85,29 +85,11 @@ class StatusSummary:
         keeps_workload = cells.get("Deletion Policy") == DeletionPolicy.ORPHAN
         if cells.get("Owner") not in (None, "", row.meta.ref.uid):
             return cls(has_source=has_source, keeps_workload=keeps_workload)
-        observed = cells.get("Observed")
         return cls(
-            observed_generation=observed if isinstance(observed, int) else -1,
-            connection=cells.get("Connection") or DEFAULT_CONNECTION,
-            workload_id=cells.get("Workload ID") or None,
-            name=cells.get("Workload Name") or None,
-            project_id=cells.get("Project ID") or None,
-            created_at=cells.get("Created") or None,
-            phase=cells.get("Phase") or None,
-            sync=cells.get("Sync") or None,
-            ready=cells.get("Ready") or None,
-            reason=cells.get("Reason") or None,
-            synced_reason=cells.get("Synced Reason") or None,
+            **_known({name: cells.get(column) for name, (column, _) in _SHOWN.items()}),
+            **_known({name: cells.get(column) for name, (column, _, _) in _OF_CONDITIONS.items()}),
             stalled=cells.get("Stalled") == "True",
-            submission=cells.get("Submission") or None,
             sent=bool(cells.get("Hash")),
-            pods=cells.get("Pods"),
-            requested=cells.get("Requested"),
-            gpus=cells.get("GPUs") or None,
-            priority=cells.get("Priority") or None,
-            category=cells.get("Category") or None,
-            detail=cells.get("Detail") or None,
-            handled_token=cells.get("Handled") or None,
             has_source=has_source,
             keeps_workload=keeps_workload,
         )
@@ -115,29 +97,12 @@ class StatusSummary:
     @classmethod
     def of_status(cls, status: Mapping[str, Any], *, has_source: bool, keeps_workload: bool = False) -> StatusSummary:
         """From a status that was just written, or that needed no write."""
-        ready, synced = condition(status, ConditionType.READY) or {}, condition(status, ConditionType.SYNCED) or {}
+        conditions = {name: (condition(status, kind) or {}).get(key) for name, (_, kind, key) in _OF_CONDITIONS.items()}
         return cls(
-            observed_generation=status.get("observedGeneration", -1),
-            connection=status.get("connection") or DEFAULT_CONNECTION,
-            workload_id=status.get("workloadId"),
-            name=status.get("workloadName"),
-            project_id=status.get("projectId"),
-            created_at=status.get("createdAt"),
-            phase=status.get("phase"),
-            sync=status.get("syncStatus"),
-            ready=ready.get("status"),
-            reason=ready.get("reason"),
-            synced_reason=synced.get("reason"),
+            **_known({name: status.get(field) for name, (_, field) in _SHOWN.items()}),
+            **_known(conditions),
             stalled=condition(status, ConditionType.STALLED) is not None,
-            submission=status.get("submission"),
             sent=bool(status.get("submittedHash")),
-            pods=status.get("runningPods"),
-            requested=status.get("requestedPods"),
-            gpus=status.get("allocatedGpus"),
-            priority=status.get("priority"),
-            category=status.get("category"),
-            detail=status.get("phaseMessage"),
-            handled_token=status.get("lastHandledReconcileAt"),
             has_source=has_source,
             keeps_workload=keeps_workload,
         )
@@ -164,6 +129,37 @@ class StatusSummary:
         )  # fmt: skip
 
 
+_SHOWN = {
+    "observed_generation": ("Observed", "observedGeneration"),
+    "connection": ("Connection", "connection"),
+    "workload_id": ("Workload ID", "workloadId"),
+    "name": ("Workload Name", "workloadName"),
+    "project_id": ("Project ID", "projectId"),
+    "created_at": ("Created", "createdAt"),
+    "phase": ("Phase", "phase"),
+    "sync": ("Sync", "syncStatus"),
+    "submission": ("Submission", "submission"),
+    "pods": ("Pods", "runningPods"),
+    "requested": ("Requested", "requestedPods"),
+    "gpus": ("GPUs", "allocatedGpus"),
+    "priority": ("Priority", "priority"),
+    "category": ("Category", "category"),
+    "detail": ("Detail", "phaseMessage"),
+    "handled_token": ("Handled", "lastHandledReconcileAt"),
+}
+"""Of a summary: the printer column, and the field of status that it shows."""
+_OF_CONDITIONS = {
+    "ready": ("Ready", ConditionType.READY, "status"),
+    "reason": ("Reason", ConditionType.READY, "reason"),
+    "synced_reason": ("Synced Reason", ConditionType.SYNCED, "reason"),
+}
+"""Of a summary: the printer column, the condition that it shows, and what of that."""
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, "")}
+
+
 def plan_of(summary: StatusSummary, meta: Meta) -> Need:
     """What the object needs most urgently, beyond waiting for events and rows."""
     if meta.deleting:
@@ -178,6 +174,18 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
         return _needed_of_run(summary)
     is_refused = summary.reason in REJECTED_REASONS and summary.synced_reason not in RETRY_REASONS
     return Need.PROBE if is_refused else Need.PASS
+
+
+def shows_news(meta: Meta, before: Meta, summary: StatusSummary) -> bool:
+    """Something changed that a pass would act on; events of our own writes bring no such change."""
+    lost_finalizer = before.has_finalizer and not meta.has_finalizer
+    return (
+        meta.generation != before.generation
+        or meta.deleting != before.deleting
+        or meta.paused != before.paused
+        or meta.reconcile_token != before.reconcile_token
+        or (lost_finalizer and (meta.deleting or summary.workload_id is not None))
+    )
 
 
 def is_owed(summary: StatusSummary, meta: Meta) -> bool:

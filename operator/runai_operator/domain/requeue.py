@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from datetime import datetime
 
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, Scope, Throttled
 from runai_operator.domain.memory import Memory
+from runai_operator.domain.model import Meta
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Limits
 
 BACKOFF_CEILING = 300.0
 SOON_CEILING = 30.0
@@ -18,6 +20,9 @@ SYNC_CEILING = 15.0
 PROMPT_READS = 6
 """How often, within half a minute, the end of a deletion or of a wait is looked for at once."""
 PAGE_CEILING = 60.0
+START_CEILING = 5.0
+KUBE_HINT_CEILING = 10.0
+"""The longest `Retry-After` of Kubernetes that is honoured within a call, which has its caller waiting."""
 LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
 FIRST_STATUS = 1.5
@@ -44,8 +49,31 @@ GIVE_UP_WITHIN = 60.0
 """Deletions that may be given up at the same moment are spread over this time."""
 NAME_SPACING = 20.0
 """Between two attempts to submit under a name that was taken, and may be free now."""
+RECREATION_PAUSE = 15.0
+"""Between the first and the second time that a workload is created again; doubled each time."""
 WRITE_SPACING = 1.0
 """Between two status writes that only polling asks for: changes in between are written together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long the operator waits before it acts or reports; configured."""
+
+    grace: float = 60.0
+    """How long absence from a list proves nothing; longer than the lists lag."""
+    stalled_after: float = 600.0
+    """How long something outstanding may be retried before it counts as stalled."""
+    stale_after: float = 60.0
+    """How long a source of status may be silent before what it shows is unknown."""
+    release_after: float = 86_400.0
+    """How long a deletion waits for a Run:ai that cannot be used."""
+
+    def gives_up_in(self, meta: Meta, *, wall: datetime, trouble_for: float) -> float:
+        """Seconds until the deletion may be given up, if the trouble lasts; inf when nothing is being deleted."""
+        if meta.deletion_requested is None:
+            return math.inf
+        waits = self.release_after - (wall - meta.deletion_requested).total_seconds()
+        return max(waits, min(self.release_after, self.stalled_after) - trouble_for)
 
 
 def backoff(failures: int, jitter: float, *, ceiling: float = BACKOFF_CEILING) -> float:
@@ -56,6 +84,21 @@ def backoff(failures: int, jitter: float, *, ceiling: float = BACKOFF_CEILING) -
 def reconnect_after(failures: int, jitter: float) -> float:
     """For a single client that waits for its server: 1, 2, 4 up to 30 s, minus up to half of it."""
     return spread(_exponential(failures - 1, SOON_CEILING), jitter)
+
+
+def retry_start_after(failures: int, jitter: float) -> float:
+    """For the start, which waits for the API server and everybody for it: as above, but 5 s at most."""
+    return min(START_CEILING, reconnect_after(failures, jitter))
+
+
+def repeat_call_after(hint: float) -> float:
+    """Before a call to Kubernetes is repeated, that was answered by a 429 with this `Retry-After`."""
+    return min(KUBE_HINT_CEILING, hint)
+
+
+def faster(rate: float, *, ceiling: float) -> float:
+    """How many objects are woken in the next second, after `rate` in this one went well."""
+    return min(ceiling, rate * 2)
 
 
 def spread(seconds: float, jitter: float) -> float:
@@ -108,6 +151,11 @@ def next_first_status(waited: float) -> float:
     """Between two attempts to give a new object a status: as long again as it has `waited`, since what prevents it now, such
     as a right that is missing, may do so for long."""
     return min(BACKOFF_CEILING, max(FIRST_STATUS, waited))
+
+
+def recreation_pause(times: int) -> float:
+    """Before a workload that somebody deletes in Run:ai is created for the next time; none before the first."""
+    return RECREATION_PAUSE * 2.0 ** (times - 1) if times else 0.0
 
 
 def until_restated(memory: Memory, limits: Limits, *, now: float) -> float | None:

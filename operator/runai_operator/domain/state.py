@@ -2,201 +2,57 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TypeGuard, TypeVar
+from typing import TypeVar
 
+from runai_operator.domain.absence import Place
 from runai_operator.domain.access import Access
 from runai_operator.domain.actions import (
     AddFinalizer,
     BeginSubmission,
     Delete,
     ForgetWorkload,
-    ReadProject,
     ReadRow,
     Result,
     Verdict,
 )
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, NameTaken
+from runai_operator.domain.errors import BridgeError, Busy, NameTaken
 from runai_operator.domain.freshness import Freshness
-from runai_operator.domain.manifest import is_keyed
+from runai_operator.domain.manifest import Desired, is_keyed, same_content
+from runai_operator.domain.marks import is_of_changed_install, is_ours
 from runai_operator.domain.memory import Memory, Requests, Unread
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
-    NAME_HELD,
-    NOT_SUBMITTED,
-    REPLACING,
+    Candidate,
     CRDState,
     Gvk,
     ManagementPolicy,
-    Meta,
+    Missing,
     OwnerMark,
     Ref,
     Remote,
     Row,
-    Submission,
     Workload,
 )
-from runai_operator.domain.naming import external_name
-from runai_operator.domain.plan import MIRROR_REASONS, PHASE_REASONS, RETRY_REASONS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
+from runai_operator.domain.requeue import Limits, recreation_pause
+from runai_operator.domain.stored_status import LOST_REASONS, StoredStatus
 
 T = TypeVar("T")
 
-LOST_REASONS = frozenset(
-    {
-        Reason.DELETED_EXTERNALLY,
-        Reason.WAITING_TO_RECREATE,
-        Reason.RECREATE_GIVEN_UP,
-        Reason.ENDED_UNSEEN,
-        Reason.MANAGED_BY_OTHER,
-        Reason.RECREATING,
-    }
-)
-"""Reasons of Ready that only a fresh reading of Run:ai may clear."""
 HAVING_PODS = frozenset({Phase.INITIALIZING, Phase.RUNNING, Phase.DEGRADED, Phase.COMPLETED})
 """Phases that a workload has only once its pods were on a cluster."""
+FINISHED = (Phase.COMPLETED, Phase.FAILED)
 
-
-SINCE = "+"
-"""In `status.submittedHash` before the time when a manifest took the place of one from a Secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """What the spec asks for, ready to send."""
-
-    submission: Submission
-    gvk: Gvk
-    content: str
-    """Hash of what a PUT may change: manifest, priority, category."""
-    from_source: bool = False
-    """The manifest comes from a ConfigMap or Secret, whose changes are no edits of the spec."""
-
-    def identity(self, *, adopts: bool, name: str | None = None) -> str:
-        """Hash of what only delete and create can change. An adopted workload has a name of its own; `name` stands for
-        another than what would be sent."""
-        sent = self.submission
-        name = "" if adopts else name or sent.name
-        parts = (name, sent.project_id, self.gvk.api_version, self.gvk.kind, sent.preemptibility, sent.mnnvl)
-        return hashlib.sha256("\n".join(part or "" for part in parts).encode()).hexdigest()[:12]
-
-    def fingerprint(self, *, adopts: bool) -> str:
-        """For `status.submittedHash`, which may go on with `SINCE`."""
-        return f"{self.content}.{self.identity(adopts=adopts)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Run:ai answered, by 404, that it has no such workload; where it had one, there is a second witness (`absence`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A workload found by name: its row, and its V2 reading where the id led to one."""
-
-    row: Row
-    remote: Remote | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredStatus:
-    """What `status` says."""
-
-    workload_id: str | None = None
-    adopted_id: str | None = None
-    """The `spec.workloadId` that was adopted, so that it is never adopted again."""
-    name: str | None = None
-    project_id: str | None = None
-    project_name: str | None = None
-    cluster_id: str | None = None
-    created_at: str | None = None
-    gvk: Gvk | None = None
-    observed_generation: int = -1
-    submitted_hash: str | None = None
-    phase: str | None = None
-    completed: bool = False
-    being_deleted: bool = False
-    """Run:ai was deleting the workload."""
-    delivered: bool = False
-    """Run:ai has accepted the last change."""
-    not_submitted: bool = False
-    name_held: bool = False
-    replacing: bool = False
-    """We are having the workload deleted, to create it anew."""
-    handled_token: str | None = None
-    reason: str | None = None
-    """Reason of Ready."""
-    synced_reason: str | None = None
-    unknown: BridgeError | None = None
-    """Why Synced calls unknown what Run:ai shows, if it does."""
-
-    @property
-    def mirrors(self) -> bool:
-        """Nothing is outstanding: status shows what Run:ai does, or that this is unknown."""
-        return self.reason in PHASE_REASONS and self.synced_reason in MIRROR_REASONS
-
-    @property
-    def failed(self) -> bool:
-        return self.phase == Phase.FAILED
-
-    @property
-    def content(self) -> str | None:
-        return self.submitted_hash.rpartition(".")[0] if self.submitted_hash else None
-
-    @property
-    def identity(self) -> str | None:
-        return self.submitted_hash.rpartition(".")[2].partition(SINCE)[0] if self.submitted_hash else None
-
-    @property
-    def left_secret_at(self) -> float | None:
-        """Seconds of the wall clock when another manifest took the place of one from a Secret, if the last one did."""
-        since = (self.submitted_hash or "").partition(SINCE)[2]
-        return float(since) if since.isdecimal() else None
-
-    @classmethod
-    def of(cls, workload: Workload) -> StoredStatus:
-        status = workload.status
-        gvk = status.get("gvk")
-        completed = condition(status, ConditionType.COMPLETED)
-        ready = condition(status, ConditionType.READY)
-        synced = condition(status, ConditionType.SYNCED)
-        return cls(
-            workload_id=status.get("workloadId"),
-            adopted_id=status.get("adoptedId"),
-            name=status.get("workloadName"),
-            project_id=status.get("projectId"),
-            project_name=status.get("projectName"),
-            cluster_id=status.get("clusterId"),
-            created_at=status.get("createdAt"),
-            gvk=Gvk(gvk.get("group") or "", gvk.get("version") or "", gvk.get("kind") or "") if gvk else None,
-            observed_generation=status.get("observedGeneration", -1),
-            submitted_hash=status.get("submittedHash"),
-            phase=status.get("phase"),
-            completed=bool(completed and completed.get("status") == "True"),
-            being_deleted=status.get("desiredPhase") == "Deleted"
-            or status.get("syncStatus") in ("Deleting", "Deleted"),
-            delivered=bool(status.get("submittedHash"))
-            and not (synced and synced.get("reason") == Reason.NOT_DELIVERED),
-            not_submitted=status.get("submission") == NOT_SUBMITTED,
-            name_held=status.get("submission") == NAME_HELD,
-            replacing=status.get("submission") == REPLACING,
-            handled_token=status.get("lastHandledReconcileAt"),
-            reason=ready.get("reason") if ready else None,
-            synced_reason=synced.get("reason") if synced else None,
-            unknown=_why_unknown(synced),
-        )
-
-
-def _why_unknown(synced: Mapping[str, Any] | None) -> BridgeError | None:
-    if synced is None or synced.get("status") != "Unknown" or synced.get("reason") not in RETRY_REASONS:
-        return None
-    return BridgeError(str(synced.get("message", "")), reason=synced.get("reason"))
+MAX_RECREATIONS = 5
+"""How often `externalDeletionPolicy: Recreate` creates again before it gives up."""
+LASTING = 3600.0
+"""Seconds that a workload has to live after it was created again for the count to restart from zero."""
 
 
 class Recreation(StrEnum):
@@ -220,37 +76,6 @@ class Ending(StrEnum):
     """The list of deleted workloads may still show it."""
     UNLISTED = "unlisted"
     """Nothing is known: it may have finished and been forgotten since."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long the operator waits before it acts or reports; configured. Seconds."""
-
-    grace: float = 60.0
-    """How long absence from a list proves nothing; longer than the lists lag."""
-    stalled_after: float = 600.0
-    """How long something outstanding may be retried before it counts as stalled."""
-    stale_after: float = 60.0
-    """How long a source of status may be silent before what it shows is unknown."""
-    release_after: float = 86_400.0
-    """How long a deletion waits for a Run:ai that cannot be used."""
-
-    def gives_up_in(self, meta: Meta, *, wall: datetime, trouble_for: float) -> float:
-        """Seconds until the deletion may be given up, if the trouble lasts; inf when nothing is being deleted."""
-        if meta.deletion_requested is None:
-            return math.inf
-        waits = self.release_after - (wall - meta.deletion_requested).total_seconds()
-        return max(waits, min(self.release_after, self.stalled_after) - trouble_for)
-
-
-FINISHED = (Phase.COMPLETED, Phase.FAILED)
-
-MAX_RECREATIONS = 5
-"""How often `externalDeletionPolicy: Recreate` creates again before it gives up."""
-RECREATION_PAUSE = 15.0
-"""Seconds between the first and the second time; doubled each time."""
-LASTING = 3600.0
-"""Seconds that a workload has to live after it was created again for the count to restart from zero."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,7 +167,7 @@ class State:
 
     @property
     def stored_status(self) -> StoredStatus:
-        return StoredStatus.of(self.workload)
+        return StoredStatus(self.workload.status)
 
     @property
     def workload_id(self) -> str | None:
@@ -353,6 +178,18 @@ class State:
         """The project of an attempt that may have succeeded, where it is on record: names of projects may change hands."""
         recorded = self.stored_status
         return recorded.project_id if recorded.workload_id is None and not recorded.not_submitted else None
+
+    def project_of(self, workload_id: str) -> str | None:
+        """The id of the project of a workload, if it is the one that status is about."""
+        return self.stored_status.project_id if workload_id == self.workload_id else None
+
+    @property
+    def place(self) -> Place:
+        """The project of what was submitted, or may have been."""
+        spec, status = self.workload.spec, self.stored_status
+        if status.project_id is not None:
+            return Place(status.project_id, status.project_name, status.cluster_id)
+        return Place(spec.project_id, spec.project_name, spec.cluster_id)
 
     @property
     def to_adopt(self) -> str | None:
@@ -402,6 +239,13 @@ class State:
         recorded = self.stored_status
         return self.workload.meta.generation != recorded.observed_generation or not recorded.delivered
 
+    def holds(self, desired: Desired) -> bool:
+        """What was submitted is what is asked for."""
+        recorded = self.stored_status
+        same = same_content(recorded.content, desired.content) if recorded.content else False
+        # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
+        return self.workload.meta.generation == recorded.observed_generation if same is None else same
+
     @property
     def looked_long_enough(self) -> bool:
         """We have been looking for longer than the lists lag."""
@@ -424,7 +268,7 @@ class State:
         count = self.recreations
         if count >= MAX_RECREATIONS or (self.stored_status.reason == Reason.RECREATE_GIVEN_UP and not self.asked):
             return Recreation.GIVEN_UP
-        pause = RECREATION_PAUSE * 2.0 ** (count - 1) if count else 0.0
+        pause = recreation_pause(count)
         return Recreation.NOW if self.now - self.memory.recreated_at >= pause else Recreation.LATER
 
     @property
@@ -473,48 +317,6 @@ class State:
             return Ending.UNTOLD if row.completed_at else Ending.DELETED
         is_new = self.memory.missing_since is not None and self.missing_for < self.limits.grace
         return Ending.NOT_LISTED_YET if is_new else Ending.UNLISTED
-
-    @property
-    def barred_from_target(self) -> ReadProject | BridgeError | None:
-        """Why the object may not use the project that its spec names, or what to read first; None when it may."""
-        spec = self.workload.spec
-        if spec.project_name is None and spec.project_id is None:
-            return None  # refused for that, if one is needed
-        called = spec.project_name or f"with id {spec.project_id}"
-        what = f"use project {called}: name a project that they may use, or ask whoever runs the operator to allow this one"
-        return self._barred(spec.project_id or "", spec.project_name, what)
-
-    def barred_from(self, remote: Remote, *, adopts: bool = False) -> ReadProject | BridgeError | None:
-        """Why the object may not use a workload, or what to read first; None when it may.
-
-        The project that the workload really is in decides, and is not named: it may be a stranger's. `adopts`: others made
-        the workload.
-        """
-        if adopts:
-            what = f"adopt workload {remote.id}: remove spec.workloadId to have one created, or ask whoever runs the operator"
-            what += " to allow adoption in its project"
-        else:
-            what = (
-                f"use workload {remote.id} in its project: name another, or ask whoever runs the operator to allow that"
-            )
-        return self._barred(remote.project_id, remote.project_name, what, adopts=adopts)
-
-    def _barred(
-        self, project_id: str, name: str | None, what: str, *, adopts: bool = False
-    ) -> ReadProject | BridgeError | None:
-        """`name`: None where it has to be read; `what`: they may not do, and what to do instead."""
-        if not self.access.limited:
-            return None
-        if name is None and project_id not in self.project_names:
-            return ReadProject(project_id)
-        known = self.project_names.get(project_id) if name is None else name
-        if isinstance(known, BridgeError):
-            return known
-        namespace = self.workload.ref.namespace
-        if self.access.allows(namespace, known, adoption=adopts):
-            return None
-        message = f"Objects in namespace {namespace} may not {what} (runai.access)."
-        return InvalidWorkload(message, reason=Reason.PROJECT_NOT_ALLOWED)
 
     @property
     def is_overdue(self) -> bool:
@@ -641,77 +443,5 @@ class State:
         return self.stored_status.name_held or (self.conflict and not self.is_first_attempt)
 
 
-def has_foreign_status(workload: Workload) -> bool:
-    """The status was written about another UID and then restored from a backup: it says nothing about this object."""
-    return workload.status.get("ownerUid") not in (None, workload.ref.uid)
-
-
-def is_ours(mark: OwnerMark | None, own: OwnerMark) -> bool:
-    return mark == own
-
-
-def is_predecessor(mark: OwnerMark | None, own: OwnerMark) -> bool:
-    """The same install, namespace and name with another UID: an earlier object of the same name."""
-    return (
-        mark is not None
-        and mark.uid != own.uid
-        and (mark.install, mark.namespace, mark.name) == (own.install, own.namespace, own.name)
-    )
-
-
-def is_of_sibling(mark: OwnerMark | None, own: OwnerMark) -> TypeGuard[OwnerMark]:
-    """That of an object of this install with another namespace or name."""
-    if mark is None or mark.install != own.install or not (mark.namespace and mark.name and mark.uid):
-        return False
-    return (mark.namespace, mark.name) != (own.namespace, own.name)
-
-
-def is_of_changed_install(mark: OwnerMark | None, own: OwnerMark) -> bool:
-    """This very object's, from when the operator had another install id: UIDs are never given twice."""
-    return mark is not None and mark.install != own.install and replace(mark, install=own.install) == own
-
-
-def install_changed(remote: Remote, own: OwnerMark) -> str:
-    """For the person who changed it."""
-    former = remote.mark.install if remote.mark else ""
-    return (
-        f"Workload {remote.id} was submitted for this object under the install id {former}, and the operator now has"
-        f" {own.install}: set OPERATOR_INSTALL_ID back, or add {former} to OPERATOR_FORMER_INSTALL_IDS"
-    )
-
-
-def is_unreadable(candidate: Candidate) -> bool:
-    """Whether it is ours is unknown, because Run:ai does not show it, or does not show its manifest."""
-    remote = candidate.remote
-    return remote is None or (remote.mark is None and not remote.mark_readable and not remote.gone)
-
-
-def may_be_ours(candidate: Candidate, own: OwnerMark) -> bool:
-    return is_unreadable(candidate) or (candidate.remote is not None and is_ours(candidate.remote.mark, own))
-
-
-def desired_name(s: State) -> str:
-    """The name that an attempt in doubt used; the identity is frozen while there may have been one."""
-    ref = s.workload.ref
-    return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)
-
-
-def former_names(workload: Workload, former_installs: tuple[str, ...], *, but: str) -> set[str]:
-    """The names other than `but` that an attempt under a former install id may have used."""
-    ref, spec = workload.ref, workload.spec
-    names = (external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=each) for each in former_installs)
-    return {name for name in names if name != but}
-
-
-def is_later(first: str | None, second: str | None) -> bool:
-    """Whether the first of two RFC 3339 times is known to be the later one."""
-    if first is None or second is None:
-        return False
-    return datetime.fromisoformat(first) > datetime.fromisoformat(second)
-
-
-def is_same_moment(first: str | None, second: str | None) -> bool:
-    """Whether two RFC 3339 times name the same second; two APIs may give them with different precision."""
-    if first is None or second is None:
-        return False
-    return abs(datetime.fromisoformat(first) - datetime.fromisoformat(second)) < timedelta(seconds=1)
+def has_completed(row: Row | None) -> bool:
+    return row is not None and row.phase == Phase.COMPLETED

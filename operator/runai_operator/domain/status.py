@@ -14,13 +14,15 @@ from operator import attrgetter
 from typing import Any
 
 from runai_operator.domain.actions import Delete, Result, Verdict
+from runai_operator.domain.barred import barred_from
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown
-from runai_operator.domain.manifest import is_keyed, same_content
+from runai_operator.domain.manifest import Desired, is_keyed, same_content
 from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.plan import SETTLED_SYNCS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
-from runai_operator.domain.state import FINISHED, LOST_REASONS, SINCE, Desired, Ending, State
+from runai_operator.domain.state import FINISHED, Ending, State
+from runai_operator.domain.stored_status import LOST_REASONS, SINCE
 from runai_operator.text import clip, field_paths
 
 MESSAGE_LIMIT = 2048
@@ -153,6 +155,11 @@ def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json
     return patch
 
 
+def overlay(status: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The status after a merge patch of its top-level fields."""
+    return {key: value for key, value in {**status, **patch}.items() if value is not None}
+
+
 def forget_run() -> Json:
     """Merge patch that forgets a workload which is proven gone, before the next one is created."""
     return dict.fromkeys(RUN_FIELDS)
@@ -228,7 +235,7 @@ def shown_id(s: State) -> str | None:
     if s.workload_id is not None or s.workload.spec.management_policy is not ManagementPolicy.OBSERVE:
         return s.workload_id
     remote = s.remote
-    is_barred = isinstance(remote, Remote) and s.barred_from(remote) is not None
+    is_barred = isinstance(remote, Remote) and barred_from(s, remote) is not None
     return None if is_barred else s.workload.spec.workload_id
 
 

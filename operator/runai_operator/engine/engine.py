@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from runai_operator.domain.access import Access
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.events import Event
-from runai_operator.domain.memory import Requests
+from runai_operator.domain.memory import Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
-from runai_operator.domain.plan import Need, StatusSummary, is_misstated, plan_of
+from runai_operator.domain.plan import Need, StatusSummary, is_misstated, plan_of, shows_news
 from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.requeue import (
     FIRST_STATUS,
@@ -35,13 +33,13 @@ from runai_operator.domain.requeue import (
     until_failure_counts,
     until_restated,
 )
-from runai_operator.domain.state import Limits
 from runai_operator.engine.crd_guard import CRDGuard
 from runai_operator.engine.events import EventRecorder
 from runai_operator.engine.fence import Fence
 from runai_operator.engine.inventory import Entry, Inventory
-from runai_operator.engine.ports import Kube, Observer, Runai
+from runai_operator.engine.ports import EngineSettings, Kube, Observer, Runai
 from runai_operator.engine.reconcile import Reconciler
+from runai_operator.engine.sources import SourceKey, Sources
 from runai_operator.engine.upstream import Upstream, Upstreams
 from runai_operator.engine.workqueue import Lane, Work, WorkQueue
 
@@ -50,25 +48,6 @@ log = logging.getLogger(__name__)
 WORKERS = 20
 RESYNC_INTERVAL = 600.0
 SOURCE_INTERVAL = 60.0
-SOURCE_READS = 4
-"""Sources that are looked at at the same time: one that hangs must not hold up the others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
-    """Durations in seconds."""
-
-    install: str
-    former_installs: tuple[str, ...] = ()
-    """Their marks count as ours."""
-    delta_interval: float = 5.0
-    sweep_interval: float = 300.0
-    limits: Limits = field(default_factory=Limits)
-    delete_rate: int = 100
-    """Workloads deleted in Run:ai within a minute, at most; 0 deletes none."""
-    access: Access = field(default_factory=Access)
-    events: bool = True
-    """Whether Kubernetes Events are made."""
 
 
 def always_default(_: Workload) -> str:
@@ -106,15 +85,12 @@ class Engine:
         self._reconciler = Reconciler(
             kube=kube,
             upstreams=self.upstreams,
-            fence=self.fence,
-            crd_guard=self._crd_guard,
+            guarded=self.fence.guarded,
             observer=observer,
-            record=self._events.record if settings.events else _record_nothing,
+            read_crd=self._crd_guard.seen_since,
             claim=self.inventory.claim,
-            install=settings.install,
-            former_installs=settings.former_installs,
-            limits=settings.limits,
-            access=settings.access,
+            record=self._events.record if settings.events else _record_nothing,
+            settings=settings,
             clock=self._clock,
             now=now,
             random=random,
@@ -122,24 +98,18 @@ class Engine:
         self._unlisted: dict[str | None, str] = {}
         """Scopes whose last list failed, and why, which is logged once."""
         self._newcomers = WorkQueue(self._clock, workers=1)
-        self._unreadable_sources: set[tuple[str, str, str]] = set()
-        """Namespace, kind and name of those whose last read failed, which is logged once."""
+        self._sources = Sources(kube.source_version, self._source_changed)
         self._beat = self._clock()
         self._freshness_changes = 0
 
     def _upstream(self, name: str, runai: Runai) -> Upstream:
-        settings = self._settings
         return Upstream(
             name,
             runai,
             listener=self,
             observer=self._observer,
             fence=self.fence,
-            delta_interval=settings.delta_interval,
-            sweep_interval=settings.sweep_interval,
-            grace=settings.limits.grace,
-            delete_rate=settings.delete_rate,
-            stale_after=settings.limits.stale_after,
+            settings=self._settings,
             clock=self._clock,
             now=self._now,
             random=self._random,
@@ -180,7 +150,7 @@ class Engine:
             self._enqueue(entry, Lane.USER)
             self._newcomers.add(entry.uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
             return
-        is_news = _is_news(entry, meta)
+        is_news = shows_news(meta, entry.meta, entry.summary)
         entry = self.inventory.update_meta(entry, meta, anew=is_news)
         if is_news:
             self._enqueue(entry, Lane.USER)
@@ -515,40 +485,16 @@ class Engine:
                 self._observer.bug()
 
     async def _check_sources(self) -> None:
-        """One metadata read for each distinct ConfigMap or Secret, a few at a time."""
-        users: dict[tuple[str, str, str], list[Entry]] = {}
+        users: dict[SourceKey, list[tuple[str, Source]]] = {}
         for entry in self.inventory:
             if (source := entry.memory.source) is not None and entry.summary.phase != Phase.COMPLETED:
-                users.setdefault((entry.ref.namespace, source.ref.kind, source.ref.name), []).append(entry)
-        self._unreadable_sources.intersection_update(users)
-        waiting = iter(users.items())
+                key = (entry.ref.namespace, source.ref.kind, source.ref.name)
+                users.setdefault(key, []).append((entry.uid, source))
+        await self._sources.check(users)
 
-        async def check() -> None:
-            for place, entries in waiting:
-                await self._check_source(place, entries)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(SOURCE_READS):
-                group.create_task(check())
-
-    async def _check_source(self, place: tuple[str, str, str], entries: list[Entry]) -> None:
-        """All `entries` read their manifests there."""
-        source = entries[0].memory.source
-        if source is None:
-            return
-        try:
-            version = await self._kube.source_version(place[0], source.ref)
-        except BridgeError as error:
-            if place not in self._unreadable_sources:
-                log.warning("%s", error.message)
-                self._unreadable_sources.add(place)
-            return
-        self._unreadable_sources.discard(place)
-        for entry in entries:
-            if entry.memory.source is not None and entry.memory.source.version != version:
-                known = self.inventory.request(entry.uid, Requests(check_content=True))
-                if known is not None:
-                    self._enqueue(known, Lane.PERIODIC)
+    def _source_changed(self, uid: str) -> None:
+        if (entry := self.inventory.request(uid, Requests(check_content=True))) is not None:
+            self._enqueue(entry, Lane.PERIODIC)
 
     def report(self) -> None:
         """Reports to the observer how many there are of everything now."""
@@ -570,20 +516,6 @@ class Engine:
 
 def _record_nothing(_: Meta, __: Event) -> None:
     """Where Kubernetes Events are not wanted."""
-
-
-def _is_news(entry: Entry, meta: Meta) -> bool:
-    """Something changed that a pass would act on; events of our own writes bring no such change."""
-    before = entry.meta
-    return (
-        meta.generation != before.generation
-        or meta.deleting != before.deleting
-        or meta.paused != before.paused
-        or meta.reconcile_token != before.reconcile_token
-        or (
-            before.has_finalizer and not meta.has_finalizer and (meta.deleting or entry.summary.workload_id is not None)
-        )
-    )
 
 
 def _lane_after(result: Result, lane: Lane) -> Lane:

@@ -36,6 +36,7 @@ from runai_operator.domain.errors import (
     UnexpectedReply,
 )
 from runai_operator.domain.model import Project, Remote, Row, RowPage, RowQuery, Submission
+from runai_operator.domain.requeue import faster
 from runai_operator.engine.budget import SHORTEST_WAIT, Budget, TokenBucket
 from runai_operator.engine.circuit import Circuit, Pauses
 from runai_operator.engine.ports import Runai
@@ -127,7 +128,7 @@ class _Lot:
         """A trickle of 1, 2, 4, 8 ... a second; the rate stays the same while those already woken get no answers."""
         if now - self._stepped_at >= 1.0:
             if self.circuit.goes_well(self._stepped_at):
-                self._rate = min(self._ceiling, self._rate * 2)
+                self._rate = faster(self._rate, ceiling=self._ceiling)
             self._stepped_at = now
         self._next = now + 1 / self._rate
 

@@ -13,10 +13,9 @@ from typing import TypeVar
 
 from runai_operator.domain.actions import Result
 from runai_operator.domain.memory import Memory, Requests
-from runai_operator.domain.model import Meta, Ref, Row, Sighting
+from runai_operator.domain.model import Meta, Ref, Row, Sighting, is_later, is_same_moment
 from runai_operator.domain.plan import StatusSummary, is_owed
 from runai_operator.domain.reasons import Phase
-from runai_operator.domain.state import is_later, is_same_moment
 from runai_operator.domain.status import watched
 
 K = TypeVar("K", tuple[str, str], tuple[str, str, str])

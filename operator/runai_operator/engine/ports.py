@@ -1,4 +1,4 @@
-"""What the engine needs from the outside, as contracts. Adapters implement them; `main` connects the two.
+"""What the engine needs from the outside: its settings, and contracts that adapters implement. `main` connects the two.
 
 All methods raise only classes of `domain.errors`. Reads are idempotent and never change anything outside.
 """
@@ -6,9 +6,11 @@ All methods raise only classes of `domain.errors`. Reads are idempotent and neve
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from runai_operator.domain.access import Access
 from runai_operator.domain.events import Event
 from runai_operator.domain.model import (
     CRDState,
@@ -26,6 +28,24 @@ from runai_operator.domain.model import (
     TableRow,
     Workload,
 )
+from runai_operator.domain.requeue import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How the operator was configured. Durations in seconds."""
+
+    install: str
+    former_installs: tuple[str, ...] = ()
+    """Their marks count as ours."""
+    delta_interval: float = 5.0
+    sweep_interval: float = 300.0
+    limits: Limits = field(default_factory=Limits)
+    delete_rate: int = 100
+    """Workloads deleted in Run:ai within a minute, at most; 0 deletes none."""
+    access: Access = field(default_factory=Access)
+    events: bool = True
+    """Whether Kubernetes Events are made."""
 
 
 class Runai(Protocol):

@@ -11,11 +11,12 @@ from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES
 from runai_operator.domain import checks
 from runai_operator.domain import manifest as manifests
 from runai_operator.domain.errors import BridgeError, CircuitOpen, InvalidWorkload, SourceUnusable, TooLarge
+from runai_operator.domain.manifest import Desired
 from runai_operator.domain.memory import Source
 from runai_operator.domain.model import Gvk, OwnerMark, Project, SourceText, Spec, Submission, Workload
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Desired, StoredStatus
+from runai_operator.domain.stored_status import StoredStatus
 from runai_operator.engine.ports import Kube, Runai
 
 PROJECT_MEMORY = 300.0
@@ -244,7 +245,7 @@ async def _project(workload: Workload, projects: Projects, *, anew: bool) -> str
 
 def _recorded_project(workload: Workload) -> str | None:
     """The id of the project that the workload was submitted to, if it is still the one that the spec names."""
-    spec, recorded = workload.spec, StoredStatus.of(workload)
+    spec, recorded = workload.spec, StoredStatus(workload.status)
     is_same = spec.project_name == recorded.project_name and spec.cluster_id in (None, recorded.cluster_id)
     return recorded.project_id if recorded.submitted_hash and is_same else None
 

@@ -27,7 +27,7 @@ from runai_operator.engine.limits import (
     ReadScheduler,
 )
 from runai_operator.engine.poller import Poller
-from runai_operator.engine.ports import Listener, Observer, Runai
+from runai_operator.engine.ports import EngineSettings, Listener, Observer, Runai
 from runai_operator.engine.render import Projects
 from runai_operator.engine.witness import Witness
 
@@ -52,19 +52,15 @@ class Upstream:
         listener: Listener,
         observer: Observer,
         fence: Fence,
-        delta_interval: float,
-        sweep_interval: float,
-        grace: float,
-        delete_rate: int,
-        stale_after: float,
+        settings: EngineSettings,
         clock: Callable[[], float],
         now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        """Takes ownership of `runai`. Durations in seconds, `clock` in loop seconds; `now` returns UTC."""
+        """Takes ownership of `runai`. `clock` in loop seconds, `now` returns UTC."""
         self.name = name
         self._listener, self._observer, self._random, self._clock = listener, observer, random, clock
-        self._lists = self._readings = Source(stale_after)
+        self._lists = self._readings = Source(settings.limits.stale_after)
         self.freshness = Freshness(is_known=False)
         self.gate = Gate(
             runai,
@@ -83,15 +79,15 @@ class Upstream:
             lambda uid: self.row_reads.plan(uid, 0), clock, interval=PATIENT_INTERVAL
         )
         self.restatements = PacedScheduler(listener.restate_due, clock, interval=STATUS_INTERVAL)
-        self.deletions = DeletionLimiter(delete_rate, clock, listener.wake)
+        self.deletions = DeletionLimiter(settings.delete_rate, clock, listener.wake)
         self.poller = Poller(
             name,
             runai=self.gate,
             observer=observer,
             listener=listener,
-            delta_interval=delta_interval,
-            sweep_interval=sweep_interval,
-            overlap=grace,
+            delta_interval=settings.delta_interval,
+            sweep_interval=settings.sweep_interval,
+            overlap=settings.limits.grace,
             clock=clock,
             now=now,
             random=random,

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from runai_operator.domain.absence import BRAKE, Place, braked_until
 from runai_operator.domain.errors import AccessDenied, Scope
-from runai_operator.domain.model import Row, RowQuery
-from runai_operator.domain.state import is_same_moment
+from runai_operator.domain.model import Row, RowQuery, is_same_moment
 from runai_operator.engine.ports import Runai
 
 PROJECT_MEMORY = 5.0

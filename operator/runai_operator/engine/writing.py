@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import Orphan, Workload
-from runai_operator.engine.fence import Fence
+from runai_operator.domain.status import overlay
 from runai_operator.engine.ports import Kube, Observer
 
 T = TypeVar("T")
@@ -17,8 +18,11 @@ T = TypeVar("T")
 class Writer:
     """Raises what the `Kube` port raises, and `NotLeader`."""
 
-    def __init__(self, kube: Kube, fence: Fence, observer: Observer) -> None:
-        self._kube, self._fence, self._observer = kube, fence, observer
+    def __init__(
+        self, kube: Kube, guarded: Callable[[], AbstractAsyncContextManager[None]], observer: Observer
+    ) -> None:
+        """`guarded` raises `NotLeader` where nothing may be written, or no longer."""
+        self._kube, self._guarded, self._observer = kube, guarded, observer
         self._first_written: dict[str, tuple[str, str]] = {}
         """By UID: the version that a first status was written over, and the one that this made."""
 
@@ -57,15 +61,10 @@ class Writer:
 
     async def _write(self, kind: str, write: Callable[[], Awaitable[T]]) -> T:
         try:
-            async with self._fence.guarded():
+            async with self._guarded():
                 done = await write()
         except BridgeError as error:
             self._observer.kube_write(kind, error.condition_reason)
             raise
         self._observer.kube_write(kind, "ok")
         return done
-
-
-def overlay(status: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """The status after a merge patch of its top-level fields."""
-    return {key: value for key, value in {**status, **patch}.items() if value is not None}

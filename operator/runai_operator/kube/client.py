@@ -30,6 +30,7 @@ from runai_operator.domain.errors import (
 from runai_operator.domain.events import Event
 from runai_operator.domain.model import PLURAL, CRDState, Meta, Orphan, Ref, SourceRef, SourceText, TableRow, Workload
 from runai_operator.domain.reasons import Reason
+from runai_operator.domain.requeue import repeat_call_after
 from runai_operator.kube.auth import KubeSession
 from runai_operator.kube.failures import FOREIGN, Call, failure, retry_after
 from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_page_start, read_start
@@ -77,8 +78,6 @@ RESTARTS = 5
 """How often a list may start over because its continue token was too old."""
 MOST_ORPHANS = 1000
 """Entries in the record of orphans: a ConfigMap holds 1 MiB, and an entry less than 1 KiB."""
-LONGEST_PAUSE = 10.0
-"""Most seconds to wait after a 429, whatever it asks for."""
 
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
@@ -349,7 +348,7 @@ class KubeClient:
 
         answer = await send()
         if answer.status == 429:
-            await asyncio.sleep(min(LONGEST_PAUSE, retry_after(answer)))
+            await asyncio.sleep(repeat_call_after(retry_after(answer)))
             answer = await send()
         if answer.status >= 400 and answer.status not in accepted:
             raise failure(call, answer)

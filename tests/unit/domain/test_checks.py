@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import compress, product
 from pathlib import Path
 from typing import Any
@@ -303,23 +303,24 @@ def test_any_value_is_examined_and_what_is_found_has_a_field_of_the_schema(raw, 
     assert_answered(raw, name)
 
 
-EXTREMES = {
-    "no Unicode": {"manifestYaml": "a: \ud800", "name": "\ud800", "\ud800": 1},
-    "deep lists in YAML": {"manifestYaml": "[" * 100_000},
-    "deep mappings in YAML": {"manifestYaml": "{" * 100_000},
-    "deep everywhere": {field: nested(100_000) for field in FIELDS},
-    "deep in the manifest": {"manifest": {field: nested(100_000) for field in FIELDS}},
-    "deep in its metadata": {"manifest": JOB | {"metadata": {field: nested(100_000) for field in FIELDS}}},
-    "deep itself": nested(100_000),
-    "long": dict.fromkeys(FIELDS, "7" * 1000000) | {"x" * 1_000_000: 1},
-    "long names": {"manifest": {"metadata": {"labels": {"x\n" * 1_000_000: 1}}}},
-    "wide": {"manifest": {"metadata": {"labels": dict.fromkeys(map(str, range(1_000_000)), 1)}}},
+EXTREMES: dict[str, Callable[[], Any]] = {
+    "no Unicode": lambda: {"manifestYaml": "a: \ud800", "name": "\ud800", "\ud800": 1},
+    "deep lists in YAML": lambda: {"manifestYaml": "[" * 100_000},
+    "deep mappings in YAML": lambda: {"manifestYaml": "{" * 100_000},
+    "deep everywhere": lambda: dict.fromkeys(FIELDS, nested(100_000)),
+    "deep in the manifest": lambda: {"manifest": dict.fromkeys(FIELDS, nested(100_000))},
+    "deep in its metadata": lambda: {"manifest": JOB | {"metadata": dict.fromkeys(FIELDS, nested(100_000))}},
+    "deep itself": lambda: nested(100_000),
+    "long": lambda: dict.fromkeys(FIELDS, "7" * 1000000) | {"x" * 1_000_000: 1},
+    "long names": lambda: {"manifest": {"metadata": {"labels": {"x\n" * 1_000_000: 1}}}},
+    "wide": lambda: {"manifest": {"metadata": {"labels": dict.fromkeys(map(str, range(1_000_000)), 1)}}},
 }
+"""Made when they are needed, or every process of the tests holds hundreds of megabytes from the start."""
 
 
-@pytest.mark.parametrize("raw", EXTREMES.values(), ids=EXTREMES)
-def test_nothing_is_too_deep_too_long_or_too_wide(raw):
-    assert_answered(raw, "\ud800" * 100_000)
+@pytest.mark.parametrize("make", EXTREMES.values(), ids=EXTREMES)
+def test_nothing_is_too_deep_too_long_or_too_wide(make):
+    assert_answered(make(), "\ud800" * 100_000)
 
 
 # --- the CustomResourceDefinition says the same

@@ -68,10 +68,12 @@ from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     NAME_HELD,
     NOT_SUBMITTED,
+    Candidate,
     CRDState,
     DeletionPolicy,
     ExternalDeletionPolicy,
     ManagementPolicy,
+    Missing,
     Orphan,
     OwnerMark,
     RecreatePolicy,
@@ -80,7 +82,6 @@ from runai_operator.domain.model import (
     RerunPolicy,
 )
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import Candidate, Missing
 
 # --- what a row expects
 

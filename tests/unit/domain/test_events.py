@@ -21,8 +21,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.errors import CircuitOpen, InvalidWorkload, Unavailable
 from runai_operator.domain.events import in_words, of_changes, of_operation
-from runai_operator.domain.model import Orphan
-from runai_operator.domain.state import Missing
+from runai_operator.domain.model import Missing, Orphan
 
 BEFORE = a_state(a_workload(status={"workloadId": WORKLOAD_ID}))
 SUBMISSION = a_desired().submission

@@ -30,6 +30,7 @@ from runai_operator.domain.memory import Memory, Unread
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import (
     BACKOFF_CEILING,
+    Limits,
     around,
     backoff,
     breaker_pause,
@@ -43,7 +44,6 @@ from runai_operator.domain.requeue import (
     spread,
     until_restated,
 )
-from runai_operator.domain.state import Limits
 
 JITTERS = (0.0, 0.5, 1.0)
 NOT_AT_ALL = (None, None, None)

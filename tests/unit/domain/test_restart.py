@@ -20,7 +20,7 @@ from runai_operator.domain.model import FINALIZER, Meta, Spec, TableRow
 from runai_operator.domain.plan import REJECTED_REASONS, Need, StatusSummary, plan_of
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import requeue_after
-from runai_operator.domain.state import LOST_REASONS
+from runai_operator.domain.stored_status import LOST_REASONS
 
 ENDS = list(passes())
 

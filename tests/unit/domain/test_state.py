@@ -26,18 +26,11 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.errors import Busy, OutcomeUnknown, Unavailable
 from runai_operator.domain.memory import Memory, Requests
-from runai_operator.domain.model import NOT_SUBMITTED, OwnerMark
+from runai_operator.domain.model import NOT_SUBMITTED, Candidate, OwnerMark, is_same_moment
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import (
-    LASTING,
-    MAX_RECREATIONS,
-    RECREATION_PAUSE,
-    Candidate,
-    Limits,
-    Recreation,
-    has_foreign_status,
-    is_same_moment,
-)
+from runai_operator.domain.requeue import RECREATION_PAUSE, Limits
+from runai_operator.domain.state import LASTING, MAX_RECREATIONS, Recreation
+from runai_operator.domain.stored_status import has_foreign_status
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 DOWN = Unavailable("down")

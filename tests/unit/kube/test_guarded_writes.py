@@ -20,9 +20,10 @@ from fakes.runai import FakeRunai
 from fakes.storing_apiserver import StoringApiServer
 from runai_operator.domain.errors import NotLeader, StaleObject
 from runai_operator.domain.model import DEFAULT_CONNECTION, FINALIZER, Ref
-from runai_operator.domain.state import Limits
-from runai_operator.engine.engine import Engine, EngineSettings
+from runai_operator.domain.requeue import Limits
+from runai_operator.engine.engine import Engine
 from runai_operator.engine.fence import Fence
+from runai_operator.engine.ports import EngineSettings
 from runai_operator.engine.writing import Writer
 from runai_operator.kube import client as client_module
 from runai_operator.kube.client import KubeClient

@@ -42,13 +42,8 @@ READERS: dict[str, tuple[str, Callable[[], Callable[[Json], str]]]] = {
 }  # fmt: skip
 
 
-@cache
-def all_cases() -> tuple[Case, ...]:
-    return tuple(cases())
-
-
 def written() -> list[Case]:
-    return [case for case in all_cases() if case.written]
+    return [case for case in cases() if case.written]
 
 
 @cache
@@ -57,7 +52,7 @@ def _argo(flavour: str) -> Argo:
 
 
 def told(problems: list[str]) -> str:
-    return f"{len(problems)} of {len(all_cases())}, among them:\n" + "\n".join(problems[:10])
+    return f"{len(problems)} of {len(cases())}, among them:\n" + "\n".join(problems[:10])
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -65,7 +60,7 @@ def test_every_status_reads_as_the_table_says(reader):
     column, make = READERS[reader]
     read = make()
     problems = []
-    for case in all_cases():
+    for case in cases():
         answer = read(case.item)
         seen = getattr(answer, "status", answer)
         expected = TABLE["situations"][case.row][column]
@@ -76,7 +71,7 @@ def test_every_status_reads_as_the_table_says(reader):
 
 
 def test_every_row_of_the_table_occurs():
-    assert {case.row for case in all_cases()} == set(TABLE["situations"])
+    assert {case.row for case in cases()} == set(TABLE["situations"])
 
 
 def test_every_status_shows_the_conditions_of_its_row():

@@ -1,0 +1,110 @@
+"""How a workload that Run:ai already has becomes ours: named by `spec.workloadId`, or found under our name."""
+
+from __future__ import annotations
+
+from runai_operator.domain.actions import Action, Adopt, ReadRemote, Render, Result, Update, Verdict
+from runai_operator.domain.barred import unless_barred
+from runai_operator.domain.errors import AccessDenied, BridgeError, InvalidWorkload
+from runai_operator.domain.intent import intent_first, refuse
+from runai_operator.domain.manifest import Desired, same_content
+from runai_operator.domain.marks import is_of_changed_install, is_of_sibling, is_ours, is_predecessor, marked_otherwise
+from runai_operator.domain.model import Missing, Remote, Row
+from runai_operator.domain.ownership import is_own, owner_first, unless_claimed
+from runai_operator.domain.reasons import Reason
+from runai_operator.domain.state import State, has_completed
+
+
+def adopt_what_was_observed(s: State) -> Action:
+    """Its id is in status already, but it is not ours yet: everything is checked as for any other adoption."""
+    match s.desired:
+        case None:
+            return Render()
+        case InvalidWorkload() as error:
+            return Result(Verdict.REJECTED, error, outstanding=True)
+        case BridgeError() as error:
+            return Result(Verdict.RETRYING, error, outstanding=True)
+        case Desired() as desired:
+            return adopt_by_id(s, str(s.to_adopt), desired)
+
+
+def adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
+    """The workload that the spec names."""
+    match s.remote:
+        case None:
+            return ReadRemote(workload_id, with_row=True)
+        case BridgeError() as error:
+            return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not s.in_doubt)
+        case Missing() | Remote(gone=True):
+            return refuse(s, not_found_error(workload_id))
+        case Remote(being_deleted=True):
+            error = InvalidWorkload(
+                f"Workload {workload_id} is being deleted in Run:ai: correct spec.workloadId, or remove it to create a new"
+                " one.",
+                reason=Reason.WORKLOAD_NOT_FOUND,
+            )
+            return refuse(s, error)
+        case Remote() as remote:
+            if barred := unless_barred(s, remote, adopts=not is_own(s, remote)):
+                return barred
+            return owner_first(s, remote.mark) or _adopt(s, remote, desired)
+
+
+def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
+    if is_of_changed_install(remote.mark, s.mark):
+        # With the finalizer, a deletion waits too.
+        return intent_first(s) or Result(Verdict.REJECTED, marked_otherwise(remote, s.mark), outstanding=True)
+    if obstacle := _adoption_obstacle(s, remote, desired):
+        return refuse(s, obstacle)
+    if Adopt in s.done or s.delivered_now:
+        return intent_first(s) or Adopt(remote, s.row, finished=has_completed(s.row))
+    if is_ours(remote.mark, s.mark):
+        return intent_first(s) or adopt_ours(remote, s.row, desired)
+    return unless_claimed(s, remote) or intent_first(s) or take_over(s, remote, s.row, desired)
+
+
+def adopt_ours(remote: Remote, row: Row | None, desired: Desired) -> Adopt:
+    """It is what an attempt of ours made, or adopted; the content may have been edited since."""
+    is_same = remote.content is None or same_content(remote.content, desired.content)
+    if has_completed(row) and not is_same:
+        return Adopt(remote, row, finished=False, content=remote.content)
+    return Adopt(remote, row, finished=has_completed(row))
+
+
+def take_over(s: State, remote: Remote, row: Row | None, desired: Desired) -> Action:
+    """Renew the mark first, then record the id: after a crash in between, the workload is simply ours."""
+    if has_completed(row) or s.delivered_now:
+        return Adopt(remote, row, finished=has_completed(row))
+    return Update(remote.id, desired.submission)
+
+
+def _adoption_obstacle(s: State, remote: Remote, desired: Desired) -> InvalidWorkload | None:
+    is_free = is_of_sibling(remote.mark, s.mark) and s.owner_exists is False
+    if not (remote.mark is None or is_free or is_ours(remote.mark, s.mark) or is_predecessor(remote.mark, s.mark)):
+        error = marked_otherwise(remote, s.mark)
+        if isinstance(s.owner_exists, AccessDenied):
+            unknown = "The operator may not look whether that object still exists, so it counts as its owner."
+            return InvalidWorkload(f"{error.message} {unknown}", reason=error.condition_reason)
+        return error
+    if remote.project_id != desired.submission.project_id:
+        return InvalidWorkload(
+            f"Workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"
+            " the spec names: correct spec.projectName or spec.projectId."
+        )
+    if remote.gvk is not None and not is_of_kind(remote, desired):
+        return InvalidWorkload(
+            f"Workload {remote.id} is a {remote.gvk.kind}, the manifest a {desired.gvk.kind}: give a manifest of the same"
+            " kind, or correct spec.workloadId."
+        )
+    return None
+
+
+def is_of_kind(remote: Remote, desired: Desired) -> bool:
+    return remote.gvk is None or (remote.gvk.group, remote.gvk.kind) == (desired.gvk.group, desired.gvk.kind)
+
+
+def not_found_error(workload_id: str) -> InvalidWorkload:
+    return InvalidWorkload(
+        f"Run:ai shows no workload with id {workload_id}: correct spec.workloadId, have the service account given a role in"
+        " its project, or remove it to create a new one.",
+        reason=Reason.WORKLOAD_NOT_FOUND,
+    )

@@ -1,0 +1,118 @@
+"""A workload of ours is not what it was: gone from Run:ai, being deleted there, or taken by another owner."""
+
+from __future__ import annotations
+
+from runai_operator.domain.actions import Action, ForgetWorkload, Result, Verdict
+from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload
+from runai_operator.domain.manifest import Desired
+from runai_operator.domain.marks import is_ours, marked_otherwise
+from runai_operator.domain.model import ExternalDeletionPolicy, Missing, Remote, RerunPolicy
+from runai_operator.domain.reasons import Phase, Reason
+from runai_operator.domain.state import Ending, Recreation, State
+
+
+def unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
+    """Why the reading does not allow going on as usual; None when it does. `on_the_way`: there is something to send."""
+    match s.remote:
+        case BridgeError() as error:
+            return Result(Verdict.RETRYING, error, outstanding=on_the_way)
+        case Missing() | Remote(gone=True):
+            return _lost(s, on_the_way=on_the_way)
+        case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
+            return Result(Verdict.REJECTED, marked_otherwise(remote, s.mark), outstanding=True)
+        case Remote(being_deleted=True) if s.stored_status.replacing:
+            return recreating()  # by us: the change that asked for it was undone too late
+        case Remote(being_deleted=True):
+            return Result(Verdict.IN_SYNC, outstanding=on_the_way)
+    return None
+
+
+def _lost(s: State, *, on_the_way: bool) -> Action:
+    recorded = s.stored_status
+    if recorded.replacing:
+        return ForgetWorkload()
+    if recorded.failed or s.ending is Ending.FINISHED:
+        if not _edit_waits(s):
+            return Result(Verdict.IN_SYNC)
+        if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
+            return ForgetWorkload()
+        phase = (s.row.phase if s.row is not None else None) or Phase.FAILED
+        return Result(Verdict.REJECTED, finished_error(phase), outstanding=True)
+    if unseen := ended_unseen(s, str(s.workload_id), outstanding=on_the_way):
+        return unseen
+    if s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE:
+        return _recreate(s)
+    return Result(Verdict.REJECTED, gone_error(str(s.workload_id)))
+
+
+def ended_unseen(s: State, workload_id: str, *, outstanding: bool) -> Result | None:
+    """It is gone, and whether it had finished is not known (yet). None where it had not, or need not be known."""
+    recreates = s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE
+    ending = s.ending
+    if recreates and s.asked and ending is not Ending.NOT_LISTED_YET:
+        return None
+    match ending:
+        case Ending.NOT_LISTED_YET:
+            error = Busy(
+                f"Workload {workload_id} is gone from Run:ai, which does not list it as deleted yet, so how it ended is not"
+                " known.",
+                reason=Reason.NOT_VISIBLE,
+            )
+            return Result(Verdict.RETRYING, error, outstanding=outstanding)
+        case Ending.UNTOLD:
+            how = "has finished and is gone from Run:ai, which does not say whether it completed or failed"
+        case Ending.UNLISTED if recreates:
+            how = "is gone from Run:ai, whose list of deleted workloads does not show it, so it may have finished"
+        case _:
+            return None
+    ended = InvalidWorkload(
+        f"Workload {workload_id} {how}; it is not run again by itself. To run it again, create a new RunaiWorkload, or under"
+        " externalDeletionPolicy: Recreate change bridge.run.ai/reconcile-requested-at.",
+        reason=Reason.ENDED_UNSEEN,
+    )
+    return Result(Verdict.REJECTED, ended)
+
+
+def _recreate(s: State) -> Action:
+    match s.recreation:
+        case Recreation.NOW:
+            return ForgetWorkload(lost=True)
+        case Recreation.LATER:
+            error = Busy(
+                "The workload was deleted in Run:ai by somebody else, not for the first time: it is created again in a while.",
+                reason=Reason.WAITING_TO_RECREATE,
+            )
+            return Result(Verdict.WAITING, error)
+        case Recreation.GIVEN_UP:
+            given_up = InvalidWorkload(
+                "The workload was deleted in Run:ai again and again, so it is not created any more: find out who"
+                " deletes it, then change bridge.run.ai/reconcile-requested-at to try again.",
+                reason=Reason.RECREATE_GIVEN_UP,
+            )
+            return Result(Verdict.REJECTED, given_up)
+
+
+def _edit_waits(s: State) -> bool:
+    """There is an edit that was not sent."""
+    return isinstance(s.desired, Desired) and not s.holds(s.desired)
+
+
+def recreating() -> Result:
+    error = Busy("Waiting until Run:ai has deleted the workload, to create it anew.", reason=Reason.RECREATING)
+    return Result(Verdict.WAITING, error, outstanding=True)
+
+
+def finished_error(phase: str) -> InvalidWorkload:
+    return InvalidWorkload(
+        f"The workload has finished ({phase}) and finished work does not run again by itself: undo the change, or set"
+        " rerunPolicy: OnSpecChange to run it again, or create a new RunaiWorkload.",
+        reason=Reason.FINISHED_NOT_RERUN,
+    )
+
+
+def gone_error(workload_id: str) -> InvalidWorkload:
+    return InvalidWorkload(
+        f"Workload {workload_id} was deleted in Run:ai by somebody else, and nothing shows that it had finished: delete this"
+        " object, or set externalDeletionPolicy: Recreate to have it created again.",
+        reason=Reason.DELETED_EXTERNALLY,
+    )

@@ -1,0 +1,46 @@
+"""`managementPolicy: Observe`: the workload is shown, and never written to."""
+
+from __future__ import annotations
+
+from runai_operator.domain.actions import Action, ReadRemote, RemoveFinalizer, Result, Verdict
+from runai_operator.domain.adopt import not_found_error
+from runai_operator.domain.barred import unless_barred
+from runai_operator.domain.errors import BridgeError, InvalidWorkload
+from runai_operator.domain.intent import refuse
+from runai_operator.domain.lost import ended_unseen, gone_error
+from runai_operator.domain.model import Missing, Remote
+from runai_operator.domain.state import Ending, State
+
+
+def observe(s: State) -> Action:
+    """The next action for an object that only shows a workload."""
+    # What replaced an adopted workload is observed, not what is gone.
+    workload_id = s.to_adopt or s.workload_id
+    if s.workload.meta.has_finalizer:
+        return RemoveFinalizer("the workload is only observed from now on")
+    if workload_id is None or s.workload.spec.workload_id is None:
+        return refuse(
+            s,
+            InvalidWorkload(
+                "managementPolicy: Observe needs spec.workloadId: set it to the id of the workload in Run:ai."
+            ),
+        )
+    if s.stored_status.completed and s.stored_status.workload_id == workload_id:
+        return Result(Verdict.IN_SYNC)
+    match s.remote:
+        case None:
+            return ReadRemote(workload_id, with_row=True)
+        case BridgeError() as error:
+            return Result(Verdict.RETRYING, error, outstanding=s.stored_status.workload_id is None)
+        case Remote(gone=False) as remote:
+            return unless_barred(s, remote) or Result(Verdict.IN_SYNC)
+        case Missing() | Remote() if s.stored_status.workload_id == workload_id:
+            return _lost_from_sight(s, workload_id)
+        case Missing() | Remote():
+            return refuse(s, not_found_error(workload_id))
+
+
+def _lost_from_sight(s: State, workload_id: str) -> Action:
+    if s.stored_status.failed or s.ending is Ending.FINISHED:
+        return Result(Verdict.IN_SYNC)
+    return ended_unseen(s, workload_id, outstanding=False) or refuse(s, gone_error(workload_id))

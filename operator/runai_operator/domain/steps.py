@@ -1,0 +1,217 @@
+"""The steps of a pass, as changes of its `State`: how it begins, what each action brings, and what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from runai_operator.domain.access import Access
+from runai_operator.domain.actions import (
+    Adopt,
+    Create,
+    Delete,
+    ForgetWorkload,
+    RecordId,
+    Result,
+    Update,
+    Verdict,
+)
+from runai_operator.domain.manifest import Desired
+from runai_operator.domain.memory import Memory, Requests
+from runai_operator.domain.model import Candidate, Json, Remote, Row, Sighting, Workload
+from runai_operator.domain.plan import StatusSummary
+from runai_operator.domain.reasons import Phase
+from runai_operator.domain.requeue import Limits, next_count_read
+from runai_operator.domain.state import State
+from runai_operator.domain.status import overlay
+from runai_operator.domain.stored_status import has_foreign_status
+
+# --- it begins
+
+
+def begun(
+    workload: Workload,
+    memory: Memory,
+    requests: Requests,
+    seen: Sighting | None,
+    *,
+    install: str,
+    limits: Limits,
+    access: Access,
+    now: float,
+    wall: datetime,
+) -> State:
+    """Nothing is known but the workload as read, what this process remembers of it, and its last row."""
+    memory = memory.at(now)
+    if workload.meta.deleting and memory.deletion_seen_at is None:
+        memory = replace(memory, deletion_seen_at=now)
+    unmade = memory.unmade_at == workload.meta.resource_version
+    memory = replace(memory, pending_status=_still_pending(workload, memory), unmade_at=None, released=False)
+    stored = {} if has_foreign_status(workload) else workload.status
+    status = overlay(stored, memory.pending_status)
+    # The id may have changed since, and the row be that of the workload before.
+    row = seen.row if seen is not None and seen.workload_id == status.get("workloadId") else None
+    if row is not None and memory.is_stale(row):
+        row = None
+    return State(
+        workload=replace(workload, status=status),
+        install=install,
+        limits=limits,
+        access=access,
+        now=now,
+        began=now,
+        wall=wall,
+        memory=memory,
+        requests=requests,
+        row=row,
+        unmade=unmade,
+    )
+
+
+def _still_pending(workload: Workload, memory: Memory) -> Json:
+    """The fields that a failed write did not reach; a status that was written about another UID is removed."""
+    stored = workload.status
+    if has_foreign_status(workload):
+        return {**dict.fromkeys(stored), **memory.pending_status}
+    return {key: value for key, value in memory.pending_status.items() if stored.get(key) != value}
+
+
+# --- what was read
+
+
+def seen(s: State, remote: Remote, row: Row | None) -> State:
+    return replace(s, remote=remote, row=row, memory=replace(s.memory, missing_since=None))
+
+
+def missing(s: State) -> State:
+    """Run:ai does not show the workload, now or for longer."""
+    since = s.now if s.memory.missing_since is None else s.memory.missing_since
+    return replace(s, memory=replace(s.memory, missing_since=since))
+
+
+def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: float) -> State:
+    """What has the name; `is_visible`: the project that it was looked for in."""
+    if not is_visible:
+        s = missing(s)
+        return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
+    since = now if s.memory.lookup_since is None else s.memory.lookup_since
+    memory = replace(s.memory, lookup_since=since, missing_since=None)
+    return replace(s, found=found, is_project_visible=True, memory=memory)
+
+
+# --- what was done
+
+
+def created(s: State, remote: Remote) -> State:
+    s = replace(s, memory=replace(s.memory, first_submission=True))
+    return replace(_with_id(s, remote, delivered=True), row=None, done=s.done | {Create})
+
+
+def unanswered(s: State) -> State:
+    """A POST may have made something: earlier look-ups say nothing about that."""
+    return replace(s, memory=replace(s.memory, lookup_since=None))
+
+
+def adopted(s: State, action: Adopt) -> State:
+    delivered = s.delivered_now or action.finished
+    taken = _with_id(s, action.remote, delivered=delivered, content=action.content)
+    return replace(taken, row=action.row, done=s.done | {Adopt})
+
+
+def recorded(s: State, workload: Workload) -> State:
+    """Status says what was owed."""
+    return replace(s, workload=workload, memory=replace(s.memory, pending_status={}), done=s.done | {RecordId})
+
+
+def updated(s: State, remote: Remote) -> State:
+    s = replace(s, memory=replace(s.memory.edited(), first_submission=False, counts_may_lag=True, row_reads=0))
+    if s.stored_status.failed:
+        s = _without_failure(s)
+    return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})
+
+
+def deleted(s: State, *, existed: bool) -> State:
+    done = replace(s, done=s.done | {Delete})
+    if not existed:
+        return replace(done, remote=None)  # a second reading shows why
+    return replace(done, memory=replace(s.memory, deletion_accepted=True))
+
+
+def forgotten(s: State, workload: Workload, action: ForgetWorkload) -> State:
+    memory = replace(s.memory, pending_status={}, lookup_since=None, missing_since=None, deletion_accepted=False)
+    if action.lost:
+        memory = replace(memory, recreations=s.recreations + 1, recreated_at=s.now)
+    return replace(
+        s,
+        workload=workload,
+        memory=memory,
+        requests=replace(s.requests, read=False),
+        remote=None, row=None, found=None, deletion_wait=None, conflict=False,
+        done=s.done - {Delete} | {ForgetWorkload},
+    )  # fmt: skip
+
+
+def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None = None) -> State:
+    """From here on the id has to get into status, even if the next write fails. `content`: hash of what it holds, unless that
+    is what is asked for."""
+    learnt: Json = {
+        "connection": s.connection,
+        "workloadId": remote.id,
+        "workloadName": remote.name,
+        "projectId": remote.project_id,
+        "ownerUid": s.workload.ref.uid,
+        "submission": None,
+    }
+    if name := remote.project_name or s.workload.spec.project_name:
+        learnt["projectName"] = name
+    if remote.id == s.to_adopt:
+        learnt["adoptedId"] = remote.id
+    if isinstance(s.desired, Desired) and (delivered or content is not None):
+        held = s.desired if content is None else replace(s.desired, content=content)
+        learnt["submittedHash"] = held.fingerprint(adopts=s.to_adopt is not None)
+    workload = replace(s.workload, status=overlay(s.workload.status, learnt))
+    memory = replace(s.memory.owing(learnt), lookup_since=None, missing_since=None)
+    return replace(s, workload=workload, memory=memory, remote=remote, delivered_now=delivered)
+
+
+def _without_failure(s: State) -> State:
+    """The edit may have fixed it: until the phase changes, the lists show the failure from before."""
+    gone: Json = dict.fromkeys(("phase", "phaseMessage", "completedAt"))
+    memory = replace(s.memory.owing(gone), stale_failure_at=s.row.phase_updated_at if s.row else None)
+    workload = replace(s.workload, status=overlay(s.workload.status, gone))
+    return replace(s, row=None, memory=memory, workload=workload)
+
+
+# --- it ends
+
+
+def remembered(s: State, end: Result, summary: StatusSummary, *, written: Workload, wrote_at: float) -> Memory:
+    """What this process goes on to remember. `written`: the workload after the last write."""
+    waits = end.verdict in (Verdict.RETRYING, Verdict.WAITING, Verdict.DELETING)
+    counts_may_lag = (
+        s.memory.counts_may_lag and not summary.finished and next_count_read(s.memory.row_reads) is not None
+    )
+    goes_on = summary.in_flight and summary.sync == s.workload.status.get("syncStatus")
+    memory = s.memory if summary.in_flight else s.memory.synced(now=s.now, grace=s.limits.grace)
+    memory = replace(
+        memory,
+        pending_status={},
+        failures=s.memory.failures + 1 if waits else 0,
+        sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
+        row_reads=s.memory.row_reads if summary.phase == Phase.PENDING or counts_may_lag else 0,
+        counts_may_lag=counts_may_lag,
+        retrying_since=s.retrying_since(end),
+        unread=s.unread(end),
+        recreations=s.recreations,
+        name_wanted=s.name_wanted(end),
+        wrote_at=wrote_at,
+    )
+    if s.conflict and s.is_first_attempt:
+        memory = replace(memory, unmade_at=written.meta.resource_version)
+    if not written.meta.has_finalizer and s.workload.meta.has_finalizer:
+        memory = replace(memory, guarded=False)
+    return memory
+
+
+def once_more_failed(memory: Memory) -> Memory:
+    return replace(memory, failures=memory.failures + 1)

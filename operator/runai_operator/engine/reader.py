@@ -1,0 +1,133 @@
+"""What Run:ai shows of one workload: by its id, by its name, in its row. Where it answers 404, other witnesses are asked.
+
+A failure is what is known then: it is in the state that comes back, and never raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from runai_operator.domain import steps
+from runai_operator.domain.absence import Absence
+from runai_operator.domain.actions import FindRemote, ReadProject, ReadRemote, ReadRow
+from runai_operator.domain.errors import BridgeError, Scope
+from runai_operator.domain.marks import may_be_ours
+from runai_operator.domain.model import Candidate, Missing, Remote, Row, is_same_moment
+from runai_operator.domain.naming import former_names
+from runai_operator.domain.reasons import Reason
+from runai_operator.domain.state import State
+from runai_operator.engine.upstream import Upstream
+
+
+class Reader:
+    """Performs the actions that read from Run:ai."""
+
+    def __init__(self, *, install: str, former_installs: tuple[str, ...], clock: Callable[[], float]) -> None:
+        """Marks of `former_installs` count as those of `install`. `clock` in loop seconds."""
+        self._install, self._former_installs, self._clock = install, former_installs, clock
+
+    async def remote(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
+        try:
+            remote = await self._get(action.workload_id, upstream, project=s.project_of(action.workload_id))
+            if remote is None or remote.gone:
+                return await self._explain_absence(s, remote, action.workload_id, upstream)
+            row = s.row
+            # What became of it while it was out of sight is in no delta.
+            if (action.with_row and row is None) or s.memory.missing_since is not None:
+                row = await self._row_of(remote, upstream) or row
+        except BridgeError as error:
+            return replace(steps.missing(s) if error.scope is Scope.PROJECT else s, remote=error)
+        upstream.witness.found(remote.id)
+        return steps.seen(s, remote, row)
+
+    async def _explain_absence(self, s: State, remote: Remote | None, workload_id: str, upstream: Upstream) -> State:
+        """It is gone, or shown to us no more: asks other witnesses which, and how it ended."""
+        s = steps.missing(s)
+        was_never_ours = workload_id != s.workload_id and not s.workload.meta.deleting
+        if was_never_ours or (remote is not None and s.is_to_go):
+            return replace(s, remote=remote or Missing())  # how it ended matters to nobody
+        doubt: BridgeError | None
+        try:
+            row, is_project_visible = await self._ask_witnesses(s, workload_id, upstream)
+        except BridgeError as error:
+            doubt = error
+        else:
+            s = replace(s, row=row or s.row)
+            doubt = self._doubt(s, workload_id, is_project_visible, upstream) if remote is None else None
+        error_told = upstream.gate.not_found(workload_id, project=s.project_of(workload_id), doubt=doubt)
+        return replace(s, remote=error_told or remote or Missing())
+
+    async def _ask_witnesses(self, s: State, workload_id: str, upstream: Upstream) -> tuple[Row | None, bool]:
+        """Its row in the list of deleted workloads, and whether its project is visible to us; as far as it matters."""
+        if s.absence_is_explained and await upstream.witness.shows(s.place):
+            return None, True
+        row, status = s.row if s.row is not None and s.row.deleted_at else None, s.stored_status
+        if row is None and workload_id == s.workload_id and status.name is not None and status.project_id is not None:
+            known = Row(workload_id, status.name, status.project_id, created_at=status.created_at)
+            row = await upstream.witness.deleted_row(known)
+        return row, row is not None or await upstream.witness.shows(s.place)
+
+    def _doubt(self, s: State, workload_id: str, is_project_visible: bool, upstream: Upstream) -> BridgeError | None:
+        """Why its absence is not believed; None when it is."""
+        is_listed = s.row is not None and s.row.deleted_at is not None
+        if not is_project_visible or is_listed or s.absence_is_expected:
+            upstream.witness.found(workload_id)
+        elif s.missing_for < s.limits.grace:
+            upstream.witness.lost(workload_id)
+        absence = Absence(
+            lasted=s.missing_for,
+            expected=s.absence_is_expected,
+            is_listed_as_deleted=is_listed,
+            is_project_visible=is_project_visible,
+            in_mass_loss=upstream.witness.in_mass_loss(),
+            project=str(s.place),
+        )
+        return absence.doubt(s.limits.grace)
+
+    async def _get(self, workload_id: str, upstream: Upstream, *, project: str | None) -> Remote | None:
+        remote = await upstream.gate.get(workload_id, project=project)
+        if remote is None or remote.mark is None or remote.mark.install not in self._former_installs:
+            return remote
+        return replace(remote, mark=replace(remote.mark, install=self._install))
+
+    async def _row_of(self, remote: Remote, upstream: Upstream) -> Row | None:
+        rows = await upstream.gate.find(name=remote.name, project_id=remote.project_id)
+        by_id = [row for row in rows if row.id == remote.id]
+        by_time = [row for row in rows if is_same_moment(row.created_at, remote.created_at)]
+        return next(iter(by_id or by_time), None)
+
+    async def named(self, s: State, action: FindRemote, upstream: Upstream) -> State:
+        try:
+            project_id = action.project_id or await upstream.projects.of(s.workload.spec)
+            found = await self._named(action.name, project_id, upstream)
+            for name in former_names(s.workload, self._former_installs, but=action.name):
+                of_name = await self._named(name, project_id, upstream)
+                found += tuple(each for each in of_name if may_be_ours(each, s.mark))
+            is_visible = bool(found) or await upstream.witness.shows(s.place)
+        except BridgeError as error:
+            if error.condition_reason != Reason.PROJECT_NOT_FOUND:
+                return replace(s, found=error)
+            found, is_visible = (), False
+        return steps.looked_up(s, found, is_visible=is_visible, now=self._clock())
+
+    async def _named(self, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
+        rows = await upstream.gate.find(name=name, project_id=project_id)
+        return tuple([Candidate(row, await self._get(row.id, upstream, project=row.project_id)) for row in rows])
+
+    async def project(self, s: State, action: ReadProject, upstream: Upstream) -> State:
+        name: str | BridgeError | None
+        try:
+            name = await upstream.projects.name_of(action.project_id, anew=s.asked)
+        except BridgeError as error:
+            name = error
+        return replace(s, project_names={**s.project_names, action.project_id: name})
+
+    async def row(self, s: State, action: ReadRow, upstream: Upstream) -> State:
+        memory = replace(s.memory, row_reads=s.memory.row_reads + 1)
+        s = replace(s, done=s.done | {ReadRow}, memory=memory)
+        try:
+            row = await upstream.gate.row(action.row_id)
+        except BridgeError:
+            return s  # it is planned again
+        return s if row is None or memory.is_stale(row) else replace(s, row=row)
