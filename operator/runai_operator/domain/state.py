@@ -334,7 +334,7 @@ class State:
     def name_wanted(self, end: Result) -> tuple[str, str] | None:
         """Project and name that the submission waits for, given that this pass ends with `end`."""
         waits = isinstance(end.error, NameTaken) or (
-            end.error is not None and end.error.condition_reason == Reason.WAITING_FOR_NAME
+            end.error is not None and end.error.condition_reason in (Reason.WAITING_FOR_NAME, Reason.HOLDER_UNREADABLE)
         )
         if not waits or not isinstance(self.desired, Desired):
             return None

@@ -93,7 +93,7 @@ def _name_is_held(s: State, desired: Desired) -> Action:
     if not s.looked_long_enough:
         return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
     if isinstance(s.found, tuple) and any(map(is_unreadable, s.found)):
-        unreadable = Busy(
+        unreadable = BridgeError(
             f"Run:ai lists a workload named {desired.submission.name} in the project but does not show it by its id, so"
             " whether it is ours is not known: remove it in Run:ai, or set spec.workloadId to its id.",
             reason=Reason.HOLDER_UNREADABLE,

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import RecreatePolicy
 
@@ -92,4 +93,23 @@ async def test_a_name_that_stays_taken_after_its_deletion_is_tried_a_few_times_o
 
     await asyncio.sleep(2400)
     assert reason(second) == "Running"
+    await bench.stop()
+
+
+async def test_a_holder_that_cannot_be_read_is_looked_at_ever_more_rarely_and_its_end_is_used_soon():
+    """Where lists have other ids than readings, what an interrupted attempt made cannot be told from a stranger's."""
+    bench = Bench(replace(WORLD, ids_equal=False))
+    await bench.start()
+    bench.chance.named["create"] = Mishap.LOST_AFTER
+    stored = bench.apply("a")
+    await asyncio.sleep(1800)
+    assert reason(stored) == "HolderUnreadable"
+    attempts = bench.runai.calls["create"]
+    await asyncio.sleep(3600)
+    assert 0 < bench.runai.calls["create"] - attempts <= 40
+
+    [holder] = bench.runai.live()
+    bench.runai.world.delete(holder, bench.now())
+    await asyncio.sleep(60)
+    assert reason(stored) == "Running"
     await bench.stop()
