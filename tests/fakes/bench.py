@@ -142,3 +142,18 @@ class UnevenBench(Bench):
         while stored.status.get("phase") != phase and self.loop.time() - began < patience:  # noqa: ASYNC110
             await asyncio.sleep(0.25)
         return self.loop.time() - began
+
+
+def ready(stored: Stored) -> dict[str, Any] | None:
+    """The condition, or None where there is none yet."""
+    return condition(stored.status, "Ready")
+
+
+def reason(stored: Stored) -> str | None:
+    """Of Ready."""
+    return (ready(stored) or {}).get("reason")
+
+
+def standing(bench: Bench) -> list[Any]:
+    """The workloads at Run:ai that nobody has deleted yet."""
+    return [workload for workload in bench.runai.live() if workload.deleted is None]

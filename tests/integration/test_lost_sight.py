@@ -6,7 +6,7 @@ from stack import Simulator, Workloads, manifest_of
 from stack.workloads import condition
 
 RUNS_ON = manifest_of("Deployment")
-QUICKLY = {"OPERATOR_SWEEP_INTERVAL": "10s"}
+QUICKLY = {"OPERATOR_SWEEP_INTERVAL": "10s", "OPERATOR_STALE_AFTER": "3s"}
 POLICIES = {"reported": "Report", "recreated": "Recreate"}
 """An object for each, side by side: what is waited for takes long."""
 

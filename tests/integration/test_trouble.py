@@ -83,7 +83,8 @@ def test_orphan_releases_an_object_that_hangs_in_deletion(operator, workloads, r
     assert len(runai.live()) == 1
 
 
-def test_trouble_after_success_leaves_ready_alone(operator, workloads, runai):
+def test_trouble_after_success_leaves_ready_alone(start_operator, workloads, runai):
+    start_operator(OPERATOR_STALE_AFTER="3s")
     workloads.apply("a", manifest=RUNS_ON)
     workloads.wait_condition("a", "Ready", "True")
     runai.fault(kind="status", status=503)
@@ -242,7 +243,7 @@ def test_secrets_and_tokens_never_show(start_operator, workloads, runai, control
     metadata = {"name": "source", "namespace": namespace}
     texts = {"good": json.dumps(manifest).replace(marker, hidden), "bad": f"apiVersion: v1\nkind: [unclosed {hidden}"}
     control_plane.client.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": texts})
-    operator = start_operator(OPERATOR_LOG_LEVEL="debug")
+    operator = start_operator(OPERATOR_LOG_LEVEL="debug", OPERATOR_STALE_AFTER="3s")
     fine = {"fine": {"manifest": manifest}, "text": {"manifestYaml": json.dumps(manifest)}, "from": source_of("good")}
     refused = {
         "refused": {"manifest": {**manifest, "kind": "Unheard", "apiVersion": "example.com/v1"}},

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
 from runai_operator.domain.access import Access, AccessRule
-from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import (
     DeletionPolicy,
     ExternalDeletionPolicy,
@@ -39,14 +38,6 @@ async def bench():
     yield made
     await made.stop()
     assert made.observer.bugs == 0
-
-
-def ready(stored):
-    return condition(stored.status, "Ready")
-
-
-def standing(bench):
-    return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
 def sent_to(bench, workload):

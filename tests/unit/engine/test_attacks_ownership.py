@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import ManagementPolicy, RecreatePolicy, RerunPolicy
@@ -26,10 +26,6 @@ async def bench():
     assert made.observer.bugs == 0
 
 
-def ready(stored):
-    return condition(stored.status, "Ready")
-
-
 def somebody_makes(bench, name, manifest=RUNS_ON, *, project="1"):
     content = {**manifest, "metadata": {"name": name}}
     return bench.runai.world.create({"name": name, "projectId": project}, content, bench.now())
@@ -37,10 +33,6 @@ def somebody_makes(bench, name, manifest=RUNS_ON, *, project="1"):
 
 def sent_to(bench, workload):
     return [method for method, subject in bench.runai.writes if method != "POST" and subject is workload]
-
-
-def standing(bench):
-    return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
-from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import Spec
 from runai_operator.engine.orphans import Cleaner
 
@@ -35,14 +34,6 @@ async def lagging():
     yield made
     await made.stop()
     assert made.observer.bugs == 0
-
-
-def ready(stored):
-    return condition(stored.status, "Ready")
-
-
-def standing(bench):
-    return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
 def posts(bench):

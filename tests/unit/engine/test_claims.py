@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
-from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, Spec
 
 pytestmark = pytest.mark.looptime
@@ -28,16 +27,8 @@ async def bench(request):
     assert made.observer.bugs == 0
 
 
-def ready(stored):
-    return condition(stored.status, "Ready")
-
-
 def somebody_makes(bench, name):
     return bench.runai.world.create({"name": name, "projectId": "1"}, {**RUNS_ON, "metadata": {}}, bench.now())
-
-
-def standing(bench):
-    return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
 def sent_to(bench, workload):

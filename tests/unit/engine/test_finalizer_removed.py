@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import Bench
+from fakes.bench import Bench, standing
 from fakes.chance import Mishap
 from runai_operator.domain.errors import KubernetesUnavailable
 from runai_operator.domain.model import DeletionPolicy, ManagementPolicy
@@ -24,10 +24,6 @@ async def bench():
     yield made
     await made.stop()
     assert made.observer.bugs == 0
-
-
-def standing(bench):
-    return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
 def force(bench, stored):

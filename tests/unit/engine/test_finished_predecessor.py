@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import Bench
+from fakes.bench import Bench, ready, standing
 from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DeletionPolicy, RerunPolicy
@@ -24,14 +24,6 @@ async def bench():
     yield made
     await made.stop()
     assert made.observer.bugs == 0
-
-
-def ready(stored):
-    return condition(stored.status, "Ready")
-
-
-def standing(bench):
-    return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
 async def left_behind(bench, name="j", manifest=JOB):

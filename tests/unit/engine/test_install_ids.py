@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from fakes.bench import Bench
+from fakes.bench import Bench, ready, standing
 from fakes.chance import Mishap
-from runai_operator.domain.conditions import condition
 from runai_operator.domain.manifest import read_mark
 from runai_operator.domain.model import DeletionPolicy, RecreatePolicy
 
@@ -22,14 +21,6 @@ async def bench():
     yield made
     await made.stop()
     assert made.observer.bugs == 0
-
-
-def ready(stored):
-    return condition(stored.status, "Ready")
-
-
-def standing(bench):
-    return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
 def writes(bench):

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.bench import RUNS_ON, WORLD, Bench, reason
 from fakes.chance import Mishap
-from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import RecreatePolicy
 
 pytestmark = pytest.mark.looptime
@@ -22,10 +21,6 @@ async def bench():
     yield made
     await made.stop()
     assert made.observer.bugs == 0
-
-
-def reason(stored):
-    return (condition(stored.status, "Ready") or {}).get("reason")
 
 
 async def two_of_a_name(bench):

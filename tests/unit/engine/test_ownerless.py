@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench
-from runai_operator.domain.conditions import condition
+from fakes.bench import RUNS_ON, Bench, ready, standing
 from runai_operator.domain.errors import AccessDenied, KubernetesUnavailable
 from runai_operator.domain.manifest import read_mark
 from runai_operator.domain.model import DeletionPolicy, Spec
@@ -24,14 +23,6 @@ async def bench():
     yield made
     await made.stop()
     assert made.observer.bugs == 0
-
-
-def ready(stored):
-    return condition(stored.status, "Ready")
-
-
-def standing(bench):
-    return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
 def elsewhere(bench, name, **spec):

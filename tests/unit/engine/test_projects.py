@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from fakes.bench import Bench
+from fakes.bench import Bench, reason
 from fakes.uneven_runai import Troubles, UnevenRunai
-from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import InvalidWorkload, Unavailable
 from runai_operator.domain.model import DEFAULT_CONNECTION, Project
 from runai_operator.engine.render import MISS_MEMORY, Projects
@@ -36,10 +35,6 @@ async def bench():
     yield made
     await made.stop()
     assert made.observer.bugs == 0
-
-
-def reason(stored):
-    return (condition(stored.status, "Ready") or {}).get("reason")
 
 
 async def test_a_misspelt_project_in_hundreds_of_specs_costs_one_question_and_delays_no_neighbour(bench):

@@ -7,10 +7,9 @@ import math
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench
+from fakes.bench import RUNS_ON, Bench, reason
 from fakes.chance import Mishap
 from fakes.uneven_runai import Troubles, UnevenRunai
-from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import InvalidWorkload, Throttled, Unavailable
 from runai_operator.domain.model import DEFAULT_CONNECTION
 
@@ -47,10 +46,6 @@ async def running(bench, name="w", **spec):
     await asyncio.sleep(60)
     assert reason(stored) == "Running"
     return stored
-
-
-def reason(stored):
-    return (condition(stored.status, "Ready") or {}).get("reason")
 
 
 def handled(stored):

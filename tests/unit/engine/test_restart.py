@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import InvalidWorkload
@@ -36,16 +36,8 @@ async def bench():
     assert made.observer.bugs == 0
 
 
-def ready(stored):
-    return condition(stored.status, "Ready")
-
-
 def puts(bench):
     return [method for method, _ in bench.runai.writes].count("PUT")
-
-
-def standing(bench):
-    return [workload for workload in bench.runai.live() if workload.deleted is None]
 
 
 async def settled(bench, **spec):

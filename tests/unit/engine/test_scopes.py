@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench
-from runai_operator.domain.conditions import condition
+from fakes.bench import RUNS_ON, Bench, reason
 from runai_operator.domain.errors import AccessDenied
 from runai_operator.domain.model import Spec
 
@@ -30,10 +29,6 @@ async def bench():
 
 def made_in(bench, namespace, name="w"):
     return bench.kube.create(namespace, name, Spec(manifest=RUNS_ON, project_id="1", name=f"{namespace}-{name}"))
-
-
-def reason(stored):
-    return (condition(stored.status, "Ready") or {}).get("reason")
 
 
 async def test_a_namespace_that_is_forbidden_at_the_start_keeps_no_other_from_starting(bench):

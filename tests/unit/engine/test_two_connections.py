@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import EPOCH, RUNS_ON, WORLD, Bench
+from fakes.bench import EPOCH, RUNS_ON, WORLD, Bench, ready
 from fakes.chance import Chance
 from fakes.runai import FakeRunai
 from runai_operator.domain.conditions import condition
@@ -80,10 +80,6 @@ async def bench():
     yield made
     await made.stop()
     assert made.observer.bugs == 0
-
-
-def ready(stored):
-    return condition(stored.status, "Ready")
 
 
 def are_ready(objects):

@@ -157,8 +157,8 @@ async def test_a_write_that_waits_out_a_429_is_not_sent_again_once_the_fence_has
 
     fake.fault = overloaded
     fence = Fence(asyncio.get_running_loop().time)
-    writing = asyncio.create_task(write(Writer(client, fence, SilentObserver()), workload))
-    await asked.wait()
+    writing = asyncio.create_task(write(Writer(client, fence.guarded, SilentObserver()), workload))
+    await asyncio.wait_for(asked.wait(), GUARD_SECONDS)
     await asyncio.sleep(0.3)
     fence.close()
     await asyncio.wait([writing])
@@ -174,7 +174,7 @@ async def test_a_write_that_waits_out_a_429_is_sent_again_while_the_fence_is_ope
     answers = iter([refusal(429, "too many requests", headers={"Retry-After": "0"})])
     fake.fault = lambda request: next(answers, None) if request.method == "PATCH" else None
     fence = Fence(asyncio.get_running_loop().time)
-    await Writer(client, fence, SilentObserver()).status(workload, {"phase": "x"})
+    await Writer(client, fence.guarded, SilentObserver()).status(workload, {"phase": "x"})
 
     assert [patch.version for patch in fake.patches] == [workload.meta.resource_version] * 2
     assert fake.objects["w"]["status"]["phase"] == "x"
