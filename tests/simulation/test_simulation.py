@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from simulation.history import make, play, told
 
 SEEDS = range(12)
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
