@@ -63,6 +63,11 @@ test-simulation: $(INSTALLED) ## Explore random histories of the whole operator 
 	@echo "==> Simulation: $(or $(MINUTES),20) minutes"
 	@$(PYTHON) -m simulation --minutes $(or $(MINUTES),20) --first $(or $(FIRST),0) --keep-going
 
+.PHONY: test-defects
+test-defects: $(INSTALLED) ## Plant one defect after the other in the simulation, and show how each is caught (ONLY=words)
+	@echo "==> Planted defects: at most 20 minutes on two cores"
+	@$(PYTHON) -m simulation --defects --jobs $(or $(JOBS),2) --only "$(ONLY)"
+
 .PHONY: test-crash
 test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike every call; totals are printed
 	@echo "==> Crash matrix, faults and bursts, in two worlds: about an hour; every case in $(CRASH_REPORT)"

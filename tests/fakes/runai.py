@@ -136,7 +136,10 @@ class FakeRunaiAccess:
     async def row(self, row_id: str) -> Row | None:
         def effect() -> Row | None:
             now, world = self._runai.now(), self._runai.world
-            found = world.find_v1(row_id, now)
+            try:
+                found = world.find_v1(row_id, now)
+            except Refused as refused:
+                raise _error(refused) from None
             if found is None:
                 return None
             item = v1_detail(found, now - world.switches.list_lag, world.switches)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Protocol
 
 from fakes.kube import AdmissionRefused, Stored
+from fakes.runai import mark_of
 from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import (
     DeletionPolicy,
@@ -19,11 +21,11 @@ from runai_operator.domain.model import (
     SourceText,
     Spec,
 )
+from runai_operator.domain.reasons import Phase
 from runai_simulator.rules import Refused
 from simulation.troubles import Trouble
-from simulation.world import World
+from simulation.world import NAMESPACE, World
 
-NAMESPACE = "ns"
 STRANGER = OwnerMark("install-9", "ns", "a", "a-strangers-uid")
 API_VERSIONS = {"Deployment": "apps/v1", "Job": "batch/v1"}
 
@@ -34,15 +36,38 @@ class Act(Protocol):
     def do(self, world: World) -> None: ...
 
 
-def manifest_of(kind: str, text: int, *, fails: bool = False) -> dict[str, Any]:
+class Way(StrEnum):
+    """What becomes of a workload once it is on its cluster."""
+
+    USUAL = "that runs"
+    FAILS = "that fails"
+    WAITS = "that stays pending"
+
+
+STEERING = {
+    Way.USUAL: {},
+    Way.FAILS: {"simulator.run.ai/end": "Failed"},
+    Way.WAITS: {"simulator.run.ai/pending": "true"},
+}
+
+
+def manifest_of(kind: str, text: int, way: Way = Way.USUAL) -> dict[str, Any]:
     made: dict[str, Any] = {"apiVersion": API_VERSIONS[kind], "kind": kind, "spec": {"text": text}}
-    if fails:
-        made["metadata"] = {"annotations": {"simulator.run.ai/end": "Failed"}}
+    if kind == "Deployment":
+        made["spec"]["replicas"] = text % 3 + 1
+    if STEERING[way]:
+        made["metadata"] = {"annotations": STEERING[way]}
     return made
 
 
 def find(world: World, name: str) -> Stored | None:
     return world.kube.objects.get((NAMESPACE, name))
+
+
+def create(world: World, name: str, spec: Spec, status: dict[str, Any] | None = None) -> None:
+    """The API server refuses it while the definition is going."""
+    if world.kube.crd is not None and not world.kube.crd.deleting:
+        world.kube.create(NAMESPACE, name, spec, status=status)
 
 
 def edit(world: World, stored: Stored, **spec: Any) -> None:
@@ -81,15 +106,15 @@ class Apply:
     own_name: str | None = None
     by_name: bool = False
     """The project is named, not given by its id."""
-    fails: bool = False
+    way: Way = Way.USUAL
     policies: Policies = field(default_factory=Policies)
 
     def __str__(self) -> str:
         own = f" as {self.own_name}" if self.own_name else ""
-        return f"apply {self.name}: {self.kind} {self.text}{' that fails' * self.fails}{own} in project {self.project}, {self.policies}"
+        return f"apply {self.name}: {self.kind} {self.text} {self.way}{own} in project {self.project}, {self.policies}"
 
     def do(self, world: World) -> None:
-        manifest = manifest_of(self.kind, self.text, fails=self.fails)
+        manifest = manifest_of(self.kind, self.text, self.way)
         stored = find(world, self.name)
         if stored is None:
             project = (
@@ -98,10 +123,10 @@ class Apply:
                 else {"project_id": self.project}
             )
             spec = Spec(manifest=manifest, name=self.own_name, **project, **self.policies.as_spec())
-            world.kube.create(NAMESPACE, self.name, spec)
+            create(world, self.name, spec)
         elif not stored.deleting and stored.spec.manifest is not None:
             kind = stored.spec.manifest["kind"]
-            edit(world, stored, manifest=manifest_of(kind, self.text, fails=self.fails))
+            edit(world, stored, manifest=manifest_of(kind, self.text, self.way))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +142,7 @@ class ApplyFromSource:
     def do(self, world: World) -> None:
         if find(world, self.name) is None:
             ref = SourceRef("ConfigMap", self.source, "manifest")
-            world.kube.create(NAMESPACE, self.name, Spec(manifest_from=ref, project_id="1"))
+            create(world, self.name, Spec(manifest_from=ref, project_id="1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +163,18 @@ class WriteSource:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakSource:
+    source: str
+    broken: bool
+
+    def __str__(self) -> str:
+        return f"the API server {'answers 500 for' if self.broken else 'shows again'} ConfigMap {self.source}"
+
+    def do(self, world: World) -> None:
+        (world.kube.broken_sources.add if self.broken else world.kube.broken_sources.discard)(self.source)
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyAdopting:
     """A new object that names what runs in Run:ai already."""
 
@@ -145,21 +182,25 @@ class ApplyAdopting:
     which: int
     kind: str = "Deployment"
     observe: bool = False
+    policies: Policies = field(default_factory=Policies)
+    unmarked: bool = False
+    """One of those that nobody has marked, if there are any."""
 
     def __str__(self) -> str:
-        return (
-            f"apply {self.name}: {'observe' if self.observe else 'adopt'} workload number {self.which} as a {self.kind}"
-        )
+        verb = "observe" if self.observe else "adopt"
+        return f"apply {self.name}: {verb} workload number {self.which} as a {self.kind}, {self.policies}"
 
     def do(self, world: World) -> None:
         there = [workload for workload in world.runai.live() if workload.deleted is None]
+        if self.unmarked:
+            there = [workload for workload in there if mark_of(workload) is None] or there
         if not there or find(world, self.name) is not None:
             return
         chosen = there[self.which % len(there)]
         world.say(f"    that is {chosen.id} ({chosen.name} in project {chosen.project.id})")
         policy = ManagementPolicy.OBSERVE if self.observe else ManagementPolicy.MANAGE
         spec = Spec(manifest=manifest_of(self.kind, 7), project_id="1", workload_id=chosen.id, management_policy=policy)
-        world.kube.create(NAMESPACE, self.name, spec)
+        create(world, self.name, replace(spec, **self.policies.as_spec()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +239,14 @@ class DeleteIt:
     """As a tool that replaces does, once the object has gone."""
 
     def __str__(self) -> str:
-        return f"delete {self.name}"
+        return f"delete {self.name}" + (f", and then {self.then_apply}" if self.then_apply else "")
 
     def do(self, world: World) -> None:
-        if (stored := find(world, self.name)) is not None:
-            world.kube.delete(stored)
+        if (stored := find(world, self.name)) is None:
+            return
+        if (follows := self.then_apply) is not None:
+            world.kube.once_gone[stored.ref.uid] = lambda: follows.do(world)
+        world.kube.delete(stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +264,7 @@ class Restore:
         if stored is not None and not stored.deleting:
             world.kube.lose(stored)
             status = dict(stored.status) if self.with_status and "ownerUid" in stored.status else None
-            world.kube.create(NAMESPACE, self.name, stored.spec, status=status)
+            create(world, self.name, stored.spec, status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,19 +330,46 @@ class StrangersWorkload:
 
 
 @dataclass(frozen=True, slots=True)
+class Crowd:
+    """Much that is not ours, in the same lists."""
+
+    size: int
+
+    def __str__(self) -> str:
+        return f"strangers submit {self.size} workloads"
+
+    def do(self, world: World) -> None:
+        for number in range(self.size):
+            with contextlib.suppress(Refused):
+                metadata = {"name": f"crowd-{number}", "projectId": "1"}
+                world.runai.world.create(metadata, manifest_of("Deployment", 98), world.now())
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteOutside:
     which: int
     purge: bool = False
+    """No list shows it afterwards."""
+    of: str | None = None
+    """The workload of this object, rather."""
 
     def __str__(self) -> str:
-        return f"workload number {self.which} is {'purged' if self.purge else 'deleted'} in Run:ai"
+        called = f"the workload of {self.of}" if self.of else f"workload number {self.which}"
+        return f"{called} is {'purged' if self.purge else 'deleted'} in Run:ai"
 
     def do(self, world: World) -> None:
         there = [workload for workload in world.runai.live() if workload.deleted is None]
+        if self.of is not None:
+            stored = find(world, self.of)
+            held = stored.status.get("workloadId") if stored is not None else None
+            there = [workload for workload in there if workload.id == held]
         if not there:
             return
         chosen = there[self.which % len(there)]
         world.say(f"    that is {chosen.id} ({chosen.name} in project {chosen.project.id})")
+        if self.purge:
+            world.runai.world.purge(chosen)
+            return
         with contextlib.suppress(Refused):
             world.runai.world.delete(chosen, world.now())
 
@@ -312,11 +383,29 @@ class StopOutside:
         return f"workload number {self.which} is {'resumed' if self.resume else 'stopped'} in Run:ai"
 
     def do(self, world: World) -> None:
-        there = [workload for workload in world.runai.live() if workload.deleted is None]
+        now, standing = world.now(), [workload for workload in world.runai.live() if workload.deleted is None]
+        there = [workload for workload in standing if workload.phase(now)[0] not in (Phase.COMPLETED, Phase.FAILED)]
         if there:
             chosen, runai = there[self.which % len(there)], world.runai.world
             with contextlib.suppress(Refused):
                 (runai.resume if self.resume else runai.stop)(chosen, world.now())
+
+
+@dataclass(frozen=True, slots=True)
+class EndIt:
+    """The workload of an object comes to its end."""
+
+    name: str
+    phase: str
+
+    def __str__(self) -> str:
+        return f"the workload of {self.name} ends: {self.phase}"
+
+    def do(self, world: World) -> None:
+        stored = find(world, self.name)
+        workload = world.runai.world.get(stored.status.get("workloadId", "")) if stored is not None else None
+        if workload is not None and workload.phase(world.now())[0] == "Running":
+            world.runai.world.set_phase(workload, self.phase, "", world.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +457,40 @@ class CutWatch:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteDefinition:
+    """The CustomResourceDefinition, by accident; every object goes along."""
+
+    def __str__(self) -> str:
+        return "the CustomResourceDefinition is deleted"
+
+    def do(self, world: World) -> None:
+        if world.kube.crd is not None and not world.kube.crd.deleting:
+            world.kube.delete_crd()
+
+
+@dataclass(frozen=True, slots=True)
+class Reinstall:
+    """With another install id, or other rights; `down`: seconds until the next process."""
+
+    down: float
+    install: str | None = None
+    knows_former: bool = True
+    limited: bool | None = None
+
+    def __str__(self) -> str:
+        return "the operator is installed in another way"
+
+    def do(self, world: World) -> None:
+        setup = world.setup
+        if self.limited is not None:
+            setup = replace(setup, limited=self.limited)
+        if self.install is not None:
+            former = tuple(sorted({*world.installs} - {self.install})) if self.knows_former else ()
+            setup = replace(setup, install=self.install, former=former)
+        world.install_as(setup, self.down)
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """The operator dies some calls from now."""
 
@@ -379,6 +502,19 @@ class Kill:
     def do(self, world: World) -> None:
         if world.process is not None:
             world.process.dies_in = self.calls
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """As in a rollout without a leader, or while a node is cut off."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"two operators run for {self.seconds:.0f} s"
+
+    def do(self, world: World) -> None:
+        world.overlap(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)

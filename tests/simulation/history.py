@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 import looptime
 
-from runai_operator.domain.model import DeletionPolicy, ExternalDeletionPolicy, RecreatePolicy, RerunPolicy
+from runai_operator.domain.model import MOST_ROWS, DeletionPolicy, ExternalDeletionPolicy, RecreatePolicy, RerunPolicy
+from runai_operator.domain.reasons import Phase
 from runai_simulator.switches import Switches
 from simulation import acts
 from simulation.invariants import Broken, Judge
-from simulation.troubles import CLASSES, Kind, Side, Trouble
-from simulation.world import World
+from simulation.troubles import CLASSES, OF_PAGES, OUTAGES, Kind, Side, Trouble
+from simulation.world import FOREIGN, Setup, World
 
-SETTLES_IN = 2700.0
-"""Seconds: a refused object is probed every half an hour."""
-RESTS_FOR = 300.0
+PAID_IN = 900.0
+"""Seconds after everything has healed in which all that is owed is delivered: the longest back-off, and two sweeps."""
+PROBED_IN = 2700.0
+"""Seconds in which what was refused, and may have become possible without a sign, is tried again."""
+PROBES = 3
+"""So many histories to one that waits for that."""
+RESTS_FOR = 200.0
 NAMES = ("a", "b", "c")
+ADOPTERS = ("x", "y")
+SOURCES = ("p", "q")
+INSTALLS = ("install-1", "install-2")
 UNDOCUMENTED = (
     "deleted_answers_404",
     "deleted_at_when_asked",
@@ -42,6 +51,9 @@ UNDOCUMENTED = (
     "deleted_list",
 )
 
+OFTEN = ("put_reruns_failed", "deleted_list", "second_delete")
+"""Those under which most goes on as usual."""
+
 Timed = tuple[float, acts.Act]
 
 
@@ -51,40 +63,54 @@ class History:
 
     seed: int
     switches: Switches
+    setup: Setup
     acts: tuple[Timed, ...]
 
 
 @dataclass(slots=True)
 class Played:
     broken: Broken | None
+    promise: str
+    """The one that is broken."""
     story: list[str]
     checked: Counter[str]
+    most: Counter[str]
     virtual: float
     """Seconds."""
-    calls: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def digest(self) -> str:
+        """Of everything that happened; the same for the same seed, wherever it is played."""
+        told = [*self.story, *(f"{name}: {count}" for name, count in sorted(self.checked.items()))]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
 # --- making
 
 
 def make(seed: int) -> History:
+    """A swarm: each history knows a few kinds of acts, names and policies only, and uses these a lot."""
     random = Random(seed)
+    maker = _Maker(random)
     made: list[Timed] = []
     now = random.uniform(0, 5)
-    haste = random.choice([5.0, 30.0, 120.0])
-    for _ in range(random.randint(4, 30)):
-        made += [(now + delay, act) for delay, act in _some(random)]
+    haste = random.choice([5.0, 20.0, 60.0])
+    for _ in range(random.randint(8, 40)):
+        made += [(now + delay, act) for delay, act in maker.some()]
         now += random.expovariate(1 / haste)
-    return History(seed, _switches(random), tuple(sorted(made, key=lambda timed: timed[0])))
+    return History(seed, _switches(random), _setup(random), tuple(sorted(made, key=lambda timed: timed[0])))
 
 
 def _switches(random: Random) -> Switches:
     known = Switches()
-    values: dict[str, Any] = {name: not getattr(known, name) for name in UNDOCUMENTED if random.random() < 0.08}
+    values: dict[str, Any] = {
+        name: not getattr(known, name) for name in UNDOCUMENTED if random.random() < (0.2 if name in OFTEN else 0.05)
+    }
     values |= {
         "list_lag": random.choice([0.3, 1.0, 10.0, 30.0]),
         "sync_time": random.choice([0.5, 2.0, 10.0]),
         "phase_time": random.choice([0.5, 2.0, 10.0]),
+        "scheduler_time": random.choice([0.0, 30.0]),
         "run_time": random.choice([20.0, 120.0, 1200.0]),
         "delete_time": random.choice([1.0, 15.0, 120.0]),
         "retention": random.choice([1_209_600.0, 1_209_600.0, 60.0]),
@@ -92,117 +118,282 @@ def _switches(random: Random) -> Switches:
     return known.changed(values)
 
 
-def _policies(random: Random) -> acts.Policies:
-    if random.random() < 0.4:
-        return acts.Policies()
-    return acts.Policies(
-        random.choice(list(DeletionPolicy)),
-        random.choice(list(RecreatePolicy)),
-        random.choice(list(RerunPolicy)),
-        random.choice(list(ExternalDeletionPolicy)),
+def _setup(random: Random) -> Setup:
+    return Setup(
+        limited=random.random() < 0.15,
+        closed=random.random() < 0.1,
+        delete_rate=random.choice([100, 100, 1]),
+        release_after=random.choice([86_400.0, 86_400.0, 300.0]),
+        rows_a_page=random.choice([MOST_ROWS, MOST_ROWS, 1]),
     )
 
 
-def _some(random: Random) -> list[Timed]:
-    """An act, or a few that belong together, with their delays."""
-    [choose] = random.choices(list(CHOICES), weights=list(CHOICES.values()))
-    return choose(random)
+class _Maker:
+    """Makes the acts of one history."""
 
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._names = random.sample(NAMES, random.randint(1, len(NAMES)))
+        self._kinds = random.choice([["Deployment"], ["Job"], ["Deployment", "Job"]])
+        self._projects = random.choice([["1"], ["1", "2"], ["1", "1", "2"]])
+        self._policies = [self._some_policies() for _ in range(random.randint(1, 3))]
+        themes = self._themes()
+        chosen = themes if random.random() < 0.15 else random.sample(themes, random.choice([1, 2, 3]))
+        kinds = dict.fromkeys(each for theme in chosen for each in theme)  # in their order, which a set has not
+        self._weights = {self._apply: 3.0, self._delete: 1.0} | {each: random.choice([1.0, 4.0]) for each in kinds}
 
-def _apply(random: Random) -> list[Timed]:
-    return [(0, _an_apply(random))]
+    def some(self) -> list[Timed]:
+        """An act, or a few that belong together, with their delays."""
+        [choose] = self._random.choices(list(self._weights), weights=list(self._weights.values()))
+        return choose()
 
+    def _themes(self) -> list[list[Callable[[], list[Timed]]]]:
+        """Acts that belong together, as far as one changes what the others lead to."""
+        return [
+            [self._runai_fails, self._outage, self._restart, self._ask, self._edit],
+            [self._storm, self._outage, self._delete, self._end],
+            [self._storm, self._kill, self._delete, self._kube_fails],
+            [self._hide, self._runai_fails, self._edit, self._set_policies, self._ask],
+            [self._adopt, self._stranger, self._delete_outside, self._set_policies, self._kill],
+            [self._adopt, self._end, self._delete, self._edit, self._restart],
+            [self._end, self._set_policies, self._move, self._delete, self._delete_outside, self._restart],
+            [self._source, self._source, self._restart, self._kube_fails, self._delete_outside],
+            [self._pause, self._edit, self._ask, self._move, self._storm],
+            [self._take_finalizer, self._restore, self._delete, self._watch, self._runai_fails],
+            [self._reinstall, self._edit, self._delete, self._adopt],
+            [self._definition, self._delete, self._edit, self._storm],
+            [self._list_is_odd, self._crowd, self._stop_outside, self._delete_outside, self._end],
+            [self._clusters, self._watch, self._delete, self._delete_outside, self._kill],
+        ]
 
-def _an_apply(random: Random, name: str | None = None) -> acts.Apply:
-    return acts.Apply(
-        name or random.choice(NAMES),
-        random.choice(["Deployment", "Job"]),
-        random.randint(0, 5),
-        random.choice(["1", "1", "2"]),
-        random.choice([None, None, None, "shared"]),
-        by_name=random.random() < 0.3,
-        fails=random.random() < 0.15,
-        policies=_policies(random),
-    )
+    def _name(self) -> str:
+        return self._random.choice(self._names)
 
+    def _some_policies(self) -> acts.Policies:
+        random = self._random
+        if random.random() < 0.4:
+            return acts.Policies()
+        return acts.Policies(
+            random.choice(list(DeletionPolicy)),
+            random.choice(list(RecreatePolicy)),
+            random.choice(list(RerunPolicy)),
+            random.choice(list(ExternalDeletionPolicy)),
+        )
 
-def _edit(random: Random) -> list[Timed]:
-    return [(0, _an_apply(random))]
+    def _an_apply(self, name: str | None = None) -> acts.Apply:
+        random = self._random
+        return acts.Apply(
+            name or self._name(),
+            random.choice(self._kinds),
+            random.randint(0, 5),
+            random.choice(self._projects),
+            random.choice([None, None, None, "shared"]),
+            by_name=random.random() < 0.4,
+            way=random.choice([acts.Way.USUAL, acts.Way.USUAL, acts.Way.USUAL, *acts.Way]),
+            policies=random.choice(self._policies),
+        )
 
+    def _apply(self) -> list[Timed]:
+        return [(0, self._an_apply())]
 
-def _delete(random: Random) -> list[Timed]:
-    name = random.choice(NAMES)
-    made: list[Timed] = [(0, acts.DeleteIt(name))]
-    if random.random() < 0.6:
-        made += [(random.choice([1, 10, 60]), _an_apply(random, name))]
-    return made
+    def _edit(self) -> list[Timed]:
+        name = self._name()
+        return [(0, self._an_apply(name)), (self._random.choice([20, 100]), self._an_apply(name))]
 
+    def _delete(self) -> list[Timed]:
+        random, name = self._random, self._name()
+        if random.random() < 0.4:
+            return [(0, self._replacement(name))]
+        made: list[Timed] = [(0, acts.DeleteIt(name))]
+        if random.random() < 0.6:
+            made += [(random.choice([1, 10, 60]), self._an_apply(name))]
+        return made
 
-def _trouble(random: Random) -> list[Timed]:
-    side = random.choice([Side.RUNAI, Side.RUNAI, Side.KUBE])
-    if side is Side.KUBE:
-        trouble = Trouble(side, random.choice([Kind.UNREACHABLE, Kind.BROKEN, Kind.LOST]))
+    def _replacement(self, name: str) -> acts.DeleteIt:
+        return acts.DeleteIt(name, then_apply=self._an_apply(name))
+
+    def _runai_fails(self) -> list[Timed]:
+        return [(0, self._a_trouble())]
+
+    def _a_trouble(self) -> acts.Begin:
+        random = self._random
+        errors = [kind for kind in Kind if kind not in OF_PAGES]
+        trouble = Trouble(Side.RUNAI, random.choice(errors), random.choice(["everything"] * 3 + list(CLASSES)))
+        return acts.Begin(trouble, random.choice([5.0, 5.0, 60.0, 300.0, 900.0, 900.0]))
+
+    def _outage(self) -> list[Timed]:
+        """Run:ai is away for long, and people go on."""
+        random, name = self._random, self._name()
+        trouble = Trouble(Side.RUNAI, random.choice(OUTAGES), random.choice(["everything", "everything", "V2"]))
+        made: list[Timed] = [(0, acts.Begin(trouble, random.choice([300.0, 1000.0])))]
+        for _ in range(random.randint(1, 3)):
+            begins = random.uniform(0, 200)
+            made += [(begins + delay, act) for delay, act in self._something(name)]
+        return made
+
+    def _storm(self) -> list[Timed]:
+        """Much goes wrong at once, in the middle of what people ask for about one object."""
+        random, name = self._random, self._name()
+        made: list[Timed] = [(random.uniform(0, 6), self._a_trouble()) for _ in range(random.choice([1, 1, 2]))]
+        if random.random() < 0.5:
+            lost = Trouble(
+                Side.RUNAI,
+                random.choice([Kind.LOST, Kind.LOST, Kind.BROKEN]),
+                random.choice(["creates", "updates", "deletes", "writes"]),
+            )
+            made.append((0, acts.Begin(lost, 5.0)))
+        if random.random() < 0.4:
+            made.append((random.uniform(0, 10), random.choice([acts.Restart(1), acts.Kill(random.randint(1, 6))])))
+        if random.random() < 0.7:
+            made.append((0.2, self._an_apply(name)))
+        for _ in range(random.choice([1, 1, 2])):
+            begins = random.uniform(1, 15)
+            made += [(begins + delay, act) for delay, act in self._something(name)]
+        return made
+
+    def _kube_fails(self) -> list[Timed]:
+        random = self._random
+        trouble = Trouble(Side.KUBE, random.choice([Kind.UNREACHABLE, Kind.BROKEN, Kind.LOST]))
         return [(0, acts.Begin(trouble, random.choice([2.0, 10.0, 60.0])))]
-    trouble = Trouble(side, random.choice(list(Kind)), random.choice(list(CLASSES)))
-    return [(0, acts.Begin(trouble, random.choice([5.0, 60.0, 300.0, 900.0])))]
 
+    def _list_is_odd(self) -> list[Timed]:
+        random = self._random
+        trouble = Trouble(Side.RUNAI, random.choice(OF_PAGES), "the list of workloads")
+        stranger = acts.StrangersWorkload(FOREIGN, "1", "Deployment", marked=False)
+        return [(0, stranger), (1, acts.Begin(trouble, random.choice([60.0, 300.0])))]
 
-def _hide(random: Random) -> list[Timed]:
-    project = random.choice(["1", "2"])
-    return [
-        (0, acts.HideProject(project, hidden=True)),
-        (random.choice([20, 200, 1000]), acts.HideProject(project, hidden=False)),
-    ]
+    def _hide(self) -> list[Timed]:
+        project = self._random.choice(self._projects)
+        return [
+            (0, acts.HideProject(project, hidden=True)),
+            (self._random.choice([20, 200, 1000]), acts.HideProject(project, hidden=False)),
+        ]
 
+    def _watch(self) -> list[Timed]:
+        return [(0, acts.CutWatch(cut=True)), (self._random.choice([5, 60, 400]), acts.CutWatch(cut=False))]
 
-def _watch(random: Random) -> list[Timed]:
-    return [(0, acts.CutWatch(cut=True)), (random.choice([5, 60, 400]), acts.CutWatch(cut=False))]
+    def _clusters(self) -> list[Timed]:
+        back = self._random.choice([30, 300, 900])
+        return [(0, acts.Disconnect(connected=False)), (back, acts.Disconnect(connected=True))]
 
+    def _pause(self) -> list[Timed]:
+        name, lasts = self._name(), self._random.choice([20, 200, 400])
+        meanwhile = [(lasts * self._random.random() + at, act) for at, act in self._something(name)]
+        return [(0, acts.Pause(name, paused=True)), *meanwhile, (lasts, acts.Pause(name, paused=False))]
 
-def _clusters(random: Random) -> list[Timed]:
-    return [(0, acts.Disconnect(connected=False)), (random.choice([30, 300]), acts.Disconnect(connected=True))]
+    def _kill(self) -> list[Timed]:
+        """In the middle of what somebody asks for."""
+        random, name = self._random, self._name()
+        made = [*self._something(name), (0.2, acts.Kill(random.randint(1, 10)))]
+        if random.random() < 0.4:
+            made.append((random.choice([0.5, 2, 5]), acts.DeleteIt(name)))
+        return made
 
+    def _something(self, name: str) -> list[Timed]:
+        """That leads to a call of Run:ai."""
+        random = self._random
+        match random.choice(["apply", "apply", "apply", "delete", "adopt"]):
+            case "apply":
+                return [(0, self._an_apply(name))]
+            case "delete":
+                return [(0, random.choice([acts.DeleteIt(name), self._replacement(name)]))]
+        return self._adopts(name)
 
-def _pause(random: Random) -> list[Timed]:
-    name = random.choice(NAMES)
-    return [(0, acts.Pause(name, paused=True)), (random.choice([20, 200]), acts.Pause(name, paused=False))]
+    def _restart(self) -> list[Timed]:
+        if self._random.random() < 0.2:
+            return [*self._something(self._name()), (0.1, acts.Overlap(self._random.choice([5, 60])))]
+        return [(0, acts.Restart(self._random.choice([1, 30, 400])))]
 
+    def _set_policies(self) -> list[Timed]:
+        return [(0, acts.SetPolicies(self._name(), self._some_policies()))]
 
-def _one(act: Callable[[Random], acts.Act]) -> Callable[[Random], list[Timed]]:
-    return lambda random: [(0, act(random))]
+    def _move(self) -> list[Timed]:
+        """Sometimes back again while the first move is still under way."""
+        random, name = self._random, self._name()
+        made: list[Timed] = [(0, acts.MoveIt(name, random.choice(["1", "2"])))]
+        back: list[Timed] = [(random.choice([1, 5, 30]), acts.MoveIt(name, place)) for place in ("1", "2")]
+        return made + random.choice([[], back[:1], back[1:]])
 
+    def _restore(self) -> list[Timed]:
+        return [(0, acts.Restore(self._name(), self._random.random() < 0.5))]
 
-CHOICES: dict[Callable[[Random], list[Timed]], float] = {
-    _apply: 8,
-    _edit: 6,
-    _delete: 4,
-    _trouble: 4,
-    _hide: 0.7,
-    _watch: 0.7,
-    _clusters: 0.5,
-    _pause: 0.7,
-    _one(lambda r: acts.Kill(r.randint(1, 12))): 2,
-    _one(lambda r: acts.Restart(r.choice([1, 30, 400]))): 2,
-    _one(lambda r: acts.SetPolicies(r.choice(NAMES), _policies(r))): 2,
-    _one(lambda r: acts.MoveIt(r.choice(NAMES), r.choice(["1", "2"]))): 1,
-    _one(lambda r: acts.Restore(r.choice(NAMES), r.random() < 0.5)): 0.7,
-    _one(lambda r: acts.TakeFinalizer(r.choice(NAMES))): 0.5,
-    _one(lambda r: acts.Ask(r.choice(NAMES))): 1,
-    _one(lambda r: acts.ApplyFromSource("s", "cm")): 0.7,
-    _one(lambda r: acts.WriteSource("cm", r.choice([1, 2, 3, None]))): 1.2,
-    _one(
-        lambda r: acts.ApplyAdopting(
-            r.choice([*NAMES, "adopter"]), r.randint(0, 5), r.choice(["Deployment", "Job"]), r.random() < 0.2
-        )
-    ): 1,
-    _one(
-        lambda r: acts.StrangersWorkload(
-            r.choice([*NAMES, "shared"]), r.choice(["1", "2"]), r.choice(["Deployment", "Job"]), r.random() < 0.3
-        )
-    ): 1,
-    _one(lambda r: acts.DeleteOutside(r.randint(0, 5))): 1.5,
-    _one(lambda r: acts.StopOutside(r.randint(0, 5), r.random() < 0.5)): 0.5,
-}
+    def _take_finalizer(self) -> list[Timed]:
+        name = self._name()
+        made: list[Timed] = [(0, acts.TakeFinalizer(name))]
+        return [(0, acts.DeleteIt(name)), (0.5, made[0][1])] if self._random.random() < 0.7 else made
+
+    def _ask(self) -> list[Timed]:
+        return [(0, acts.Ask(self._name()))]
+
+    def _source(self) -> list[Timed]:
+        random = self._random
+        source, made = random.choice(SOURCES), list[Timed]()
+        made.append((random.choice([0, 0, 0, 60]), acts.ApplyFromSource(f"of-{source}", source)))
+        if random.random() < 0.7:
+            made.append((random.choice([0, 30]), acts.WriteSource(source, random.choice([1, 2, 3, 4, None]))))
+        if random.random() < 0.3:
+            made += [(0, acts.BreakSource(source, broken=True)), (600, acts.BreakSource(source, broken=False))]
+        return made
+
+    def _adopt(self) -> list[Timed]:
+        """Sometimes two at once; what adopts is edited, moved and deleted as others are."""
+        random, made = self._random, list[Timed]()
+        if random.random() < 0.5:
+            made = self._stranger()
+        names = ADOPTERS[: random.choice([1, 1, 2])]
+        self._names += [name for name in names if name not in self._names]
+        return [*made, *((1 + at, act) for at, act in self._adopts(*names))]
+
+    def _adopts(self, *names: str) -> list[Timed]:
+        """All of them the same workload."""
+        random = self._random
+        which, observes = random.randint(0, 5), random.random() < 0.2
+        kinds = [*self._kinds, *self._kinds, "Deployment", "Job"]
+        policies, unmarked = random.choice(self._policies), random.random() < 0.6
+        return [
+            (0, acts.ApplyAdopting(name, which, random.choice(kinds), observes, policies, unmarked)) for name in names
+        ]
+
+    def _stranger(self) -> list[Timed]:
+        random = self._random
+        name = random.choice([*self._names, "shared"])
+        where, kind = random.choice(self._projects), random.choice(self._kinds)
+        return [(0, acts.StrangersWorkload(name, where, kind, random.random() < 0.3))]
+
+    def _crowd(self) -> list[Timed]:
+        return [(0, acts.Crowd(30))]
+
+    def _delete_outside(self) -> list[Timed]:
+        return [(0, acts.DeleteOutside(self._random.randint(0, 5), self._random.random() < 0.2))]
+
+    def _stop_outside(self) -> list[Timed]:
+        return [(0, acts.StopOutside(self._random.randint(0, 5), self._random.random() < 0.5))]
+
+    def _end(self) -> list[Timed]:
+        """Somebody acts on what has just ended, before or after the lists show that."""
+        random, name = self._random, self._name()
+        ended: Timed = (0, acts.EndIt(name, random.choice([Phase.COMPLETED, Phase.COMPLETED, Phase.FAILED])))
+        follows: list[Timed] = random.choice([
+            [],
+            [(0, self._replacement(name))],
+            [(0, self._an_apply(name))],
+            [(0, acts.DeleteOutside(0, of=name))],
+            [(0, acts.Restart(400)), (1, acts.DeleteOutside(0, of=name))],
+        ])  # fmt: skip
+        delay = random.choice([0.5, 3, 15, 40])
+        return [ended, *((delay + at, act) for at, act in follows)]
+
+    def _definition(self) -> list[Timed]:
+        return [(0, acts.DeleteDefinition())]
+
+    def _reinstall(self) -> list[Timed]:
+        random = self._random
+        then = [(20 + at, act) for at, act in self._something(self._name())]
+        if random.random() < 0.5:
+            freed = random.choice([100, 600])
+            return [(0, acts.Reinstall(5, limited=True)), *then, (freed, acts.Reinstall(5, limited=False))]
+        changed = acts.Reinstall(5, install=random.choice(INSTALLS), knows_former=random.random() < 0.5)
+        return [(0, changed), *then]
 
 
 # --- playing
@@ -216,36 +407,41 @@ def play(history: History) -> Played:
 
 
 async def _play(history: History) -> Played:
-    loop = asyncio.get_running_loop()
-    world = World(history.seed, history.switches)
+    world = World(history.seed, history.switches, history.setup)
     judge = Judge(world)
     watching = asyncio.create_task(judge.watch())
     try:
-        world.start()
-        for at, act in history.acts:
-            await asyncio.sleep(at - loop.time())
-            if judge.verdict is not None:
-                break
-            world.say(str(act))
-            act.do(world)
-        if judge.verdict is None:
-            await asyncio.sleep(5)
-            await world.settle_rollouts()
-            world.say("all is healed")
-            world.heal()
-            for stored in world.kube.objects.values():
-                world.kube.touch(stored, paused=False)
-            await asyncio.sleep(SETTLES_IN)
-        if judge.verdict is None:
+        await _act(history, world, judge)
+        judge.all_is_paid()
+        if judge.anything_is_refused() and history.seed % PROBES == 0:
+            await judge.after(PROBED_IN - PAID_IN)
             judge.all_is_settled()
-            await judge.rests(RESTS_FOR)
+        await judge.rests(RESTS_FOR)
     except Broken as broken:
         judge.note(broken)
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await world.stop()
-    return Played(judge.verdict, world.story, judge.checked, loop.time())
+    virtual = asyncio.get_running_loop().time()
+    return Played(judge.verdict, judge.promise, world.story, judge.checked, judge.most, virtual)
+
+
+async def _act(history: History, world: World, judge: Judge) -> None:
+    loop = asyncio.get_running_loop()
+    world.start()
+    for at, act in history.acts:
+        await judge.after(at - loop.time())
+        judge.remember()
+        world.say(str(act))
+        act.do(world)
+    await judge.after(5)
+    await world.settle_rollouts()
+    world.say("all is healed")
+    world.heal()
+    for stored in world.kube.objects.values():
+        world.kube.touch(stored, paused=False)
+    await judge.after(PAID_IN)
 
 
 # --- making shorter
@@ -283,5 +479,5 @@ def shrink(history: History, broken: Broken) -> History:
 def told(history: History, played: Played) -> str:
     """The story of a history, for a person."""
     unusual = {k: v for k, v in history.switches.shown().items() if v != getattr(Switches(), k)}
-    lines = [f"seed {history.seed}; the world: {unusual}", *played.story]
+    lines = [f"seed {history.seed}; the world: {unusual}; installed: {history.setup}", *played.story]
     return "\n".join(lines)

@@ -7,31 +7,69 @@ a method of `Judge`, whose name says it; `Broken` carries the sentence.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import traceback
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from fakes.kube import Stored
 from fakes.runai import mark_of
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.manifest import read_mark
-from runai_operator.domain.model import FINALIZER, DeletionPolicy, ManagementPolicy, OwnerMark, RerunPolicy
+from runai_operator.domain.model import (
+    DEFAULT_CONNECTION,
+    FINALIZER,
+    NOT_SUBMITTED,
+    DeletionPolicy,
+    ManagementPolicy,
+    OwnerMark,
+    RecreatePolicy,
+    RerunPolicy,
+)
+from runai_operator.domain.reasons import Group, Reason
+from runai_simulator.views import v1_row
 from runai_simulator.world import Workload
-from simulation.troubles import Side
-from simulation.world import World
+from simulation.troubles import LISTS, OUTAGES, READS, WRITES, Side
+from simulation.world import DELTA_INTERVAL, NAMESPACE, REFUSED, Process, World
 
-LATEST = 90.0
-"""Seconds from reading an object to the last effect of what was decided then: two calls at their deadlines."""
+LATEST = 15.0
+"""Seconds from reading an object to the last effect of what was decided then; here no call hangs."""
 STALE_AFTER = 60.0
 SWEEP = 330.0
 """Seconds from one complete list to the next, and to the reading by id that confirms what it lacks."""
-CALLS_A_MINUTE = {Side.RUNAI: 200, Side.KUBE: 300}
-"""Of some ten objects, whatever is wrong; of Kubernetes also while it refuses each write as a conflict."""
+MOST_CALLS = {(Side.RUNAI, 60.0): 150, (Side.KUBE, 60.0): 150, (Side.RUNAI, 600.0): 600, (Side.KUBE, 600.0): 500}
+"""Of some five objects, whatever is wrong, within so many seconds."""
 CALLS_AT_REST = 40
+BLANK_FOR = 60.0
+"""Seconds that an object may be without a status, whatever is wrong with Run:ai."""
+STALLED_AFTER = 600.0 + 90.0
+"""Seconds of retries after which status says that it is stalled, and the time to write that."""
+PENDING_FOR = 690.0
+"""Seconds in which status says why something is pending; the most after a restart."""
+SENT_IN = 150.0
+"""Seconds in which an edit is sent while everything works that it needs."""
+GRANTED = 400.0
+"""Seconds after which a right that was missing is tried again."""
+COUNTED_IN = 120.0
+"""Seconds until pods are counted anew, and how late the lists are comes on top."""
+DOUBT = 240.0
+"""Seconds after which what is known to have made nothing is not in doubt any more."""
+GIVES_UP = 420.0
+"""Seconds after `release_after` in which a deletion is given up if Run:ai is out of reach all the time."""
+RETRIES = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 
 
 class Broken(AssertionError):
     """A promise is broken; the message says how."""
+
+
+def promise_of(broken: Broken) -> str:
+    """The name of the method that found it, in words."""
+    frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(broken.__traceback__)]
+    return frames[-2 if frames[-1] == must.__name__ else -1].strip("_").replace("_", " ")
 
 
 def must(holds: object, otherwise: str) -> None:
@@ -45,27 +83,57 @@ class Judge:
     def __init__(self, world: World) -> None:
         self._world = world
         self.verdict: Broken | None = None
+        self.promise = ""
+        """The one that is broken."""
         self.checked: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        """The most that was seen of what is bounded."""
         self._completed: set[str] = set()
         self._was: dict[str, dict[str, float]] = {}
         """When an object was last seen wanted, by UID: undeleted, unpaused, with its finalizer."""
         self._phases: dict[str, list[tuple[float, str]]] = {}
+        self._deleted_by_us: set[str] = set()
+        self._sent: dict[str, list[Any]] = {}
+        """What a workload has ever been asked to run."""
+        self._since: dict[object, tuple[object, float]] = {}
+        """What has which value, and since when."""
+        self._taken: list[tuple[str, Process]] = []
+        """UIDs of objects that vanished with our finalizer, and the process that knew of it."""
+        self._is_over = asyncio.Event()
         world.runai.allow = self._before_write
+        world.kube.told_of = self._vanishes
 
     def note(self, broken: Broken) -> None:
         if self.verdict is None:
             self._world.say(f"BROKEN: {broken}")
-            self.verdict = broken
+            self.verdict, self.promise = broken, promise_of(broken)
+            self._is_over.set()
+
+    async def after(self, seconds: float) -> None:
+        """Raises as soon as a promise is broken."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._is_over.wait()
+        if self.verdict is not None:
+            raise self.verdict
 
     # --- asked before each write to Run:ai takes effect
 
     def _before_write(self, method: str, subject: Any) -> None:
+        self.remember()
         try:
             if method == "POST":
                 self._may_create(read_mark(subject.manifest))
+                self._may_use(f"POST of {subject.name}", subject.project_id, adopts=False)
             else:
                 workload, submission = subject
+                mark = mark_of(workload)
                 self._may_touch(method, workload, read_mark(submission.manifest) if submission else None)
+                self._may_use(
+                    f"{method} of {workload.id}", workload.project.id, adopts=method == "PUT" and mark is None
+                )
+                if method == "DELETE":
+                    self._deleted_by_us.add(workload.id)
         except Broken as broken:
             self.note(broken)
 
@@ -80,7 +148,7 @@ class Judge:
                 f"POST for {mark.namespace}/{mark.name}, which was last {what} {since(what):.0f} s ago",
             )
         stored = self._object(mark.uid)
-        done = [w for w in self._world.runai.world if mark_of(w) == mark and w.id in self._completed]
+        done = [w for w in self._world.runai.world if mark_of(w) == mark and self._has_been(w.id, "Completed")]
         must(
             not done
             or stored is None
@@ -90,7 +158,15 @@ class Judge:
         )
 
     def _replaces(self, stored: Stored) -> bool:
-        return stored.spec.recreate_policy == "OnImmutableChange"
+        """Somebody asked for that, or may have."""
+        return stored.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE or stored.token is not None
+
+    def _may_use(self, what: str, project_id: str, *, adopts: bool) -> None:
+        world = self._world
+        self.checked["access"] += 1
+        project = world.runai.world.projects[project_id].name
+        access = world.setup.access(world.first_project)
+        must(access.allows(NAMESPACE, project, adoption=adopts), f"{what} in project {project}, which is not allowed")
 
     def _may_touch(self, method: str, workload: Workload, new: OwnerMark | None) -> None:
         self.checked[method] += 1
@@ -105,15 +181,24 @@ class Judge:
             ]
             must(claimants, f"{what}, which nobody marked, adopted, or named for its project and kind")
             return
-        must(mark.install == self._world.install, f"{what}, which carries the mark of install {mark.install}")
+        known = {self._world.setup.install, *self._world.setup.former}
+        is_named = any(
+            workload.id in (stored.spec.workload_id, stored.status.get("workloadId")) for stored in self._everything()
+        )
+        if not self._reads_marks() and is_named:
+            return  # nobody can see whose it is, and a person has said so
+        must(mark.install in known, f"{what}, which carries the mark of install {mark.install}")
+        must(method != "DELETE" or self._is_torn_down() < LATEST, f"{what} because the definition goes")
         if new is not None and new.uid != mark.uid:
             must(
                 self._object(mark.uid) is None or self._seconds_since(mark.uid)("undeleted") > 0,
                 f"{what}: its owner lives",
             )
             return
-        since = self._seconds_since(mark.uid)
-        if self._object(mark.uid) is not None:
+        since, owner = self._seconds_since(mark.uid), self._object(mark.uid)
+        if method == "DELETE" and owner is not None and owner.deleting:
+            must(self._is_kept(owner) < LATEST, f"{what}, which is to stay")
+        if owner is not None:
             must(since("unpaused") < LATEST, f"{what} of a paused object")
         if method == "PUT":
             must(workload.id not in self._completed, f"{what}, which had completed")
@@ -128,39 +213,66 @@ class Judge:
 
     # --- looked at all the time
 
-    async def watch(self, every: float = 1.0) -> None:
+    async def watch(self) -> None:
+        """Every second while things happen, and less often while they rest."""
+        seen = None
         while self.verdict is None:
             try:
                 self.look()
             except Broken as broken:
                 self.note(broken)
-            await asyncio.sleep(every)
+            before, seen = seen, (self._world.kube.last_version, len(self._world.story))
+            await asyncio.sleep(1.0 if seen != before else 4.0)
 
     def look(self) -> None:
-        self._remember()
+        self.remember()
         self._at_most_one_each()
         self._nothing_is_forgotten()
-        self._conditions_are_well_formed()
+        self._is_torn_down()
+        for stored in list(self._world.kube.objects.values()):
+            self._is_kept(stored)
+            self._is_shown_in_time(stored)
+            if (
+                stored.status.get("ownerUid", stored.ref.uid) == stored.ref.uid
+            ):  # else from a backup, and not looked at yet
+                self._conditions_are_well_formed(stored)
+                self._end_is_true(stored)
+                self._loss_is_true(stored)
+                self._token_is_true(stored)
+                self._stalls_in_time(stored)
+                self._says_why_it_is_pending(stored)
+                self._is_sent_in_time(stored)
+                self._pods_are_true(stored)
+                self._refusal_is_proof(stored)
+                self._is_given_up_in_time(stored)
+        self._nobody_shares()
         self._status_is_true()
+        self._lists_are_reported()
         self._economy()
         must(self._world.bugs == 0 and (self._world.process is None or self._world.process.observer.bugs == 0), "a bug")
 
-    def _remember(self) -> None:
+    def remember(self) -> None:
+        """How things stand, before they change."""
         now = self._world.now()
         for stored in self._world.kube.objects.values():
-            was = self._was.setdefault(stored.ref.uid, {})
-            was["alive"] = now
-            if not stored.deleting:
-                was["undeleted"] = now
-            if not stored.paused:
-                was["unpaused"] = now
-            if FINALIZER in stored.finalizers:
-                was["with its finalizer"] = now
-            if condition(stored.status, "Completed") and stored.status.get("ownerUid") == stored.ref.uid:
-                self._completed.add(stored.status["workloadId"])
+            self._remember_object(stored)
         for workload in self._world.runai.world:
             gone = [(workload.gone, "Deleted")] if workload.is_gone(now) else []
+            sent = self._sent.setdefault(workload.id, [])
+            if not sent or sent[-1] != workload.manifest["spec"]:
+                sent.append(workload.manifest["spec"])
             self._phases[workload.id] = [(step.since, step.word) for step in workload.phases.until(now)] + gone
+
+    def _remember_object(self, stored: Stored) -> None:
+        now, was = self._world.now(), self._was.setdefault(stored.ref.uid, {})
+        if not stored.deleting:
+            was["undeleted"] = now
+        if not stored.paused:
+            was["unpaused"] = now
+        if FINALIZER in stored.finalizers:
+            was["with its finalizer"] = now
+        if condition(stored.status, "Completed") and stored.status.get("ownerUid") == stored.ref.uid:
+            self._completed.add(stored.status["workloadId"])
 
     def _seconds_since(self, uid: str) -> Any:
         now, was, stored = self._world.now(), self._was.get(uid, {}), self._object(uid)
@@ -181,6 +293,12 @@ class Judge:
 
     def _standing(self) -> list[Workload]:
         return [workload for workload in self._world.runai.live() if workload.deleted is None]
+
+    def _there(self) -> list[Workload]:
+        """As far as this Run:ai shows whether something is gone or only being deleted."""
+        switches = self._world.runai.world.switches
+        is_told = switches.sync_info or not switches.deleted_at_when_asked
+        return self._world.runai.live() if is_told else self._standing()
 
     def _object(self, uid: str) -> Stored | None:
         return next((stored for stored in self._world.kube.objects.values() if stored.ref.uid == uid), None)
@@ -205,24 +323,263 @@ class Judge:
             spec = gone.spec
             if spec.deletion_policy is DeletionPolicy.ORPHAN or spec.management_policy is ManagementPolicy.OBSERVE:
                 continue
-            left = [w.id for w in self._standing() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
+            left = [w.id for w in self._there() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
+            recorded = kube.orphans.get(gone.ref.uid)
+            must(not left or recorded, f"{gone.ref} is released, and {left} stays behind unrecorded")
+            if left and recorded and recorded.why != Reason.FINALIZER_REMOVED and gone.deletion_requested is not None:
+                age = self._world.now() - gone.deletion_requested.timestamp()
+                must(age > self._world.setup.release_after, f"{gone.ref} is given up after {age:.0f} s")
+
+    def _since_when(self, what: object, value: object) -> float:
+        """Seconds for which something has had this value; it has to be asked all the time."""
+        now = self._world.now()
+        if what not in self._since or self._since[what][0] != value:
+            self._since[what] = value, now
+        return now - self._since[what][1]
+
+    def _is_torn_down(self) -> float:
+        """Seconds for which all objects have been going with their definition, without anybody's word that this is meant."""
+        crd = self._world.kube.crd
+        goes = crd is not None and crd.deleting and not crd.confirmed
+        lasts = self._since_when("torn down", goes)
+        return lasts if goes else 0.0
+
+    def _is_kept(self, stored: Stored) -> float:
+        """Seconds for which its workload has been one that stays."""
+        stays = stored.spec.deletion_policy is DeletionPolicy.ORPHAN
+        lasts = self._since_when(("kept", stored.ref.uid), stays)
+        return lasts if stays else 0.0
+
+    def _has_been(self, workload_id: str, phase: str) -> bool:
+        """By what the operator may know by now."""
+        return any(word == phase for _, word in self._phases.get(workload_id, ()))
+
+    def _is_calm(self, side: Side, seconds: float) -> bool:
+        """The process runs, and nothing was wrong on that side, for so long."""
+        process, now = self._world.process, self._world.now()
+        is_running = process is not None and process.is_alive and now - process.started_at > seconds
+        return is_running and now - self._world.troubled_at.get(side, 0.0) > seconds
+
+    def _works(self, seconds: float, *calls: str) -> bool:
+        """Nothing has kept the operator from these calls of Run:ai for so long."""
+        world, now = self._world, self._world.now()
+        is_seen = not world.runai.world.hidden and now - world.hidden_at > seconds
+        return is_seen and all(now - world.spoiled_at.get(call, 0.0) > seconds for call in calls)
+
+    def _is_shown_in_time(self, stored: Stored) -> None:
+        is_blank = not stored.status.get("conditions") and not stored.deleting
+        waits = self._since_when(("blank", stored.ref.uid), is_blank)
+        if is_blank and self._is_calm(Side.KUBE, BLANK_FOR):
+            self.checked["first status"] += 1
+            must(waits < BLANK_FOR, f"{stored.ref} has been without a status for {waits:.0f} s")
+
+    def _conditions_are_well_formed(self, stored: Stored) -> None:
+        status = stored.status
+        self.checked["form"] += 1
+        true = {kind for kind in ("Ready", "Reconciling", "Stalled") if self._is(stored, kind, "True")}
+        must(len(true) < 2, f"{stored.ref} is {true} at once")
+        seen = status.get("observedGeneration", -1)
+        must(seen <= stored.generation, f"{stored.ref} has observed generation {seen} of {stored.generation}")
+        must(seen == -1 or status.get("conditions"), f"{stored.ref} is observed without conditions")
+        for entry in status.get("conditions", ()):
+            must(entry.get("observedGeneration") == seen, f"{stored.ref}: {entry['type']} is of another generation")
+            must(entry.get("reason"), f"{stored.ref}: {entry['type']} has no reason")
+
+    def _end_is_true(self, stored: Stored) -> None:
+        """Nothing counts as finished that never was, nor as completed what was never sent."""
+        status, workload_id = stored.status, stored.status.get("workloadId")
+        phase = "Completed" if self._is(stored, "Completed", "True") else status.get("phase")
+        if phase not in ("Completed", "Failed") or workload_id not in self._phases:
+            return
+        self.checked["truth of ends"] += 1
+        must(self._has_been(workload_id, phase), f"{stored.ref} shows {phase}, which {workload_id} has never been")
+        workload = self._world.runai.world.get(workload_id)
+        is_sent = stored.spec.manifest is not None and stored.spec.workload_id is None
+        is_sent = is_sent and status.get("observedGeneration") == stored.generation and not stored.deleting
+        if is_sent and workload is not None and phase == "Completed" and self._is(stored, "Ready", "True"):
+            is_same = stored.spec.manifest["spec"] in self._sent[workload_id]  # type: ignore[index]
+            must(is_same, f"{stored.ref} shows Completed for what was never sent")
+
+    def _loss_is_true(self, stored: Stored) -> None:
+        """What is said to be lost was not ended by us."""
+        workload_id = stored.status.get("workloadId")
+        if self._reason(stored) != Reason.DELETED_EXTERNALLY or workload_id not in self._phases:
+            return
+        self.checked["truth of losses"] += 1
+        phase = stored.status.get("phase")
+        must(phase in (None, "Completed", "Failed"), f"{stored.ref} shows {phase}, and {workload_id} is gone")
+        is_observed = stored.spec.management_policy is ManagementPolicy.OBSERVE
+        is_ours = workload_id in self._deleted_by_us and not is_observed
+        must(not is_ours, f"{stored.ref}: {workload_id} was deleted by us, not by others")
+        world = self._world.runai.world
+        workload = world.get(workload_id)
+        must(
+            workload is None or workload.deleted is not None,
+            f"{stored.ref}: {workload_id} is called deleted, and lives",
+        )
+        if (
+            workload is None
+            or workload.deleted is None
+            or world.switches.retention < 1000
+            or not world.switches.deleted_list
+        ):
+            return
+        must(
+            not self._has_been(workload_id, "Completed"),
+            f"{stored.ref}: {workload_id} had completed, and is called deleted",
+        )
+
+    def _token_is_true(self, stored: Stored) -> None:
+        """A requested reading is acknowledged only when it was made."""
+        token, workload_id = stored.token, stored.status.get("workloadId")
+        is_done = token is not None and stored.status.get("lastHandledReconcileAt") == token
+        if not is_done or workload_id is None or stored.deleting or workload_id in self._completed:
+            return
+        read_at = self._world.read_at.get(workload_id, 0.0)
+        made_at = self._phases[workload_id][0][0] if self._phases.get(workload_id) else 0.0
+        self.checked["truth of acknowledgements"] += 1
+        must(
+            max(read_at, made_at) >= float(token[1:]),
+            f"{stored.ref} has acknowledged {token}, and {workload_id} was not read",
+        )
+
+    def _reason(self, stored: Stored, kind: str = "Ready") -> str:
+        return str((condition(stored.status, kind) or {}).get("reason", ""))
+
+    def _stalls_in_time(self, stored: Stored) -> None:
+        """What is retried and not delivered counts as stalled after ten minutes."""
+        is_retried = (
+            self._reason(stored) in RETRIES
+            and self._is(stored, "Reconciling", "True")
+            and self._reason(stored, "Synced") == Reason.NOT_DELIVERED
+        )
+        state = (is_retried, stored.generation, self._world.process)
+        waits = self._since_when(("retried", stored.ref.uid), state)
+        if is_retried:
+            self.checked["stalled in time"] += 1
+            late = waits > STALLED_AFTER and self._is_calm(Side.KUBE, STALLED_AFTER)
+            must(not late, f"{stored.ref} has been {self._reason(stored)} for {waits:.0f} s, and is not stalled")
+
+    def _says_why_it_is_pending(self, stored: Stored) -> None:
+        phases = self._phases.get(stored.status.get("workloadId", ""))
+        is_pending = bool(phases) and phases[-1][1] == "Pending" and not stored.deleting  # type: ignore[index]
+        is_pending = is_pending and self._reason(stored) == Reason.PENDING
+        waits = self._since_when(("pending", stored.ref.uid), is_pending)
+        if not is_pending or waits < PENDING_FOR or not self._is_calm(Side.KUBE, PENDING_FOR):
+            return
+        if self._works(PENDING_FOR, *READS, *LISTS):
+            self.checked["why pending"] += 1
             must(
-                not left or gone.ref.uid in kube.orphans, f"{gone.ref} is released, and {left} stays behind unrecorded"
+                stored.status.get("phaseMessage"),
+                f"{stored.ref} has been pending for {waits:.0f} s, and does not say why",
             )
 
-    def _conditions_are_well_formed(self) -> None:
-        for stored in self._world.kube.objects.values():
-            status = stored.status
-            if status.get("ownerUid", stored.ref.uid) != stored.ref.uid:
-                continue  # restored from a backup, and not looked at yet
-            true = {kind for kind in ("Ready", "Reconciling", "Stalled") if self._is(stored, kind, "True")}
-            must(len(true) < 2, f"{stored.ref} is {true} at once")
-            seen = status.get("observedGeneration", -1)
-            must(seen <= stored.generation, f"{stored.ref} has observed generation {seen} of {stored.generation}")
-            must(seen == -1 or status.get("conditions"), f"{stored.ref} is observed without conditions")
-            for entry in status.get("conditions", ()):
-                must(entry.get("observedGeneration") == seen, f"{stored.ref}: {entry['type']} is of another generation")
-                must(entry.get("reason"), f"{stored.ref}: {entry['type']} has no reason")
+    def _is_sent_in_time(self, stored: Stored) -> None:
+        """An edit is sent while what it needs works, and that is not the list of projects."""
+        spec, workload_id = stored.spec, stored.status.get("workloadId")
+        state = (stored.generation, workload_id, stored.paused, stored.deleting, stored.token)
+        waits = self._since_when(("edited", stored.ref.uid), state)
+        workload = self._world.runai.world.get(workload_id) if workload_id else None
+        if (
+            workload is None
+            or workload.deleted is not None
+            or stored.paused
+            or stored.deleting
+            or spec.manifest is None
+        ):
+            return
+        if waits < SENT_IN or not self._is_calm(Side.KUBE, SENT_IN):
+            return
+        if not self._works(GRANTED, *WRITES, *READS, "rows", "find"):
+            return
+        if spec.management_policy is ManagementPolicy.OBSERVE or self._is(stored, "Stalled", "True"):
+            return
+        if self._has_been(workload_id, "Completed") or self._reason(stored) in (
+            Reason.RECREATING,
+            Reason.WAITING_TO_RECREATE,
+        ):
+            return
+        self.checked["edits sent in time"] += 1
+        is_sent = workload.manifest["spec"] == spec.manifest["spec"]
+        must(
+            is_sent, f"{stored.ref} was edited {waits:.0f} s ago, which was not sent: {self._reason(stored, 'Synced')}"
+        )
+
+    def _pods_are_true(self, stored: Stored) -> None:
+        world, now = self._world.runai.world, self._world.now()
+        workload = world.get(stored.status.get("workloadId", ""))
+        if workload is None:
+            return
+        phases = {stored.status.get("phase"), workload.phase(now)[0]}
+        there = v1_row(workload, now, world.switches)["runningPods"] if phases == {"Running"} else None
+        is_wrong = there is not None and there != stored.status.get("runningPods") and not stored.deleting
+        late = COUNTED_IN + world.switches.list_lag
+        waits = self._since_when(("pods", stored.ref.uid), (is_wrong, self._world.process))
+        if is_wrong and self._is_calm(Side.KUBE, late) and self._works(2 * late, *LISTS, *READS):
+            self.checked["truth of counts"] += 1
+            shown = stored.status.get("runningPods")
+            must(waits < late, f"{stored.ref} has shown {shown} pods for {waits:.0f} s, and there are {there}")
+
+    def _refusal_is_proof(self, stored: Stored) -> None:
+        """Where Run:ai has refused every attempt, nothing is in doubt."""
+        uid, attempts = stored.ref.uid, self._world.attempts.get(stored.ref.uid, [])
+        is_refused = bool(attempts) and set(attempts) == {REFUSED}
+        held = is_refused and FINALIZER in stored.finalizers and stored.status.get("submission") != NOT_SUBMITTED
+        held = held and stored.status.get("workloadId") is None
+        waits = self._since_when(("doubt", uid), (held, len(attempts), self._world.process))
+        if is_refused:
+            self.checked["proof of refusals"] += 1
+            late = held and waits > DOUBT and self._is_calm(Side.KUBE, DOUBT) and self._works(DOUBT, *LISTS)
+            must(not late, f"{stored.ref} was only ever refused, and has been in doubt for {waits:.0f} s")
+
+    def _is_given_up_in_time(self, stored: Stored) -> None:
+        world = self._world
+        is_out = any(each.calls == "everything" and each.kind in OUTAGES for _, each in world.troubles)
+        crd, most = world.kube.crd, world.setup.release_after
+        is_held = stored.paused or world.setup.limited or (crd is not None and crd.deleting and not crd.confirmed)
+        waits_for_it = stored.deleting and FINALIZER in stored.finalizers and is_out and not is_held
+        waits = self._since_when(("given up", stored.ref.uid), (waits_for_it, world.process))
+        if waits_for_it and most < STALLED_AFTER:
+            self.checked["given up in time"] += 1
+            late = waits > most + GIVES_UP and self._is_calm(Side.KUBE, GIVES_UP)
+            must(not late, f"{stored.ref} has been deleted for {waits:.0f} s without Run:ai, and is not given up")
+
+    def _nobody_shares(self) -> None:
+        """One workload is not the work of two."""
+        held = Counter(
+            stored.status["workloadId"]
+            for stored in self._world.kube.objects.values()
+            if stored.status.get("workloadId")
+            and stored.status.get("submittedHash")
+            and stored.spec.management_policy is not ManagementPolicy.OBSERVE
+            and stored.status.get("ownerUid") == stored.ref.uid
+            and not self._is(stored, "Stalled", "True")
+        )
+        self.checked["no sharing"] += 1
+        shared = [workload_id for workload_id, count in held.items() if count > 1]
+        must(not shared, f"{shared} is the work of two objects")
+
+    def _lists_are_reported(self) -> None:
+        """Metrics say whether the lists can be read."""
+        failing = any(
+            trouble.side is Side.RUNAI and trouble.is_error and trouble.meets("rows")
+            for _, trouble in self._world.troubles
+        )
+        process = self._world.process
+        lasts = self._since_when("lists", (failing, process))
+        if process is None or lasts < (90.0 if failing else 150.0) or not (failing or self._is_calm(Side.RUNAI, 150.0)):
+            return
+        told = process.observer.last.get("lists")
+        if told is not None:
+            self.checked["lists reported"] += 1
+            must(told == (DEFAULT_CONNECTION, not failing), f"the lists are reported as {told[1]}, which they are not")
+
+    def _vanishes(self, stored: Stored) -> None:
+        self._remember_object(stored)
+        process, uid = self._world.process, stored.ref.uid
+        entry = process.engine.inventory.get(uid) if process is not None and process.is_alive else None
+        if process is not None and entry is not None and entry.meta.has_finalizer and FINALIZER in stored.finalizers:
+            self._taken.append((uid, process))
 
     def _is(self, stored: Stored, kind: str, value: str) -> bool:
         return bool((condition(stored.status, kind) or {}).get("status") == value)
@@ -230,7 +587,7 @@ class Judge:
     def _status_is_true(self) -> None:
         """What is shown was so a moment ago, or status says that it is not known."""
         world, now = self._world, self._world.now()
-        slack = STALE_AFTER + world.runai.world.switches.list_lag + 20
+        slack = STALE_AFTER + world.runai.world.switches.list_lag + 2 * DELTA_INTERVAL
         process = world.process
         if process is None or now - process.started_at < slack or now - world.troubled_at.get(Side.KUBE, 0.0) < slack:
             return
@@ -261,21 +618,48 @@ class Judge:
 
     def _economy(self) -> None:
         now = asyncio.get_running_loop().time()
-        for side, most in CALLS_A_MINUTE.items():
+        for (side, within), most in MOST_CALLS.items():
             calls = self._world.calls[side]
-            while calls and calls[0] < now - 60:
-                calls.pop(0)
-            must(len(calls) <= most, f"{len(calls)} calls of {side} in a minute")
+            made = len(calls) - bisect_left(calls, now - within)
+            self.most[f"{side} calls within {within:.0f} s"] = max(
+                self.most[f"{side} calls within {within:.0f} s"], made
+            )
+            operators = 2 if self._world.now() - self._world.doubled_until < within else 1
+            must(made <= most * operators, f"{made} calls of {side} within {within:.0f} s")
 
     # --- at the end, long after everything was healed
 
-    def all_is_settled(self) -> None:
+    def all_is_paid(self) -> None:
+        """What is owed is delivered, and nothing waits for what is not there any more."""
         for stored in self._world.kube.objects.values():
             self._is_settled(stored)
+        self._what_was_taken_is_recorded()
         process = self._world.process
         assert process is not None
         known, there = len(process.engine.inventory), len(self._world.kube.objects)
         must(known == there, f"{known} objects are remembered, {there} exist")
+        waiting = sum(upstream.deletions.waiting() for upstream in process.engine.upstreams)
+        must(not waiting, f"{waiting} deletions are rate-limited, and nothing is to be deleted")
+
+    def anything_is_refused(self) -> bool:
+        return any(self._is(stored, "Stalled", "True") for stored in self._world.kube.objects.values())
+
+    def all_is_settled(self) -> None:
+        """What is refused is refused for a reason that still stands."""
+        self.all_is_paid()
+        for stored in self._world.kube.objects.values():
+            if self._is(stored, "Stalled", "True"):
+                self._is_refused_with_reason(stored)
+
+    def _what_was_taken_is_recorded(self) -> None:
+        """Where somebody else took the finalizer, and the process that saw it still runs."""
+        for uid, process in self._taken:
+            left = [w for w in self._standing() if (mark := mark_of(w)) and mark.uid == uid]
+            stored = self._world.kube.gone[uid]
+            if process is not self._world.process or not left or stored.spec.deletion_policy is DeletionPolicy.ORPHAN:
+                continue
+            self.checked["taken finalizers"] += 1
+            must(uid in self._world.kube.orphans, f"{stored.ref} vanished, and {left[0].id} stays behind unrecorded")
 
     def _is_settled(self, stored: Stored) -> None:
         status, where = stored.status, str(stored.ref)
@@ -283,13 +667,18 @@ class Judge:
         self.checked["settled"] += 1
         self.checked[f"settled: {ready.get('reason')}"] += 1
         told = f"{ready.get('reason')}: {ready.get('message')}"
-        if stored.deleting and "cannot be read" in told:
+        if stored.deleting and ("cannot be read" in told or "does not show holds the name" in told):
             return  # it says what to do, and nobody here does it
         must(not stored.deleting, f"{where} is stuck in its deletion: {told}")
         must(status.get("observedGeneration") == stored.generation, f"{where} was not looked at: {told}")
+        if stored.token is not None and self._reads_marks():
+            must(status.get("lastHandledReconcileAt") == stored.token, f"{where} was not looked at as asked: {told}")
         knows = not self._is(stored, "Synced", "Unknown") or not self._world.runai.world.switches.sync_info
         must(knows, f"{where} does not know: {condition(status, 'Synced')}")
         if self._is(stored, "Stalled", "True"):
+            if self._reads_marks():
+                must(ready.get("reason") not in RETRIES, f"{where} is still {told}")
+                must(self._holds_name(stored), f"{where} waits for a name that is free: {told}")
             return
         ours = [w for w in self._standing() if (mark := mark_of(w)) and mark.uid == stored.ref.uid]
         if self._is(stored, "Reconciling", "True"):
@@ -308,19 +697,80 @@ class Judge:
         ):
             must(str(ours[0].manifest["spec"]["text"]) in source.text, f"{where}: its source was never sent: {told}")
 
+    def _reads_marks(self) -> bool:
+        """Whether this Run:ai shows whose a workload is."""
+        switches = self._world.runai.world.switches
+        return switches.raw_manifest_echo and switches.raw_annotations and switches.ids_equal
+
+    def _holds_name(self, stored: Stored) -> bool:
+        """Something else holds the name that the object waits for, if it waits for one."""
+        return self._reason(stored) != Reason.NAME_TAKEN or self._is_name_held(stored)
+
+    def _is_name_held(self, stored: Stored) -> bool:
+        name, now = stored.spec.name or stored.ref.name, self._world.now()
+        return any(
+            w.name == name and not w.is_gone(now) and ((mark := mark_of(w)) is None or mark.uid != stored.ref.uid)
+            for w in self._world.runai.world
+        )
+
+    def _is_refused_with_reason(self, stored: Stored) -> None:
+        reason, where = self._reason(stored), f"{stored.ref} is stalled: {self._reason(stored)}"
+        stands = self._obstacles().get(reason)
+        if stands is None or not self._reads_marks():
+            return
+        self.checked["refused with reason"] += 1
+        must(stands(stored), f"{where}, and nothing stands in its way")
+
+    def _obstacles(self) -> dict[str, Callable[[Stored], bool]]:
+        return {
+            Reason.NAME_TAKEN: self._holds_name,
+            Reason.MANAGED_BY_OTHER: self._is_anothers,
+            Reason.WORKLOAD_NOT_FOUND: self._names_nothing,
+            Reason.SOURCE_NOT_FOUND: self._lacks_source,
+            Reason.SOURCE_INVALID: lambda stored: False,
+            Reason.SOURCE_FORBIDDEN: lambda stored: False,
+            Reason.PROJECT_NOT_FOUND: lambda stored: False,
+            Reason.PROJECT_NOT_ALLOWED: lambda stored: False,
+            Reason.INSTALL_CHANGED: lambda stored: False,
+            Reason.FAILED: lambda stored: self._has_been(stored.status.get("workloadId", ""), "Failed"),
+        }
+
+    def _is_anothers(self, stored: Stored) -> bool:
+        """Somebody who still exists has the workload that it names or had."""
+        workload = self._world.runai.world.get(stored.spec.workload_id or stored.status.get("workloadId", ""))
+        mark = mark_of(workload) if workload is not None else None
+        others = [each for each in self._world.kube.objects.values() if each is not stored]
+        has_it = workload is not None and any(each.status.get("workloadId") == workload.id for each in others)
+        is_theirs = mark is not None and (
+            mark.install not in self._world.installs or self._object(mark.uid) not in (None, stored)
+        )
+        return has_it or is_theirs or self._is_name_held(stored)
+
+    def _names_nothing(self, stored: Stored) -> bool:
+        """It names a workload that is gone, and not because we deleted it to replace it."""
+        named = stored.spec.workload_id
+        workload = self._world.runai.world.get(named) if named is not None else None
+        is_gone = workload is None or workload.deleted is not None
+        return named is not None and is_gone and stored.status.get("adoptedId") != named
+
+    def _lacks_source(self, stored: Stored) -> bool:
+        source = stored.spec.manifest_from
+        is_gone = source is not None and source.name not in self._world.kube.sources
+        return is_gone and not any((mark := mark_of(w)) and mark.uid == stored.ref.uid for w in self._standing())
+
     async def rests(self, seconds: float) -> None:
         """Nothing changes, so nothing is written, and few calls are made."""
-        world = self._world
-        before, sent, calls = world.kube.writes, len(world.runai.writes), len(world.calls[Side.RUNAI])
+        world, loop = self._world, asyncio.get_running_loop()
+        written, sent = world.kube.writes, len(world.runai.writes)
         probed = sum(self._is(stored, "Stalled", "True") for stored in world.kube.objects.values())
-        began = asyncio.get_running_loop().time()
-        made = 0
-        while asyncio.get_running_loop().time() < began + seconds:
-            await asyncio.sleep(50)
-            made = max(
-                made, len([call for call in world.calls[Side.RUNAI] if call > asyncio.get_running_loop().time() - 60])
-            )
-        del calls
-        must(world.kube.writes == before or probed, f"{world.kube.writes - before} writes at rest")
+        tasks, ends, made = len(asyncio.all_tasks()), loop.time() + seconds, 0
+        while loop.time() < ends:
+            await self.after(50)
+            made = max(made, sum(call > loop.time() - 60 for call in world.calls[Side.RUNAI]))
+        self.checked["rest"] += 1
+        since = world.now() - seconds - STALE_AFTER
+        is_quiet = not any(step[0] > since for steps in self._phases.values() for step in steps[-1:])
+        must(world.kube.writes == written or probed or not is_quiet, f"{world.kube.writes - written} writes at rest")
         must(len(world.runai.writes) == sent, f"{world.runai.writes[sent:]} at rest")
         must(made <= CALLS_AT_REST + 5 * probed, f"{made} calls of Run:ai a minute at rest")
+        must(len(asyncio.all_tasks()) <= tasks + 2, f"{len(asyncio.all_tasks()) - tasks} more tasks after a rest")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from simulation.history import make, play, told
 
 SEEDS = range(12)
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -30,3 +26,12 @@ def test_the_same_seed_gives_the_same_story():
     history = make(3)
 
     assert play(history).story == play(history).story
+
+
+def test_the_order_of_sets_and_hashes_changes_nothing():
+    def digest(hash_seed: str) -> str:
+        command = [sys.executable, "-m", "simulation", "--seed", "5", "--digest"]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path(__file__).parents[1])}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert digest("1") == digest("2")

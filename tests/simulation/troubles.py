@@ -24,15 +24,20 @@ class Side(StrEnum):
 
 
 WRITES = {"create", "update", "delete"}
+READS = {"get", "row"}
+PROJECTS = {"projects", "project"}
+LISTS = {"rows", "find"} | PROJECTS
 CLASSES = {
-    "everything": WRITES | {"get", "rows", "projects", "scheduling_messages"},
-    "lists": {"rows", "projects"},
-    "reads": {"get", "scheduling_messages"},
+    "everything": WRITES | READS | LISTS,
+    "lists": LISTS,
+    "the list of workloads": {"rows"},
+    "reads": READS,
+    "V2": READS | WRITES,
     "writes": WRITES,
     "creates": {"create"},
     "updates": {"update"},
     "deletes": {"delete"},
-    "the list of projects": {"projects"},
+    "the list of projects": PROJECTS,
 }
 
 
@@ -43,7 +48,16 @@ class Kind(StrEnum):
     FORBIDDEN = "forbidden"
     LOGGED_OUT = "credentials refused"
     THROTTLED = "throttled"
+    LONG_HOLD = "throttled for an hour"
     GARBAGE = "garbage"
+    ENDLESS = "another page after the last"
+    AHEAD = "a row from the future"
+
+
+OF_PAGES = (Kind.ENDLESS, Kind.AHEAD)
+"""Nothing fails, but the pages of the list are odd."""
+OUTAGES = (Kind.UNREACHABLE, Kind.BROKEN, Kind.LOST)
+"""What counts as Run:ai being out of reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +76,19 @@ class Trouble:
     def after_effect(self) -> bool:
         return self.kind is Kind.LOST
 
+    @property
+    def is_error(self) -> bool:
+        """It comes in place of an answer; otherwise the answer is another one."""
+        return self.kind not in OF_PAGES
+
     def meets(self, name: str) -> bool:
         if self.side is Side.KUBE:
             return self.kind is not Kind.BROKEN or name.startswith("write")
         return name in CLASSES[self.calls]
+
+    def spoils(self, *names: str) -> bool:
+        """Whether it meets any of these calls of Run:ai."""
+        return self.side is Side.RUNAI and any(map(self.meets, names))
 
     def error(self, name: str) -> BridgeError:
         if self.side is Side.KUBE:
@@ -80,6 +103,8 @@ class Trouble:
                 return AccessDenied("Run:ai refuses the credentials.", scope=Scope.CONNECTION)
             case Kind.THROTTLED:
                 return Throttled("Run:ai throttles.", after=5.0)
+            case Kind.LONG_HOLD:
+                return Throttled("Run:ai throttles.", after=3600.0)
             case Kind.GARBAGE:
                 return UnexpectedReply("A login page.") if name not in WRITES else OutcomeUnknown("A login page.")
             case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -13,17 +14,59 @@ from fakes.chance import Chance
 from fakes.kube import FakeKube, Stored
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai
-from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import DEFAULT_CONNECTION, Meta
+from runai_operator.domain.access import Access, AccessRule
+from runai_operator.domain.errors import BridgeError, OutcomeUnknown
+from runai_operator.domain.manifest import read_mark
+from runai_operator.domain.model import DEFAULT_CONNECTION, MOST_ROWS, CRDState, Meta, RowPage, RowQuery
 from runai_operator.domain.requeue import Limits
 from runai_operator.engine.engine import Engine
 from runai_operator.engine.ports import EngineSettings
 from runai_simulator.switches import Switches
-from simulation.troubles import Side, Trouble
+from simulation.troubles import CLASSES, Kind, Side, Trouble
 
 EPOCH = 1_800_000_000.0
-INSTALL = "install-1"
-LIMITS = Limits()
+NAMESPACE, CLOSED = "ns", "closed"
+REFUSED, UNKNOWN = "refused", "unknown"
+"""What is known of an attempt to create: that it made nothing, or nothing; of those before a start, nothing."""
+DELTA_INTERVAL = 15.0
+"""Seconds: longer than usual, since polling is most of what there is to simulate."""
+FOREIGN = "foreign"
+"""The name of a workload whose cluster has a clock that is ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How the operator is installed."""
+
+    install: str = "install-1"
+    former: tuple[str, ...] = ()
+    limited: bool = False
+    """Its objects may use the first project alone, and adopt nothing there that others made."""
+    closed: bool = False
+    """It also watches a namespace where it has no rights."""
+    delete_rate: int = 100
+    release_after: float = Limits().release_after
+    rows_a_page: int = MOST_ROWS
+
+    def __str__(self) -> str:
+        usual = Setup()
+        told = [
+            f"{name}={getattr(self, name)}" for name in self.__slots__ if getattr(self, name) != getattr(usual, name)
+        ]
+        return ", ".join(told) or "as usual"
+
+    def access(self, first_project: str) -> Access:
+        return Access((AccessRule((NAMESPACE,), (first_project,)),)) if self.limited else Access()
+
+    def settings(self, first_project: str) -> EngineSettings:
+        return EngineSettings(
+            install=self.install,
+            former_installs=self.former,
+            delta_interval=DELTA_INTERVAL,
+            limits=Limits(release_after=self.release_after),
+            delete_rate=self.delete_rate,
+            access=self.access(first_project),
+        )
 
 
 class Dead(BaseException):
@@ -35,7 +78,8 @@ class WatchedKube(FakeKube):
 
     def __init__(self, now: Callable[[], float], random: Random) -> None:
         super().__init__(now)
-        self._versions = _Bumps(self._changed)  # type: ignore[assignment]
+        self._bumps = _Bumps(self._changed)
+        self._versions = self._bumps  # type: ignore[assignment]
         self._random = random
         self._told: dict[str, Meta] = {}
         self._listener: Callable[[str | None, Meta], None] | None = None
@@ -43,9 +87,21 @@ class WatchedKube(FakeKube):
         self.gone: dict[str, Stored] = {}
         """Objects that are no more, by UID."""
         self.gone_at: dict[str, float] = {}
+        self.told_of: Callable[[Stored], None] = lambda stored: None
+        """Told of each object that vanishes."""
+        self.once_gone: dict[str, Callable[[], None]] = {}
+        """What somebody does as soon as an object has gone, by UID."""
+
+    @property
+    def is_cut(self) -> bool:
+        return self._cut
+
+    @property
+    def last_version(self) -> int:
+        return self._bumps.last
 
     def connect(self, listener: Callable[[str | None, Meta], None] | None) -> None:
-        """A list, and then events; kopf never tells what vanished before the list."""
+        """A list, and then events; kopf never reports what vanished before the list."""
         self._listener = listener
         self._list()
 
@@ -68,6 +124,9 @@ class WatchedKube(FakeKube):
         super()._remove(stored)
         self.gone[stored.ref.uid] = stored
         self.gone_at[stored.ref.uid] = self._now()
+        self.told_of(stored)
+        if (follows := self.once_gone.pop(stored.ref.uid, None)) is not None:
+            asyncio.get_running_loop().call_soon(follows)
         self._changed()
 
     def _changed(self) -> None:
@@ -91,12 +150,12 @@ class _Bumps:
     """Versions; each one is a change."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        self._last, self._changed = 0, changed
+        self.last, self._changed = 0, changed
 
     def __next__(self) -> int:
-        self._last += 1
+        self.last += 1
         self._changed()
-        return self._last
+        return self.last
 
     def __iter__(self) -> Iterator[int]:
         return self
@@ -105,7 +164,7 @@ class _Bumps:
 class Process:
     """One run of the operator. `dies_in`: calls until it is killed, half of the time after the effect."""
 
-    def __init__(self, world: World, *, install: str) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
         self.is_alive = True
         self.dies_in: int | None = None
@@ -116,7 +175,7 @@ class Process:
             kube=Wire(world.kube.client(chance), self, Side.KUBE),
             connections={DEFAULT_CONNECTION: Wire(world.runai.client(chance), self, Side.RUNAI)},
             observer=self.observer,
-            settings=EngineSettings(install=install, limits=LIMITS),
+            settings=world.setup.settings(world.first_project),
             now=lambda: datetime.fromtimestamp(world.now(), UTC),
             random=Random(world.random.random()),
             choose=lambda workload: DEFAULT_CONNECTION,
@@ -156,13 +215,13 @@ class Process:
             asyncio.get_running_loop().call_later(self.world.random.uniform(1, 10), self.world.restart, self)
 
     async def stop(self) -> None:
-        self.world.kube.connect(None)
+        self._look_away()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self.is_alive = False
 
-    async def call(self, side: Side, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
+    async def call(self, side: Side, name: str, make: Callable[[], Awaitable[Any]], *args: Any) -> Any:
         """One call, with what lies between the operator and the other side."""
         world = self.world
         is_last = self._is_last()
@@ -172,13 +231,21 @@ class Process:
         await asyncio.sleep(world.random.uniform(0.002, 0.1))
         self._check_alive()
         trouble = world.trouble(side, name)
+        if name == "create":
+            attempts = world.attempts.setdefault(read_mark(args[0].manifest).uid, [])  # type: ignore[union-attr]
+            attempts.append(UNKNOWN)
         if trouble is not None and not trouble.after_effect:
-            raise trouble.error(name)
+            error = trouble.error(name)
+            if name == "create" and not isinstance(error, OutcomeUnknown):
+                attempts[-1] = REFUSED
+            raise error
         answer = await make()
         if is_last:
             self._die(f"after {name}")
         if trouble is not None:
             raise trouble.error(name)
+        if name == "get":
+            world.read_at[args[0]] = world.now()
         await asyncio.sleep(world.random.uniform(0.002, 0.1))
         self._check_alive()
         return answer
@@ -193,8 +260,13 @@ class Process:
     def _die(self, when: str) -> None:
         self.world.say(f"the operator is killed {when}")
         self.is_alive = False
-        self.world.kube.connect(None)
+        self._look_away()
         raise Dead
+
+    def _look_away(self) -> None:
+        """The watch may be that of the next process already."""
+        if self.world.process in (self, None):
+            self.world.kube.connect(None)
 
     def _check_alive(self) -> None:
         if not self.is_alive:
@@ -211,7 +283,7 @@ class Wire:
         method = getattr(self._inner, name)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            return await self._process.call(self._side, name, lambda: method(*args, **kwargs))
+            return await self._process.call(self._side, name, lambda: method(*args, **kwargs), *args)
 
         return call
 
@@ -233,21 +305,36 @@ class Wire:
 class World:
     """Everything there is; needs a running loop."""
 
-    def __init__(self, seed: int, switches: Switches) -> None:
+    def __init__(self, seed: int, switches: Switches, setup: Setup | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self.random = Random(seed)
+        self.setup = setup or Setup()
         self.kube = WatchedKube(self.now, self.random)
         self.runai = FakeRunai(self.now, switches)
+        self.runai.most_rows = self.setup.rows_a_page
+        self.runai.distort = self._distort
+        self.first_project = self.runai.world.projects["1"].name
         self.process: Process | None = None
-        self.install = INSTALL
+        self.installs = {self.setup.install}
+        """Ids that the operator has had."""
+        if self.setup.closed:
+            self.kube.scopes, self.kube.forbidden_namespaces = (NAMESPACE, CLOSED), {CLOSED}
         self.troubles: list[tuple[float, Trouble]] = []
         self.troubled_at: dict[Side, float] = {}
         """When something was last wrong on that side."""
         self.hidden_at = 0.0
         """When a project was last hidden or shown."""
+        self.spoiled_at: dict[str, float] = {}
+        """When a call of this name last could not be made as usual."""
+        self.attempts: dict[str, list[str]] = {}
+        """What became of each attempt to create, by the UID of the object."""
+        self.read_at: dict[str, float] = {}
+        """When a workload was last read by its id."""
         self.story: list[str] = []
         self.calls: dict[Side, list[float]] = {Side.RUNAI: [], Side.KUBE: []}
         self.bugs = 0
+        self.doubled_until = 0.0
+        """Until when two processes run."""
         self._rollouts: list[asyncio.Task[None]] = []
 
     def now(self) -> float:
@@ -275,18 +362,42 @@ class World:
         self.runai.world.hidden.clear()
         self.runai.world.switch({"cluster_connected": True}, self.now())
         self.kube.mend()
+        self.kube.broken_sources.clear()
+        if self.kube.crd is not None and self.kube.crd.deleting:
+            self.kube.crd = CRDState(deleting=True, confirmed=True)
+        former = tuple(sorted(self.installs - {self.setup.install}))
+        if self.setup != (mended := replace(self.setup, former=former, limited=False)):
+            self.install_as(mended, down=1)
 
     def trouble(self, side: Side, name: str) -> Trouble | None:
         now = self.now()
         self.troubles = [(until, trouble) for until, trouble in self.troubles if until > now]
         for _, trouble in self.troubles:
             self.troubled_at[trouble.side] = now
-        return next((each for _, each in self.troubles if each.side is side and each.meets(name)), None)
+            if trouble.side is Side.RUNAI:
+                self.spoiled_at |= dict.fromkeys(CLASSES[trouble.calls], now)
+        if self.kube.is_cut:
+            self.troubled_at[Side.KUBE] = now
+        mets = (each for _, each in self.troubles if each.side is side and each.is_error and each.meets(name))
+        return next(mets, None)
+
+    def _distort(self, query: RowQuery, page: RowPage) -> RowPage:
+        """What the odd pages of the list look like."""
+        for _, trouble in self.troubles:
+            if trouble.kind is Kind.ENDLESS and query.name is None and page.rows:
+                page = replace(page, next_offset=query.offset + len(page.rows))
+            elif trouble.kind is Kind.AHEAD:
+                ahead = datetime.fromtimestamp(self.now() + 7200, UTC).isoformat().replace("+00:00", "Z")
+                rows = [replace(row, phase_updated_at=ahead) if row.name == FOREIGN else row for row in page.rows]
+                page = replace(page, rows=tuple(rows))
+        return page
 
     # --- the operator
 
     def start(self) -> None:
-        self.process = Process(self, install=self.install)
+        for stored in self.kube.objects.values():
+            self.attempts.setdefault(stored.ref.uid, []).append(UNKNOWN)
+        self.process = Process(self)
         self.say("the operator starts")
         self.process.start()
 
@@ -302,6 +413,13 @@ class World:
             await process.stop()
             self.bugs += process.observer.bugs
 
+    def install_as(self, setup: Setup, down: float) -> None:
+        """Installs it in another way."""
+        self.say(f"the operator is installed: {setup}")
+        self.setup = setup
+        self.installs.add(setup.install)
+        self.roll_out(down)
+
     def roll_out(self, down: float) -> None:
         """Stops the operator, and starts it `down` seconds later."""
         self._rollouts.append(asyncio.create_task(self._roll_out(down)))
@@ -311,6 +429,18 @@ class World:
         await asyncio.sleep(down)
         if self.process is None:
             self.start()
+
+    def overlap(self, seconds: float) -> None:
+        """Starts another process although one runs, which goes on for so long and learns of nothing."""
+        if self.process is not None:
+            self.doubled_until = self.now() + seconds
+            self._rollouts.append(asyncio.create_task(self._outlive(self.process, seconds)))
+            self.start()
+
+    async def _outlive(self, process: Process, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await process.stop()
+        self.bugs += process.observer.bugs
 
     async def settle_rollouts(self) -> None:
         await asyncio.gather(*self._rollouts)
