@@ -72,6 +72,8 @@ class Memory:
     """The resourceVersion at which every attempt so far was known to have made nothing; until somebody writes the object."""
     missing_since: float | None = None
     """Since when Run:ai has not shown the workload, or only as deleted."""
+    project_shown_since: float = NEVER
+    """Since when Run:ai has shown the workload's project, after it had not; inf while it does not."""
     deletion_accepted: bool = False
     """Run:ai has accepted to delete the workload for us, so that its absence needs no other explanation."""
     recreations: int = 0

@@ -293,6 +293,13 @@ class State:
         return 0.0 if self.memory.missing_since is None else self.now - self.memory.missing_since
 
     @property
+    def absent_for(self) -> float:
+        """The same without the time for which its project was hidden: what is in it may be shown again later than the
+        project itself, and may be lost while nobody can see it."""
+        since = self.memory.missing_since
+        return 0.0 if since is None else max(0.0, self.now - max(since, self.memory.project_shown_since))
+
+    @property
     def absence_is_expected(self) -> bool:
         """Run:ai has accepted to delete the workload."""
         return self.memory.deletion_accepted or self.stored_status.being_deleted
@@ -315,7 +322,7 @@ class State:
             return Ending.FINISHED
         if row is not None and row.deleted_at is not None:
             return Ending.UNTOLD if row.completed_at else Ending.DELETED
-        is_new = self.memory.missing_since is not None and self.missing_for < self.limits.grace
+        is_new = self.memory.missing_since is not None and self.absent_for < self.limits.grace
         return Ending.NOT_LISTED_YET if is_new else Ending.UNLISTED
 
     @property

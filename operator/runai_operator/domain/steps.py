@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime
 
@@ -89,10 +90,24 @@ def missing(s: State) -> State:
     return replace(s, memory=replace(s.memory, missing_since=since))
 
 
+def hidden(s: State) -> State:
+    """Run:ai does not show its project either."""
+    s = missing(s)
+    return replace(s, memory=replace(s.memory, project_shown_since=math.inf))
+
+
+def absent(s: State) -> State:
+    """Run:ai shows its project, and not the workload."""
+    s = missing(s)
+    if s.memory.project_shown_since < math.inf:
+        return s
+    return replace(s, memory=replace(s.memory, project_shown_since=s.now))
+
+
 def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: float) -> State:
     """What has the name; `is_visible`: the project that it was looked for in."""
     if not is_visible:
-        s = missing(s)
+        s = hidden(s)
         return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
     since = now if s.memory.lookup_since is None else s.memory.lookup_since
     memory = replace(s.memory, lookup_since=since, missing_since=None)
