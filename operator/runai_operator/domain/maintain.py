@@ -116,10 +116,8 @@ def _check_on(s: State) -> Action:
 def _follow_edit(s: State, desired: Desired) -> Action:
     recorded = s.stored_status
     same, same_identity = s.holds(desired), _is_same_identity(s, desired)
-    # Two edits since the last pass: the first may have been sent, and its answer lost in a crash.
-    may_have_sent_another = s.workload.meta.generation > recorded.observed_generation + 1
     completed = recorded.completed or has_completed(s.row)
-    if same and same_identity and (completed or not may_have_sent_another):
+    if same and same_identity and (completed or not s.may_have_sent_another):
         return _check_on(s)
     if completed:
         return _follow_edit_of_finished(s, desired)

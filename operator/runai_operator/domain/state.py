@@ -41,7 +41,7 @@ from runai_operator.domain.model import (
 )
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
 from runai_operator.domain.requeue import Limits, recreation_pause
-from runai_operator.domain.stored_status import LOST_REASONS, StoredStatus
+from runai_operator.domain.stored_status import LOST_REASONS, SINCE, StoredStatus
 
 T = TypeVar("T")
 
@@ -151,6 +151,18 @@ class State:
         # Without a hash of the content it is not known which of the two Run:ai holds.
         return not self.stored_status.content or self.wall.timestamp() < since + 2 * self.limits.grace
 
+    def hash_of(self, held: Desired | None) -> str | None:
+        """`status.submittedHash` for what Run:ai holds from now on; None for what is not known, which no later comparison
+        then finds equal. The end of the hash says where Run:ai may go on speaking of a manifest from a Secret for a while."""
+        if held is not None:
+            made = held.fingerprint(adopts=self.to_adopt is not None)
+        elif identity := self.stored_status.identity:
+            made = f".{identity}"
+        else:
+            return None
+        is_after_secret = not is_keyed(made) and (self.is_confidential or self.follows_secret)
+        return f"{made}{SINCE}{int(self.wall.timestamp())}" if is_after_secret else made
+
     def without_quotes(self) -> State:
         """The same with errors that quote nothing."""
 
@@ -238,6 +250,11 @@ class State:
         """The spec asks for something that may not have reached Run:ai, wherever its manifest comes from."""
         recorded = self.stored_status
         return self.workload.meta.generation != recorded.observed_generation or not recorded.delivered
+
+    @property
+    def may_have_sent_another(self) -> bool:
+        """Two edits since the last pass: the first may have been sent, and its answer lost in a crash."""
+        return self.workload.meta.generation > self.stored_status.observed_generation + 1
 
     def holds(self, desired: Desired) -> bool:
         """What was submitted is what is asked for."""

@@ -139,10 +139,17 @@ def recorded(s: State, workload: Workload) -> State:
 
 
 def updated(s: State, remote: Remote) -> State:
+    held = s.desired if isinstance(s.desired, Desired) else None
+    s = _owing(s, {"submittedHash": s.hash_of(held), "syncStatus": None, "syncMessage": None})
     s = replace(s, memory=replace(s.memory.edited(), first_submission=False, counts_may_lag=True, row_reads=0))
     if s.stored_status.failed:
         s = _without_failure(s)
     return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})
+
+
+def update_unanswered(s: State) -> State:
+    """What Run:ai holds now is not known."""
+    return _owing(s, {"submittedHash": s.hash_of(None)})
 
 
 def deleted(s: State, *, existed: bool) -> State:
@@ -164,6 +171,12 @@ def forgotten(s: State, workload: Workload, action: ForgetWorkload) -> State:
         remote=None, row=None, found=None, deletion_wait=None, conflict=False,
         done=s.done - {Delete} | {ForgetWorkload},
     )  # fmt: skip
+
+
+def _owing(s: State, learnt: Json) -> State:
+    """What status has to say even if the next write fails."""
+    workload = replace(s.workload, status=overlay(s.workload.status, learnt))
+    return replace(s, workload=workload, memory=s.memory.owing(learnt))
 
 
 def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None = None) -> State:
