@@ -98,6 +98,8 @@ class Memory:
     """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored ..."""
     failure_counts_at: float = math.inf
     """... until then: the edit has reached the cluster, and the lists have had the time to show what came of it."""
+    of_secret: bool = False
+    """The workload in Run:ai said of itself, when it was last read, that its manifest comes from a Secret."""
     source: Source | None = None
     name_wanted: tuple[str, str] | None = None
     """Project and name in Run:ai that something else holds."""

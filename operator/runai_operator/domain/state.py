@@ -137,10 +137,10 @@ class State:
     @property
     def is_confidential(self) -> bool:
         """The manifest comes from a Secret, or the one that Run:ai holds does: what Run:ai says may quote it, and is not to
-        be shown."""
+        be shown. What it holds may not be what status records: an attempt was interrupted, or another object made it."""
         source = self.workload.spec.manifest_from
         is_from_secret = source is not None and source.kind == "Secret"
-        return is_from_secret or is_keyed(self.stored_status.submitted_hash)
+        return is_from_secret or self.memory.of_secret or is_keyed(self.stored_status.submitted_hash)
 
     @property
     def follows_secret(self) -> bool:

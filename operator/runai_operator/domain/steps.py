@@ -17,7 +17,7 @@ from runai_operator.domain.actions import (
     Update,
     Verdict,
 )
-from runai_operator.domain.manifest import Desired
+from runai_operator.domain.manifest import Desired, is_keyed
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import Candidate, Json, Remote, Row, Sighting, Workload
 from runai_operator.domain.plan import StatusSummary
@@ -81,7 +81,8 @@ def _still_pending(workload: Workload, memory: Memory) -> Json:
 
 
 def seen(s: State, remote: Remote, row: Row | None) -> State:
-    return replace(s, remote=remote, row=row, memory=replace(s.memory, missing_since=None))
+    memory = replace(s.memory, missing_since=None, of_secret=is_keyed(remote.content))
+    return replace(s, remote=remote, row=row, memory=memory)
 
 
 def missing(s: State) -> State:
@@ -129,6 +130,7 @@ def unanswered(s: State) -> State:
 
 def adopted(s: State, action: Adopt) -> State:
     delivered = s.delivered_now or action.finished
+    s = replace(s, memory=replace(s.memory, of_secret=is_keyed(action.remote.content)))
     taken = _with_id(s, action.remote, delivered=delivered, content=action.content)
     return replace(taken, row=action.row, done=s.done | {Adopt})
 
