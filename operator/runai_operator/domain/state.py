@@ -39,6 +39,7 @@ from runai_operator.domain.model import (
     Row,
     Workload,
 )
+from runai_operator.domain.plan import PHASE_REASONS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
 from runai_operator.domain.requeue import Limits, recreation_pause
 from runai_operator.domain.stored_status import LOST_REASONS, SINCE, StoredStatus
@@ -402,9 +403,15 @@ class State:
 
     @property
     def trouble(self) -> BridgeError:
-        """What Ready says of the trouble."""
-        ready = condition(self.workload.status, ConditionType.READY) or {}
-        return BridgeError(str(ready.get("message", "")), reason=ready.get("reason"))
+        """What status says of it: Ready, unless that shows completed work beside what could not be done."""
+        kind = ConditionType.SYNCED if self.shows_completed else ConditionType.READY
+        said = condition(self.workload.status, kind) or {}
+        return BridgeError(str(said.get("message", "")), reason=said.get("reason"))
+
+    @property
+    def shows_completed(self) -> bool:
+        """Ready shows that the workload has completed."""
+        return self.stored_status.completed and self.stored_status.reason in PHASE_REASONS
 
     @property
     def is_gone(self) -> bool:

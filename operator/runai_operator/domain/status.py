@@ -289,6 +289,8 @@ def ready_condition(
             return ReadyCondition("False", Reason.DELETING, message, reconciling=True)
         case Verdict.REJECTED | Verdict.RETRYING if s.stored_status.completed and end.error is s.desired:
             pass  # what would be sent instead is not known: it has completed all the same
+        case Verdict.RETRYING if s.only_restates and s.shows_completed:
+            pass  # the same, said again
         case Verdict.REJECTED:
             return _failing(end.error, stalled=True)
         case Verdict.WAITING:

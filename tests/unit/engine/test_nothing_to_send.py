@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench
+from fakes.bench import RUNS_ON, Bench, UnevenBench
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import AccessDenied
-from runai_operator.domain.model import ExternalDeletionPolicy, RerunPolicy, SourceRef, SourceText
+from runai_operator.domain.errors import AccessDenied, Unavailable
+from runai_operator.domain.model import ExternalDeletionPolicy, RecreatePolicy, RerunPolicy, SourceRef, SourceText
 
 pytestmark = pytest.mark.looptime
 
@@ -102,3 +102,24 @@ async def test_an_edit_is_sent_although_projects_may_not_be_listed(bench):
 
     assert workload.manifest["spec"] == {"replicas": 3}
     assert ready(stored) == "Running"
+
+
+async def test_completed_work_stays_so_however_long_the_project_that_it_is_to_move_to_cannot_be_found():
+    bench = UnevenBench()
+    await bench.start()
+    policies = {"recreate_policy": RecreatePolicy.ON_IMMUTABLE_CHANGE, "rerun_policy": RerunPolicy.ON_SPEC_CHANGE}
+    stored = bench.apply("j", manifest=JOB, project_id=None, project_name="team-a", **policies)
+    await asyncio.sleep(120)
+    bench.troubles |= dict.fromkeys(("projects", "rows"), lambda: Unavailable("503"))
+    bench.edit(stored, project_name="team-b")
+    for _ in range(1200):
+        await asyncio.sleep(1)
+        assert ready(stored) == "Completed"
+        assert condition(stored.status, "Ready")["status"] == "True"
+    assert condition(stored.status, "Synced")["reason"] == "NotDelivered"
+
+    bench.troubles.clear()
+    await asyncio.sleep(120)
+    assert [workload.project.name for workload in bench.runai.live()] == ["team-b"]
+    await bench.stop()
+    assert bench.observer.bugs == 0
