@@ -17,7 +17,7 @@ from runai_operator.domain.actions import (
     Update,
     Verdict,
 )
-from runai_operator.domain.adopt import adopt_what_was_observed
+from runai_operator.domain.adopt import adopt_what_was_observed, is_of_kind
 from runai_operator.domain.barred import unless_barred, unless_target_barred
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, SourceUnusable
 from runai_operator.domain.finalize import rate_limited
@@ -121,7 +121,8 @@ def _follow_edit(s: State, desired: Desired) -> Action:
         return _check_on(s)
     if completed:
         return _follow_edit_of_finished(s, desired)
-    if not same_identity:
+    is_of_other_kind = isinstance(s.remote, Remote) and not is_of_kind(s.remote, desired)
+    if not same_identity or is_of_other_kind:
         return _follow_change_of_identity(s)
     if s.remote is None:
         return ReadRemote(str(s.workload_id))
