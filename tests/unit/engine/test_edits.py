@@ -210,3 +210,28 @@ async def test_a_put_whose_record_is_refused_is_not_repeated_and_its_sync_is_awa
     assert reasons(stored) == ("Running", "Synced", False)
     assert bench.called("update") == 1
     await ended(bench)
+
+
+# --- a status that does not say, in a way that is understood, what was sent
+
+
+@pytest.mark.parametrize("policy", list(RecreatePolicy))
+@pytest.mark.parametrize("record", [None, "garbage", "v1:ab", "v1:ab.", ".", "+", ".+5", "v9:x.y+z", "v1:ab.cd.ef"])
+async def test_a_record_that_nobody_understands_costs_a_put_at_most_and_never_the_workload(policy, record):
+    bench = await started()
+    stored = bench.apply("w", recreate_policy=policy)
+    await asyncio.sleep(60)
+    [workload] = bench.runai.live()
+    await bench.stop()
+    stored.status = {**stored.status, "submittedHash": record}
+    if record is None:
+        del stored.status["submittedHash"]
+    bench.kube.touch(stored, token="look")
+    await bench.start()
+    await asyncio.sleep(60)
+
+    assert bench.runai.live() == [workload]
+    assert workload.deleted is None
+    assert reasons(stored) == ("Running", "Synced", False)
+    assert [method for method, _ in bench.runai.writes] in (["POST"], ["POST", "PUT"])
+    await ended(bench)
