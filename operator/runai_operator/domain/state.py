@@ -257,6 +257,13 @@ class State:
         """Two edits since the last pass: the first may have been sent, and its answer lost in a crash."""
         return self.workload.meta.generation > self.stored_status.observed_generation + 1
 
+    @property
+    def found_another(self) -> bool:
+        """By its own mark, what Run:ai holds is not what status records: it was sent before a crash."""
+        held = self.remote.content if isinstance(self.remote, Remote) else None
+        recorded = self.stored_status.content
+        return bool(held and recorded) and same_content(recorded or "", held or "") is False
+
     def holds(self, desired: Desired) -> bool:
         """What was submitted is what is asked for."""
         recorded = self.stored_status

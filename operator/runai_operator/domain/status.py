@@ -254,8 +254,14 @@ def _record_delivery(status: Json, s: State, end: Result) -> None:
         end.verdict is Verdict.DELIVERED or _was_hashed_otherwise(s, s.desired, end)
     ):
         status["submittedHash"] = s.hash_of(s.desired)
-    elif end.outstanding and s.may_have_sent_another and not (s.stored_status.completed or has_completed(s.row)):
+    elif end.outstanding and _is_record_doubtful(s):
         status["submittedHash"] = s.hash_of(None)
+
+
+def _is_record_doubtful(s: State) -> bool:
+    """Run:ai may hold something else than status records; completed work takes nothing any more."""
+    has_ended = s.stored_status.completed or has_completed(s.row)
+    return not has_ended and (s.may_have_sent_another or s.found_another)
 
 
 def _was_hashed_otherwise(s: State, desired: Desired, end: Result) -> bool:

@@ -194,6 +194,29 @@ async def test_an_edit_that_is_taken_back_while_it_is_sent_does_not_stay_in_run_
     await ended(bench)
 
 
+async def test_an_edit_that_was_sent_before_a_crash_and_cannot_be_repeated_can_still_be_taken_back():
+    bench = UnevenBench()
+    await bench.start()
+    stored = bench.apply("w")
+    await asyncio.sleep(60)
+    [workload], before = bench.runai.live(), stored.status
+    bench.edit(stored, manifest=TWO)
+    while workload.manifest["spec"] != TWO["spec"]:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    await bench.stop()
+    stored.status = before  # its write was lost
+    bench.troubles["update"] = lambda: Unavailable("503")
+    await bench.start()
+    await asyncio.sleep(60)
+    bench.edit(stored, manifest=RUNS_ON)
+    bench.troubles.clear()
+    await asyncio.sleep(60)
+
+    assert workload.manifest["spec"] == RUNS_ON["spec"]
+    assert reasons(stored) == ("Running", "Synced", False)
+    await ended(bench)
+
+
 async def test_a_put_whose_record_is_refused_is_not_repeated_and_its_sync_is_awaited():
     bench = UnevenBench(replace(WORLD, sync_time=20))
     await bench.start()
