@@ -312,3 +312,24 @@ async def test_what_an_attempt_made_is_no_workload_of_the_kind_that_its_source_h
     is_replaced = policy is RecreatePolicy.ON_IMMUTABLE_CHANGE
     assert ready(stored)["reason"] == ("Running" if is_replaced else "ImmutableFieldChanged")
     assert [each.kind.name for each in standing(bench)] == ["StatefulSet" if is_replaced else "Deployment"]
+
+
+async def test_an_interrupted_adoption_that_was_out_of_sight_goes_on_soon_after_the_role_is_back(bench):
+    theirs = bench.runai.world.create({"name": "prod", "projectId": "1"}, RUNS_ON, bench.now())
+    await asyncio.sleep(30)
+    bench.chance.named["update"] = Mishap.LOST_AFTER
+    stored = bench.apply("x", workload_id=theirs.id)
+    await asyncio.sleep(0.5)
+    await bench.stop()
+    projects = bench.runai.world.projects.values()
+    for project in projects:
+        bench.runai.world.hide_project(project, hidden=True)
+    await bench.start()
+    await asyncio.sleep(600)
+    assert ready(stored)["reason"] == "WorkloadNotFound"
+    assert stored.finalizers
+
+    for project in projects:
+        bench.runai.world.hide_project(project, hidden=False)
+    await asyncio.sleep(120)
+    assert ready(stored)["reason"] == "Running"
