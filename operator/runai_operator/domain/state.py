@@ -258,18 +258,18 @@ class State:
         return self.workload.meta.generation > self.stored_status.observed_generation + 1
 
     @property
-    def found_another(self) -> bool:
-        """By its own mark, what Run:ai holds is not what status records: it was sent before a crash."""
+    def record_holds(self) -> bool | None:
+        """Whether Run:ai holds what status records, as the workload itself says; None where it does not say."""
         held = self.remote.content if isinstance(self.remote, Remote) else None
         recorded = self.stored_status.content
-        return bool(held and recorded) and same_content(recorded or "", held or "") is False
+        return same_content(recorded, held) if held and recorded else None
 
     def holds(self, desired: Desired) -> bool:
         """What was submitted is what is asked for."""
         recorded = self.stored_status
         same = same_content(recorded.content, desired.content) if recorded.content else False
         # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
-        return self.workload.meta.generation == recorded.observed_generation if same is None else same
+        return not self.edited if same is None else same
 
     @property
     def looked_long_enough(self) -> bool:

@@ -261,7 +261,7 @@ def _record_delivery(status: Json, s: State, end: Result) -> None:
 def _is_record_doubtful(s: State) -> bool:
     """Run:ai may hold something else than status records; completed work takes nothing any more."""
     has_ended = s.stored_status.completed or has_completed(s.row)
-    return not has_ended and (s.may_have_sent_another or s.found_another)
+    return not has_ended and (s.may_have_sent_another if s.record_holds is None else not s.record_holds)
 
 
 def _was_hashed_otherwise(s: State, desired: Desired, end: Result) -> bool:

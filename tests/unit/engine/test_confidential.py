@@ -135,6 +135,23 @@ async def test_a_secrets_manifest_that_was_sent_without_a_record_of_it_is_not_qu
     await bench.stop()
 
 
+async def test_an_edit_that_leaves_a_secret_is_sent_although_the_first_attempt_fails():
+    bench = UnevenBench()
+    await bench.start()
+    stored = submit(bench, {})
+    await asyncio.sleep(60)
+    [workload] = bench.runai.live()
+    bench.troubles["update"] = lambda: Unavailable("503")
+    bench.edit(stored, manifest=RUNS_ON | {"spec": {"replicas": 5}}, manifest_from=None)
+    await asyncio.sleep(60)
+    bench.troubles.clear()
+    await asyncio.sleep(60)
+
+    assert workload.manifest["spec"] == {"replicas": 5}
+    assert condition(stored.status, "Synced")["status"] == "True"
+    await bench.stop()
+
+
 @pytest.mark.parametrize("kind", [kind for kind in STEERED if kind != "a refusal"])
 async def test_who_observes_what_another_submitted_from_a_secret_is_not_told_what_that_holds(bench, caplog, kind):
     stored = submit(bench, STEERED[kind])
