@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runai_operator.domain.actions import Action, Adopt, ReadRemote, Render, Result, Update, Verdict
 from runai_operator.domain.barred import unless_barred
 from runai_operator.domain.errors import AccessDenied, BridgeError, InvalidWorkload
@@ -35,7 +37,8 @@ def adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not s.in_doubt)
         case Missing() | Remote(gone=True):
-            return refuse(s, not_found_error(workload_id))
+            # In doubt it may be ours already, and only out of sight.
+            return replace(refuse(s, not_found_error(workload_id)), in_doubt=s.in_doubt)
         case Remote(being_deleted=True):
             error = InvalidWorkload(
                 f"Workload {workload_id} is being deleted in Run:ai: correct spec.workloadId, or remove it to create a new"

@@ -17,7 +17,7 @@ from runai_operator.domain.actions import (
     Update,
     Verdict,
 )
-from runai_operator.domain.adopt import adopt_what_was_observed
+from runai_operator.domain.adopt import adopt_what_was_observed, is_of_kind
 from runai_operator.domain.barred import unless_barred, unless_target_barred
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, SourceUnusable
 from runai_operator.domain.finalize import rate_limited
@@ -116,14 +116,13 @@ def _check_on(s: State) -> Action:
 def _follow_edit(s: State, desired: Desired) -> Action:
     recorded = s.stored_status
     same, same_identity = s.holds(desired), _is_same_identity(s, desired)
-    # Two edits since the last pass: the first may have been sent, and its answer lost in a crash.
-    may_have_sent_another = s.workload.meta.generation > recorded.observed_generation + 1
     completed = recorded.completed or has_completed(s.row)
-    if same and same_identity and (completed or not may_have_sent_another):
+    if same and same_identity and (completed or not s.may_have_sent_another):
         return _check_on(s)
     if completed:
         return _follow_edit_of_finished(s, desired)
-    if not same_identity:
+    is_of_other_kind = isinstance(s.remote, Remote) and not is_of_kind(s.remote, desired)
+    if not same_identity or is_of_other_kind:
         return _follow_change_of_identity(s)
     if s.remote is None:
         return ReadRemote(str(s.workload_id))

@@ -72,6 +72,8 @@ class Memory:
     """The resourceVersion at which every attempt so far was known to have made nothing; until somebody writes the object."""
     missing_since: float | None = None
     """Since when Run:ai has not shown the workload, or only as deleted."""
+    project_shown_since: float = NEVER
+    """Since when Run:ai has shown the workload's project, after it had not; inf while it does not."""
     deletion_accepted: bool = False
     """Run:ai has accepted to delete the workload for us, so that its absence needs no other explanation."""
     recreations: int = 0
@@ -96,6 +98,8 @@ class Memory:
     """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored ..."""
     failure_counts_at: float = math.inf
     """... until then: the edit has reached the cluster, and the lists have had the time to show what came of it."""
+    of_secret: bool = False
+    """The workload in Run:ai said of itself, when it was last read, that its manifest comes from a Secret."""
     source: Source | None = None
     name_wanted: tuple[str, str] | None = None
     """Project and name in Run:ai that something else holds."""

@@ -39,9 +39,10 @@ from runai_operator.domain.model import (
     Row,
     Workload,
 )
+from runai_operator.domain.plan import PHASE_REASONS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
 from runai_operator.domain.requeue import Limits, recreation_pause
-from runai_operator.domain.stored_status import LOST_REASONS, StoredStatus
+from runai_operator.domain.stored_status import LOST_REASONS, SINCE, StoredStatus
 
 T = TypeVar("T")
 
@@ -137,10 +138,10 @@ class State:
     @property
     def is_confidential(self) -> bool:
         """The manifest comes from a Secret, or the one that Run:ai holds does: what Run:ai says may quote it, and is not to
-        be shown."""
+        be shown. What it holds may not be what status records: an attempt was interrupted, or another object made it."""
         source = self.workload.spec.manifest_from
         is_from_secret = source is not None and source.kind == "Secret"
-        return is_from_secret or is_keyed(self.stored_status.submitted_hash)
+        return is_from_secret or self.memory.of_secret or is_keyed(self.stored_status.submitted_hash)
 
     @property
     def follows_secret(self) -> bool:
@@ -150,6 +151,18 @@ class State:
             return False
         # Without a hash of the content it is not known which of the two Run:ai holds.
         return not self.stored_status.content or self.wall.timestamp() < since + 2 * self.limits.grace
+
+    def hash_of(self, held: Desired | None) -> str | None:
+        """`status.submittedHash` for what Run:ai holds from now on; None for what is not known, which no later comparison
+        then finds equal. The end of the hash says where Run:ai may go on speaking of a manifest from a Secret for a while."""
+        if held is not None:
+            made = held.fingerprint(adopts=self.to_adopt is not None)
+        elif identity := self.stored_status.identity:
+            made = f".{identity}"
+        else:
+            return None
+        is_after_secret = not is_keyed(made) and (self.is_confidential or self.follows_secret)
+        return f"{made}{SINCE}{int(self.wall.timestamp())}" if is_after_secret else made
 
     def without_quotes(self) -> State:
         """The same with errors that quote nothing."""
@@ -239,12 +252,24 @@ class State:
         recorded = self.stored_status
         return self.workload.meta.generation != recorded.observed_generation or not recorded.delivered
 
+    @property
+    def may_have_sent_another(self) -> bool:
+        """Two edits since the last pass: the first may have been sent, and its answer lost in a crash."""
+        return self.workload.meta.generation > self.stored_status.observed_generation + 1
+
+    @property
+    def record_holds(self) -> bool | None:
+        """Whether Run:ai holds what status records, as the workload itself says; None where it does not say."""
+        held = self.remote.content if isinstance(self.remote, Remote) else None
+        recorded = self.stored_status.content
+        return same_content(recorded, held) if held and recorded else None
+
     def holds(self, desired: Desired) -> bool:
         """What was submitted is what is asked for."""
         recorded = self.stored_status
         same = same_content(recorded.content, desired.content) if recorded.content else False
         # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
-        return self.workload.meta.generation == recorded.observed_generation if same is None else same
+        return not self.edited if same is None else same
 
     @property
     def looked_long_enough(self) -> bool:
@@ -293,6 +318,13 @@ class State:
         return 0.0 if self.memory.missing_since is None else self.now - self.memory.missing_since
 
     @property
+    def absent_for(self) -> float:
+        """The same without the time for which its project was hidden: what is in it may be shown again later than the
+        project itself, and may be lost while nobody can see it."""
+        since = self.memory.missing_since
+        return 0.0 if since is None else max(0.0, self.now - max(since, self.memory.project_shown_since))
+
+    @property
     def absence_is_expected(self) -> bool:
         """Run:ai has accepted to delete the workload."""
         return self.memory.deletion_accepted or self.stored_status.being_deleted
@@ -315,7 +347,7 @@ class State:
             return Ending.FINISHED
         if row is not None and row.deleted_at is not None:
             return Ending.UNTOLD if row.completed_at else Ending.DELETED
-        is_new = self.memory.missing_since is not None and self.missing_for < self.limits.grace
+        is_new = self.memory.missing_since is not None and self.absent_for < self.limits.grace
         return Ending.NOT_LISTED_YET if is_new else Ending.UNLISTED
 
     @property
@@ -378,9 +410,15 @@ class State:
 
     @property
     def trouble(self) -> BridgeError:
-        """What Ready says of the trouble."""
-        ready = condition(self.workload.status, ConditionType.READY) or {}
-        return BridgeError(str(ready.get("message", "")), reason=ready.get("reason"))
+        """What status says of it: Ready, unless that shows completed work beside what could not be done."""
+        kind = ConditionType.SYNCED if self.shows_completed else ConditionType.READY
+        said = condition(self.workload.status, kind) or {}
+        return BridgeError(str(said.get("message", "")), reason=said.get("reason"))
+
+    @property
+    def shows_completed(self) -> bool:
+        """Ready shows that the workload has completed."""
+        return self.stored_status.completed and self.stored_status.reason in PHASE_REASONS
 
     @property
     def is_gone(self) -> bool:

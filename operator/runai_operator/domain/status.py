@@ -13,16 +13,16 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from runai_operator.domain.actions import Delete, Result, Verdict
+from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.barred import barred_from
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import BridgeError, OutcomeUnknown
-from runai_operator.domain.manifest import Desired, is_keyed, same_content
+from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.manifest import Desired, same_content
 from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Json, ManagementPolicy, Remote, Row
 from runai_operator.domain.plan import SETTLED_SYNCS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason, reason_of_phase
-from runai_operator.domain.state import FINISHED, Ending, State
-from runai_operator.domain.stored_status import LOST_REASONS, SINCE
+from runai_operator.domain.state import FINISHED, Ending, State, has_completed
+from runai_operator.domain.stored_status import LOST_REASONS
 from runai_operator.text import clip, field_paths
 
 MESSAGE_LIMIT = 2048
@@ -123,7 +123,7 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     """
     status = mirrored(s)
     status.update({name: _redacted(status[name]) for name in _MAY_QUOTE if _quotes_secret(s, name, status)})
-    _record_delivery(status, s, end, now)
+    _record_delivery(status, s, end)
     status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = _submission(s, end)
     if shown_id(s) is None:
@@ -249,21 +249,19 @@ def _plain(value: object) -> object:
     return asdict(value) if isinstance(value, Gvk) else None if value == "" else value
 
 
-def _record_delivery(status: Json, s: State, end: Result, now: datetime) -> None:
+def _record_delivery(status: Json, s: State, end: Result) -> None:
     if isinstance(s.desired, Desired) and (
         end.verdict is Verdict.DELIVERED or _was_hashed_otherwise(s, s.desired, end)
     ):
-        hashed = s.desired.fingerprint(adopts=s.to_adopt is not None)
-        status["submittedHash"] = hashed if is_keyed(hashed) else hashed + _since_secret(s, now)
-    elif isinstance(end.error, OutcomeUnknown) and s.failed is end.error and Delete not in s.done:
-        # What Run:ai holds now is not known, so the next comparison must not find it equal; the identity is known.
-        identity = s.stored_status.identity
-        status["submittedHash"] = f".{identity}{_since_secret(s, now)}" if identity else None
+        status["submittedHash"] = s.hash_of(s.desired)
+    elif end.outstanding and _is_record_doubtful(s):
+        status["submittedHash"] = s.hash_of(None)
 
 
-def _since_secret(s: State, now: datetime) -> str:
-    """The end of the hash, where Run:ai may go on speaking of a manifest from a Secret for a while."""
-    return f"{SINCE}{int(now.timestamp())}" if s.is_confidential or s.follows_secret else ""
+def _is_record_doubtful(s: State) -> bool:
+    """Run:ai may hold something else than status records; completed work takes nothing any more."""
+    has_ended = s.stored_status.completed or has_completed(s.row)
+    return not has_ended and (s.may_have_sent_another if s.record_holds is None else not s.record_holds)
 
 
 def _was_hashed_otherwise(s: State, desired: Desired, end: Result) -> bool:
@@ -297,6 +295,8 @@ def ready_condition(
             return ReadyCondition("False", Reason.DELETING, message, reconciling=True)
         case Verdict.REJECTED | Verdict.RETRYING if s.stored_status.completed and end.error is s.desired:
             pass  # what would be sent instead is not known: it has completed all the same
+        case Verdict.RETRYING if s.only_restates and s.shows_completed:
+            pass  # the same, said again
         case Verdict.REJECTED:
             return _failing(end.error, stalled=True)
         case Verdict.WAITING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from runai_operator.domain.actions import (
     Update,
     Verdict,
 )
-from runai_operator.domain.manifest import Desired
+from runai_operator.domain.manifest import Desired, is_keyed
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import Candidate, Json, Remote, Row, Sighting, Workload
 from runai_operator.domain.plan import StatusSummary
@@ -80,7 +81,8 @@ def _still_pending(workload: Workload, memory: Memory) -> Json:
 
 
 def seen(s: State, remote: Remote, row: Row | None) -> State:
-    return replace(s, remote=remote, row=row, memory=replace(s.memory, missing_since=None))
+    memory = replace(s.memory, missing_since=None, of_secret=is_keyed(remote.content))
+    return replace(s, remote=remote, row=row, memory=memory)
 
 
 def missing(s: State) -> State:
@@ -89,10 +91,24 @@ def missing(s: State) -> State:
     return replace(s, memory=replace(s.memory, missing_since=since))
 
 
+def hidden(s: State) -> State:
+    """Run:ai does not show its project either."""
+    s = missing(s)
+    return replace(s, memory=replace(s.memory, project_shown_since=math.inf))
+
+
+def absent(s: State) -> State:
+    """Run:ai shows its project, and not the workload."""
+    s = missing(s)
+    if s.memory.project_shown_since < math.inf:
+        return s
+    return replace(s, memory=replace(s.memory, project_shown_since=s.now))
+
+
 def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: float) -> State:
     """What has the name; `is_visible`: the project that it was looked for in."""
     if not is_visible:
-        s = missing(s)
+        s = hidden(s)
         return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
     since = now if s.memory.lookup_since is None else s.memory.lookup_since
     memory = replace(s.memory, lookup_since=since, missing_since=None)
@@ -114,6 +130,7 @@ def unanswered(s: State) -> State:
 
 def adopted(s: State, action: Adopt) -> State:
     delivered = s.delivered_now or action.finished
+    s = replace(s, memory=replace(s.memory, of_secret=is_keyed(action.remote.content)))
     taken = _with_id(s, action.remote, delivered=delivered, content=action.content)
     return replace(taken, row=action.row, done=s.done | {Adopt})
 
@@ -124,10 +141,17 @@ def recorded(s: State, workload: Workload) -> State:
 
 
 def updated(s: State, remote: Remote) -> State:
+    held = s.desired if isinstance(s.desired, Desired) else None
+    s = _owing(s, {"submittedHash": s.hash_of(held), "syncStatus": None, "syncMessage": None})
     s = replace(s, memory=replace(s.memory.edited(), first_submission=False, counts_may_lag=True, row_reads=0))
     if s.stored_status.failed:
         s = _without_failure(s)
     return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})
+
+
+def update_unanswered(s: State) -> State:
+    """What Run:ai holds now is not known."""
+    return _owing(s, {"submittedHash": s.hash_of(None)})
 
 
 def deleted(s: State, *, existed: bool) -> State:
@@ -149,6 +173,12 @@ def forgotten(s: State, workload: Workload, action: ForgetWorkload) -> State:
         remote=None, row=None, found=None, deletion_wait=None, conflict=False,
         done=s.done - {Delete} | {ForgetWorkload},
     )  # fmt: skip
+
+
+def _owing(s: State, learnt: Json) -> State:
+    """What status has to say even if the next write fails."""
+    workload = replace(s.workload, status=overlay(s.workload.status, learnt))
+    return replace(s, workload=workload, memory=s.memory.owing(learnt))
 
 
 def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None = None) -> State:

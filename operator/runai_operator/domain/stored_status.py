@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ LOST_REASONS = frozenset(
 )
 """Reasons of Ready that only a fresh reading of Run:ai may clear."""
 
+IDENTITY = re.compile(r"[0-9a-f]{12}")
 SINCE = "+"
 """In `status.submittedHash`, before the time when a manifest took the place of one from a Secret."""
 
@@ -83,7 +85,9 @@ class StoredStatus:
 
     @property
     def identity(self) -> str | None:
-        return self.submitted_hash.rpartition(".")[2].partition(SINCE)[0] if self.submitted_hash else None
+        """None where the hash holds none: that alone must not have a workload deleted and created anew."""
+        found = (self.submitted_hash or "").rpartition(".")[2].partition(SINCE)[0]
+        return found if IDENTITY.fullmatch(found) else None
 
     @property
     def left_secret_at(self) -> float | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from runai_operator.domain import steps
 from runai_operator.domain.absence import Absence
 from runai_operator.domain.actions import FindRemote, ReadProject, ReadRemote, ReadRow
-from runai_operator.domain.errors import BridgeError, Scope
+from runai_operator.domain.errors import BridgeError, CircuitOpen, Scope
 from runai_operator.domain.marks import may_be_ours
 from runai_operator.domain.model import Candidate, Missing, Remote, Row, is_same_moment
 from runai_operator.domain.naming import former_names
@@ -37,7 +37,9 @@ class Reader:
             if (action.with_row and row is None) or s.memory.missing_since is not None:
                 row = await self._row_of(remote, upstream) or row
         except BridgeError as error:
-            return replace(steps.missing(s) if error.scope is Scope.PROJECT else s, remote=error)
+            if error.scope is Scope.PROJECT:  # a call that was held back brings no news of the project
+                s = steps.missing(s) if isinstance(error, CircuitOpen) else steps.hidden(s)
+            return replace(s, remote=error)
         upstream.witness.found(remote.id)
         return steps.seen(s, remote, row)
 
@@ -53,7 +55,7 @@ class Reader:
         except BridgeError as error:
             doubt = error
         else:
-            s = replace(s, row=row or s.row)
+            s = replace(steps.absent(s) if is_project_visible else steps.hidden(s), row=row or s.row)
             doubt = self._doubt(s, workload_id, is_project_visible, upstream) if remote is None else None
         error_told = upstream.gate.not_found(workload_id, project=s.project_of(workload_id), doubt=doubt)
         return replace(s, remote=error_told or remote or Missing())
@@ -73,10 +75,10 @@ class Reader:
         is_listed = s.row is not None and s.row.deleted_at is not None
         if not is_project_visible or is_listed or s.absence_is_expected:
             upstream.witness.found(workload_id)
-        elif s.missing_for < s.limits.grace:
+        elif s.absent_for < s.limits.grace:
             upstream.witness.lost(workload_id)
         absence = Absence(
-            lasted=s.missing_for,
+            lasted=s.absent_for,
             expected=s.absence_is_expected,
             is_listed_as_deleted=is_listed,
             is_project_visible=is_project_visible,

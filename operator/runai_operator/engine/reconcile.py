@@ -351,6 +351,8 @@ class Reconciler:
     async def _do_update(self, s: State, action: Update, upstream: Upstream) -> State:
         try:
             remote = await upstream.gate.update(action.workload_id, action.submission)
+        except OutcomeUnknown as error:
+            return replace(steps.update_unanswered(s), failed=error)
         except BridgeError as error:
             return replace(s, failed=error)
         if remote is None:

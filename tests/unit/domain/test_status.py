@@ -14,19 +14,21 @@ from runai_operator.domain.errors import OutcomeUnknown
 from runai_operator.domain.memory import Requests
 from runai_operator.domain.model import RecreatePolicy
 from runai_operator.domain.status import build_status, patch_between
+from runai_operator.domain.steps import update_unanswered
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOST = OutcomeUnknown("lost")
 
 
-def after_a_lost_answer(**spec):
+def after_a_lost_answer(*, put=False, **spec):
     workload = a_workload(generation=2, status=submitted_status(), **spec)
     s = a_state(workload, desired=a_desired("v1:bbbb"), remote=a_remote(), failed=LOST)
+    s = update_unanswered(s) if put else s
     return build_status(s, Result(Verdict.RETRYING, LOST, outstanding=True), now=NOW)
 
 
 def test_after_a_lost_put_even_the_old_content_is_sent_again():
-    status = after_a_lost_answer()
+    status = after_a_lost_answer(put=True)
     s = a_state(a_workload(generation=3, status=status), desired=a_desired(), remote=a_remote())
 
     assert isinstance(decide(s), Update)

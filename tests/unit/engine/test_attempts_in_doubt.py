@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
-from runai_operator.domain.model import Spec
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.model import RecreatePolicy, SourceRef, SourceText, Spec
 from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
@@ -287,3 +289,39 @@ async def test_an_interrupted_adoption_is_looked_for_by_its_id_when_it_is_delete
 
     assert standing(bench) == []
     assert bench.kube.objects == {}
+
+
+@pytest.mark.parametrize("policy", list(RecreatePolicy))
+async def test_what_an_attempt_made_is_no_workload_of_the_kind_that_its_source_has_by_now(bench, policy):
+    bench.kube.sources["cm"] = SourceText(json.dumps(RUNS_ON), "1")
+    source = {"manifest": None, "manifest_from": SourceRef("ConfigMap", "cm", "key")}
+    stored = await lost(bench, recreate_policy=policy, **source)
+    await bench.stop()
+    bench.kube.sources["cm"] = SourceText(json.dumps({**RUNS_ON, "kind": "StatefulSet"}), "2")
+    await bench.start()
+    await asyncio.sleep(120)
+
+    is_replaced = policy is RecreatePolicy.ON_IMMUTABLE_CHANGE
+    assert ready(stored)["reason"] == ("Running" if is_replaced else "ImmutableFieldChanged")
+    assert [each.kind.name for each in standing(bench)] == ["StatefulSet" if is_replaced else "Deployment"]
+
+
+async def test_an_interrupted_adoption_that_was_out_of_sight_goes_on_soon_after_the_role_is_back(bench):
+    theirs = bench.runai.world.create({"name": "prod", "projectId": "1"}, RUNS_ON, bench.now())
+    await asyncio.sleep(30)
+    bench.chance.named["update"] = Mishap.LOST_AFTER
+    stored = bench.apply("x", workload_id=theirs.id)
+    await asyncio.sleep(0.5)
+    await bench.stop()
+    projects = bench.runai.world.projects.values()
+    for project in projects:
+        bench.runai.world.hide_project(project, hidden=True)
+    await bench.start()
+    await asyncio.sleep(600)
+    assert ready(stored)["reason"] == "WorkloadNotFound"
+    assert stored.finalizers
+
+    for project in projects:
+        bench.runai.world.hide_project(project, hidden=False)
+    await asyncio.sleep(120)
+    assert ready(stored)["reason"] == "Running"

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench
+from fakes.bench import RUNS_ON, Bench, UnevenBench
 from runai_operator.domain.conditions import condition
+from runai_operator.domain.errors import Unavailable
 from runai_operator.domain.manifest import content_hash
-from runai_operator.domain.model import SourceRef, SourceText
+from runai_operator.domain.model import ManagementPolicy, SourceRef, SourceText
 from runai_operator.runai.failures import Operation, failure
 from runai_operator.runai.wire import Answer
 from runai_operator.telemetry.logs import JsonFormatter
@@ -98,6 +99,85 @@ async def test_what_run_ai_said_of_a_secrets_manifest_is_not_shown_when_another_
             await bench.start(grace=60)
     await asyncio.sleep(300)
     assert SECRET not in shown(bench, caplog)
+    assert condition(stored.status, "Ready")["reason"] == "Running"
+
+
+@pytest.mark.parametrize("then", ["crash", "outage of writes"])
+@pytest.mark.parametrize("kind", [kind for kind in STEERED if kind != "a refusal"])
+async def test_a_secrets_manifest_that_was_sent_without_a_record_of_it_is_not_quoted(caplog, kind, then):
+    bench = UnevenBench()
+    await bench.start(grace=60)
+    submit(bench, STEERED[kind], name="s")
+    stored = bench.apply("w")
+    await asyncio.sleep(90)
+    [workload] = [each for each in bench.runai.live() if each.name == "w"]
+    bench.edit(stored, manifest=None, manifest_from=SourceRef("Secret", "s", "key"))
+    while not bench.called("update"):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    bench.kube.edit(stored, replace(stored.spec, manifest=RUNS_ON, manifest_from=None))
+    while SECRET not in json.dumps(workload.manifest):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    if then == "crash":
+        await bench.stop()
+        await asyncio.sleep(40)
+        await bench.start(grace=60)
+    else:
+        bench.troubles["update"] = lambda: Unavailable("503")
+        bench.engine.observe("MODIFIED", stored.meta())
+
+    for _ in range(600):
+        await asyncio.sleep(0.2)
+        assert SECRET not in shown(bench, caplog)
+    bench.troubles.clear()
+    await asyncio.sleep(300)
+    assert SECRET not in shown(bench, caplog)
+    assert condition(stored.status, "Ready")["reason"] == "Running"
+    await bench.stop()
+
+
+async def test_an_edit_that_leaves_a_secret_is_sent_although_the_first_attempt_fails():
+    bench = UnevenBench()
+    await bench.start()
+    stored = submit(bench, {})
+    await asyncio.sleep(60)
+    [workload] = bench.runai.live()
+    bench.troubles["update"] = lambda: Unavailable("503")
+    bench.edit(stored, manifest=RUNS_ON | {"spec": {"replicas": 5}}, manifest_from=None)
+    await asyncio.sleep(60)
+    bench.troubles.clear()
+    await asyncio.sleep(60)
+
+    assert workload.manifest["spec"] == {"replicas": 5}
+    assert condition(stored.status, "Synced")["status"] == "True"
+    await bench.stop()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in STEERED if kind != "a refusal"])
+async def test_who_observes_what_another_submitted_from_a_secret_is_not_told_what_that_holds(bench, caplog, kind):
+    stored = submit(bench, STEERED[kind])
+    await asyncio.sleep(60)
+    spec = {"management_policy": ManagementPolicy.OBSERVE, "workload_id": stored.status["workloadId"]}
+    observer = bench.apply("other", namespace="elsewhere", manifest=None, **spec)
+    await asyncio.sleep(600)
+
+    assert observer.status["workloadId"] == stored.status["workloadId"]
+    assert SECRET not in shown(bench, caplog)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in STEERED if kind != "a refusal"])
+async def test_an_interrupted_submission_from_a_secret_that_was_edited_since_is_not_quoted(bench, caplog, kind):
+    stored = submit(bench, STEERED[kind])
+    while not bench.runai.live():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    await bench.stop()
+    stored.status = {"observedGeneration": -1}
+    bench.kube.edit(stored, replace(stored.spec, manifest=RUNS_ON, manifest_from=None))
+    await asyncio.sleep(60)
+    await bench.start(grace=60)
+
+    for _ in range(600):
+        await asyncio.sleep(0.2)
+        assert SECRET not in shown(bench, caplog)
     assert condition(stored.status, "Ready")["reason"] == "Running"
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench
+from fakes.uneven_runai import Lost
 from runai_operator.domain.conditions import condition
+from runai_operator.domain.errors import OutcomeUnknown, Unavailable
 from runai_operator.domain.model import RecreatePolicy
 
 pytestmark = pytest.mark.looptime
@@ -150,4 +152,109 @@ async def test_what_somebody_else_deletes_after_a_replacement_is_reported():
     await asyncio.sleep(60)
 
     assert reasons(stored)[0] == "DeletedExternally"
+    await ended(bench)
+
+
+# --- an edit that is taken back while it is being sent
+
+
+@pytest.mark.parametrize("answered", [True, False])
+@pytest.mark.parametrize("then", ["outage", "crash and outage", "crash and pause"])
+async def test_an_edit_that_is_taken_back_while_it_is_sent_does_not_stay_in_run_ai(answered, then):
+    bench = UnevenBench()
+    await bench.start()
+    stored = bench.apply("w")
+    await asyncio.sleep(60)
+    [workload] = bench.runai.live()
+    if not answered:
+        bench.troubles["update"] = lambda: Lost(OutcomeUnknown("lost"))
+    bench.edit(stored, manifest=TWO)
+    while not bench.called("update"):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    bench.kube.edit(stored, replace(stored.spec, manifest=RUNS_ON))
+    while workload.manifest["spec"] != TWO["spec"]:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+
+    bench.troubles["update"] = lambda: Unavailable("503")
+    if then == "crash and pause":
+        bench.kube.touch(stored, paused=True)
+    if then == "outage":
+        bench.engine.observe("MODIFIED", stored.meta())
+    else:
+        await bench.start()
+    await asyncio.sleep(60)
+    assert reasons(stored)[1] == "NotDelivered"
+    bench.troubles.clear()
+    bench.kube.touch(stored, paused=False)
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(60)
+
+    assert workload.manifest["spec"] == RUNS_ON["spec"]
+    assert reasons(stored) == ("Running", "Synced", False)
+    await ended(bench)
+
+
+async def test_an_edit_that_was_sent_before_a_crash_and_cannot_be_repeated_can_still_be_taken_back():
+    bench = UnevenBench()
+    await bench.start()
+    stored = bench.apply("w")
+    await asyncio.sleep(60)
+    [workload], before = bench.runai.live(), stored.status
+    bench.edit(stored, manifest=TWO)
+    while workload.manifest["spec"] != TWO["spec"]:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    await bench.stop()
+    stored.status = before  # its write was lost
+    bench.troubles["update"] = lambda: Unavailable("503")
+    await bench.start()
+    await asyncio.sleep(60)
+    bench.edit(stored, manifest=RUNS_ON)
+    bench.troubles.clear()
+    await asyncio.sleep(60)
+
+    assert workload.manifest["spec"] == RUNS_ON["spec"]
+    assert reasons(stored) == ("Running", "Synced", False)
+    await ended(bench)
+
+
+async def test_a_put_whose_record_is_refused_is_not_repeated_and_its_sync_is_awaited():
+    bench = UnevenBench(replace(WORLD, sync_time=20))
+    await bench.start()
+    stored = bench.apply("w")
+    await asyncio.sleep(120)
+    bench.edit(stored, manifest=TWO)
+    while not bench.called("update"):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    bench.kube.touch(stored)
+    await asyncio.sleep(5)
+    assert reasons(stored)[:2] == ("Syncing", "Syncing")
+
+    await asyncio.sleep(120)
+    assert reasons(stored) == ("Running", "Synced", False)
+    assert bench.called("update") == 1
+    await ended(bench)
+
+
+# --- a status that does not say, in a way that is understood, what was sent
+
+
+@pytest.mark.parametrize("policy", list(RecreatePolicy))
+@pytest.mark.parametrize("record", [None, "garbage", "v1:ab", "v1:ab.", ".", "+", ".+5", "v9:x.y+z", "v1:ab.cd.ef"])
+async def test_a_record_that_nobody_understands_costs_a_put_at_most_and_never_the_workload(policy, record):
+    bench = await started()
+    stored = bench.apply("w", recreate_policy=policy)
+    await asyncio.sleep(60)
+    [workload] = bench.runai.live()
+    await bench.stop()
+    stored.status = {**stored.status, "submittedHash": record}
+    if record is None:
+        del stored.status["submittedHash"]
+    bench.kube.touch(stored, token="look")
+    await bench.start()
+    await asyncio.sleep(60)
+
+    assert bench.runai.live() == [workload]
+    assert workload.deleted is None
+    assert reasons(stored) == ("Running", "Synced", False)
+    assert [method for method, _ in bench.runai.writes] in (["POST"], ["POST", "PUT"])
     await ended(bench)

@@ -75,6 +75,32 @@ async def test_a_deletion_is_held_while_the_role_is_lost_and_goes_on_when_it_is_
     assert workload.deleted is not None
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_a_workload_that_is_shown_again_later_than_its_project_is_not_taken_for_gone(bench, deleted):
+    await bench.start(grace=60)
+    stored, workload = await of_one(bench)
+    hide(bench)
+    if deleted:
+        bench.delete(stored)
+    else:
+        bench.kube.touch(stored, token="look")
+        bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(600)
+
+    asked, find = asyncio.Event(), bench.runai.world.find
+    bench.runai.world.find = lambda *_: asked.set()
+    hide(bench, hidden=False)
+    await asyncio.wait_for(asked.wait(), 600)
+    for _ in range(55):
+        await asyncio.sleep(1)
+        assert bench.kube.objects, "its workload runs on"
+        assert ready(stored) == ("Deleting" if deleted else "Running")
+    bench.runai.world.find = find
+    await asyncio.sleep(600)
+
+    assert (workload.deleted is not None, bench.kube.objects == {}) == (deleted, deleted)
+
+
 async def test_what_ended_while_the_role_was_lost_is_shown_with_the_first_word_after_it_is_back(bench):
     await bench.start(grace=60)
     stored = bench.apply("a", manifest=JOB)
