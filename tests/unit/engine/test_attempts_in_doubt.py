@@ -10,7 +10,6 @@ import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
-from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import RecreatePolicy, SourceRef, SourceText, Spec
 from runai_operator.engine.orphans import Cleaner
 
