@@ -70,8 +70,8 @@ test-defects: $(INSTALLED) ## Plant one defect after the other in the simulation
 
 .PHONY: test-crash
 test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike every call; totals are printed
-	@echo "==> Crash matrix, faults and bursts, in two worlds: about an hour; every case in $(CRASH_REPORT)"
-	@CRASH_REPORT=$(CRASH_REPORT) $(VENV)/bin/pytest tests/crash -m slow -s $(PYTEST_ARGS)
+	@echo "==> Crash matrix, faults and bursts, in two worlds: about half an hour; every case in $(CRASH_REPORT)"
+	@CRASH_REPORT=$(CRASH_REPORT) $(VENV)/bin/pytest tests/crash -m slow $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure start, bursts, steady state and memory beside a raw script (WORKLOADS=500)

@@ -7,16 +7,18 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from controlplane import ControlPlane
-from crash.report import Report
+from crash.report import Report, Row
 from stack import QUICK, Operator, Simulator, Workloads
 
 ENTRY = Path(__file__).parent / "entry.py"
 PATIENCE = 90.0
+CASE = "case of the crash matrix"
 
 
 class Stage:
@@ -66,12 +68,19 @@ class Stage:
             process.kill()
 
 
-@pytest.fixture(scope="session")
-def report() -> Iterator[Report]:
-    """All cases: their totals are printed at the end, and everything is written where `CRASH_REPORT` says."""
-    made = Report()
-    yield made
-    sys.__stdout__.write(f"\n{made.totals()}\n") if sys.__stdout__ else None
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[Row], None]:
+    """Takes the cases of a test; `pytest_terminal_summary` has those of all, from whichever worker."""
+    return lambda row: request.node.user_properties.append((CASE, asdict(row)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the totals, and writes everything where `CRASH_REPORT` says."""
+    ended = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    made = Report([Row(**case) for report in ended for name, case in report.user_properties if name == CASE])
+    if not made.rows:
+        return
+    terminalreporter.write_line(made.totals())
     if target := os.environ.get("CRASH_REPORT"):
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         Path(target).write_text(made.markdown())

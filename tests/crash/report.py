@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 
@@ -21,12 +21,9 @@ class Row:
     seconds: float
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Report:
-    rows: list[Row] = field(default_factory=list)
-
-    def add(self, row: Row) -> None:
-        self.rows.append(row)
+    rows: Sequence[Row] = ()
 
     def markdown(self) -> str:
         """The totals, then every case as run. Seconds are from the restart, or from the fault, until all was well."""
@@ -60,7 +57,7 @@ class Report:
     def totals(self) -> str:
         """One line for each kind of interruption and path, over all control planes."""
         groups: dict[tuple[str, str], list[Row]] = {}
-        for row in self.rows:
+        for row in sorted(self.rows, key=lambda row: (row.kind != "kill", row.path)):
             groups.setdefault((row.kind, row.path), []).append(row)
         return _table(
             (

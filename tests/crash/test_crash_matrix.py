@@ -21,7 +21,7 @@ def test_killed_at_every_await(path, world, stage, report, tmp_path):
     struck = 0
     for point in [f"{call}:{side}" for call in points for side in ("before", "after")]:
         row = interrupted(path, world, stage(**WORLDS[world]), point)
-        report.add(row)
+        report(row)
         struck += row.struck
 
         assert row.live == path.live, row

@@ -72,7 +72,7 @@ def test_struck_by_a_fault(path, method, rule, world, stage, report):
         len(one.runai.live()),
         seconds,
     )
-    report.add(row)
+    report(row)
 
     assert operator.alive
     assert row.live == path.live, row

@@ -4,10 +4,13 @@ from crash.report import Report, Row
 
 
 def test_cases_of_one_kind_and_path_are_one_line_with_their_worst():
-    report = Report()
-    report.add(Row("kill", "submit", "as is", "create#1:before", True, 1, 1, 2.0))
-    report.add(Row("kill", "submit", "the other way", "create#1:after", False, 2, 0, 3.25))
-    report.add(Row("fault", "submit", "as is", "timeout on POST", True, 1, 1, 9.0))
+    report = Report(
+        (
+            Row("fault", "submit", "as is", "timeout on POST", True, 1, 1, 9.0),
+            Row("kill", "submit", "as is", "create#1:before", True, 1, 1, 2.0),
+            Row("kill", "submit", "the other way", "create#1:after", False, 2, 0, 3.25),
+        )
+    )
 
     assert [line.split(" | ") for line in report.totals().splitlines()[2:]] == [
         ["| kill", "submit", "2", "1", "2", "0 or 1", "3.2 |"],
@@ -17,8 +20,7 @@ def test_cases_of_one_kind_and_path_are_one_line_with_their_worst():
 
 
 def test_the_whole_report_has_every_case_below_its_totals():
-    report = Report()
-    report.add(Row("kill", "submit", "as is", "create#1:before", True, 1, 1, 2.0))
+    report = Report((Row("kill", "submit", "as is", "create#1:before", True, 1, 1, 2.0),))
     text = report.markdown()
 
     assert report.totals() in text
