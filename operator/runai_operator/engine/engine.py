@@ -143,6 +143,8 @@ class Engine:
         if kind == "DELETED":
             self._vanished(meta.ref.uid)
             return
+        if self.inventory.has_ended(meta.ref.uid):
+            return
         entry = self.inventory.get(meta.ref.uid)
         if entry is None:
             self._doubt_namesake(meta)
@@ -167,13 +169,14 @@ class Engine:
         if entry is not None and (entry.meta.has_finalizer or entry.memory.guarded or self._queue.knows(uid)):
             self._enqueue(entry, Lane.USER)
         else:
-            self._forget(uid)
+            self._drop(self.inventory.forget(uid))
 
-    def _forget(self, uid: str) -> None:
-        if (entry := self.inventory.forget(uid)) is not None:
-            self._queue.forget(uid)
-            self._newcomers.forget(uid)
-            self.upstreams.forget(uid)
+    def _drop(self, entry: Entry | None) -> None:
+        """Nothing is planned any more for an entry that the inventory no longer has."""
+        if entry is not None:
+            self._queue.forget(entry.uid)
+            self._newcomers.forget(entry.uid)
+            self.upstreams.forget(entry.uid)
             self._name_freed(entry.name)
 
     def _is_new(self, uid: str) -> bool:
@@ -187,6 +190,8 @@ class Engine:
 
     def _load(self, row: TableRow) -> str:
         uid = row.meta.ref.uid
+        if self.inventory.has_ended(uid):
+            return uid
         entry = self.inventory.get(uid)
         if entry is not None:
             self.observe(None, row.meta)
@@ -364,7 +369,7 @@ class Engine:
         result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting, entry.summary)
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
         if result.verdict in (Verdict.GONE, Verdict.RELEASED):
-            self._forget(entry.uid)
+            self._drop(self.inventory.end(entry.uid))
             return
         if result.summary is not None and result.summary.workload_id != entry.summary.workload_id:
             self._name_freed(entry.name)

@@ -85,6 +85,10 @@ class Entry:
         return self.summary.project_id or self.meta.ref.namespace
 
 
+ENDED = 4096
+"""How many UIDs of objects that are certainly gone are remembered: more than events are late."""
+
+
 class Inventory:
     """All entries, by UID, by workload id, by project and name (where lists show a workload under another id), and by those
     that they wait for."""
@@ -93,6 +97,7 @@ class Inventory:
         """`clock` in loop seconds."""
         self._clock = clock
         self._by_uid: dict[str, Entry] = {}
+        self._ended: dict[str, None] = {}
         self._by_ref: dict[tuple[str, str], str] = {}
         self._by_workload_id: dict[tuple[str, str], tuple[str, ...]] = {}
         self._by_name: dict[tuple[str, str, str], tuple[str, ...]] = {}
@@ -122,6 +127,16 @@ class Inventory:
         entry = Entry(meta, summary or StatusSummary())
         self._by_ref[entry.ref.namespace, entry.ref.name] = entry.uid
         return self._put(entry)
+
+    def end(self, uid: str) -> Entry | None:
+        """Forgets an object that is certainly gone, or that we have released: no late event or list brings it back."""
+        self._ended[uid] = None
+        if len(self._ended) > ENDED:
+            del self._ended[next(iter(self._ended))]
+        return self.forget(uid)
+
+    def has_ended(self, uid: str) -> bool:
+        return uid in self._ended
 
     def forget(self, uid: str) -> Entry | None:
         entry = self._by_uid.pop(uid, None)

@@ -245,3 +245,26 @@ async def test_paused_and_stripped_of_its_finalizer_it_leaves_an_entry_when_it_i
     await asyncio.sleep(5)
 
     assert len(bench.kube.orphans) == 1
+
+
+@pytest.mark.parametrize("late", ["event", "list"])
+async def test_news_of_an_object_that_comes_after_its_end_is_no_news(bench, caplog, late):
+    """The watch begins with a list, which may be from before the pass that removed the finalizer."""
+    stored = bench.apply("x")
+    await asyncio.sleep(30)
+    bench.kube.delete(stored)
+    before = stored.meta()
+    bench.engine.observe("MODIFIED", before)
+    await asyncio.sleep(60)
+    assert bench.kube.objects == {}
+
+    if late == "event":
+        bench.engine.observe(None, before)
+    else:
+        bench.kube.objects["ns", "x"] = stored
+        await bench.engine.resync()
+        del bench.kube.objects["ns", "x"]
+    await asyncio.sleep(600)
+    assert bench.kube.orphans == {}
+    assert "may still hold" not in caplog.text
+    assert len(bench.engine.inventory) == 0
