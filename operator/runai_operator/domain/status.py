@@ -61,6 +61,7 @@ FIELDS = (
     StatusField("adoptedId", 64, of_run=False),
     StatusField("workloadName", 253, remote="name", kept=True),
     StatusField("projectId", 64, remote="project_id", kept=True),
+    StatusField("projectResolvedFrom", 253),
     StatusField("projectName", 253, remote="project_name", row="project_name", kept=True),
     StatusField("clusterId", 64, remote="cluster_id", kept=True),
     StatusField("departmentName", 253, remote="department_name", row="department_name", kept=True),
@@ -127,9 +128,11 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = _submission(s, end)
     if shown_id(s) is None:
-        status["projectId"] = None if end.not_submitted else _attempted_project(s)
+        status["projectId"] = None if end.not_submitted else s.target_project
         if status["projectId"] is not None:
             status["ownerUid"] = s.workload.ref.uid
+    elif isinstance(s.desired, Desired) and s.desired.submission.project_id == status.get("projectId"):
+        status["projectResolvedFrom"] = s.workload.spec.project_name
     if s.workload.meta.reconcile_token is not None and not end.in_trouble:
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
@@ -215,10 +218,6 @@ def _asked_for(s: State) -> Json:
     """What can be said of a workload that is not there yet, or never will be."""
     named: Json = {"projectName": s.workload.spec.project_name}
     return named | {"gvk": asdict(s.gvk)} if s.gvk is not None else named
-
-
-def _attempted_project(s: State) -> str | None:
-    return s.attempted_project or (s.desired.submission.project_id if isinstance(s.desired, Desired) else None)
 
 
 def _owned(status: Json, s: State) -> Json:
