@@ -388,10 +388,9 @@ class Engine:
     def _schedule(self, entry: Entry, result: Result, lane: Lane) -> None:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
-        if result.verdict is Verdict.RETRYING:
-            self._plan_restatement(entry)
-            if self.upstreams.is_parked(entry.uid):
-                return  # status was only restated
+        self._plan_restatement(entry)
+        if result.verdict is Verdict.RETRYING and self.upstreams.is_parked(entry.uid):
+            return  # status was only restated
         if (upstream := self._parked_at(entry, result)) is not None:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
