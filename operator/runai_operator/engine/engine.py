@@ -311,7 +311,7 @@ class Engine:
                 self._plan_read(entry, 0)
 
     def swept(self, connection: str, ids: set[str], began: float) -> None:
-        """Absence from a complete list is a hint, which a reading by id has to confirm."""
+        """Absence from the list of everything is a hint, which a reading by id has to confirm."""
         for entry in self.inventory:
             summary = entry.summary
             settled = entry.memory.wrote_at + self._settings.limits.grace < began
