@@ -505,13 +505,10 @@ class Engine:
         self._observer.workloads(self.inventory.counts())
         self._observer.reasons(self.inventory.reasons())
         self._observer.outstanding(self.inventory.stalled(), self.inventory.oldest_owed())
-        now = self._clock()
-        waits = [
-            now - entry.memory.deletion_seen_at
-            for entry in self.inventory
-            if entry.memory.deletion_seen_at is not None and entry.meta.has_finalizer
-        ]
-        self._observer.deletions(len(waits), max(waits, default=0.0))
+        waits = [entry.meta for entry in self.inventory if entry.meta.deleting and entry.meta.has_finalizer]
+        oldest = min((meta.deletion_requested for meta in waits if meta.deletion_requested is not None), default=None)
+        waited = 0.0 if oldest is None else (self._now() - oldest).total_seconds()
+        self._observer.deletions(len(waits), max(waited, 0.0))
         for upstream in self.upstreams:
             self._observer.deletions_rate_limited(upstream.name, upstream.deletions.waiting())
         for lane, depth in self._queue.depth().items():
