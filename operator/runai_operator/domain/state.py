@@ -380,8 +380,8 @@ class State:
         return self.desired.submission.project_id, self.desired.submission.name
 
     def retrying_since(self, end: Result) -> float | None:
-        """Since when what is outstanding could not be done, given that this pass ends with `end`."""
-        if end.verdict is not Verdict.RETRYING or not end.outstanding:
+        """Since when what is outstanding could not be done, whatever it waits for, given that this pass ends with `end`."""
+        if end.verdict not in (Verdict.RETRYING, Verdict.WAITING, Verdict.IN_SYNC) or not end.outstanding:
             return None
         return self.now if self.memory.retrying_since is None else self.memory.retrying_since
 

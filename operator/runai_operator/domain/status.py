@@ -8,7 +8,7 @@ with a capital letter and a full stop; messages of Run:ai are quoted in one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -120,7 +120,7 @@ class ReadyCondition:
 def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False) -> Json:
     """The whole status after this pass.
 
-    `now` (UTC) is the time of transitions. `stalled`: the retries have lasted too long to count as reconciling.
+    `now` (UTC) is the time of transitions. `stalled`: what is outstanding has waited too long to count as reconciling.
     """
     status = mirrored(s)
     status.update({name: _redacted(status[name]) for name in _MAY_QUOTE if _quotes_secret(s, name, status)})
@@ -299,7 +299,7 @@ def ready_condition(
         case Verdict.REJECTED:
             return _failing(end.error, stalled=True)
         case Verdict.WAITING:
-            return _failing(end.error, stalled=False)
+            return _failing(end.error, stalled=stalled)
         case Verdict.RETRYING if end.outstanding:
             return _failing(end.error, stalled=stalled)
         case Verdict.RETRYING if s.stored_status.reason in LOST_REASONS:
@@ -310,6 +310,8 @@ def ready_condition(
             )
             return ReadyCondition("False", Reason.PAUSED, message, stalled=True)
     shown = _as_shown(status, silent=silent)
+    if stalled and shown.reconciling:
+        return replace(shown, reconciling=False, stalled=True)  # an edit waits until Run:ai has deleted the workload
     if s.workload.meta.paused and shown.status == "True":
         message = "Paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is removed."
         return ReadyCondition("True", Reason.PAUSED, message)
