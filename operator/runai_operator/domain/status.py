@@ -309,9 +309,7 @@ def ready_condition(
                 "Paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to submit them."
             )
             return ReadyCondition("False", Reason.PAUSED, message, stalled=True)
-    shown = _as_shown(status, silent=silent)
-    if stalled and shown.reconciling:
-        return replace(shown, reconciling=False, stalled=True)  # an edit waits until Run:ai has deleted the workload
+    shown = _until_stalled(_as_shown(status, silent=silent), stalled=stalled)
     if s.workload.meta.paused and shown.status == "True":
         message = "Paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is removed."
         return ReadyCondition("True", Reason.PAUSED, message)
@@ -321,6 +319,11 @@ def ready_condition(
 def _failing(error: BridgeError | None, *, stalled: bool) -> ReadyCondition:
     error = error or BridgeError("The operator gave no reason.")
     return ReadyCondition("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
+
+
+def _until_stalled(shown: ReadyCondition, *, stalled: bool) -> ReadyCondition:
+    """An edit may wait until Run:ai has deleted the workload."""
+    return replace(shown, reconciling=False, stalled=True) if stalled and shown.reconciling else shown
 
 
 def _as_before(s: State) -> ReadyCondition:
