@@ -192,7 +192,7 @@ class Reason(StrEnum):
         "WaitingForName",
         Group.ASKED,
         "The name is still held by a workload that is being deleted or not yet visible.",
-        WAIT,
+        "Wait; if that lasts, see that the project's cluster is connected, and what has the name in Run:ai.",
     )
     WAITING_TO_RECREATE = (
         "WaitingToRecreate",
@@ -208,7 +208,7 @@ class Reason(StrEnum):
         "Recreating",
         Group.ASKED,
         "The old workload is being deleted so that the new one can be created.",
-        WAIT,
+        "Wait; if that lasts, see that the workload's cluster is connected.",
     )
 
     INVALID_SPEC = (
