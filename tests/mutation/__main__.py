@@ -12,7 +12,7 @@ import json
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from mutation.mutants import Mutant, mutants_of
@@ -20,19 +20,19 @@ from mutation.trials import PACKAGE, Stage
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 TESTS = {
-    "domain": (["tests/unit/domain"], ["tests/unit/engine"]),
-    "engine": (["tests/unit/engine"],),
+    "tests/unit/domain": {"domain"},
+    "tests/unit/engine": {"domain", "engine"},
 }
-"""Where a package's claims are; what survives the first is tried with the next."""
+"""Where the claims about each package are; what survives the first folder is tried with the next."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="mutation", description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], help="modules, as domain.decide")
-    parser.add_argument("--tests", nargs="*", help="folders or files with the tests, instead of the usual")
+    parser.add_argument("--tests", help="only the tests of this folder or file")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     chosen = parser.parse_args()
-    paths = [path for package in TESTS for path in sorted((PACKAGE / package).glob("*.py"))]
+    paths = [path for package in ("domain", "engine") for path in sorted((PACKAGE / package).glob("*.py"))]
     modules = {f"{path.parent.name}.{path.stem}": path.resolve() for path in paths if path.stem != "__init__"}
     if unknown := set(chosen.only) - modules.keys():
         parser.error(f"no such module: {', '.join(sorted(unknown))}")
@@ -42,13 +42,11 @@ def main() -> int:
         for name, path in modules.items()
         if not chosen.only or name in chosen.only
     }
-    survivors = []
-    for package, folders in TESTS.items():
-        left = [mutant for name, made in mutants.items() if name.startswith(f"{package}.") for mutant in made]
-        left = [mutant for mutant in left if mutant.identity not in listed]
-        for folder in [chosen.tests] if chosen.tests else folders:
-            left = survivors_of(left, folder, chosen.jobs)
-        survivors += left
+    survivors = [mutant for made in mutants.values() for mutant in made if mutant.identity not in listed]
+    for folder, packages in TESTS.items() if not chosen.tests else [(chosen.tests, {"domain", "engine"})]:
+        tried = [mutant for mutant in survivors if mutant.package in packages]
+        others = [mutant for mutant in survivors if mutant.package not in packages]
+        survivors = others + survivors_of(tried, folder, chosen.jobs)
     for survivor in survivors:
         print(as_entry(survivor))
     made = {mutant.identity for all_of_it in mutants.values() for mutant in all_of_it}
@@ -60,10 +58,11 @@ def main() -> int:
 
 
 def read_list() -> list[dict[str, str]]:
-    return tomllib.loads(EQUIVALENT.read_text()).get("mutant", [])
+    entries: list[dict[str, str]] = tomllib.loads(EQUIVALENT.read_text()).get("mutant", [])
+    return entries
 
 
-def survivors_of(mutants: list[Mutant], folders: Sequence[str], jobs: int) -> list[Mutant]:
+def survivors_of(mutants: list[Mutant], folder: str, jobs: int) -> list[Mutant]:
     survived: list[Mutant] = []
     tried = 0
 
@@ -73,10 +72,10 @@ def survivors_of(mutants: list[Mutant], folders: Sequence[str], jobs: int) -> li
         if has_survived:
             survived.append(mutant)
         if tried % 50 == 0 or tried == len(mutants):
-            print(f"{' '.join(folders)}: {tried} of {len(mutants)} tried, {len(survived)} survived", flush=True)
+            print(f"{folder}: {tried} of {len(mutants)} tried, {len(survived)} survived", flush=True)
 
     if mutants:
-        Stage(tuple(folders), jobs, told).try_all(mutants)
+        Stage(folder, jobs, told).try_all(mutants)
     return survived
 
 
@@ -93,7 +92,7 @@ def print_table(
     survived = Counter(mutant.module.removeprefix("runai_operator.") for mutant in survivors)
     equivalent = {name: sum(mutant.identity in listed for mutant in made) for name, made in mutants.items()}
     rows = [(name, len(made), equivalent[name], survived[name]) for name, made in mutants.items()]
-    rows.append(("all", *(sum(row[column] for row in rows) for column in (1, 2, 3))))
+    rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows), sum(row[3] for row in rows)))
     print("| Module | Mutants | Equivalent | Survived | Killed of the others |\n|---|---:|---:|---:|---:|")
     for name, made, equal, left in rows:
         others = made - equal

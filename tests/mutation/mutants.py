@@ -45,8 +45,12 @@ class Mutant:
     """A test that runs none of these lines cannot notice."""
     source: str
     """The whole module, changed."""
-    changed: tuple[int, CodeType] | None
-    """Which of the module's functions has other code, and that; None where what is done at import has changed."""
+    changed: tuple[CodeType, CodeType] | None
+    """The code of the function that was changed, before and after; None where what is done at import has changed."""
+
+    @property
+    def package(self) -> str:
+        return self.module.split(".")[1]
 
     @property
     def place(self) -> str:
@@ -89,18 +93,22 @@ def functions(code: CodeType) -> list[CodeType]:
     found = []
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            is_function = constant.co_flags & CO_OPTIMIZED
-            found += [constant] if is_function else functions(constant)
+            found += [constant] if _is_named(constant) else functions(constant)
     return found
 
 
-def changed_function(original: CodeType, mutated: CodeType) -> tuple[int, CodeType] | None:
-    """The only function of a module that has changed, with its index."""
+def _is_named(code: CodeType) -> bool:
+    """It is that of a function that lives on; not of a class body, or of a comprehension that makes a table."""
+    return bool(code.co_flags & CO_OPTIMIZED) and not code.co_name.startswith("<")
+
+
+def changed_function(original: CodeType, mutated: CodeType) -> tuple[CodeType, CodeType] | None:
+    """The only function of a module that has changed, before and after."""
     old, new = functions(original), functions(mutated)
     if len(old) != len(new) or _shape(original, deep=False) != _shape(mutated, deep=False):
         return None
-    differing = [index for index, pair in enumerate(zip(old, new, strict=True)) if _shape(pair[0]) != _shape(pair[1])]
-    return (differing[0], new[differing[0]]) if len(differing) == 1 else None
+    differing = [pair for pair in zip(old, new, strict=True) if _shape(pair[0]) != _shape(pair[1])]
+    return differing[0] if len(differing) == 1 else None
 
 
 def _shape(code: CodeType, *, deep: bool = True) -> tuple[object, ...]:
@@ -109,7 +117,7 @@ def _shape(code: CodeType, *, deep: bool = True) -> tuple[object, ...]:
     for constant in code.co_consts:
         if not isinstance(constant, CodeType):
             constants.append((type(constant), constant))
-        elif deep or not constant.co_flags & CO_OPTIMIZED:
+        elif deep or not _is_named(constant):
             constants.append(_shape(constant, deep=deep))
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_qualname)
     return code.co_code, code.co_exceptiontable, code.co_flags, names, tuple(constants)
@@ -207,8 +215,9 @@ def _is_left_out(node: cst.CSTNode, path: Sequence[cst.CSTNode]) -> bool:
     if isinstance(node, cst.ClassDef) and any(m.matches(base.value, m.Name("Protocol")) for base in node.bases):
         return True
     owner = next((part for part in reversed(path) if isinstance(part, (cst.ClassDef, cst.FunctionDef))), None)
-    is_member = isinstance(owner, cst.ClassDef) and isinstance(node, (cst.Assign, cst.AnnAssign))
-    return is_member and any(m.matches(base.value, m.Name("StrEnum") | m.Name("Enum")) for base in owner.bases)
+    if not isinstance(owner, cst.ClassDef) or not isinstance(node, (cst.Assign, cst.AnnAssign)):
+        return False
+    return any(m.matches(base.value, m.Name("StrEnum") | m.Name("Enum")) for base in owner.bases)
 
 
 def _is_sentence(node: cst.FormattedString | cst.ConcatenatedString) -> bool:

@@ -30,7 +30,7 @@ from types import CodeType, FunctionType
 import coverage
 import pytest
 
-from mutation.mutants import Mutant, functions
+from mutation.mutants import Mutant
 
 PACKAGE = Path("operator/runai_operator")
 PYTEST = ["-q", "--timeout=0", "-p", "no:cacheprovider", "-m"]
@@ -111,7 +111,7 @@ class Tests:
 class Stage:
     """Some mutants and the tests that are to notice them."""
 
-    folders: tuple[str, ...]
+    folder: str
     jobs: int
     told: Callable[[Mutant, bool], None]
     """Called when it is known whether a mutant survived."""
@@ -124,7 +124,7 @@ class Stage:
         if pid == 0:
             os.close(results)
             _COVERAGE.start()
-            _end(partial(_pytest, self.folders, partial(self._in_functions, in_functions, os.fdopen(send, "w"))))
+            _end(partial(_pytest, [self.folder], partial(self._in_functions, in_functions, os.fdopen(send, "w"))))
         os.close(send)
         baseline, at_import = Baseline(), [mutant for mutant in mutants if mutant.changed is None]
         with os.fdopen(results) as lines:
@@ -147,7 +147,7 @@ class Stage:
     def _in_functions(self, mutants: Sequence[Mutant], results: object, tests: Tests) -> None:
         baseline = _baseline(tests)
         _COVERAGE.stop()
-        send = partial(print, file=results, flush=True)  # type: ignore[call-overload]
+        send = partial(print, file=results, flush=True)
         send(json.dumps({"seconds": baseline.seconds, "ran": baseline.ran}))
         live = _live_functions()
         trials = [baseline.covering(mutant) for mutant in mutants]
@@ -199,13 +199,9 @@ def _live_functions() -> dict[tuple[str, str, int], list[FunctionType]]:
 
 
 def _give_other_code(mutant: Mutant, live: dict[tuple[str, str, int], list[FunctionType]]) -> None:
-    index, code = mutant.changed or sys.exit(BROKEN)
-    original: CodeType = functions(compile(mutant.path.read_text(), str(mutant.path), "exec", dont_inherit=True))[index]
-    found = live[str(mutant.path), original.co_qualname, original.co_firstlineno]
-    if not found:
-        os._exit(BROKEN)
-    for function in found:
-        function.__code__ = code
+    original, changed = mutant.changed or sys.exit(BROKEN)
+    for function in live[original.co_filename, original.co_qualname, original.co_firstlineno] or sys.exit(BROKEN):
+        function.__code__ = changed
 
 
 def _at_import(mutant: Mutant, tests: list[str]) -> bool:
@@ -244,11 +240,11 @@ class _Loader(SourceFileLoader):
         return self._code
 
 
-def _end(run: Callable[[], object]) -> None:
+def _end(run: Callable[[], int]) -> None:
     """The life of a forked process, whose exit code tells of the result."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os._exit(int(run() or 0))
+        os._exit(run())
     except BaseException:  # noqa: BLE001 - nothing may get past the fork
         traceback.print_exc()
         sys.stderr.flush()

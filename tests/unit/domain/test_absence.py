@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runai_operator.domain.absence import BRAKE, MANY, TOGETHER, Absence, braked_until
+from runai_operator.domain.absence import BRAKE, MANY, TOGETHER, Absence, Place, braked_until
 from runai_operator.domain.errors import Scope
 
 GRACE = 60.0
@@ -51,12 +51,13 @@ def test_a_404_with_a_second_witness_is_believed(known):
 def test_a_404_alone_is_not(known, scope):
     error = doubt(**known)
 
+    assert known.get("is_project_visible") or "project team-a" in error.message
     assert error.condition_reason == "NotVisible"
     assert error.scope is scope
 
 
 def test_many_that_vanish_within_a_minute_are_braked_for_an_hour_after_the_last():
-    times = [number * TOGETHER / MANY for number in range(MANY)]
+    times = [1e6 + number * TOGETHER / (MANY - 1) for number in range(MANY)]
 
     assert braked_until(times) == times[-1] + BRAKE
     assert braked_until(reversed(times)) == times[-1] + BRAKE
@@ -67,3 +68,11 @@ def test_few_or_slow_losses_are_not_braked():
     assert braked_until([]) < 0
     assert braked_until([1.0] * (MANY - 1)) < 0
     assert braked_until([number * TOGETHER for number in range(5 * MANY)]) < 0
+
+
+@pytest.mark.parametrize(
+    ("place", "called"),
+    [(Place("1", "team-a"), "team-a"), (Place("1", None), "1"), (Place(None, None), "(unknown)")],
+)
+def test_a_project_is_called_by_what_is_known_of_it(place, called):
+    assert str(place) == called
