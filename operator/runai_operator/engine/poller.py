@@ -259,8 +259,8 @@ class Poller:
         self._lag = 0.0
         result = "ok" if walk.complete else INCONCLUSIVE if trouble is None else _result(trouble)
         self._observer.polled(self._connection, SWEEP, result, self._clock() - began)
-        if walk.complete:
-            self._listener.swept(self._connection, ids, began)
+        if walk.ended:
+            self._listener.swept(self._connection, ids, began, is_complete=walk.complete)
 
     # --- the recount
 
