@@ -185,8 +185,8 @@ class Reason(StrEnum):
         "Deleting",
         Group.ASKED,
         "The object is being deleted and waits for Run:ai.",
-        "Wait; `deletionPolicy: Orphan` removes the object at once and leaves the workload in Run:ai.",
-        "The operator goes on by itself; deletionPolicy: Orphan leaves the workload in Run:ai and removes this object at once",
+        "Do what the message says, or wait; `deletionPolicy: Orphan` removes the object at once and leaves the workload in Run:ai.",
+        "Setting deletionPolicy: Orphan leaves the workload in Run:ai and removes this object at once",
     )
     WAITING_FOR_NAME = (
         "WaitingForName",

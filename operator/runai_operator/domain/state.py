@@ -439,7 +439,8 @@ class State:
             return self.is_gone
         if isinstance(self.remote, Remote) and not self.remote.gone:
             return self.remote.mark is not None and not is_ours(self.remote.mark, self.mark)
-        return self.is_gone or self.stored_status.reason in LOST_REASONS - {Reason.RECREATING}
+        recorded = self.stored_status
+        return self.is_gone or recorded.is_gone or recorded.reason in LOST_REASONS - {Reason.RECREATING}
 
     @property
     def must_read_row(self) -> bool:

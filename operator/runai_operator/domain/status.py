@@ -379,6 +379,9 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
         return "False", Reason.DELETING, error.message if error else "The workload is being deleted."
+    if end.outstanding and error and s.workload.spec.management_policy is ManagementPolicy.OBSERVE:
+        # Nothing is ever to be sent for it.
+        return "Unknown" if end.verdict is Verdict.RETRYING else "False", error.condition_reason, error.message
     if end.outstanding:
         message = "The last change has not been sent to Run:ai."
         said = _with_hint(error.condition_reason, error.message) if error else message
