@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tomllib
 from collections import Counter
@@ -30,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="mutation", description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], help="modules, as domain.decide")
     parser.add_argument("--tests", help="only the tests of this folder or file")
+    parser.add_argument("--longest", type=float, default=math.inf, help="leave out tests that take more seconds")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     chosen = parser.parse_args()
     paths = [path for package in ("domain", "engine") for path in sorted((PACKAGE / package).glob("*.py"))]
@@ -46,7 +48,7 @@ def main() -> int:
     for folder, packages in TESTS.items() if not chosen.tests else [(chosen.tests, {"domain", "engine"})]:
         tried = [mutant for mutant in survivors if mutant.package in packages]
         others = [mutant for mutant in survivors if mutant.package not in packages]
-        survivors = others + survivors_of(tried, folder, chosen.jobs)
+        survivors = others + survivors_of(tried, folder, chosen.jobs, chosen.longest)
     for survivor in survivors:
         print(as_entry(survivor))
     made = {mutant.identity for all_of_it in mutants.values() for mutant in all_of_it}
@@ -62,7 +64,7 @@ def read_list() -> list[dict[str, str]]:
     return entries
 
 
-def survivors_of(mutants: list[Mutant], folder: str, jobs: int) -> list[Mutant]:
+def survivors_of(mutants: list[Mutant], folder: str, jobs: int, longest: float) -> list[Mutant]:
     survived: list[Mutant] = []
     tried = 0
 
@@ -75,7 +77,7 @@ def survivors_of(mutants: list[Mutant], folder: str, jobs: int) -> list[Mutant]:
             print(f"{folder}: {tried} of {len(mutants)} tried, {len(survived)} survived", flush=True)
 
     if mutants:
-        Stage(folder, jobs, told).try_all(mutants)
+        Stage(folder, jobs, longest, told).try_all(mutants)
     return survived
 
 

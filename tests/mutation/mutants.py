@@ -10,11 +10,11 @@ constant is, what an `Enum` calls its members, how a dataclass declares its fiel
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from inspect import CO_OPTIMIZED
+from itertools import accumulate
 from pathlib import Path
 from types import CodeType
 from typing import cast
@@ -65,17 +65,13 @@ def mutants_of(module: str, path: Path) -> list[Mutant]:
     """Every mutant of a module that is not the same program."""
     source = path.read_text()
     wrapper = MetadataWrapper(cst.parse_module(source))
-    collector = _Collector()
+    collector = _Collector(source)
     wrapper.visit(collector)
     tree = wrapper.module
-    texts = [tree.code_for_node(statement) for statement in tree.body]
-    before, after = "".join(map(tree.code_for_node, tree.header)), "".join(map(tree.code_for_node, tree.footer))
     original = compile(source, str(path), "exec", dont_inherit=True)
     made: dict[str, Mutant] = {}
     for change in collector.changes:
-        statement = deep_replace(tree.body[change.statement], change.node, change.mutated)
-        text = tree.code_for_node(cast(cst.CSTNode, statement))
-        mutated = before + "".join([*texts[: change.statement], text, *texts[change.statement + 1 :]]) + after
+        mutated = _rewritten(source, tree, change)
         try:
             code = compile(mutated, str(path), "exec", dont_inherit=True)
         except SyntaxError:
@@ -83,9 +79,19 @@ def mutants_of(module: str, path: Path) -> list[Mutant]:
         changed = changed_function(original, code)
         if mutated in made or (changed is None and _shape(original) == _shape(code)):
             continue
-        was, becomes = _difference(texts[change.statement], text)
+        was, becomes = _difference(source, mutated)
         made[mutated] = Mutant(module, path, change.scope, was, becomes, change.lines, mutated, changed)
     return list(made.values())
+
+
+def _rewritten(source: str, tree: cst.Module, change: _Change) -> str:
+    """The source with the change. Most nodes can be replaced in the text; the others, with all that they are part of."""
+    node = change.node
+    opening = "".join(map(tree.code_for_node, getattr(node, "lpar", ())))
+    old, start = tree.code_for_node(node), change.offset - len(opening)
+    if source[start : start + len(old)] == old and not isinstance(node, cst.BaseCompoundStatement):
+        return source[:start] + tree.code_for_node(change.mutated) + source[start + len(old) :]
+    return cast(cst.Module, deep_replace(tree, node, change.mutated)).code
 
 
 def functions(code: CodeType) -> list[CodeType]:
@@ -124,9 +130,13 @@ def _shape(code: CodeType, *, deep: bool = True) -> tuple[object, ...]:
 
 
 def _difference(old: str, new: str) -> tuple[str, str]:
-    lines = list(difflib.ndiff(old.splitlines(), new.splitlines()))
-    removed = " ".join(line[2:].strip() for line in lines if line.startswith("- "))
-    added = " ".join(line[2:].strip() for line in lines if line.startswith("+ "))
+    """The lines between those that are the same before and after."""
+    was, becomes = old.splitlines(), new.splitlines()
+    shorter = min(len(was), len(becomes))
+    before = next((at for at in range(shorter) if was[at] != becomes[at]), shorter)
+    after = next((at for at in range(shorter - before) if was[-1 - at] != becomes[-1 - at]), shorter - before)
+    changed = (lines[before : len(lines) - after] for lines in (was, becomes))
+    removed, added = (" ".join(line.strip() for line in lines) for lines in changed)
     return removed, added
 
 
@@ -134,8 +144,8 @@ def _difference(old: str, new: str) -> tuple[str, str]:
 class _Change:
     node: cst.CSTNode
     mutated: cst.CSTNode
-    statement: int
-    """Index among those of the module."""
+    offset: int
+    """Where the node begins in the source, without parentheses around it."""
     scope: str
     lines: frozenset[int]
 
@@ -145,9 +155,10 @@ class _Collector(cst.CSTVisitor):
 
     METADATA_DEPENDENCIES = (PositionProvider,)
 
-    def __init__(self) -> None:
+    def __init__(self, source: str) -> None:
         super().__init__()
         self.changes: list[_Change] = []
+        self._line_offsets = [0, *accumulate(map(len, source.splitlines(keepends=True)))]
         self._path: list[cst.CSTNode] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
@@ -164,11 +175,11 @@ class _Collector(cst.CSTVisitor):
 
     def _note(self, node: cst.CSTNode, mutated: cst.CSTNode) -> None:
         path = [*self._path, node]
-        module = cast(cst.Module, path[0])
         names = [part.name.value for part in path if isinstance(part, (cst.FunctionDef, cst.ClassDef))]
         scope = ".".join(names) or _assigned(path[1])
-        index = next(index for index, statement in enumerate(module.body) if statement is path[1])
-        self.changes.append(_Change(node, mutated, index, scope, frozenset(self._lines(path))))
+        begin = self.get_metadata(PositionProvider, node).start
+        offset = self._line_offsets[begin.line - 1] + begin.column
+        self.changes.append(_Change(node, mutated, offset, scope, frozenset(self._lines(path))))
 
     def _lines(self, path: Sequence[cst.CSTNode]) -> Iterator[int]:
         node = path[-1]
