@@ -117,7 +117,7 @@ def _follow_edit(s: State, desired: Desired) -> Action:
     recorded = s.stored_status
     same, same_identity = s.holds(desired), _is_same_identity(s, desired)
     completed = recorded.completed or has_completed(s.row)
-    if same and same_identity and (completed or not s.may_have_sent_another):
+    if same and same_identity and (completed or s.record_holds or not s.may_have_sent_another):
         return _check_on(s)
     if completed:
         return _follow_edit_of_finished(s, desired)
@@ -142,11 +142,12 @@ def _is_same_identity(s: State, desired: Desired) -> bool:
 
 def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
     edited = s.workload.meta.generation != s.stored_status.observed_generation or not s.stored_status.delivered
+    error = finished_error(s.stored_status.phase or Phase.COMPLETED, unchanged=s.ended_unchanged)
     if desired.from_source and not edited:
         return _check_on(s)
     if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
         return _replace(s)
-    return Result(Verdict.REJECTED, finished_error(s.stored_status.phase or Phase.COMPLETED), outstanding=True)
+    return Result(Verdict.REJECTED, error, outstanding=True)
 
 
 def _follow_change_of_identity(s: State) -> Action:

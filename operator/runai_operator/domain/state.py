@@ -38,6 +38,7 @@ from runai_operator.domain.model import (
     Remote,
     Row,
     Workload,
+    is_later,
 )
 from runai_operator.domain.plan import PHASE_REASONS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
@@ -257,7 +258,8 @@ class State:
     def edited(self) -> bool:
         """The spec asks for something that may not have reached Run:ai, wherever its manifest comes from."""
         recorded = self.stored_status
-        return self.workload.meta.generation != recorded.observed_generation or not recorded.delivered
+        is_new = self.workload.meta.generation != recorded.observed_generation
+        return is_new or not recorded.delivered or self.ended_unchanged
 
     @property
     def may_have_sent_another(self) -> bool:
@@ -271,8 +273,26 @@ class State:
         recorded = self.stored_status.content
         return same_content(recorded, held) if held and recorded else None
 
+    def is_held(self, desired: Desired, *, by: str) -> bool:
+        """The workload of this id has held what is asked for since before this pass, as it said itself when it was read."""
+        found = self.found if isinstance(self.found, tuple) else ()
+        read = [self.remote, *(candidate.remote for candidate in found)]
+        held = [remote.content for remote in read if isinstance(remote, Remote) and remote.id == by]
+        return any(content is not None and same_content(content, desired.content) for content in held)
+
+    @property
+    def ended_unchanged(self) -> bool:
+        """It had completed when Run:ai took the last edit, so that has not run; lists showed the end later. Where the manifest
+        comes from a source this is no matter: a change of that never has anything run again."""
+        if self.workload.spec.manifest_from is not None:
+            return False
+        ended = self.row.completed_at if has_completed(self.row) and self.row else self.stored_status.completed_at
+        return is_later(self.stored_status.submitted_at, ended)
+
     def holds(self, desired: Desired) -> bool:
         """What was submitted is what is asked for."""
+        if self.ended_unchanged:
+            return False
         recorded = self.stored_status
         same = same_content(recorded.content, desired.content) if recorded.content else False
         # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.

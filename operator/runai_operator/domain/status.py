@@ -82,6 +82,7 @@ FIELDS = (
     StatusField("ownerUid", 64, of_run=False),
     StatusField("submission", 32, of_run=False),
     StatusField("submittedHash", 128),
+    StatusField("submittedAt"),
     StatusField("lastHandledReconcileAt", 256, of_run=False),
     StatusField("conditions", of_run=False),
 )

@@ -143,7 +143,10 @@ def recorded(s: State, workload: Workload) -> State:
 def updated(s: State, remote: Remote) -> State:
     held = s.desired if isinstance(s.desired, Desired) else None
     s = _owing(s, {"submittedHash": s.hash_of(held), "syncStatus": None, "syncMessage": None})
-    s = replace(s, memory=replace(s.memory.edited(), first_submission=False, counts_may_lag=True, row_reads=0))
+    if held is not None and not s.is_held(held, by=remote.id):
+        s = _owing(s, {"submittedAt": remote.updated_at})
+        s = replace(s, memory=s.memory.edited(remote.updated_at))
+    s = replace(s, memory=replace(s.memory, first_submission=False, counts_may_lag=True, row_reads=0))
     if s.stored_status.failed:
         s = _without_failure(s)
     return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})
@@ -195,7 +198,7 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
     if name := remote.project_name or s.workload.spec.project_name:
         learnt["projectName"] = name
     if remote.id == s.to_adopt:
-        learnt["adoptedId"] = remote.id
+        learnt |= {"adoptedId": remote.id, "submittedAt": None}  # whose end counts as its own, whenever that was
     if isinstance(s.desired, Desired):
         learnt["projectResolvedFrom"] = s.workload.spec.project_name
     if isinstance(s.desired, Desired) and (delivered or content is not None):
@@ -209,9 +212,7 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
 def _without_failure(s: State) -> State:
     """The edit may have fixed it: until the phase changes, the lists show the failure from before."""
     gone: Json = dict.fromkeys(("phase", "phaseMessage", "completedAt"))
-    memory = replace(s.memory.owing(gone), stale_failure_at=s.row.phase_updated_at if s.row else None)
-    workload = replace(s.workload, status=overlay(s.workload.status, gone))
-    return replace(s, row=None, memory=memory, workload=workload)
+    return replace(_owing(s, gone), row=None)
 
 
 # --- it ends

@@ -87,6 +87,15 @@ class StoredStatus:
         return self.status.get("submittedHash")
 
     @property
+    def submitted_at(self) -> str | None:
+        return self.status.get("submittedAt")
+
+    @property
+    def completed_at(self) -> str | None:
+        """When it completed; None for what failed."""
+        return self.status.get("completedAt") if self.completed else None
+
+    @property
     def content(self) -> str | None:
         return self.submitted_hash.rpartition(".")[0] if self.submitted_hash else None
 

@@ -93,6 +93,7 @@ ANSWER = {
             "category": "category-in-v2",
             "preemptibility": "preemptibility-in-v2",
             "createdAt": "2026-03-01T00:00:01Z",
+            "updatedAt": "2026-03-01T00:00:03Z",
             "deletedAt": "2026-03-01T00:00:02Z",
         },
         "desiredPhase": "Stopped",
@@ -121,6 +122,7 @@ SHOWN_OF_ANSWER = {
     "createdAt": "2026-03-01T00:00:01Z",
 }
 NOT_SHOWN_OF_REMOTE = {
+    "updated_at": "only that of our own change is shown",
     "deleted_at": "says that it is gone",
     "mark": "decides whose it is",
     "mark_readable": "decides whose it is",
@@ -271,6 +273,7 @@ FULL = {
     "submission": NOT_SUBMITTED,
     "projectResolvedFrom": "team-a",
     "submittedHash": "v1:a.b",
+    "submittedAt": "2026-03-01T00:00:03Z",
     "lastHandledReconcileAt": "token",
     "conditions": [],
 }
