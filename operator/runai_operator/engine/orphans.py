@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from runai_operator.domain.absence import Place
+from runai_operator.domain.access import Access
 from runai_operator.domain.errors import BridgeError, Held
 from runai_operator.domain.model import Orphan, Remote, Row, TableRow
 from runai_operator.domain.plan import StatusSummary
@@ -34,9 +35,11 @@ class OrphanRecord(Protocol):
 class Cleaner:
     """Deletes in Run:ai what is still ours, and removes from the record what is gone or has another owner."""
 
-    def __init__(self, record: OrphanRecord, runai: Runai, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` in seconds."""
-        self._record, self._runai, self._witness = record, runai, Witness(runai, clock)
+    def __init__(
+        self, record: OrphanRecord, runai: Runai, *, access: Access, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`access`: the projects in which what the objects of a namespace left may be deleted. `clock` in seconds."""
+        self._record, self._runai, self._access, self._witness = record, runai, access, Witness(runai, clock)
 
     async def clean(self, orphan: Orphan) -> str:
         """What was found and done, in a few words. The entry stays until its workload is gone or has another owner."""
@@ -44,7 +47,7 @@ class Cleaner:
             there = [remote for remote in await self._find(orphan) if not remote.gone]
             for remote in there:
                 if _is_ours(remote, orphan) and not await self._has_new_owner(remote, orphan):
-                    return await self._delete(remote)
+                    return await self._unless_barred(remote, orphan) or await self._delete(remote)
             if orphan.in_doubt and not all(remote.mark or remote.mark_readable for remote in there):
                 return "kept: a workload that may be ours is in Run:ai, and whether it is cannot be read there"
             place = Place(orphan.project_id, orphan.project_name)
@@ -74,6 +77,21 @@ class Cleaner:
                 if is_it and row.meta.ref.uid != orphan.mark.uid:
                     return True
         return False
+
+    async def _unless_barred(self, remote: Remote, orphan: Orphan) -> str | None:
+        """As for a deletion by an object: the project that the workload really is in decides."""
+        if not self._access.limited:
+            return None
+        name = remote.project_name
+        if name is None and (project := await self._runai.project(remote.project_id)) is not None:
+            name = project.name
+        namespace = orphan.mark.namespace
+        if self._access.allows(namespace, name):
+            return None
+        return (
+            f"kept: objects in namespace {namespace} may not use its project {name or remote.project_id} (runai.access):"
+            " allow it, or delete the workload in Run:ai"
+        )
 
     async def _delete(self, remote: Remote) -> str:
         if remote.being_deleted:

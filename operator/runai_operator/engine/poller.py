@@ -7,7 +7,8 @@ as under an autoscaler, and no delta shows that.
 
 Each delta has its watermark: the server's clock at the first page of its last complete way through the list. It reaches
 back before that by an overlap, since lists lag: a short one each time, and each minute a long one, of the longest lag and that
-minute. A watermark taken from the rows would stand still after a burst, and every poll would return the burst again.
+minute. A watermark taken from the rows would stand still after a burst, and every poll would return the burst again. Where no
+answer has a `Date`, it is estimated; if too high, changes are missed until the next sweep shows one of them.
 """
 
 from __future__ import annotations
@@ -70,18 +71,29 @@ class _Delta:
     long_at: float = float("-inf")
     """Loop seconds when one with a long overlap last began."""
     limit: int = MOST_ROWS
+    is_estimated: bool = False
+    """No answer says what time it is there."""
+    trusts_rows: bool = True
+    """No row has been found to name the future."""
 
     def advance(self, first: RowPage, newest: datetime | None, now: float, wall: datetime) -> None:
         """A way through the list that began with this page is complete; `newest` is the latest time that its rows name, and
         `wall` what our own clock says."""
+        self.is_estimated = first.server_time is None
         self.watermark, self.set_at = first.server_time or self._estimated(newest, now, wall), now
 
     def _estimated(self, newest: datetime | None, now: float, wall: datetime) -> datetime | None:
         """Where no answer says what time it is there: the clock has gone on, and what rows show is in the past. A row that
         names the future is not believed, or what changes until then would be passed over."""
         gone_on = None if self.watermark is None else self.watermark + timedelta(seconds=now - self.set_at)
-        shown = None if newest is None else min(newest, wall)
+        shown = min(newest, wall) if newest is not None and (self.trusts_rows or gone_on is None) else None
         return max((time for time in (gone_on, shown) if time is not None), default=None)
+
+    def step_back(self, to: datetime, now: float) -> None:
+        """What happened at this time was not shown, though it was before the watermark: if that is estimated, it was too high,
+        since our own clock is ahead, too. From now on it goes on with the clock alone."""
+        if self.is_estimated and self.watermark is not None and to < self.watermark:
+            self.watermark, self.set_at, self.trusts_rows = to, now, False
 
     def newest_of(self, rows: Iterable[Row]) -> datetime | None:
         stamps = (row.deleted_at if self.kind == DELETED else row.phase_updated_at for row in rows)
@@ -357,7 +369,12 @@ class Poller:
         watermark = self._changes.watermark
         if watermark is None or row.phase_updated_at is None:
             return
-        self._lag = max(self._lag, (watermark - datetime.fromisoformat(row.phase_updated_at)).total_seconds())
+        changed = datetime.fromisoformat(row.phase_updated_at)
+        lag = (watermark - changed).total_seconds()
+        self._lag = max(self._lag, lag)
+        if lag > self._overlap:
+            for delta in (self._changes, self._deletions):
+                delta.step_back(changed, self._clock())
         if self._lag > self._overlap and not self._lags:
             self._lags = True
             log.warning(
