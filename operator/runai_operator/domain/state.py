@@ -192,6 +192,13 @@ class State:
         recorded = self.stored_status
         return recorded.project_id if recorded.workload_id is None and not recorded.not_submitted else None
 
+    @property
+    def target_project(self) -> str | None:
+        """The project of the next attempt to create, which is that of the one in doubt if there is any; as far as known."""
+        return self.attempted_project or (
+            self.desired.submission.project_id if isinstance(self.desired, Desired) else None
+        )
+
     def project_of(self, workload_id: str) -> str | None:
         """The id of the project of a workload, if it is the one that status is about."""
         return self.stored_status.project_id if workload_id == self.workload_id else None

@@ -61,6 +61,7 @@ FIELDS = (
     StatusField("adoptedId", 64, of_run=False),
     StatusField("workloadName", 253, remote="name", kept=True),
     StatusField("projectId", 64, remote="project_id", kept=True),
+    StatusField("projectResolvedFrom", 253),
     StatusField("projectName", 253, remote="project_name", row="project_name", kept=True),
     StatusField("clusterId", 64, remote="cluster_id", kept=True),
     StatusField("departmentName", 253, remote="department_name", row="department_name", kept=True),
@@ -127,9 +128,11 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = _submission(s, end)
     if shown_id(s) is None:
-        status["projectId"] = None if end.not_submitted else _attempted_project(s)
+        status["projectId"] = None if end.not_submitted else s.target_project
         if status["projectId"] is not None:
             status["ownerUid"] = s.workload.ref.uid
+    elif isinstance(s.desired, Desired) and s.desired.submission.project_id == status.get("projectId"):
+        status["projectResolvedFrom"] = s.workload.spec.project_name
     if s.workload.meta.reconcile_token is not None and not end.in_trouble:
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
@@ -215,10 +218,6 @@ def _asked_for(s: State) -> Json:
     """What can be said of a workload that is not there yet, or never will be."""
     named: Json = {"projectName": s.workload.spec.project_name}
     return named | {"gvk": asdict(s.gvk)} if s.gvk is not None else named
-
-
-def _attempted_project(s: State) -> str | None:
-    return s.attempted_project or (s.desired.submission.project_id if isinstance(s.desired, Desired) else None)
 
 
 def _owned(status: Json, s: State) -> Json:
@@ -310,9 +309,7 @@ def ready_condition(
                 "Paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to submit them."
             )
             return ReadyCondition("False", Reason.PAUSED, message, stalled=True)
-    shown = _as_shown(status, silent=silent)
-    if stalled and shown.reconciling:
-        return replace(shown, reconciling=False, stalled=True)  # an edit waits until Run:ai has deleted the workload
+    shown = _until_stalled(_as_shown(status, silent=silent), stalled=stalled)
     if s.workload.meta.paused and shown.status == "True":
         message = "Paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is removed."
         return ReadyCondition("True", Reason.PAUSED, message)
@@ -322,6 +319,11 @@ def ready_condition(
 def _failing(error: BridgeError | None, *, stalled: bool) -> ReadyCondition:
     error = error or BridgeError("The operator gave no reason.")
     return ReadyCondition("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
+
+
+def _until_stalled(shown: ReadyCondition, *, stalled: bool) -> ReadyCondition:
+    """An edit may wait until Run:ai has deleted the workload."""
+    return replace(shown, reconciling=False, stalled=True) if stalled and shown.reconciling else shown
 
 
 def _as_before(s: State) -> ReadyCondition:

@@ -70,11 +70,8 @@ def ready(stored):
 
 @pytest.fixture
 async def bench():
-    made = UnevenBench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with UnevenBench().started() as bench:
+        yield bench
 
 
 async def running(bench, count=1, **spec):

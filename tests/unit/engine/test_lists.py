@@ -65,11 +65,8 @@ class ListBench(UnevenBench):
 
 @pytest.fixture
 async def bench():
-    made = ListBench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with ListBench().started() as bench:
+        yield bench
 
 
 def is_of_sweep(query):

@@ -49,10 +49,8 @@ class WitnessBench(Bench):
 
 @pytest.fixture
 async def bench():
-    bench = WitnessBench(replace(WORLD, list_lag=8))
-    await bench.start()
-    yield bench
-    await bench.stop()
+    async with WitnessBench(replace(WORLD, list_lag=8)).started() as bench:
+        yield bench
 
 
 async def running(bench, **spec):

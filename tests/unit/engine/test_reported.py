@@ -35,10 +35,8 @@ class TroubledBench(Bench):
 
 @pytest.fixture
 async def bench():
-    bench = TroubledBench()
-    await bench.start()
-    yield bench
-    await bench.stop()
+    async with TroubledBench().started() as bench:
+        yield bench
 
 
 async def test_workloads_are_counted_by_reason(bench):
