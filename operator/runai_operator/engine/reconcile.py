@@ -216,6 +216,8 @@ class Reconciler:
                 verdict, memory = Verdict.CONFLICT, steps.once_more_failed(memory)
             case _:
                 verdict, memory = Verdict.FAILED, steps.once_more_failed(memory)
+                if (event := events.of_refusal(error)) is not None and meta is not None:
+                    self._record(meta, event)
         return self._scheduled(Result(verdict, error, did=did, memory=memory, meta=meta))
 
     def _scheduled(self, result: Result) -> Result:
