@@ -142,7 +142,13 @@ class State:
         be shown. What it holds may not be what status records: an attempt was interrupted, or another object made it."""
         source = self.workload.spec.manifest_from
         is_from_secret = source is not None and source.kind == "Secret"
-        return is_from_secret or self.memory.of_secret or is_keyed(self.stored_status.submitted_hash)
+        return is_from_secret or bool(self.memory.of_secret) or is_keyed(self.stored_status.submitted_hash)
+
+    @property
+    def may_be_confidential(self) -> bool:
+        """The same, or what Run:ai holds is neither on record nor has this process read it yet."""
+        is_unknown = self.workload_id is not None and not self.stored_status.content and self.memory.of_secret is None
+        return self.is_confidential or is_unknown
 
     @property
     def follows_secret(self) -> bool:

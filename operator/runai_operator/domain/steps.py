@@ -111,7 +111,8 @@ def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: 
         s = hidden(s)
         return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
     since = now if s.memory.lookup_since is None else s.memory.lookup_since
-    memory = replace(s.memory, lookup_since=since, missing_since=None)
+    of_secret = any(is_keyed(each.remote.content) for each in found if each.remote is not None)
+    memory = replace(s.memory, lookup_since=since, missing_since=None, of_secret=of_secret or s.memory.of_secret)
     return replace(s, found=found, is_project_visible=True, memory=memory)
 
 
@@ -119,7 +120,8 @@ def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: 
 
 
 def created(s: State, remote: Remote) -> State:
-    s = replace(s, memory=replace(s.memory, first_submission=True))
+    held = s.desired.content if isinstance(s.desired, Desired) else None
+    s = replace(s, memory=replace(s.memory, first_submission=True, of_secret=is_keyed(held)))
     return replace(_with_id(s, remote, delivered=True), row=None, done=s.done | {Create})
 
 
@@ -203,7 +205,7 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
         learnt["projectResolvedFrom"] = s.workload.spec.project_name
     if isinstance(s.desired, Desired) and (delivered or content is not None):
         held = s.desired if content is None else replace(s.desired, content=content)
-        learnt["submittedHash"] = held.fingerprint(adopts=s.to_adopt is not None)
+        learnt["submittedHash"] = s.hash_of(held)
     workload = replace(s.workload, status=overlay(s.workload.status, learnt))
     memory = replace(s.memory.owing(learnt), lookup_since=None, missing_since=None)
     return replace(s, workload=workload, memory=memory, remote=remote, delivered_now=delivered)
