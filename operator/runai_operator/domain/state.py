@@ -406,8 +406,8 @@ class State:
         return self.desired.submission.project_id, self.desired.submission.name
 
     def retrying_since(self, end: Result) -> float | None:
-        """Since when what is outstanding could not be done, given that this pass ends with `end`."""
-        if end.verdict is not Verdict.RETRYING or not end.outstanding:
+        """Since when what is outstanding could not be done, whatever it waits for, given that this pass ends with `end`."""
+        if end.verdict not in (Verdict.RETRYING, Verdict.WAITING, Verdict.IN_SYNC) or not end.outstanding:
             return None
         return self.now if self.memory.retrying_since is None else self.memory.retrying_since
 
@@ -465,7 +465,8 @@ class State:
             return self.is_gone
         if isinstance(self.remote, Remote) and not self.remote.gone:
             return self.remote.mark is not None and not is_ours(self.remote.mark, self.mark)
-        return self.is_gone or self.stored_status.reason in LOST_REASONS - {Reason.RECREATING}
+        recorded = self.stored_status
+        return self.is_gone or recorded.is_gone or recorded.reason in LOST_REASONS - {Reason.RECREATING}
 
     @property
     def must_read_row(self) -> bool:

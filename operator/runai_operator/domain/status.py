@@ -8,7 +8,7 @@ with a capital letter and a full stop; messages of Run:ai are quoted in one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -121,7 +121,7 @@ class ReadyCondition:
 def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False) -> Json:
     """The whole status after this pass.
 
-    `now` (UTC) is the time of transitions. `stalled`: the retries have lasted too long to count as reconciling.
+    `now` (UTC) is the time of transitions. `stalled`: what is outstanding has waited too long to count as reconciling.
     """
     status = mirrored(s)
     status.update({name: _redacted(status[name]) for name in _MAY_QUOTE if _quotes_secret(s, name, status)})
@@ -302,7 +302,7 @@ def ready_condition(
         case Verdict.REJECTED:
             return _failing(end.error, stalled=True)
         case Verdict.WAITING:
-            return _failing(end.error, stalled=False)
+            return _failing(end.error, stalled=stalled)
         case Verdict.RETRYING if end.outstanding:
             return _failing(end.error, stalled=stalled)
         case Verdict.RETRYING if s.stored_status.reason in LOST_REASONS:
@@ -312,7 +312,7 @@ def ready_condition(
                 "Paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to submit them."
             )
             return ReadyCondition("False", Reason.PAUSED, message, stalled=True)
-    shown = _as_shown(status, silent=silent)
+    shown = _until_stalled(_as_shown(status, silent=silent), stalled=stalled)
     if s.workload.meta.paused and shown.status == "True":
         message = "Paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is removed."
         return ReadyCondition("True", Reason.PAUSED, message)
@@ -322,6 +322,11 @@ def ready_condition(
 def _failing(error: BridgeError | None, *, stalled: bool) -> ReadyCondition:
     error = error or BridgeError("The operator gave no reason.")
     return ReadyCondition("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
+
+
+def _until_stalled(shown: ReadyCondition, *, stalled: bool) -> ReadyCondition:
+    """An edit may wait until Run:ai has deleted the workload."""
+    return replace(shown, reconciling=False, stalled=True) if stalled and shown.reconciling else shown
 
 
 def _as_before(s: State) -> ReadyCondition:
@@ -377,6 +382,9 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
         return "False", Reason.DELETING, error.message if error else "The workload is being deleted."
+    if end.outstanding and error and s.workload.spec.management_policy is ManagementPolicy.OBSERVE:
+        # Nothing is ever to be sent for it.
+        return "Unknown" if end.verdict is Verdict.RETRYING else "False", error.condition_reason, error.message
     if end.outstanding:
         message = "The last change has not been sent to Run:ai."
         said = _with_hint(error.condition_reason, error.message) if error else message

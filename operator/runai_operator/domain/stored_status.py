@@ -130,6 +130,11 @@ class StoredStatus:
         return status.get("desiredPhase") == "Deleted" or status.get("syncStatus") in ("Deleting", "Deleted")
 
     @property
+    def is_gone(self) -> bool:
+        """The last reading found no workload any more."""
+        return self.status.get("syncStatus") == "Deleted"
+
+    @property
     def delivered(self) -> bool:
         """Run:ai has accepted the last change."""
         return bool(self.submitted_hash) and self.synced_reason != Reason.NOT_DELIVERED

@@ -78,12 +78,9 @@ class Tenant(Bench):
 
 @pytest.fixture
 async def tenant():
-    made = Tenant()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
-    assert made.crossed == []
+    async with Tenant().started() as bench:
+        yield bench
+    assert bench.crossed == []
 
 
 async def later(access, **world):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import Bench, standing
+from fakes.bench import standing
 from fakes.chance import Mishap
 from runai_operator.domain.errors import KubernetesUnavailable
 from runai_operator.domain.model import DeletionPolicy, ManagementPolicy
@@ -15,15 +15,6 @@ from runai_operator.engine.orphans import Cleaner
 pytestmark = pytest.mark.looptime
 
 OTHER_FINALIZER = "example.com/other"
-
-
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
 
 
 def force(bench, stored):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench, UnevenBench
+from fakes.bench import RUNS_ON, UnevenBench
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import AccessDenied, Unavailable
 from runai_operator.domain.model import ExternalDeletionPolicy, RecreatePolicy, RerunPolicy, SourceRef, SourceText
@@ -14,15 +14,6 @@ from runai_operator.domain.model import ExternalDeletionPolicy, RecreatePolicy, 
 pytestmark = pytest.mark.looptime
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
-
-
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
 
 
 def ready(stored):
