@@ -279,12 +279,12 @@ class State:
         recorded = self.stored_status.content
         return same_content(recorded, held) if held and recorded else None
 
-    def is_held(self, desired: Desired, *, by: str) -> bool:
-        """The workload of this id has held what is asked for since before this pass, as it said itself when it was read."""
+    def held_by(self, workload_id: str) -> str | None:
+        """Hash of what the workload holds, as it said itself when it was read in this pass, else as it is on record."""
         found = self.found if isinstance(self.found, tuple) else ()
         read = [self.remote, *(candidate.remote for candidate in found)]
-        held = [remote.content for remote in read if isinstance(remote, Remote) and remote.id == by]
-        return any(content is not None and same_content(content, desired.content) for content in held)
+        said = [each.content for each in read if isinstance(each, Remote) and each.id == workload_id and each.content]
+        return said[0] if said else self.stored_status.content if workload_id == self.workload_id else None
 
     @property
     def ended_unchanged(self) -> bool:
@@ -297,10 +297,9 @@ class State:
 
     def holds(self, desired: Desired) -> bool:
         """What was submitted is what is asked for."""
-        if self.ended_unchanged:
-            return False
         recorded = self.stored_status
-        same = same_content(recorded.content, desired.content) if recorded.content else False
+        held = recorded.previous_hash if self.ended_unchanged else recorded.content
+        same = same_content(held, desired.content) if held else False
         # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
         return not self.edited if same is None else same
 

@@ -83,6 +83,7 @@ FIELDS = (
     StatusField("submission", 32, of_run=False),
     StatusField("submittedHash", 128),
     StatusField("submittedAt"),
+    StatusField("previousHash", 128),
     StatusField("lastHandledReconcileAt", 256, of_run=False),
     StatusField("conditions", of_run=False),
 )

@@ -274,6 +274,7 @@ FULL = {
     "projectResolvedFrom": "team-a",
     "submittedHash": "v1:a.b",
     "submittedAt": "2026-03-01T00:00:03Z",
+    "previousHash": "v1:c",
     "lastHandledReconcileAt": "token",
     "conditions": [],
 }
