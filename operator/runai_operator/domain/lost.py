@@ -105,14 +105,7 @@ def recreating() -> Result:
     return Result(Verdict.WAITING, error, outstanding=True)
 
 
-def finished_error(phase: str, *, unchanged: bool = False) -> InvalidWorkload:
-    """`unchanged`: what was edited reached Run:ai, and too late."""
-    if unchanged:
-        return InvalidWorkload(
-            f"The workload had finished ({phase}) when the last change reached Run:ai, so that has not run: set rerunPolicy:"
-            " OnSpecChange to run it, or create a new RunaiWorkload.",
-            reason=Reason.FINISHED_NOT_RERUN,
-        )
+def finished_error(phase: str) -> InvalidWorkload:
     return InvalidWorkload(
         f"The workload has finished ({phase}) and finished work does not run again by itself: undo the change, or set"
         " rerunPolicy: OnSpecChange to run it again, or create a new RunaiWorkload.",

@@ -142,12 +142,11 @@ def _is_same_identity(s: State, desired: Desired) -> bool:
 
 def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
     edited = s.workload.meta.generation != s.stored_status.observed_generation or not s.stored_status.delivered
-    error = finished_error(s.stored_status.phase or Phase.COMPLETED, unchanged=s.ended_unchanged)
     if desired.from_source and not edited:
         return _check_on(s)
     if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
         return _replace(s)
-    return Result(Verdict.REJECTED, error, outstanding=True)
+    return Result(Verdict.REJECTED, finished_error(s.stored_status.phase or Phase.COMPLETED), outstanding=True)
 
 
 def _follow_change_of_identity(s: State) -> Action:

@@ -99,8 +99,9 @@ class Memory:
     it are ignored ..."""
     ends_count_at: float = math.inf
     """... until then: the edit has reached the cluster, and the lists have had the time to show what came of it."""
-    of_secret: bool = False
-    """The workload in Run:ai said of itself, when it was last read, that its manifest comes from a Secret."""
+    of_secret: bool | None = None
+    """Whether the manifest that the workload in Run:ai holds comes from a Secret, as it said itself when it was last read; None
+    before this process has read it."""
     source: Source | None = None
     name_wanted: tuple[str, str] | None = None
     """Project and name in Run:ai that something else holds."""

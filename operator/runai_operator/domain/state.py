@@ -142,7 +142,13 @@ class State:
         be shown. What it holds may not be what status records: an attempt was interrupted, or another object made it."""
         source = self.workload.spec.manifest_from
         is_from_secret = source is not None and source.kind == "Secret"
-        return is_from_secret or self.memory.of_secret or is_keyed(self.stored_status.submitted_hash)
+        return is_from_secret or bool(self.memory.of_secret) or is_keyed(self.stored_status.submitted_hash)
+
+    @property
+    def may_be_confidential(self) -> bool:
+        """The same, or what Run:ai holds is neither on record nor has this process read it yet."""
+        is_unknown = self.workload_id is not None and not self.stored_status.content and self.memory.of_secret is None
+        return self.is_confidential or is_unknown
 
     @property
     def follows_secret(self) -> bool:
@@ -273,12 +279,12 @@ class State:
         recorded = self.stored_status.content
         return same_content(recorded, held) if held and recorded else None
 
-    def is_held(self, desired: Desired, *, by: str) -> bool:
-        """The workload of this id has held what is asked for since before this pass, as it said itself when it was read."""
+    def held_by(self, workload_id: str) -> str | None:
+        """Hash of what the workload holds, as it said itself when it was read in this pass, else as it is on record."""
         found = self.found if isinstance(self.found, tuple) else ()
         read = [self.remote, *(candidate.remote for candidate in found)]
-        held = [remote.content for remote in read if isinstance(remote, Remote) and remote.id == by]
-        return any(content is not None and same_content(content, desired.content) for content in held)
+        said = [each.content for each in read if isinstance(each, Remote) and each.id == workload_id and each.content]
+        return said[0] if said else self.stored_status.content if workload_id == self.workload_id else None
 
     @property
     def ended_unchanged(self) -> bool:
@@ -291,10 +297,9 @@ class State:
 
     def holds(self, desired: Desired) -> bool:
         """What was submitted is what is asked for."""
-        if self.ended_unchanged:
-            return False
         recorded = self.stored_status
-        same = same_content(recorded.content, desired.content) if recorded.content else False
+        held = recorded.previous_hash if self.ended_unchanged else recorded.content
+        same = same_content(held, desired.content) if held else False
         # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
         return not self.edited if same is None else same
 

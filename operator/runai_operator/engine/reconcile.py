@@ -191,7 +191,7 @@ class Reconciler:
 
     async def _do(self, s: State, action: Action, upstream: Upstream | None) -> State:
         after = replace(await self._perform(s, action, upstream), now=self._clock())
-        if after.is_confidential:
+        if after.may_be_confidential:
             after = after.without_quotes()
         if event := events.of_operation(action, s, after):
             self._report(after, event, since=s.now)

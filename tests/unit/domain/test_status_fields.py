@@ -142,9 +142,9 @@ REMOTE: Remote = read(ANSWER, wire.read_remote)
 
 
 def settled(*, row=None, remote=None, stored=None):
-    """The status after a pass that saw these, over one that knows only the workload's id."""
+    """The status after a pass that saw these, over one that knows only the workload's id, and that it is of no Secret."""
     known = {"workloadId": WORKLOAD_ID, "conditions": []} if stored is None else stored
-    s = a_state(a_workload(status=known), row=row, remote=remote)
+    s = a_state(a_workload(status=known), row=row, remote=remote, memory=Memory(of_secret=False))
     return build_status(s, Result(Verdict.IN_SYNC), now=NOW)
 
 
@@ -274,6 +274,7 @@ FULL = {
     "projectResolvedFrom": "team-a",
     "submittedHash": "v1:a.b",
     "submittedAt": "2026-03-01T00:00:03Z",
+    "previousHash": "v1:c",
     "lastHandledReconcileAt": "token",
     "conditions": [],
 }

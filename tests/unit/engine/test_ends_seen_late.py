@@ -76,6 +76,36 @@ async def test_an_edit_that_came_too_late_is_not_shown_as_completed(restarted):
 
 
 @pytest.mark.parametrize("restarted", [True, False])
+@pytest.mark.parametrize("policy", list(RerunPolicy))
+async def test_an_edit_that_came_too_late_can_be_undone(policy, restarted):
+    """What completed is what the object asks for again."""
+    bench = await started()
+    stored, workload = await running(bench)
+    await until(bench, workload, "Completed")
+    bench.edit(stored, manifest=OTHER_JOB)
+    await asyncio.sleep(300)
+    assert shown(stored) == ("FinishedNotRerun", "NotDelivered", "Completed")
+    if restarted:
+        await bench.stop()
+    bench.kube.edit(stored, replace(stored.spec, manifest=JOB, rerun_policy=policy))
+    if restarted:
+        await bench.start()
+    else:
+        bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(900)
+    await bench.start()
+    await asyncio.sleep(300)
+
+    assert shown(stored) == ("Completed", "Synced", "Completed")
+    assert stored.status["observedGeneration"] == stored.generation
+    assert writes(bench) == ["POST", "PUT"]
+    bench.edit(stored, manifest=OTHER_JOB)
+    await asyncio.sleep(300)
+    assert (reason(stored) == "FinishedNotRerun") == (policy is RerunPolicy.NEVER)
+    await ended(bench)
+
+
+@pytest.mark.parametrize("restarted", [True, False])
 async def test_an_edit_that_came_too_late_runs_if_edited_work_is_to_run_again(restarted):
     bench = await started()
     stored, workload = await running(bench, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)
