@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import uuid
 from collections.abc import Callable, Generator, Iterator
 
@@ -24,8 +25,14 @@ settings.load_profile("same every time")
 
 
 def pytest_configure() -> None:
-    """Tell asyncio that there is no event loop, or the plugins' asking for one makes one that nobody closes."""
+    """Tell asyncio that there is no event loop, or the plugins' asking for one makes one that nobody closes.
+
+    What tests start ends on Ctrl-C even where they run in the background of a shell, which has jobs there ignore it, and so all
+    that they start.
+    """
     asyncio.set_event_loop(None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -1,4 +1,5 @@
-"""What an outage costs, and who pays: calls to Run:ai, reads and writes at Kubernetes, and how long a bystander waits.
+"""What an outage costs, and who pays: calls to Run:ai, reads and writes at Kubernetes, and how long a bystander waits; and
+what one life costs, from the apply to the last finalizer, when all is well.
 
     python -m bench.storms [--only TEXT]
 
@@ -16,8 +17,8 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import looptime
 
@@ -38,6 +39,7 @@ READS = ("get", "row")
 STATUS, FINALIZERS = "write_status", "write_finalizers"
 EVENTS = "record_event"
 JSON = "application/json"
+Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,12 @@ class Figures:
 
 HEADER = (
     "| | calls to Run:ai | most of them | reads at Kubernetes | writes | Events | bystander, at worst |\n"
+    "|---|---|---|---|---|---|---|"
+)
+
+
+LIVES_HEADER = (
+    "| a life | POST, PUT, DELETE | other calls | reads at Kubernetes | writes of status | of finalizers | Events |\n"
     "|---|---|---|---|---|---|---|"
 )
 
@@ -231,7 +239,68 @@ STORMS: list[tuple[str, Callable[[Storm], Awaitable[Figures]]]] = [
 ]
 
 
-async def measured(storm: Callable[[Storm], Awaitable[Figures]]) -> Figures:
+# --- lives
+
+
+async def edited(storm: Storm, made: list[Stored]) -> None:
+    for each in made:
+        storm.bench.edit(each, manifest={**RUNS_ON, "spec": {"replicas": 2}})
+    await asyncio.sleep(WARM_UP)
+
+
+async def unchanged(_: Storm, __: list[Stored]) -> None:
+    """It only runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    name: str
+    count: int = 1
+    manifest: dict[str, Any] = field(default_factory=lambda: RUNS_ON)
+    refused_first: bool = False
+    event: Callable[[Storm, list[Stored]], Awaitable[None]] = unchanged
+
+    async def row(self, storm: Storm) -> str:
+        """In Markdown; all figures for each of the objects."""
+        await storm.bench.start()
+        await asyncio.sleep(WARM_UP)
+        storm.runai_calls.clear()
+        storm.kubernetes_calls.clear()
+        if self.refused_first:
+            storm.fails(400, *POSTS)
+        made = [storm.bench.apply(f"w{number}", manifest=self.manifest) for number in range(self.count)]
+        await asyncio.sleep(WARM_UP)
+        if self.refused_first:
+            storm.troubles.clear()
+            for each in made:
+                storm.bench.edit(each, manifest={**self.manifest, "metadata": {"labels": {"mended": "yes"}}})
+            await asyncio.sleep(WARM_UP)
+        await self.event(storm, made)
+        for each in made:
+            storm.bench.delete(each)
+        await asyncio.sleep(WARM_UP)
+        runai, kubernetes = storm.runai_calls, storm.kubernetes_calls
+        changes = [runai[method] for method in (*POSTS, *PUTS, *DELETES)]
+        others = runai.total() - sum(changes) - runai["rows"]
+        figures = [others, kubernetes["read"], kubernetes[STATUS], kubernetes[FINALIZERS], kubernetes[EVENTS]]
+        cells = [", ".join(self._each(count) for count in changes), *map(self._each, figures)]
+        return f"| {self.name} | {' | '.join(cells)} |"
+
+    def _each(self, count: int) -> str:
+        return f"{count / self.count:.3g}"
+
+
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": {"restartPolicy": "Never"}}}}
+LIVES = [
+    Life("created, runs, deleted"),
+    Life("created, runs, edited, runs, deleted", event=edited),
+    Life("created, completes, deleted", manifest=JOB),
+    Life("refused, corrected, runs, deleted", refused_first=True),
+    Life("100 at once: created, run, edited, run, deleted", count=100, event=edited),
+]
+
+
+async def measured(storm: Callable[[Storm], Awaitable[Measured]]) -> Measured:
     made = Storm()
     try:
         return await storm(made)
@@ -245,6 +314,11 @@ def rows(wanted: str) -> Iterator[str]:
         if wanted in name:
             with asyncio.Runner(loop_factory=lambda: looptime.new_event_loop(start=0, noop_cycles=0)) as runner:
                 yield runner.run(measured(storm)).row(name)
+    yield f"\n{LIVES_HEADER}"
+    for life in LIVES:
+        if wanted in life.name:
+            with asyncio.Runner(loop_factory=lambda: looptime.new_event_loop(start=0, noop_cycles=0)) as runner:
+                yield runner.run(measured(life.row))
 
 
 def main() -> int:

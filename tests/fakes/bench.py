@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from fakes.chance import Chance
 from fakes.kube import FakeKube, Stored
@@ -85,6 +87,16 @@ class Bench:
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
+
+    @asynccontextmanager
+    async def started(self, **settings: Any) -> AsyncIterator[Self]:
+        """From the first start to the last stop; no pass may have met an error that nobody expected."""
+        await self.start(**settings)
+        try:
+            yield self
+        finally:
+            await self.stop()
+        assert self.observer.bugs == 0
 
     def apply(self, name: str, /, *, namespace: str = "ns", **spec):
         stored = self.kube.create(namespace, name, Spec(**({"manifest": RUNS_ON, "project_id": "1"} | spec)))

@@ -169,14 +169,15 @@ ROWS: tuple[Rule, ...] = (
     ("finished-edited", lambda p: _rejected(p) == "FinishedNotRerun"),
     ("failed", lambda p: _rejected(p) in ("DeletedExternally", "RecreateGivenUp", "EndedUnseen")),
     ("rejected", lambda p: _rejected(p) is not None),
+    ("stalled", lambda p: (_is_retried(p) or p.end.verdict is Verdict.WAITING) and p.stalled),
     ("progressing", lambda p: p.end.verdict is Verdict.WAITING),
-    ("stalled", lambda p: _is_retried(p) and p.stalled),
     ("retrying", _is_retried),
     ("paused-outstanding", lambda p: p.end.verdict is Verdict.PAUSED and p.end.outstanding),
     ("paused", lambda p: p.paused and _completed(p)),
     ("completed", _completed),
     ("failed", lambda p: p.sync == "Failed"),
     ("failed", lambda p: p.phase == "Failed" and p.gone),
+    ("stalled", lambda p: p.stalled and p.end.verdict is Verdict.IN_SYNC),
     ("progressing", lambda p: p.desired == "Deleted" or p.sync in UNFINISHED_DELETION),
     ("progressing", lambda p: p.sync != "Synced" and not _is_silent(p)),
     ("paused", lambda p: p.paused and p.phase in ("Running", "Stopped")),
@@ -214,7 +215,8 @@ def _all_passes() -> Iterator[Pass]:
         yield from _troubles(trouble)
     for waiting in WAITING:
         for submitted, paused in product((True, False), repeat=2):
-            yield Pass(Result(Verdict.WAITING, waiting, outstanding=True), submitted=submitted, paused=paused)
+            waits = Pass(Result(Verdict.WAITING, waiting, outstanding=True), submitted=submitted, paused=paused)
+            yield from (waits, replace(waits, stalled=True))
     recreating = Pass(Result(Verdict.WAITING, WAITING[2]), "Running", "Synced", gone=True)
     yield recreating
     yield Pass(Result(Verdict.RETRYING, RETRIED[0]), "Running", "Synced", before=recreating)
@@ -239,7 +241,8 @@ def _over(phase: str | None, sync: str | None, desired: str | None) -> Iterator[
     if sync is None:
         ends.append(Result(Verdict.DELIVERED))  # what answers a POST or PUT shows no sync
     if desired == "Deleted" or sync == "Deleting":
-        ends.append(Result(Verdict.IN_SYNC, outstanding=True))
+        ends.append(edited := Result(Verdict.IN_SYNC, outstanding=True))
+        yield Pass(edited, phase, sync, desired, stalled=True)
     for end in ends:
         yield Pass(end, phase, sync, desired)
         yield Pass(end, phase, sync, desired, latched=True)

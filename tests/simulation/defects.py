@@ -31,7 +31,8 @@ from runai_operator.domain import (
 from runai_operator.domain.actions import Adopt, Result, Verdict
 from runai_operator.domain.errors import InvalidWorkload, OutcomeUnknown, Throttled
 from runai_operator.domain.reasons import Reason
-from runai_operator.engine import circuit, gate, inventory, limits, poller, render
+from runai_operator.domain.stored_status import StoredStatus
+from runai_operator.engine import circuit, gate, inventory, limits, poller
 from runai_operator.engine.engine import Engine
 from runai_operator.engine.inventory import Inventory
 from runai_operator.engine.poller import Poller
@@ -241,7 +242,7 @@ def one_scope_fails_all(patch: Patch) -> None:
 
 
 def project_is_looked_up_again(patch: Patch) -> None:
-    patch.setattr(render, "_recorded_project", lambda workload: None)
+    patch.setattr(StoredStatus, "project_named_by", lambda self, spec: None)
 
 
 def finished_work_runs_again(patch: Patch) -> None:

@@ -60,6 +60,8 @@ DOUBT = 240.0
 GIVES_UP = 420.0
 """Seconds after `release_after` in which a deletion is given up if Run:ai is out of reach all the time."""
 RETRIES = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
+WAITS = RETRIES | {Reason.WAITING_FOR_NAME, Reason.RECREATING, Reason.RUNAI_DELETING}
+"""Reasons of Ready beside which something may be outstanding that waits for Run:ai."""
 
 
 class Broken(AssertionError):
@@ -441,9 +443,9 @@ class Judge:
         return str((condition(stored.status, kind) or {}).get("reason", ""))
 
     def _stalls_in_time(self, stored: Stored) -> None:
-        """What is retried and not delivered counts as stalled after ten minutes."""
+        """What is not delivered counts as stalled after ten minutes, whatever it waits for."""
         is_retried = (
-            self._reason(stored) in RETRIES
+            self._reason(stored) in WAITS
             and self._is(stored, "Reconciling", "True")
             and self._reason(stored, "Synced") == Reason.NOT_DELIVERED
         )
@@ -671,7 +673,7 @@ class Judge:
         must(knows, f"{where} does not know: {condition(status, 'Synced')}")
         if self._is(stored, "Stalled", "True"):
             if self._reads_marks():
-                must(ready.get("reason") not in RETRIES, f"{where} is still {told}")
+                must(ready.get("reason") not in WAITS, f"{where} is still {told}")
                 must(self._holds_name(stored), f"{where} waits for a name that is free: {told}")
             return
         ours = [w for w in self._standing() if (mark := mark_of(w)) and mark.uid == stored.ref.uid]

@@ -41,7 +41,13 @@ def barred_from_target(s: State) -> ReadProject | BridgeError | None:
         return None  # refused for that, if one is needed
     called = spec.project_name or f"with id {spec.project_id}"
     what = f"use project {called}: name a project that they may use, or ask whoever runs the operator to allow this one"
-    return _barred(s, spec.project_id or "", spec.project_name, what)
+    return _barred(s, spec.project_id or "", spec.project_name, what) or _barred_from_kept(s, what)
+
+
+def _barred_from_kept(s: State, what: str) -> ReadProject | BridgeError | None:
+    """The same for a project that is on record, and may be called otherwise by now."""
+    kept = s.stored_status.project_id
+    return _barred(s, kept, None, what) if kept is not None and kept == s.target_project else None
 
 
 def barred_from(s: State, remote: Remote, *, adopts: bool = False) -> ReadProject | BridgeError | None:

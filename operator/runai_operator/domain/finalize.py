@@ -82,7 +82,7 @@ def _after_force(s: State) -> Action:
     """The object goes without us; what somebody else's removal of the finalizer leaves in Run:ai is put on record."""
     if not s.memory.guarded or s.orphan_recorded is not None or _nothing_to_delete(s):
         return Result(Verdict.IGNORED)
-    if s.workload.status.get("syncStatus") == "Deleted":
+    if s.stored_status.is_gone:
         return Result(Verdict.IGNORED)
     return RecordOrphan(_orphan(s, Reason.FINALIZER_REMOVED))
 

@@ -98,7 +98,10 @@ def _edit_waits(s: State) -> bool:
 
 
 def recreating() -> Result:
-    error = Busy("Waiting until Run:ai has deleted the workload, to create it anew.", reason=Reason.RECREATING)
+    error = Busy(
+        "Waiting until Run:ai has deleted the workload, to create it anew. If that lasts, see that its cluster is connected.",
+        reason=Reason.RECREATING,
+    )
     return Result(Verdict.WAITING, error, outstanding=True)
 
 

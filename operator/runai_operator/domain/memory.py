@@ -80,7 +80,7 @@ class Memory:
     """How often the workload was created again after somebody deleted it in Run:ai."""
     recreated_at: float = NEVER
     retrying_since: float | None = None
-    """Since when every pass has failed to do what is outstanding."""
+    """Since when no pass could do what is outstanding."""
     unread: Unread | None = None
     deletion_seen_at: float | None = None
     """When this process first saw the object being deleted."""

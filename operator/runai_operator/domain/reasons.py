@@ -185,14 +185,14 @@ class Reason(StrEnum):
         "Deleting",
         Group.ASKED,
         "The object is being deleted and waits for Run:ai.",
-        "Wait; `deletionPolicy: Orphan` removes the object at once and leaves the workload in Run:ai.",
-        "The operator goes on by itself; deletionPolicy: Orphan leaves the workload in Run:ai and removes this object at once",
+        "Do what the message says, or wait; `deletionPolicy: Orphan` removes the object at once and leaves the workload in Run:ai.",
+        "Setting deletionPolicy: Orphan leaves the workload in Run:ai and removes this object at once",
     )
     WAITING_FOR_NAME = (
         "WaitingForName",
         Group.ASKED,
         "The name is still held by a workload that is being deleted or not yet visible.",
-        WAIT,
+        "Wait; if that lasts, see that the project's cluster is connected, and what has the name in Run:ai.",
     )
     WAITING_TO_RECREATE = (
         "WaitingToRecreate",
@@ -208,7 +208,7 @@ class Reason(StrEnum):
         "Recreating",
         Group.ASKED,
         "The old workload is being deleted so that the new one can be created.",
-        WAIT,
+        "Wait; if that lasts, see that the workload's cluster is connected.",
     )
 
     INVALID_SPEC = (

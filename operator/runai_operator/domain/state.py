@@ -192,6 +192,13 @@ class State:
         recorded = self.stored_status
         return recorded.project_id if recorded.workload_id is None and not recorded.not_submitted else None
 
+    @property
+    def target_project(self) -> str | None:
+        """The project of the next attempt to create, which is that of the one in doubt if there is any; as far as known."""
+        return self.attempted_project or (
+            self.desired.submission.project_id if isinstance(self.desired, Desired) else None
+        )
+
     def project_of(self, workload_id: str) -> str | None:
         """The id of the project of a workload, if it is the one that status is about."""
         return self.stored_status.project_id if workload_id == self.workload_id else None
@@ -373,8 +380,8 @@ class State:
         return self.desired.submission.project_id, self.desired.submission.name
 
     def retrying_since(self, end: Result) -> float | None:
-        """Since when what is outstanding could not be done, given that this pass ends with `end`."""
-        if end.verdict is not Verdict.RETRYING or not end.outstanding:
+        """Since when what is outstanding could not be done, whatever it waits for, given that this pass ends with `end`."""
+        if end.verdict not in (Verdict.RETRYING, Verdict.WAITING, Verdict.IN_SYNC) or not end.outstanding:
             return None
         return self.now if self.memory.retrying_since is None else self.memory.retrying_since
 
@@ -432,7 +439,8 @@ class State:
             return self.is_gone
         if isinstance(self.remote, Remote) and not self.remote.gone:
             return self.remote.mark is not None and not is_ours(self.remote.mark, self.mark)
-        return self.is_gone or self.stored_status.reason in LOST_REASONS - {Reason.RECREATING}
+        recorded = self.stored_status
+        return self.is_gone or recorded.is_gone or recorded.reason in LOST_REASONS - {Reason.RECREATING}
 
     @property
     def must_read_row(self) -> bool:

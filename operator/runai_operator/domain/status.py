@@ -8,7 +8,7 @@ with a capital letter and a full stop; messages of Run:ai are quoted in one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -61,6 +61,7 @@ FIELDS = (
     StatusField("adoptedId", 64, of_run=False),
     StatusField("workloadName", 253, remote="name", kept=True),
     StatusField("projectId", 64, remote="project_id", kept=True),
+    StatusField("projectResolvedFrom", 253),
     StatusField("projectName", 253, remote="project_name", row="project_name", kept=True),
     StatusField("clusterId", 64, remote="cluster_id", kept=True),
     StatusField("departmentName", 253, remote="department_name", row="department_name", kept=True),
@@ -119,7 +120,7 @@ class ReadyCondition:
 def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False) -> Json:
     """The whole status after this pass.
 
-    `now` (UTC) is the time of transitions. `stalled`: the retries have lasted too long to count as reconciling.
+    `now` (UTC) is the time of transitions. `stalled`: what is outstanding has waited too long to count as reconciling.
     """
     status = mirrored(s)
     status.update({name: _redacted(status[name]) for name in _MAY_QUOTE if _quotes_secret(s, name, status)})
@@ -127,9 +128,11 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = _submission(s, end)
     if shown_id(s) is None:
-        status["projectId"] = None if end.not_submitted else _attempted_project(s)
+        status["projectId"] = None if end.not_submitted else s.target_project
         if status["projectId"] is not None:
             status["ownerUid"] = s.workload.ref.uid
+    elif isinstance(s.desired, Desired) and s.desired.submission.project_id == status.get("projectId"):
+        status["projectResolvedFrom"] = s.workload.spec.project_name
     if s.workload.meta.reconcile_token is not None and not end.in_trouble:
         status["lastHandledReconcileAt"] = s.workload.meta.reconcile_token
     completed = status.get("phase") == Phase.COMPLETED or (bool(s.workload_id) and s.stored_status.completed)
@@ -217,10 +220,6 @@ def _asked_for(s: State) -> Json:
     return named | {"gvk": asdict(s.gvk)} if s.gvk is not None else named
 
 
-def _attempted_project(s: State) -> str | None:
-    return s.attempted_project or (s.desired.submission.project_id if isinstance(s.desired, Desired) else None)
-
-
 def _owned(status: Json, s: State) -> Json:
     if status.get("workloadId"):
         status["ownerUid"] = s.workload.ref.uid
@@ -300,7 +299,7 @@ def ready_condition(
         case Verdict.REJECTED:
             return _failing(end.error, stalled=True)
         case Verdict.WAITING:
-            return _failing(end.error, stalled=False)
+            return _failing(end.error, stalled=stalled)
         case Verdict.RETRYING if end.outstanding:
             return _failing(end.error, stalled=stalled)
         case Verdict.RETRYING if s.stored_status.reason in LOST_REASONS:
@@ -310,7 +309,7 @@ def ready_condition(
                 "Paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to submit them."
             )
             return ReadyCondition("False", Reason.PAUSED, message, stalled=True)
-    shown = _as_shown(status, silent=silent)
+    shown = _until_stalled(_as_shown(status, silent=silent), stalled=stalled)
     if s.workload.meta.paused and shown.status == "True":
         message = "Paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is removed."
         return ReadyCondition("True", Reason.PAUSED, message)
@@ -320,6 +319,11 @@ def ready_condition(
 def _failing(error: BridgeError | None, *, stalled: bool) -> ReadyCondition:
     error = error or BridgeError("The operator gave no reason.")
     return ReadyCondition("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
+
+
+def _until_stalled(shown: ReadyCondition, *, stalled: bool) -> ReadyCondition:
+    """An edit may wait until Run:ai has deleted the workload."""
+    return replace(shown, reconciling=False, stalled=True) if stalled and shown.reconciling else shown
 
 
 def _as_before(s: State) -> ReadyCondition:
@@ -375,6 +379,9 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
     sync, error = status.get("syncStatus"), end.error
     if end.verdict is Verdict.DELETING:
         return "False", Reason.DELETING, error.message if error else "The workload is being deleted."
+    if end.outstanding and error and s.workload.spec.management_policy is ManagementPolicy.OBSERVE:
+        # Nothing is ever to be sent for it.
+        return "Unknown" if end.verdict is Verdict.RETRYING else "False", error.condition_reason, error.message
     if end.outstanding:
         message = "The last change has not been sent to Run:ai."
         said = _with_hint(error.condition_reason, error.message) if error else message

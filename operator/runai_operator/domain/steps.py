@@ -197,6 +197,8 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
         learnt["projectName"] = name
     if remote.id == s.to_adopt:
         learnt["adoptedId"] = remote.id
+    if isinstance(s.desired, Desired):
+        learnt["projectResolvedFrom"] = s.workload.spec.project_name
     if isinstance(s.desired, Desired) and (delivered or content is not None):
         held = s.desired if content is None else replace(s.desired, content=content)
         learnt["submittedHash"] = held.fingerprint(adopts=s.to_adopt is not None)

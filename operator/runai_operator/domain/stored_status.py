@@ -9,7 +9,7 @@ from typing import Any
 
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Workload
+from runai_operator.domain.model import NAME_HELD, NOT_SUBMITTED, REPLACING, Gvk, Spec, Workload
 from runai_operator.domain.plan import MIRROR_REASONS, PHASE_REASONS, RETRY_REASONS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
 
@@ -60,6 +60,13 @@ class StoredStatus:
     @property
     def cluster_id(self) -> str | None:
         return self.status.get("clusterId")
+
+    def project_named_by(self, spec: Spec) -> str | None:
+        """The id of the project on record, if the spec names it as it did when it was found: however the project is called
+        by now, and whatever else has its name."""
+        name, found = spec.project_name, self.status.get("projectResolvedFrom")
+        is_same = name is not None and name == found and spec.cluster_id in (None, self.cluster_id)
+        return self.project_id if is_same else None
 
     @property
     def created_at(self) -> str | None:
@@ -112,6 +119,11 @@ class StoredStatus:
         """Run:ai was deleting the workload."""
         status = self.status
         return status.get("desiredPhase") == "Deleted" or status.get("syncStatus") in ("Deleting", "Deleted")
+
+    @property
+    def is_gone(self) -> bool:
+        """The last reading found no workload any more."""
+        return self.status.get("syncStatus") == "Deleted"
 
     @property
     def delivered(self) -> bool:

@@ -114,7 +114,8 @@ def _name_is_held(s: State, desired: Desired) -> Action:
 
 def _freeing(desired: Desired) -> Busy:
     return Busy(
-        f"Waiting until the name {desired.submission.name} is free, or until Run:ai shows what holds it.",
+        f"Waiting until the name {desired.submission.name} is free, or until Run:ai shows what holds it. If that lasts, see"
+        " that the project's cluster is connected, and what has the name in Run:ai.",
         reason=Reason.WAITING_FOR_NAME,
     )
 

@@ -108,7 +108,8 @@ class Engine:
             runai,
             listener=self,
             observer=self._observer,
-            fence=self.fence,
+            fence=self.fence.left,
+            guarded=self.fence.guarded,
             settings=self._settings,
             clock=self._clock,
             now=self._now,
@@ -310,15 +311,15 @@ class Engine:
             elif not entry.summary.finished:
                 self._plan_read(entry, 0)
 
-    def swept(self, connection: str, ids: set[str], began: float, *, is_complete: bool) -> None:
-        """Absence from a complete list is a hint, which a reading by id has to confirm."""
+    def swept(self, connection: str, ids: set[str], began: float, *, is_nearly_complete: bool) -> None:
+        """Absence from the list of everything is a hint, which a reading by id has to confirm."""
         missing = self.inventory.missing_from(connection, ids)
         if (upstream := self.upstreams.named(connection)) is not None:
             upstream.witness.swept(
                 unlisted=[str(entry.summary.workload_id) for entry in missing],
                 vanished=[str(entry.summary.workload_id) for entry in missing if entry.has_vanished],
             )
-        for entry in missing if is_complete else ():
+        for entry in missing if is_nearly_complete else ():
             if entry.memory.wrote_at + self._settings.limits.grace < began:
                 self._plan_read(entry, 0)
 
@@ -389,10 +390,9 @@ class Engine:
     def _schedule(self, entry: Entry, result: Result, lane: Lane) -> None:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
-        if result.verdict is Verdict.RETRYING:
-            self._plan_restatement(entry)
-            if self.upstreams.is_parked(entry.uid):
-                return  # status was only restated
+        self._plan_restatement(entry)
+        if result.verdict is Verdict.RETRYING and self.upstreams.is_parked(entry.uid):
+            return  # status was only restated
         if (upstream := self._parked_at(entry, result)) is not None:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
@@ -507,13 +507,10 @@ class Engine:
         self._observer.workloads(self.inventory.counts())
         self._observer.reasons(self.inventory.reasons())
         self._observer.outstanding(self.inventory.stalled(), self.inventory.oldest_owed())
-        now = self._clock()
-        waits = [
-            now - entry.memory.deletion_seen_at
-            for entry in self.inventory
-            if entry.memory.deletion_seen_at is not None and entry.meta.has_finalizer
-        ]
-        self._observer.deletions(len(waits), max(waits, default=0.0))
+        waits = [entry.meta for entry in self.inventory if entry.meta.deleting and entry.meta.has_finalizer]
+        oldest = min((meta.deletion_requested for meta in waits if meta.deletion_requested is not None), default=None)
+        waited = 0.0 if oldest is None else (self._now() - oldest).total_seconds()
+        self._observer.deletions(len(waits), max(waited, 0.0))
         for upstream in self.upstreams:
             self._observer.deletions_rate_limited(upstream.name, upstream.deletions.waiting())
         for lane, depth in self._queue.depth().items():

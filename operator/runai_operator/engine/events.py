@@ -63,7 +63,8 @@ class EventRecorder:
         self._recent: OrderedDict[str, _Recent] = OrderedDict()
         """By UID, the oldest window first."""
         self._last = datetime.min.replace(tzinfo=UTC)
-        self._trouble: str | None = None
+        self._troubles: dict[tuple[str, str], float] = {}
+        """Where and for what reason they are lost, and since when that is known."""
 
     def record(self, about: Meta, event: Event) -> None:
         if event.action == RECONCILE and self._is_too_much(about.ref.uid, hash((event.reason, event.message))):
@@ -102,12 +103,24 @@ class EventRecorder:
         except (NotLeader, Vanished):
             return "failed"
         except BridgeError as error:
-            if self._trouble != error.condition_reason:
-                self._trouble = error.condition_reason
-                log.warning("Kubernetes Events are lost: %s", error.message, extra={"reason": error.condition_reason})
+            self._lost(about.ref.namespace, error)
             return "failed"
         except Exception:
             log.exception("unexpected error while an Event was sent")
             return "failed"
-        self._trouble = None
+        self._got_through(about.ref.namespace)
         return "sent"
+
+    def _lost(self, namespace: str, error: BridgeError) -> None:
+        place = (namespace, error.condition_reason)
+        if place not in self._troubles:
+            self._troubles[place] = self._clock()
+            extra = {"namespace": namespace, "reason": error.condition_reason}
+            log.warning("Kubernetes Events are lost: %s", error.message, extra=extra)
+
+    def _got_through(self, namespace: str) -> None:
+        """What comes and goes is not told each time."""
+        now = self._clock()
+        for place, since in list(self._troubles.items()):
+            if place[0] == namespace and now - since >= WINDOW:
+                del self._troubles[place]

@@ -51,6 +51,8 @@ MOST_SWEEP_PAGES = 2000
 MOST_SKIPPED = 3
 """So many rows in a row may be too large to be read: then it is not the rows."""
 MINUTE = 60.0
+MOST_UNREADABLE = 50
+"""So many rows may be left out of a sweep that counts: what it does not show is read by id, which no more can be each time."""
 INCONCLUSIVE = "Inconclusive"
 """The result, for metrics, of a sweep that left something out."""
 TRIES = 2
@@ -272,7 +274,8 @@ class Poller:
         result = "ok" if walk.complete else INCONCLUSIVE if trouble is None else _result(trouble)
         self._observer.polled(self._connection, SWEEP, result, self._clock() - began)
         if walk.ended:
-            self._listener.swept(self._connection, ids, began, is_complete=walk.complete)
+            is_nearly_complete = walk.unreadable <= MOST_UNREADABLE
+            self._listener.swept(self._connection, ids, began, is_nearly_complete=is_nearly_complete)
 
     # --- the recount
 

@@ -51,7 +51,6 @@ from runai_operator.domain.errors import (
     Vanished,
 )
 from runai_operator.domain.finalize import left_by_force
-from runai_operator.domain.manifest import Desired
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     FINALIZER,
@@ -332,8 +331,7 @@ class Reconciler:
         return replace(s, desired=rendered.desired, gvk=rendered.gvk, memory=memory)
 
     async def _do_write_submission(self, s: State, word: str | None, done: type) -> State:
-        project_id = s.desired.submission.project_id if isinstance(s.desired, Desired) else None
-        attempt = {"submission": word, "projectId": project_id, "ownerUid": s.workload.ref.uid}
+        attempt = {"submission": word, "projectId": s.target_project, "ownerUid": s.workload.ref.uid}
         workload = await self._writer.status(s.workload, attempt)
         return replace(s, workload=workload, done=s.done | {done})
 
@@ -398,7 +396,10 @@ class Reconciler:
         kept = [
             entry for entry in s.workload.status.get("conditions") or () if entry.get("type") != ConditionType.COMPLETED
         ]
-        workload = await self._writer.status(s.workload, {**forget_run(), "submission": None, "conditions": kept})
+        # What follows is an attempt: in the same project, unless the spec names another.
+        project_id = s.target_project or s.stored_status.project_id
+        patch = {**forget_run(), "projectId": project_id, "submission": None, "conditions": kept}
+        workload = await self._writer.status(s.workload, patch)
         return steps.forgotten(s, workload, action)
 
 

@@ -240,16 +240,8 @@ async def _manifest(spec: Spec, held: SourceText | None, *, large: bool) -> tupl
 
 
 async def _project(workload: Workload, projects: Projects, *, anew: bool) -> str:
-    return workload.spec.project_id or _recorded_project(workload) or await projects.of(workload.spec, anew=anew)
-
-
-def _recorded_project(workload: Workload) -> str | None:
-    """The id of the project that the workload was submitted to, if it is still the one that the spec names. Where nobody
-    has edited that since, it is, however the project is called by now, and whatever else has its name."""
     spec, recorded = workload.spec, StoredStatus(workload.status)
-    is_same = spec.project_name == recorded.project_name and spec.cluster_id in (None, recorded.cluster_id)
-    is_unedited = workload.meta.generation == recorded.observed_generation and recorded.delivered
-    return recorded.project_id if recorded.submitted_hash and (is_same or is_unedited) else None
+    return spec.project_id or recorded.project_named_by(spec) or await projects.of(spec, anew=anew)
 
 
 async def _read(text: str, place: str, *, large: bool) -> Any:

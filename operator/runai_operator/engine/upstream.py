@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from random import Random
 
@@ -15,7 +16,6 @@ from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailab
 from runai_operator.domain.freshness import Freshness, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
 from runai_operator.domain.reasons import Reason
-from runai_operator.engine.fence import Fence
 from runai_operator.engine.gate import CallClass, Gate
 from runai_operator.engine.limits import (
     MOST_ROW_READS,
@@ -51,13 +51,14 @@ class Upstream:
         *,
         listener: Listener,
         observer: Observer,
-        fence: Fence,
+        fence: Callable[[], float | None],
+        guarded: Callable[[], AbstractAsyncContextManager[None]],
         settings: EngineSettings,
         clock: Callable[[], float],
         now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        """Takes ownership of `runai`. `clock` in loop seconds, `now` returns UTC."""
+        """Takes ownership of `runai`; `fence` and `guarded` are those of its gate. `clock` in loop seconds, `now` returns UTC."""
         self.name = name
         self._listener, self._observer, self._random, self._clock = listener, observer, random, clock
         self._lists = self._readings = Source(settings.limits.stale_after)
@@ -68,8 +69,8 @@ class Upstream:
             clock=clock,
             random=random,
             report=lambda call_class, up: observer.circuit(name, call_class, up),
-            fence=fence.left,
-            guarded=fence.guarded,
+            fence=fence,
+            guarded=guarded,
         )
         self.projects = Projects(self.gate, clock)
         self.witness = Witness(self.gate, clock)

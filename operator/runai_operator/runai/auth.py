@@ -31,6 +31,8 @@ _UNSTATED_LIFETIME = 300.0
 """Seconds a token is used when neither the answer nor the token says how long it lives."""
 _EARLY = 60.0
 """Seconds before its expiry at which a token is renewed; a tenth of its lifetime if that is less."""
+_SHORTEST_LIFETIME = 30.0
+"""Seconds that a token is used at least, whatever is said of it: one that ends sooner is refused, and replaced then."""
 _SHARED_FAILURE = 1.0
 """Seconds without another attempt after a token could not be fetched."""
 _NEVER_ACCEPTED = 30.0
@@ -207,7 +209,7 @@ class RunaiAuth(httpx.Auth):
         if not isinstance(value, str) or not _HEADER_SAFE.fullmatch(value):
             raise Unreadable("no access token")
         stated = number(body.get("expires_in", body.get("expiresIn")))
-        lifetime = stated if stated and stated > 0 else self._lifetime_by_claims(value)
+        lifetime = max(stated if stated and stated > 0 else self._lifetime_by_claims(value), _SHORTEST_LIFETIME)
         now = self._clock()
         return Token(value, now, now + lifetime - min(_EARLY, lifetime / 10), now + lifetime)
 

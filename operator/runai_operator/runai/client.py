@@ -84,7 +84,7 @@ class RunaiClient:
         """POST of a new workload. 409 is `NameTaken`: the holder may still be our own earlier attempt."""
         content = await asyncio.to_thread(wire.create_body, submission)
         answer = await self._send(Operation.CREATE, "POST", _WORKLOADS_V2, content)
-        return await self._read(Operation.CREATE, answer, wire.read_remote)
+        return await self._read(Operation.CREATE, answer, wire.read_created(submission))
 
     async def dry_run(self, submission: Submission) -> None:
         """POST with `dryRun`: returns if Run:ai would accept the workload, raises as `create` does if not.

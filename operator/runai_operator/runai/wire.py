@@ -204,6 +204,20 @@ def read_remote_of(workload_id: str) -> Callable[[Json], Remote]:
     return read
 
 
+def read_created(submission: Submission) -> Callable[[Json], Remote]:
+    """A reader of the answer to a POST, which refuses a workload of another project, or with another mark than was sent: it
+    would be taken for ours. Its name may be another: the answer says which one it got."""
+
+    def read(body: Json) -> Remote:
+        remote = read_remote(body)
+        is_marked_otherwise = remote.mark is not None and remote.mark != read_mark(submission.manifest)
+        if remote.project_id != submission.project_id or is_marked_otherwise:
+            raise Unreadable("another workload than the one submitted")
+        return remote
+
+    return read
+
+
 def read_page(query: RowQuery, date: datetime | None) -> Callable[[Json], RowPage]:
     """A reader of one page of the v1 list. Name and project are compared again: how filters combine is not stated.
 

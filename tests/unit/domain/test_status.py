@@ -9,15 +9,18 @@ import pytest
 
 from builders import WORKLOAD_ID, a_condition, a_desired, a_remote, a_row, a_state, a_workload, submitted_status
 from runai_operator.domain.actions import Delete, ReadRemote, Result, Update, Verdict
+from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
-from runai_operator.domain.errors import OutcomeUnknown
+from runai_operator.domain.errors import InvalidWorkload, OutcomeUnknown, Unavailable
 from runai_operator.domain.memory import Requests
-from runai_operator.domain.model import RecreatePolicy
+from runai_operator.domain.model import ManagementPolicy, RecreatePolicy
+from runai_operator.domain.reasons import Reason
 from runai_operator.domain.status import build_status, patch_between
 from runai_operator.domain.steps import update_unanswered
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOST = OutcomeUnknown("lost")
+GONE = InvalidWorkload("It was deleted.", reason=Reason.DELETED_EXTERNALLY)
 
 
 def after_a_lost_answer(*, put=False, **spec):
@@ -130,3 +133,30 @@ def test_a_hash_of_another_version_alone_causes_no_put(hashed, expected):
     s = a_state(a_workload(status=status), desired=desired, requests=Requests(check_content=True))
 
     assert isinstance(decide(s), expected)
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (Result(Verdict.REJECTED, GONE, outstanding=True), ("False", "DeletedExternally")),
+        (
+            Result(Verdict.RETRYING, Unavailable("It cannot be reached."), outstanding=True),
+            ("Unknown", "RunaiUnavailable"),
+        ),
+    ],
+)
+def test_of_what_is_only_observed_nothing_is_said_to_wait_to_be_sent(end, expected):
+    state = a_state(a_workload(workload_id="w", management_policy=ManagementPolicy.OBSERVE), remote=None)
+    synced = condition(build_status(state, end, now=NOW), "Synced")
+
+    assert (synced["status"], synced["reason"]) == expected
+
+
+def test_a_deletion_that_waits_for_a_person_does_not_say_that_it_goes_on_by_itself():
+    state = a_state(a_workload(deleting=True, paused=True, status=submitted_status()))
+    end = decide(state)
+    ready = condition(build_status(state, end, now=NOW), "Ready")
+
+    assert "once the annotation bridge.run.ai/paused is removed" in ready["message"]
+    assert "by itself" not in ready["message"]
+    assert "deletionPolicy: Orphan" in ready["message"]

@@ -269,6 +269,7 @@ FULL = {
     "adoptedId": WORKLOAD_ID,
     "ownerUid": REF.uid,
     "submission": NOT_SUBMITTED,
+    "projectResolvedFrom": "team-a",
     "submittedHash": "v1:a.b",
     "lastHandledReconcileAt": "token",
     "conditions": [],

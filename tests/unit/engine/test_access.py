@@ -78,12 +78,9 @@ class Tenant(Bench):
 
 @pytest.fixture
 async def tenant():
-    made = Tenant()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
-    assert made.crossed == []
+    async with Tenant().started() as bench:
+        yield bench
+    assert bench.crossed == []
 
 
 async def later(access, **world):
@@ -563,3 +560,38 @@ async def test_what_an_interrupted_attempt_made_is_found_though_its_project_is_n
     else:
         assert stored.status["submission"] == "NotSubmitted"
         assert stored.finalizers == (), "once it is proven that there is nothing"
+
+
+@pytest.mark.parametrize(
+    "change", ["an edit", "work created anew", "work that somebody deleted", "an attempt in doubt"]
+)
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_a_project_that_is_renamed_counts_by_the_name_that_it_has(tenant, change, restarted):
+    """Its old name, which the spec goes on using, may be the one that the table allows."""
+    stored = tenant.apply(
+        "a",
+        project_name="team-a",
+        recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE,
+        external_deletion_policy=ExternalDeletionPolicy.RECREATE,
+    )
+    await asyncio.sleep(60)
+    [workload], projects = tenant.runai.live(), tenant.runai.world.projects
+    projects["1"] = workload.project = replace(projects["1"], name="secret")
+    tenant.runai.world.add_project("team-a", CLUSTER_A)
+    await tenant.start()
+    if change == "work that somebody deleted":
+        tenant.runai.world.delete(workload, tenant.now())
+    elif change == "an attempt in doubt":
+        await tenant.stop()
+        tenant.runai.world.purge(workload)
+        gone = ("workloadId", "submittedHash", "projectResolvedFrom")
+        stored.status = {key: value for key, value in stored.status.items() if key not in gone}
+        await tenant.start()
+    else:
+        tenant.edit(stored, **({"priority": "low"} if change == "an edit" else {"preemptibility": "preemptible"}))
+    if restarted:
+        await tenant.start()
+    await asyncio.sleep(300)
+
+    assert tenant.crossed == []
+    assert condition(stored.status, "Ready")["reason"] == "ProjectNotAllowed"

@@ -31,15 +31,6 @@ FOREIGN_MARK = {
 }
 
 
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
-
-
 def sent_to(bench, workload):
     return [method for method, subject in bench.runai.writes if method != "POST" and subject is workload]
 

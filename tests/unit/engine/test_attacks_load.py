@@ -139,11 +139,8 @@ class LoadBench(Bench):
 
 @pytest.fixture
 async def bench():
-    made = LoadBench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with LoadBench().started() as bench:
+        yield bench
 
 
 PARTS = [

@@ -17,15 +17,6 @@ pytestmark = pytest.mark.looptime
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
 
 
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
-
-
 def somebody_makes(bench, name, manifest=RUNS_ON, *, project="1"):
     content = {**manifest, "metadata": {"name": name}}
     return bench.runai.world.create({"name": name, "projectId": project}, content, bench.now())

@@ -21,21 +21,9 @@ LAGGING = replace(WORLD, list_lag=600)
 
 
 @pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
-
-
-@pytest.fixture
 async def lagging():
-    made = Bench(LAGGING)
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with Bench(LAGGING).started() as bench:
+        yield bench
 
 
 def posts(bench):

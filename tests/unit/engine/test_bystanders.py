@@ -23,11 +23,8 @@ EDITED = {**RUNS_ON, "spec": {"replicas": 2}}
 
 @pytest.fixture
 async def bench():
-    made = UnevenBench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with UnevenBench().started() as bench:
+        yield bench
 
 
 async def bystander_of(bench):

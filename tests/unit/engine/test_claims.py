@@ -20,11 +20,8 @@ OTHER = {**RUNS_ON, "spec": {"replicas": 9}}
     params=[{}, {"raw_manifest_echo": False}, {"raw_annotations": False}], ids=["marks", "no echo", "no annotations"]
 )
 async def bench(request):
-    made = Bench(replace(WORLD, **request.param))
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with Bench(replace(WORLD, **request.param)).started() as bench:
+        yield bench
 
 
 def somebody_makes(bench, name):

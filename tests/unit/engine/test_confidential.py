@@ -36,11 +36,8 @@ STEERED = {
 @pytest.fixture
 async def bench(caplog):
     caplog.set_level(logging.DEBUG, "runai_operator")
-    bench = Bench()
-    await bench.start()
-    yield bench
-    await bench.stop()
-    assert bench.observer.bugs == 0
+    async with Bench().started() as bench:
+        yield bench
 
 
 def submit(bench, annotations, *, kind="Secret", name="w"):

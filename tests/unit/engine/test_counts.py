@@ -21,10 +21,8 @@ def of_size(replicas):
 
 @pytest.fixture
 async def bench():
-    bench = Bench(replace(WORLD, list_lag=5))
-    await bench.start()
-    yield bench
-    await bench.stop()
+    async with Bench(replace(WORLD, list_lag=5)).started() as bench:
+        yield bench
 
 
 async def running(bench, count=1):

@@ -17,11 +17,8 @@ JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
 
 @pytest.fixture
 async def bench():
-    made = Bench(WORLD)
-    await made.start(delete_rate=10)
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with Bench(WORLD).started(delete_rate=10) as bench:
+        yield bench
 
 
 async def settled(bench, count, **spec):

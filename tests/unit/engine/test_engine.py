@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import EPOCH, RUNS_ON, Bench
+from fakes.bench import EPOCH, RUNS_ON
 from fakes.chance import Mishap
 from runai_operator.domain.actions import Render
 from runai_operator.domain.conditions import condition
@@ -22,15 +22,6 @@ from runai_operator.domain.model import (
 )
 
 pytestmark = pytest.mark.looptime
-
-
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
 
 
 async def test_the_report_counts_what_there_is_at_that_moment(bench):

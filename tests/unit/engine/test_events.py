@@ -192,6 +192,36 @@ async def test_events_that_cannot_be_sent_fail_no_pass_and_are_counted(bench, mo
     ]
 
 
+@pytest.mark.parametrize("fails", [lambda ns, n: ns == "closed", lambda ns, n: n % 2], ids=["a namespace", "at times"])
+async def test_events_that_are_lost_in_one_place_or_now_and_then_are_told_once_and_not_again_for_each(
+    bench, monkeypatch, caplog, fails
+):
+    kube, count = bench.kube_access, itertools.count()
+
+    def failing(chance):
+        access = kube(chance)
+        send = access.record_event
+
+        async def record_event(about, event, when):
+            if fails(about.ref.namespace, next(count)):
+                raise AccessDenied(f"The operator is not allowed to create events in namespace {about.ref.namespace}.")
+            await send(about, event, when)
+
+        access.record_event = record_event
+        return access
+
+    monkeypatch.setattr(bench, "kube_access", failing)
+    await bench.start()
+    for number in range(20):
+        bench.apply(f"c{number}", namespace="closed")
+        bench.apply(f"o{number}", namespace="open")
+    await asyncio.sleep(60)
+    lost = [line for line in caplog.records if "Events are lost" in line.getMessage()]
+    assert bench.ready() == 40
+    assert 1 <= len(lost) <= 2
+    assert len({line.namespace for line in lost}) == len(lost)
+
+
 async def test_a_kubernetes_that_takes_no_events_for_an_hour_holds_up_nobody(bench, monkeypatch):
     results = Counter()
     monkeypatch.setattr(bench.observer, "event", lambda result: results.update([result]), raising=False)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import Bench, standing
+from fakes.bench import standing
 from fakes.chance import Mishap
 from runai_operator.domain.access import Access
 from runai_operator.domain.errors import KubernetesUnavailable
@@ -16,15 +16,6 @@ from runai_operator.engine.orphans import Cleaner
 pytestmark = pytest.mark.looptime
 
 OTHER_FINALIZER = "example.com/other"
-
-
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
 
 
 def force(bench, stored):

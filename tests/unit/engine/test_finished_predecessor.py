@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import Bench, ready, standing
+from fakes.bench import ready, standing
 from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DeletionPolicy, RerunPolicy
@@ -15,15 +15,6 @@ pytestmark = pytest.mark.looptime
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"text": "first"}}
 OTHER_JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"text": "second"}}
-
-
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
 
 
 async def left_behind(bench, name="j", manifest=JOB):

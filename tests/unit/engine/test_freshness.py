@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, UnevenBench
+from fakes.bench import RUNS_ON, WORLD, UnevenBench, standing
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import (
     AccessDenied,
@@ -18,7 +18,7 @@ from runai_operator.domain.errors import (
     Unavailable,
     UnexpectedReply,
 )
-from runai_operator.domain.model import ManagementPolicy
+from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, RecreatePolicy
 from runai_operator.engine.gate import CallClass
 
 pytestmark = pytest.mark.looptime
@@ -70,11 +70,8 @@ def ready(stored):
 
 @pytest.fixture
 async def bench():
-    made = UnevenBench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with UnevenBench().started() as bench:
+        yield bench
 
 
 async def running(bench, count=1, **spec):
@@ -415,3 +412,50 @@ async def test_an_edit_that_waits_for_ten_minutes_is_shown_as_stalled_whatever_i
     await asyncio.sleep(60)
     assert stalled() == objects
     assert {ready(stored)[0] for stored in objects} == {"False"}
+
+
+async def left_in_deletion(bench):
+    """A name that Run:ai does not free."""
+    [stored] = await running(bench, deletion_policy=DeletionPolicy.ORPHAN)
+    bench.delete(stored)
+    await asyncio.sleep(10)
+    bench.runai.world.delete(standing(bench)[0], bench.now())
+    return bench.apply(stored.ref.name)
+
+
+async def to_be_replaced(bench):
+    """A deletion of ours that Run:ai does not end."""
+    [stored] = await running(bench, recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    bench.edit(stored, manifest=JOB)
+    return stored
+
+
+async def deleted_and_edited(bench):
+    """A deletion of somebody else's that Run:ai does not end."""
+    [stored] = await running(bench)
+    bench.runai.world.delete(standing(bench)[0], bench.now())
+    await asyncio.sleep(10)
+    bench.edit(stored, manifest=EDITED)
+    return stored
+
+
+@pytest.mark.parametrize("begin", [left_in_deletion, to_be_replaced, deleted_and_edited])
+async def test_what_waits_for_a_deletion_that_never_ends_is_stalled_after_ten_minutes_and_goes_on_once_it_has(begin):
+    bench = UnevenBench(replace(WORLD, delete_time=7200))
+    await bench.start()
+    stored = await begin(bench)
+    await asyncio.sleep(570)
+    assert condition(stored.status, "Reconciling")
+    assert not condition(stored.status, "Stalled")
+    await asyncio.sleep(60)
+    stalled = condition(stored.status, "Stalled")
+    told = [event for about, event, _ in bench.kube.events if about.ref.uid == stored.ref.uid]
+    assert stalled["message"] == condition(stored.status, "Ready")["message"]
+    assert (told[-1].reason, told[-1].is_warning) == (stalled["reason"], True)
+    assert bench.engine.inventory.stalled() == 1
+    await bench.start()
+    await asyncio.sleep(7200)
+    now = condition(stored.status, "Stalled")
+    assert now is None or now["reason"] == "DeletedExternally", "the deletion has ended"
+    await bench.stop()
+    assert bench.observer.bugs == 0

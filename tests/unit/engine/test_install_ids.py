@@ -16,11 +16,8 @@ pytestmark = pytest.mark.looptime
 
 @pytest.fixture
 async def bench():
-    made = Bench()
-    await made.start(install="old")
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with Bench().started(install="old") as bench:
+        yield bench
 
 
 def writes(bench):

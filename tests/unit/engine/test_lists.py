@@ -67,11 +67,8 @@ class ListBench(UnevenBench):
 
 @pytest.fixture
 async def bench():
-    made = ListBench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with ListBench().started() as bench:
+        yield bench
 
 
 def is_of_sweep(query):
@@ -136,14 +133,19 @@ async def test_what_ails_the_list_of_all_holds_up_no_change_and_costs_no_storm_o
     assert bench.calls_in_worst_minute(began) <= CALLS_A_MINUTE
 
 
+def nothing_ails_it(query, page):
+    return page
+
+
 @pytest.mark.parametrize(
-    "sickness", [the_last_page_names_a_next, None], ids=["the last page names a next", "a sound list"]
+    "sickness",
+    [nothing_ails_it, the_last_page_names_a_next, a_foreign_row_cannot_be_read, a_foreign_row_is_too_large],
+    ids=lambda each: each.__name__.replace("_", " "),
 )
 async def test_a_complete_sweep_still_finds_what_nobody_told_of(bench, sickness):
     await bench.with_foreign(10)
     bench.troubles["rows"] = lambda: None
-    if sickness:
-        bench.runai.distort = sickness
+    bench.runai.distort = sickness
 
     bench.runai.world.switches = bench.runai.switches = replace(bench.runai.switches, deleted_list=False)
     del bench.runai.world._workloads[bench.workload.id]
@@ -152,7 +154,40 @@ async def test_a_complete_sweep_still_finds_what_nobody_told_of(bench, sickness)
     assert condition(bench.stored.status, "Ready")["reason"] == "DeletedExternally"
 
 
-async def test_a_row_that_is_missing_while_another_cannot_be_read_is_not_taken_for_gone(bench):
+def ours_cannot_be_read(query, page):
+    rows = tuple(row for row in page.rows if row.name != "ours")
+    return replace(page, rows=rows, unreadable=len(page.rows) - len(rows))
+
+
+async def test_what_a_sweep_cannot_read_is_not_taken_for_gone_and_costs_one_call_each_time(bench):
+    await bench.with_foreign(10)
+    bench.runai.distort = ours_cannot_be_read
+    began, before = bench.loop.time(), bench.called("get")
+
+    await asyncio.sleep(3600)
+
+    sweeps = 12
+    assert bench.ready() == 1
+    assert 0 < bench.called("get") - before <= sweeps + 1
+    assert bench.calls_in_worst_minute(began) <= CALLS_A_MINUTE
+
+
+def hundreds_of_rows_cannot_be_read(query, page):
+    rows = tuple(row for row in page.rows if row.name == "foreign-4")
+    return replace(page, rows=rows, unreadable=100 * (len(page.rows) - len(rows)))
+
+
+async def test_a_sweep_that_can_read_little_sends_nobody_to_read_the_rest(bench):
+    await bench.with_foreign(10)
+    bench.runai.distort = hundreds_of_rows_cannot_be_read
+    before = bench.called("get")
+
+    await asyncio.sleep(1000)
+
+    assert bench.called("get") == before
+
+
+async def test_another_row_that_cannot_be_read_costs_no_call(bench):
     await bench.with_foreign(10)
     bench.runai.distort = a_foreign_row_cannot_be_read
     before = len([1 for _, method in bench.calls if method == "get"])

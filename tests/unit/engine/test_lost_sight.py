@@ -20,15 +20,6 @@ JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
 RECREATE = {"external_deletion_policy": ExternalDeletionPolicy.RECREATE}
 
 
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
-
-
 def ready(stored):
     return condition(stored.status, "Ready")["reason"]
 

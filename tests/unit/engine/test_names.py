@@ -14,15 +14,6 @@ from runai_operator.domain.model import RecreatePolicy
 pytestmark = pytest.mark.looptime
 
 
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
-
-
 async def two_of_a_name(bench):
     """The holder of a name, and who wants it; the second was refused long ago."""
     holder = bench.apply("holder", name="shared", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)

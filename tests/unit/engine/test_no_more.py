@@ -49,10 +49,8 @@ class WitnessBench(Bench):
 
 @pytest.fixture
 async def bench():
-    bench = WitnessBench(replace(WORLD, list_lag=8))
-    await bench.start()
-    yield bench
-    await bench.stop()
+    async with WitnessBench(replace(WORLD, list_lag=8)).started() as bench:
+        yield bench
 
 
 async def running(bench, **spec):
@@ -155,3 +153,20 @@ async def test_what_finished_and_is_gone_still_shows_its_end(bench):
     await asyncio.sleep(400)
 
     assert (stored.status["phase"], stored.status["reason"]) == ("Completed", "Completed")
+
+
+async def test_nor_does_it_once_it_was_found_gone_when_it_cannot_be_read_any_more(bench):
+    stored, workload = await running(bench, external_deletion_policy=ExternalDeletionPolicy.RECREATE)
+    bench.kube.touch(stored, paused=True)
+    bench.engine.observe("MODIFIED", stored.meta())
+    bench.runai.world.delete(workload, bench.now())
+    await asyncio.sleep(60)
+    assert shown(stored) == {}
+    bench.reads_fail = True
+    bench.edit(stored, priority="low")
+    await asyncio.sleep(30)
+    assert shown(stored) == {}
+    bench.delete(stored)
+    await asyncio.sleep(30)
+    assert stored.status["reason"] == "Deleting"
+    assert shown(stored) == {}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench, UnevenBench
+from fakes.bench import RUNS_ON, UnevenBench
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import AccessDenied, Unavailable
 from runai_operator.domain.model import ExternalDeletionPolicy, RecreatePolicy, RerunPolicy, SourceRef, SourceText
@@ -16,15 +14,6 @@ from runai_operator.domain.model import ExternalDeletionPolicy, RecreatePolicy, 
 pytestmark = pytest.mark.looptime
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
-
-
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
 
 
 def ready(stored):
@@ -125,32 +114,3 @@ async def test_completed_work_stays_so_however_long_the_project_that_it_is_to_mo
     assert [workload.project.name for workload in bench.runai.live()] == ["team-b"]
     await bench.stop()
     assert bench.observer.bugs == 0
-
-
-@pytest.mark.parametrize("policy", list(RecreatePolicy))
-@pytest.mark.parametrize("name_is_given_away", [True, False])
-@pytest.mark.parametrize("happens", ["a restart", "a change of the source"])
-async def test_a_project_that_is_renamed_costs_nothing_that_runs_in_it(bench, policy, name_is_given_away, happens):
-    bench.kube.sources["cm"] = SourceText(json.dumps(RUNS_ON), "1")
-    source = SourceRef("ConfigMap", "cm", "key")
-    stored = bench.apply(
-        "a", manifest=None, manifest_from=source, project_id=None, project_name="team-a", recreate_policy=policy
-    )
-    await asyncio.sleep(60)
-    [workload], projects = bench.runai.live(), bench.runai.world.projects
-    projects["1"] = workload.project = replace(projects["1"], name="renamed")
-    if name_is_given_away:
-        bench.runai.world.add_project("team-a", projects["1"].cluster_id)
-    refresh(bench, stored)
-    await asyncio.sleep(600)
-    assert stored.status["projectName"] == "renamed"
-    if happens == "a restart":
-        await bench.start()
-    else:
-        bench.kube.sources["cm"] = SourceText(json.dumps(RUNS_ON | {"spec": {"replicas": 3}}), "2")
-    await asyncio.sleep(300)
-
-    assert bench.runai.live() == [workload]
-    assert workload.deleted is None
-    assert workload.manifest["spec"] == {"replicas": 1 if happens == "a restart" else 3}
-    assert (ready(stored), condition(stored.status, "Synced")["reason"]) == ("Running", "Synced")

@@ -23,15 +23,6 @@ FOREIGN_MARK = {
 }
 
 
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
-
-
 def somebody_makes(bench, name, manifest=RUNS_ON, *, project="1", annotations=None):
     content = {**manifest, "metadata": {"name": name, "annotations": annotations or {}}}
     return bench.runai.world.create({"name": name, "projectId": project}, content, bench.now())

@@ -109,11 +109,8 @@ class OwingBench(Bench):
 
 @pytest.fixture
 async def bench():
-    made = OwingBench(replace(WORLD, delete_time=20))
-    await made.start(delete_rate=3)
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with OwingBench(replace(WORLD, delete_time=20)).started(delete_rate=3) as bench:
+        yield bench
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench, ready, standing
+from fakes.bench import RUNS_ON, ready, standing
 from runai_operator.domain.errors import AccessDenied, KubernetesUnavailable
 from runai_operator.domain.manifest import read_mark
 from runai_operator.domain.model import DeletionPolicy, Spec
@@ -14,15 +14,6 @@ from runai_operator.domain.model import DeletionPolicy, Spec
 pytestmark = pytest.mark.looptime
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
-
-
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
 
 
 def elsewhere(bench, name, **spec):

@@ -30,11 +30,8 @@ class SlowBench(Bench):
 
 @pytest.fixture
 async def bench():
-    made = SlowBench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with SlowBench().started() as bench:
+        yield bench
 
 
 async def test_a_misspelt_project_in_hundreds_of_specs_costs_one_question_and_delays_no_neighbour(bench):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench
+from fakes.bench import RUNS_ON
 from fakes.kube import cells_of
 from runai_operator.domain.model import NOT_SUBMITTED
 
@@ -14,14 +14,6 @@ pytestmark = pytest.mark.looptime
 
 AS_TEXT = "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 1}\n"
 NOBODYS = {"project_id": None, "project_name": "nobodys"}
-
-
-@pytest.fixture
-async def bench():
-    bench = Bench()
-    await bench.start()
-    yield bench
-    await bench.stop()
 
 
 def columns(stored):

@@ -35,10 +35,8 @@ class TroubledBench(Bench):
 
 @pytest.fixture
 async def bench():
-    bench = TroubledBench()
-    await bench.start()
-    yield bench
-    await bench.stop()
+    async with TroubledBench().started() as bench:
+        yield bench
 
 
 async def test_workloads_are_counted_by_reason(bench):
@@ -91,3 +89,24 @@ async def test_a_deletion_that_waits_is_owed_and_one_that_is_done_is_not(bench):
     bench.troubles.clear()
     await asyncio.sleep(200)
     assert bench.reported() == ({}, (0, 0))
+
+
+async def test_the_oldest_deletion_is_as_old_as_it_is_whatever_has_restarted_meanwhile(bench):
+    stored = bench.apply("w")
+    kept = bench.apply("kept")
+    await asyncio.sleep(60)
+    bench.fail()
+    bench.delete(stored)
+    await asyncio.sleep(3600)
+    bench.delete(kept)
+    bench.engine.report()
+    assert bench.observer.last["deletions"] == (2, 3600), "also of what no pass has looked at yet"
+
+    await bench.start()
+    bench.engine.report()
+    assert bench.observer.last["deletions"] == (2, 3600)
+
+    bench.troubles.clear()
+    await asyncio.sleep(200)
+    bench.engine.report()
+    assert bench.observer.last["deletions"] == (0, 0)

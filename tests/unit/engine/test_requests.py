@@ -34,11 +34,8 @@ class TroubledBench(Bench):
 
 @pytest.fixture
 async def bench():
-    made = TroubledBench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with TroubledBench().started() as bench:
+        yield bench
 
 
 async def running(bench, name="w", **spec):

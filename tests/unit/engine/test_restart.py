@@ -27,15 +27,6 @@ JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
 TWO = {**RUNS_ON, "spec": {"replicas": 2}}
 
 
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
-
-
 def puts(bench):
     return [method for method, _ in bench.runai.writes].count("PUT")
 

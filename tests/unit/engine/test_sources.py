@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench
+from fakes.bench import RUNS_ON
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import SourceRef, SourceText
 
@@ -15,15 +15,6 @@ pytestmark = pytest.mark.looptime
 SOON = 75
 """Seconds: within a tenth, a minute between two looks, and what the pass takes."""
 HOUR = 3600
-
-
-@pytest.fixture
-async def bench():
-    made = Bench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
 
 
 def held(replicas, version):

@@ -75,11 +75,8 @@ class TwoConnections(Bench):
 
 @pytest.fixture
 async def bench():
-    made = TwoConnections()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with TwoConnections().started() as bench:
+        yield bench
 
 
 def are_ready(objects):

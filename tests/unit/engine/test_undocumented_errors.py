@@ -16,11 +16,8 @@ pytestmark = pytest.mark.looptime
 
 @pytest.fixture
 async def bench():
-    made = Bench(replace(WORLD, errors_documented=False))
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with Bench(replace(WORLD, errors_documented=False)).started() as bench:
+        yield bench
 
 
 async def test_a_deletion_is_held_says_what_it_got_and_costs_little_until_a_person_decides(bench):

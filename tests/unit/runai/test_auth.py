@@ -62,6 +62,10 @@ NOW = 1_800_000_000
         pytest.param({"access_token": "a.!.b"}, 270, id="what only looks like a JWT"),
         pytest.param({"access_token": "a", "expires_in": True}, 270, id="a lifetime that is none"),
         pytest.param({"access_token": "a", "expires_in": -1}, 270, id="a negative lifetime"),
+        pytest.param({"access_token": "a", "expires_in": 1e-15}, 27, id="a lifetime that is over before it is used"),
+        pytest.param(
+            {"access_token": jwt(exp=NOW + 1)}, 27, id="an end that is near, by a clock of ours that is ahead"
+        ),
     ],
 )
 async def test_a_token_is_renewed_early(client, runai: ScriptedRunai, answer, renewed_after):

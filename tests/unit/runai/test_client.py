@@ -8,6 +8,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Awaitable
+from dataclasses import astuple
 from datetime import UTC, datetime
 
 import httpx
@@ -23,7 +24,8 @@ from runai_operator.domain.errors import (
     Unavailable,
     UnexpectedReply,
 )
-from runai_operator.domain.model import Project, RowQuery
+from runai_operator.domain.manifest import OWNER_ANNOTATIONS
+from runai_operator.domain.model import OwnerMark, Project, RowQuery
 from runai_operator.engine.ports import Runai
 from runai_operator.runai.client import Credentials, RunaiClient, Timeouts
 
@@ -51,6 +53,36 @@ async def test_a_create_posts_the_workload(client, runai: ScriptedRunai, submiss
     assert sent.headers["Accept-Encoding"] == "identity"
     assert sent.headers["User-Agent"].startswith("runai-operator/")
     assert runai.body["manifest"] == submission.manifest
+
+
+def marked(uid: str) -> dict:
+    mark = OwnerMark("i", "team-a", "train-a", uid)
+    return {"metadata": {"annotations": dict(zip(OWNER_ANNOTATIONS, astuple(mark), strict=True))}}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(workload(id=OTHER, projectId="18"), id="one of another project"),
+        pytest.param(
+            workload(id=OTHER) | {"rawManifest": marked("uid-2")}, id="one that is marked as another object's"
+        ),
+    ],
+)
+async def test_another_workload_in_answer_to_a_create_is_not_taken_for_the_one_submitted(
+    client, runai: ScriptedRunai, submission, answer
+):
+    """As from a proxy that mixes up answers, or a server that shows what has the name already."""
+    runai.answer = httpx.Response(202, json=answer)
+
+    with pytest.raises(OutcomeUnknown, match="another workload than the one submitted"):
+        await client.create(dataclasses.replace(submission, manifest=submission.manifest | marked("uid-1")))
+
+
+async def test_the_mark_that_was_sent_shows_that_a_create_made_the_workload(client, runai: ScriptedRunai, submission):
+    runai.answer = httpx.Response(202, json=workload() | {"rawManifest": marked("uid-1")})
+
+    assert (await client.create(dataclasses.replace(submission, manifest=marked("uid-1")))).id == UUID
 
 
 async def test_a_dry_run_asks_only_for_an_opinion(client, runai: ScriptedRunai, submission):
