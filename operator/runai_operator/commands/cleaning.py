@@ -10,7 +10,7 @@ from typing import Protocol
 from runai_operator.domain.absence import Place
 from runai_operator.domain.access import Access
 from runai_operator.domain.errors import BridgeError, Held
-from runai_operator.domain.model import Orphan, Remote, Row, TableRow
+from runai_operator.domain.model import Orphan, Remote, Row, TableRow, is_same_moment
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.engine.ports import Runai
 from runai_operator.engine.projects import Witness
@@ -44,7 +44,7 @@ class Cleaner:
     async def clean(self, orphan: Orphan) -> str:
         """What was found and done, in a few words. The entry stays until its workload is gone or has another owner."""
         try:
-            there = [remote for remote in await self._find(orphan) if not remote.gone]
+            there = [remote for remote in await self._find(orphan) if not await self._is_deleted(remote)]
             for remote in there:
                 if _is_ours(remote, orphan) and not await self._has_new_owner(remote, orphan):
                     return await self._unless_barred(remote, orphan) or await self._delete(remote)
@@ -59,6 +59,12 @@ class Cleaner:
         if there:
             return "another owner has it now: left alone, and taken out of the record"
         return "gone from Run:ai: taken out of the record"
+
+    async def _is_deleted(self, remote: Remote) -> bool:
+        if not remote.may_be_gone:
+            return remote.gone
+        listed = await self._runai.find(name=remote.name, project_id=remote.project_id)
+        return not any(row.id == remote.id or is_same_moment(row.created_at, remote.created_at) for row in listed)
 
     async def _is_gone(self, orphan: Orphan, place: Place) -> bool:
         """Whether there is a proof that what is not found does not exist."""
