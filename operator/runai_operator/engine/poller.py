@@ -7,7 +7,8 @@ as under an autoscaler, and no delta shows that.
 
 Each delta has its watermark: the server's clock at the first page of its last complete way through the list. It reaches
 back before that by an overlap, since lists lag: a short one each time, and each minute a long one, of the longest lag and that
-minute. A watermark taken from the rows would stand still after a burst, and every poll would return the burst again.
+minute. A watermark taken from the rows would stand still after a burst, and every poll would return the burst again. Only
+where a row has come later than that allows, answers are not believed any more what time it is: a proxy may have put it there.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ SHORT_OVERLAP = 15.0
 """Seconds by which each delta reaches back before its watermark."""
 LONG_INTERVAL = 60.0
 """Seconds between two deltas that reach back for what lists showed late."""
+MOST_BACK = timedelta(days=2)
+"""How far a delta goes back for what lists showed late."""
 MOST_DELTA_PAGES = 40
 """What one delta reads at most; the next goes on from there."""
 SWEEP_RATE = 10
@@ -70,14 +73,24 @@ class _Delta:
     long_at: float = float("-inf")
     """Loop seconds when one with a long overlap last began."""
     limit: int = MOST_ROWS
+    by_date: bool = True
+    """The `Date` of answers says what time it is for those who stamp the rows."""
+
+    def go_back(self, stamp: datetime, now: float) -> None:
+        """A row with this stamp has come too late: from now on the watermark follows the rows, whatever answers say that the
+        time is."""
+        self.by_date = False
+        if self.watermark is not None and stamp < self.watermark:
+            self.watermark, self.set_at = max(stamp, self.watermark - MOST_BACK), now
 
     def advance(self, first: RowPage, newest: datetime | None, now: float, wall: datetime) -> None:
         """A way through the list that began with this page is complete; `newest` is the latest time that its rows name, and
         `wall` what our own clock says."""
-        self.watermark, self.set_at = first.server_time or self._estimated(newest, now, wall), now
+        told = first.server_time if self.by_date else None
+        self.watermark, self.set_at = told or self._estimated(newest, now, wall), now
 
     def _estimated(self, newest: datetime | None, now: float, wall: datetime) -> datetime | None:
-        """Where no answer says what time it is there: the clock has gone on, and what rows show is in the past. A row that
+        """Where no answer says what time it is there, or none is believed: the clock has gone on, and what rows show is in the past. A row that
         names the future is not believed, or what changes until then would be passed over."""
         gone_on = None if self.watermark is None else self.watermark + timedelta(seconds=now - self.set_at)
         shown = None if newest is None else min(newest, wall)
@@ -356,7 +369,12 @@ class Poller:
         watermark = self._changes.watermark
         if watermark is None or row.phase_updated_at is None:
             return
-        self._lag = max(self._lag, (watermark - datetime.fromisoformat(row.phase_updated_at)).total_seconds())
+        stamp = datetime.fromisoformat(row.phase_updated_at)
+        lag = (watermark - stamp).total_seconds()
+        self._lag = max(self._lag, lag)
+        if lag > self._overlap and self._changes.by_date:
+            for delta in (self._changes, self._deletions):
+                delta.go_back(stamp, self._clock())
         if self._lag > self._overlap and not self._lags:
             self._lags = True
             log.warning(
