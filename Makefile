@@ -56,7 +56,7 @@ test-install: $(INSTALLED) binaries ## Install by Helm and kustomize, and run Gi
 .PHONY: test-model
 test-model: $(INSTALLED) ## Explore the protocol at random, and show that planted defects are caught
 	@echo "==> Model: about twenty minutes"
-	@MODEL_RUNS=2500 $(VENV)/bin/pytest tests/model $(PYTEST_ARGS)
+	@MODEL_RUNS=2500 $(VENV)/bin/pytest tests/model -p no:logging $(PYTEST_ARGS)
 
 .PHONY: test-simulation
 test-simulation: $(INSTALLED) ## Explore random histories of the whole operator in virtual time (MINUTES=20)

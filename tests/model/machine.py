@@ -86,8 +86,11 @@ class Replica:
 
     async def one_pass(self, stored: Stored, *, read: bool = True) -> None:
         entry = self.inventory.get(stored.ref.uid) or self.inventory.add(stored.meta())
-        for row in self._world.rows():
+        rows = self._world.rows()
+        for row in rows:
             self.inventory.see(DEFAULT_CONNECTION, row)
+        missing = self.inventory.missing_from(DEFAULT_CONNECTION, {row.id for row in rows})
+        self.upstream.witness.swept([str(each.summary.workload_id) for each in missing], vanished=[])
         entry = self.inventory.request(entry.uid, Requests(read=read)) or entry
         taken = self.inventory.begin(entry)
         result = await self.reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting, entry.summary)

@@ -53,6 +53,7 @@ def explore(switches: Switches, runs: int, *, shrink: bool = True, anew: bool = 
     )
 
 
+@pytest.mark.timeout(3600 if EXPLORES else 300)
 @pytest.mark.parametrize("changes", WORLDS.values(), ids=WORLDS)
 def test_random_histories_break_no_promise(changes):
     explore(WORLD.changed(changes), RUNS)

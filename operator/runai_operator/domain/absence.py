@@ -1,8 +1,9 @@
 """When a 404 is believed. Run:ai answers alike for a workload that is gone and for one that we may no longer see.
 
 So it takes a second witness: the list of deleted workloads shows the id, or the project is visible to us. The project
-alone is enough at once where Run:ai had accepted the deletion from us; otherwise only after as long as lists lag, and not
-while many workloads vanish together: then it is rather the control plane that has lost its memory.
+alone is enough at once where Run:ai had accepted the deletion from us. Otherwise it is only after as long as lists lag, and
+once a sweep has missed the workload, too: that shows how many others are missing. If they are many, it is rather the control
+plane that has lost its memory, or we that have lost sight of it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ from runai_operator.domain.errors import BridgeError, Busy, NotVisible
 from runai_operator.domain.reasons import Reason
 
 MANY = 20
-"""Workloads of one connection that vanish within `TOGETHER` are a mass loss."""
-TOGETHER = 60.0
+"""So many workloads of one connection that a sweep misses, and that nothing explains, are a mass loss."""
 BRAKE = 3600.0
-"""Seconds after a mass loss in which a workload is only taken for gone if the list of deleted ones shows it. It ends, since
-a control plane may have no such list."""
+"""Seconds for which a workload is part of a mass loss, and only taken for gone if the list of deleted ones shows it. They end,
+since a control plane may have no such list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Absence:
     """Run:ai has accepted to delete it."""
     is_listed_as_deleted: bool
     is_project_visible: bool
+    is_unlisted: bool
+    """The last sweep missed it, too."""
     in_mass_loss: bool
     project: str
     """Its name or id, for messages."""
@@ -56,7 +58,7 @@ class Absence:
             return hidden_project(self.project)
         if self.expected:
             return None
-        if self.lasted < grace:
+        if self.lasted < grace or (self.lasted < BRAKE and not self.is_unlisted):
             return Busy(
                 "Run:ai does not know the workload any more, and does not list it as deleted yet.",
                 reason=Reason.NOT_VISIBLE,
@@ -77,8 +79,7 @@ def hidden_project(project: str) -> NotVisible:
     )
 
 
-def braked_until(losses: Iterable[float]) -> float:
-    """Until when no absence is believed on the word of the project alone, given when each workload was first missing."""
-    times = sorted(losses)
-    ends = [last for first, last in zip(times, times[MANY - 1 :], strict=False) if last - first <= TOGETHER]
-    return max(ends, default=float("-inf")) + BRAKE
+def is_mass_loss(missing_for: Iterable[float]) -> bool:
+    """Whether no absence is believed on the word of the project alone. `missing_for`: seconds since a sweep first missed each
+    workload whose absence nothing explains."""
+    return sum(seconds < BRAKE for seconds in missing_for) >= MANY

@@ -311,15 +311,16 @@ class Engine:
             elif not entry.summary.finished:
                 self._plan_read(entry, 0)
 
-    def swept(self, connection: str, ids: set[str], began: float) -> None:
+    def swept(self, connection: str, ids: set[str], began: float, *, is_nearly_complete: bool) -> None:
         """Absence from the list of everything is a hint, which a reading by id has to confirm."""
-        for entry in self.inventory:
-            summary = entry.summary
-            settled = entry.memory.wrote_at + self._settings.limits.grace < began
-            if summary.connection != connection or summary.workload_id is None or summary.finished or not settled:
-                continue
-            by_name = entry.row is not None and entry.row.id in ids
-            if summary.workload_id not in ids and not by_name:
+        missing = self.inventory.missing_from(connection, ids)
+        if (upstream := self.upstreams.named(connection)) is not None:
+            upstream.witness.swept(
+                unlisted=[str(entry.summary.workload_id) for entry in missing],
+                vanished=[str(entry.summary.workload_id) for entry in missing if entry.has_vanished],
+            )
+        for entry in missing if is_nearly_complete else ():
+            if entry.memory.wrote_at + self._settings.limits.grace < began:
                 self._plan_read(entry, 0)
 
     def _name_freed(self, name: tuple[str, str, str] | None) -> None:

@@ -7,7 +7,7 @@ of it can be rebuilt from one `Table` list, except `Memory`, which is safe to lo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from runai_operator.domain.model import Meta, Ref, Row, Sighting, is_later, is_s
 from runai_operator.domain.plan import StatusSummary, is_owed
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.status import watched
+from runai_operator.domain.stored_status import LOST_REASONS
 
 K = TypeVar("K", tuple[str, str], tuple[str, str, str])
 
@@ -59,6 +60,15 @@ class Entry:
         """It is pending, and only the scheduler can say why."""
         says_itself = self.row is not None and self.row.phase_message is not None and not self.row.by_scheduler
         return self.summary.phase == Phase.PENDING and not says_itself and not self.meta.deleting
+
+    @property
+    def has_vanished(self) -> bool:
+        """Nothing that is known explains why a list of all does not show its workload."""
+        summary, memory, row = self.summary, self.memory, self.row
+        is_new = memory.first_submission and row is None
+        is_to_go = memory.deletion_accepted or summary.sync in ("Deleting", "Deleted")
+        is_listed_as_deleted = row is not None and row.deleted_at is not None
+        return not (is_new or is_to_go or is_listed_as_deleted or summary.reason in LOST_REASONS)
 
     @property
     def workload_id(self) -> tuple[str, str] | None:
@@ -189,6 +199,17 @@ class Inventory:
         """Stores a row of the list of deleted workloads; returns the entries of unfinished work that it is about."""
         about = [entry for entry in self.of_row(connection, row) if entry.summary.workload_id == row.id]
         return [self._put(replace(entry, row=row)) for entry in about if not entry.summary.finished]
+
+    def missing_from(self, connection: str, ids: Collection[str]) -> list[Entry]:
+        """The entries of unfinished work that rows with these ids do not show."""
+
+        def is_missing(entry: Entry) -> bool:
+            summary, row = entry.summary, entry.row
+            is_there = summary.workload_id in ids or (row is not None and row.id in ids)
+            is_submitted = summary.connection == connection and summary.workload_id is not None
+            return is_submitted and not summary.finished and not is_there
+
+        return [entry for entry in self if is_missing(entry)]
 
     def of_row(self, connection: str, row: Row) -> list[Entry]:
         """The entries whose workload the row shows, by id: usually one, but others may observe the same workload.

@@ -274,8 +274,9 @@ class Poller:
         self._lag = 0.0
         result = "ok" if walk.complete else INCONCLUSIVE if trouble is None else _result(trouble)
         self._observer.polled(self._connection, SWEEP, result, self._clock() - began)
-        if walk.ended and walk.unreadable <= MOST_UNREADABLE:
-            self._listener.swept(self._connection, ids, began)
+        if walk.ended:
+            is_nearly_complete = walk.unreadable <= MOST_UNREADABLE
+            self._listener.swept(self._connection, ids, began, is_nearly_complete=is_nearly_complete)
 
     # --- the recount
 

@@ -204,5 +204,6 @@ class Listener(Protocol):
 
     def row_deleted(self, connection: str, row: Row) -> None: ...
 
-    def swept(self, connection: str, ids: set[str], began: float) -> None:
-        """The ids of a complete list, and when it began (loop seconds)."""
+    def swept(self, connection: str, ids: set[str], began: float, *, is_nearly_complete: bool) -> None:
+        """The ids of a list that was read to its end, and when it began (loop seconds). It leaves out what could not be read:
+        few rows, if it is nearly complete."""

@@ -40,7 +40,7 @@ class Reader:
             if error.scope is Scope.PROJECT:  # a call that was held back brings no news of the project
                 s = steps.missing(s) if isinstance(error, CircuitOpen) else steps.hidden(s)
             return replace(s, remote=error)
-        upstream.witness.found(remote.id)
+        upstream.witness.explained(remote.id)
         return steps.seen(s, remote, row)
 
     async def _explain_absence(self, s: State, remote: Remote | None, workload_id: str, upstream: Upstream) -> State:
@@ -72,20 +72,21 @@ class Reader:
 
     def _doubt(self, s: State, workload_id: str, is_project_visible: bool, upstream: Upstream) -> BridgeError | None:
         """Why its absence is not believed; None when it is."""
-        is_listed = s.row is not None and s.row.deleted_at is not None
-        if not is_project_visible or is_listed or s.absence_is_expected:
-            upstream.witness.found(workload_id)
-        elif s.absent_for < s.limits.grace:
-            upstream.witness.lost(workload_id)
+        witness = upstream.witness
+        # Sweeps watch for unfinished work on record, and nothing else.
+        is_watched = workload_id == s.workload_id and not s.has_finished
         absence = Absence(
             lasted=s.absent_for,
             expected=s.absence_is_expected,
-            is_listed_as_deleted=is_listed,
+            is_listed_as_deleted=s.row is not None and s.row.deleted_at is not None,
             is_project_visible=is_project_visible,
-            in_mass_loss=upstream.witness.in_mass_loss(),
+            is_unlisted=not is_watched or witness.is_unlisted(workload_id),
+            in_mass_loss=witness.in_mass_loss(),
             project=str(s.place),
         )
-        return absence.doubt(s.limits.grace)
+        if (doubt := absence.doubt(s.limits.grace)) is None:
+            witness.explained(workload_id)
+        return doubt
 
     async def _get(self, workload_id: str, upstream: Upstream, *, project: str | None) -> Remote | None:
         remote = await upstream.gate.get(workload_id, project=project)

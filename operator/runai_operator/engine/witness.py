@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
-from runai_operator.domain.absence import BRAKE, Place, braked_until
+from runai_operator.domain.absence import Place, is_mass_loss
 from runai_operator.domain.errors import AccessDenied, Scope
 from runai_operator.domain.model import Row, RowQuery, is_same_moment
 from runai_operator.engine.ports import Runai
@@ -16,21 +16,28 @@ PROJECT_MEMORY = 5.0
 
 
 class Witness:
-    """What one connection shows of projects and of deleted workloads, and how many workloads it has lost."""
+    """What one connection shows of projects and of deleted workloads, and what the lists miss."""
 
     def __init__(self, runai: Runai, clock: Callable[[], float]) -> None:
         """`clock` in loop seconds."""
         self._runai, self._clock = runai, clock
         self._visible: dict[Place, tuple[bool, float]] = {}
         self._asking: dict[Place, asyncio.Lock] = {}
-        self._lost: dict[str, float] = {}
+        self._unlisted: frozenset[str] = frozenset()
+        self._vanished: dict[str, float] = {}
+        """When a sweep first missed each workload whose absence nothing explains so far."""
+        self._shown_at = float("-inf")
+        """When a project that had been hidden was shown again."""
 
     async def shows(self, place: Place) -> bool:
         """Whether the credentials may see the project."""
         async with self._asking.setdefault(place, asyncio.Lock()):
             known = self._visible.get(place)
             if known is None or self._clock() - known[1] > PROJECT_MEMORY:
+                was_hidden = known is not None and not known[0]
                 known = self._visible[place] = (await self._look_for(place), self._clock())
+                if was_hidden and known[0]:
+                    self._shown_at = self._clock()
         return known[0]
 
     async def _look_for(self, place: Place) -> bool:
@@ -77,16 +84,22 @@ class Witness:
 
     # --- the brake on mass loss
 
-    def lost(self, workload_id: str) -> None:
-        """Run:ai has begun to answer 404 for it, unexplained."""
+    def swept(self, unlisted: Collection[str], vanished: Collection[str]) -> None:
+        """A sweep has ended. `unlisted`: the workloads of unfinished work that it missed; `vanished`: those of them for which
+        nothing explains that."""
         now = self._clock()
-        self._lost.setdefault(workload_id, now)
-        if len(self._lost) > 1000:
-            self._lost = {each: since for each, since in self._lost.items() if now - since <= BRAKE}
+        self._unlisted = frozenset(unlisted)
+        self._vanished = {each: self._vanished.get(each, now) for each in vanished}
 
-    def found(self, workload_id: str) -> None:
-        """It is there again, or it is explained."""
-        self._lost.pop(workload_id, None)
+    def is_unlisted(self, workload_id: str) -> bool:
+        """The last sweep missed it."""
+        return workload_id in self._unlisted
+
+    def explained(self, workload_id: str) -> None:
+        """It is there after all, or what became of it is known."""
+        self._vanished.pop(workload_id, None)
 
     def in_mass_loss(self) -> bool:
-        return self._clock() < braked_until(self._lost.values())
+        # What was lost while nobody could see it is missing only since it could be seen again.
+        now = self._clock()
+        return is_mass_loss(now - max(since, self._shown_at) for since in self._vanished.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runai_operator.domain.absence import BRAKE, MANY, TOGETHER, Absence, braked_until
+from runai_operator.domain.absence import BRAKE, MANY, Absence, is_mass_loss
 from runai_operator.domain.errors import Scope
 
 GRACE = 60.0
@@ -16,6 +16,7 @@ def doubt(**known):
         "expected": False,
         "is_listed_as_deleted": False,
         "is_project_visible": False,
+        "is_unlisted": True,
         "in_mass_loss": False,
     }
     return Absence(**(nothing | known), project="team-a").doubt(GRACE)
@@ -28,6 +29,13 @@ def doubt(**known):
         pytest.param({"is_listed_as_deleted": True, "in_mass_loss": True}, id="listed as deleted, as are many"),
         pytest.param({"is_project_visible": True, "lasted": GRACE}, id="project visible for longer than lists lag"),
         pytest.param({"is_project_visible": True, "expected": True}, id="Run:ai accepted to delete it"),
+        pytest.param(
+            {"is_project_visible": True, "expected": True, "is_unlisted": False}, id="the same, before any sweep"
+        ),
+        pytest.param(
+            {"is_project_visible": True, "is_unlisted": False, "lasted": BRAKE},
+            id="project visible, and no sweep for long",
+        ),
         pytest.param(
             {"is_project_visible": True, "expected": True, "in_mass_loss": True}, id="the same, while many vanish"
         ),
@@ -44,7 +52,12 @@ def test_a_404_with_a_second_witness_is_believed(known):
         pytest.param({"expected": True}, Scope.PROJECT, id="project hidden, though Run:ai accepted to delete it"),
         pytest.param({"is_project_visible": True, "lasted": GRACE - 1}, Scope.OBJECT, id="it may be listed yet"),
         pytest.param(
-            {"is_project_visible": True, "lasted": 1e6, "in_mass_loss": True}, Scope.PROJECT, id="many vanished at once"
+            {"is_project_visible": True, "lasted": GRACE, "is_unlisted": False},
+            Scope.OBJECT,
+            id="how many others are missing is not known",
+        ),
+        pytest.param(
+            {"is_project_visible": True, "lasted": 1e6, "in_mass_loss": True}, Scope.PROJECT, id="many are missing"
         ),
     ],
 )
@@ -55,15 +68,11 @@ def test_a_404_alone_is_not(known, scope):
     assert error.scope is scope
 
 
-def test_many_that_vanish_within_a_minute_are_braked_for_an_hour_after_the_last():
-    times = [number * TOGETHER / MANY for number in range(MANY)]
-
-    assert braked_until(times) == times[-1] + BRAKE
-    assert braked_until(reversed(times)) == times[-1] + BRAKE
-    assert braked_until([*times, times[-1] + 2 * TOGETHER]) == times[-1] + BRAKE, "a straggler adds nothing"
-
-
-def test_few_or_slow_losses_are_not_braked():
-    assert braked_until([]) < 0
-    assert braked_until([1.0] * (MANY - 1)) < 0
-    assert braked_until([number * TOGETHER for number in range(5 * MANY)]) < 0
+def test_many_that_are_missing_are_a_mass_loss_for_an_hour():
+    assert is_mass_loss([0.0] * MANY)
+    assert is_mass_loss([BRAKE - 1] * MANY), "however long ago each was first missed"
+    assert not is_mass_loss([0.0] * (MANY - 1))
+    assert not is_mass_loss([BRAKE] * 1000)
+    assert not is_mass_loss([BRAKE, *[0.0] * (MANY - 1)]), (
+        "what was missed for so long is not lost together with others"
+    )

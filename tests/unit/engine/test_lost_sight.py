@@ -245,6 +245,68 @@ async def test_of_many_that_vanish_at_once_none_is_believed_and_a_restart_change
     assert posts(bench) == 60
 
 
+async def test_what_vanishes_out_of_sight_is_not_believed_when_sight_is_back(bench):
+    """The losses are then discovered one after the other, minutes apart."""
+    await bench.start(grace=60)
+    made = [bench.apply(f"w{number}") for number in range(60)]
+    await asyncio.sleep(400)
+    hide(bench)
+    await asyncio.sleep(900)
+    forget(bench)
+    hide(bench, hidden=False)
+    await asyncio.sleep(1800)
+    assert {ready(stored) for stored in made} == {"Running"}
+    assert {synced(stored)["reason"] for stored in made} == {"NotVisible"}
+
+    await asyncio.sleep(BRAKE)
+    assert {ready(stored) for stored in made} == {"DeletedExternally"}, "nobody waits for ever"
+
+
+async def test_the_first_of_many_losses_that_is_noticed_is_not_believed_either(bench):
+    """Somebody asks for one of them before any list has missed the others."""
+    made = [bench.apply(f"w{number}") for number in range(60)]
+    await asyncio.sleep(320)
+    forget(bench)
+    bench.delete(made[0])
+    bench.kube.touch(made[1], token="look")
+    bench.engine.observe("MODIFIED", made[1].meta())
+    await asyncio.sleep(1200)
+
+    assert len(bench.kube.objects) == 60
+    assert ready(made[1]) in ("Running", "NotVisible")
+
+
+async def test_finished_work_that_was_removed_long_ago_is_released_at_once(bench):
+    """Run:ai keeps no list of it any more, and many are deleted together."""
+    made = [bench.apply(f"w{number}", manifest=JOB) for number in range(60)]
+    await asyncio.sleep(400)
+    assert {ready(stored) for stored in made} == {"Completed"}
+    forget(bench)
+    await asyncio.sleep(400)
+    bench.delete_everything()
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects == {}
+
+
+async def test_losses_that_were_believed_brake_no_later_one():
+    bench = Bench(replace(WORLD, deleted_list=False))
+    await bench.start()
+    made = [bench.apply(f"w{number}") for number in range(40)]
+    await asyncio.sleep(60)
+    for few in (10, 10, 10):
+        for workload in bench.runai.live()[:few]:
+            bench.runai.world.purge(workload)
+        await asyncio.sleep(700)
+    assert sum(ready(stored) == "DeletedExternally" for stored in made) == 30
+
+    await bench.start()
+    bench.runai.world.purge(bench.runai.live()[0])
+    await asyncio.sleep(700)
+    assert sum(ready(stored) == "DeletedExternally" for stored in made) == 31
+    await bench.stop()
+
+
 async def test_those_who_vanished_at_once_are_not_held_for_ever(bench):
     made = [bench.apply(f"w{number}") for number in range(40)]
     await asyncio.sleep(120)

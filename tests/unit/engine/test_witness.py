@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from builders import WORKLOAD_ID, a_row
-from runai_operator.domain.absence import MANY, Place
+from runai_operator.domain.absence import BRAKE, MANY, Place
 from runai_operator.domain.errors import AccessDenied, Scope
 from runai_operator.domain.model import Project, RowPage
 from runai_operator.engine.witness import PROJECT_MEMORY, Witness
@@ -107,14 +107,37 @@ async def test_a_deleted_workload_is_found_by_its_id_or_by_when_it_was_made(list
     assert await witness.deleted_row(ours) is None
 
 
-def test_many_losses_are_a_mass_loss_and_those_found_again_are_none(witness):
-    for number in range(MANY - 1):
-        witness.lost(str(number))
-        witness.lost(str(number))
+def test_many_that_a_sweep_misses_without_an_explanation_are_a_mass_loss(witness, clock):
+    many = [str(number) for number in range(MANY)]
+    witness.swept(many, vanished=many[1:])
     assert not witness.in_mass_loss()
+    assert witness.is_unlisted("0")
 
-    witness.lost("last")
+    witness.swept(many, vanished=many)
     assert witness.in_mass_loss()
 
-    witness.found("last")
+    witness.explained("0")
     assert not witness.in_mass_loss()
+
+
+def test_a_mass_loss_lasts_for_an_hour_from_the_first_sweep_that_missed_it(witness, clock):
+    many = [str(number) for number in range(MANY)]
+    witness.swept(many, vanished=many)
+    clock[0] += BRAKE - 1
+    witness.swept(many, vanished=many)
+    assert witness.in_mass_loss()
+
+    clock[0] += 1
+    assert not witness.in_mass_loss()
+
+
+async def test_what_was_lost_out_of_sight_is_missing_only_since_it_could_be_seen_again(lists, witness, clock):
+    many = [str(number) for number in range(MANY)]
+    assert not await witness.shows(PLACE)
+    witness.swept(many, vanished=many)
+    clock[0] += 2 * BRAKE
+    assert not witness.in_mass_loss()
+
+    lists.listed = (Project("1", "team-a", "c1"),)
+    assert await witness.shows(PLACE)
+    assert witness.in_mass_loss()
