@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from runai_operator.engine.orphans import Cleaner
 
 from fakes.bench import WORLD, Bench, reason
 from runai_operator.domain.access import Access
 from runai_operator.domain.model import ExternalDeletionPolicy, Orphan, OwnerMark, RecreatePolicy
-from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
 
