@@ -94,9 +94,9 @@ class _Delta:
     def advance(self, first: RowPage, newest: datetime | None, now: float, wall: datetime) -> None:
         """A way through the list that began with this page is complete; `newest` is the latest time that its rows name, and
         `wall` what our own clock says."""
-        told = first.server_time if self.trusted is _Source.DATE else None
-        self.taken_from = _Source.DATE if told is not None else max(self.trusted, _Source.ROWS)
-        self.watermark, self.set_at = told or self._estimated(newest, now, wall), now
+        date = first.server_time if self.trusted is _Source.DATE else None
+        self.taken_from = _Source.DATE if date is not None else max(self.trusted, _Source.ROWS)
+        self.watermark, self.set_at = date or self._estimated(newest, now, wall), now
 
     def _estimated(self, newest: datetime | None, now: float, wall: datetime) -> datetime | None:
         """Where no answer says what time it is there, or none is believed: the clock has gone on, and what rows show is in the
