@@ -109,14 +109,14 @@ class Tests:
         used = resource.getrusage(resource.RUSAGE_SELF)
         limit = int(used.ru_utime + used.ru_stime + 3 + 10 * seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
-        if isinstance(item, pytest.Function) and (arguments := _plain_arguments(item)) is not None:
-            try:
-                item.obj(**arguments)
-            except (Exception, pytest.fail.Exception):  # noqa: BLE001 - however it fails
-                return False
-            return True
         self._failed = False
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        try:
+            if isinstance(item, pytest.Function) and (arguments := _plain_arguments(item)) is not None:
+                item.obj(**arguments)
+            else:
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        except (Exception, pytest.fail.Exception):  # noqa: BLE001 - however it fails; some failures break even pytest
+            return False
         return not self._failed
 
 
