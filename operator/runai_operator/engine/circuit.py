@@ -21,6 +21,7 @@ from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
     CircuitOpen,
+    NotVisible,
     OutcomeUnknown,
     Scope,
     Throttled,
@@ -205,5 +206,5 @@ def _cause(error: BridgeError) -> Cause:
         return Cause(
             f"Not sent, since Run:ai fails at present. An earlier request: {error.message}", Unavailable.reason
         )
-    scope = error.scope if isinstance(error, AccessDenied) else Scope.CONNECTION
+    scope = error.scope if isinstance(error, (AccessDenied, NotVisible)) else Scope.CONNECTION
     return Cause(error.message, error.condition_reason, scope)

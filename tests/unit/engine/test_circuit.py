@@ -15,6 +15,7 @@ from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
     CircuitOpen,
+    NotVisible,
     OutcomeUnknown,
     Scope,
     Throttled,
@@ -291,6 +292,7 @@ class TestAnOlderCall:
         (Unavailable("HTTP 500"), "RunaiUnavailable"),
         (UnexpectedReply("a redirect"), "UnexpectedReply"),
         (AccessDenied("refused"), "AccessDenied"),
+        (NotVisible("hidden"), "NotVisible"),
         (OutcomeUnknown("maybe"), "RunaiUnavailable"),
     ],
 )
@@ -299,7 +301,7 @@ def test_a_refusal_repeats_the_cause_and_never_says_the_outcome_is_unknown(error
 
     assert isinstance(refusal, CircuitOpen)
     assert (refusal.condition_reason, refusal.circuit) == (reason, "reads")
-    assert refusal.scope is (Scope.OBJECT if isinstance(error, AccessDenied) else Scope.CONNECTION)
+    assert refusal.scope is (error.scope if isinstance(error, AccessDenied | NotVisible) else Scope.CONNECTION)
     assert error.message in refusal.message
     assert not isinstance(refusal, OutcomeUnknown)
     assert refusal.message.startswith("Not sent") is isinstance(error, OutcomeUnknown)

@@ -439,6 +439,18 @@ async def test_callers_that_cannot_be_woken_are_not_parked(bench):
     assert bench.gate.parked == 0
 
 
+async def test_what_waits_for_nothing_of_its_own_waits_for_the_lists_while_they_fail(bench):
+    await bench.open(LISTS, Throttled("slow down"))
+    assert bench.gate.park("a", Unavailable("").within(READS))
+    assert bench.gate.is_parked("a")
+    assert not bench.gate.is_parked("b")
+
+    bench.runai.trouble.clear()
+    bench.jobs["a"] = lambda: bench.gate.get("a")
+    await asyncio.sleep(5)
+    assert "a" in bench.done
+
+
 async def test_a_forgotten_object_is_not_woken_and_leaves_nothing_behind(bench):
     await bench.open(READS, Throttled("slow down"))
     await bench.open(WRITES, Throttled("slow down"))
@@ -652,6 +664,125 @@ async def test_projects_that_were_refused_once_are_forgotten(bench):
     await bench.fails(bench.gate.create(submission("w", "new")))
 
     assert set(bench.gate._lots) == {TOKEN, *CallClass, "create:new"}
+
+
+@pytest.mark.parametrize("verb", ["update", "delete", "create"])
+async def test_a_permission_is_one_verb_in_one_project(bench, verb):
+    def call(verb: str, project: str):
+        match verb:
+            case "update":
+                return bench.gate.update("x", submission("x", project))
+            case "delete":
+                return bench.gate.delete("x", project=project)
+            case _:
+                return bench.gate.create(submission("x", project))
+
+    bench.runai.trouble[WRITES] = AccessDenied("HTTP 403")
+    await bench.fails(call(verb, "1"))
+    bench.runai.trouble.clear()
+
+    assert (await bench.fails(call(verb, "1"), CircuitOpen)).circuit == f"{verb}:1"
+    await call(verb, "2")
+    for other in {"update", "delete", "create"} - {verb}:
+        await call(other, "1")
+
+
+async def test_a_doubt_that_is_new_lets_older_ones_be_forgotten(bench):
+    bench.gate.not_found("a", project="1", doubt=NotVisible("hidden"))
+    await asyncio.sleep(700)
+    bench.gate.not_found("b", project="2", doubt=NotVisible("hidden"))
+
+    assert set(bench.gate._lots) == {TOKEN, *CallClass, "read:2"}
+
+
+async def test_a_404_that_is_believed_wakes_those_who_wait_for_the_project(bench):
+    for name in ("a", "b"):
+        error = bench.gate.not_found(name, project="1", doubt=NotVisible("hidden"))
+    bench.jobs["c"] = lambda: bench.gate.get("c", project="1")
+    assert bench.gate.park("c", error)
+    await asyncio.sleep(1)
+    assert bench.woken == []
+
+    assert bench.gate.not_found("d", project="1", doubt=None) is None
+    await asyncio.sleep(1)
+    assert "c" in bench.done
+
+
+@pytest.mark.parametrize("kind", list(CallClass))
+async def test_silence_is_the_time_without_any_answer_to_calls_under_way(bench, kind):
+    assert bench.gate.silent_for(kind) == 0
+    bench.runai.latency[kind] = 20.0
+    bench.spawn(bench.call(kind))
+    await asyncio.sleep(3)
+    bench.spawn(bench.call(kind, "y"))
+    await asyncio.sleep(10)
+
+    assert bench.gate.silent_for(kind) == pytest.approx(13, abs=0.1), "since the older one was begun"
+    assert all(bench.gate.silent_for(other) == 0 for other in CallClass if other is not kind)
+    await asyncio.sleep(9)
+    assert bench.gate.silent_for(kind) == pytest.approx(2, abs=0.1), "since the answer to that"
+    await asyncio.sleep(2)
+    assert bench.gate.silent_for(kind) == 0
+
+
+# --- the port
+
+
+async def test_what_is_asked_reaches_run_ai_as_it_was_asked():
+    asked = []
+
+    class Runai:
+        def __getattr__(self, name):
+            async def call(*args, **kwargs):
+                asked.append((name, args, kwargs))
+
+            return call
+
+    gate = Gate(Runai(), wake=print, clock=asyncio.get_running_loop().time, random=Random(1), report=lambda *_: None)
+    new, query = submission("w"), RowQuery(name="n", project_id="1")
+    await gate.create(new)
+    await gate.get("g", project="1")
+    await gate.update("u", new)
+    await gate.delete("d", project="1")
+    await gate.rows(query)
+    await gate.find(name="f", project_id="2")
+    await gate.row("r")
+    await gate.projects(name="p", cluster_id="c")
+    await gate.project("3")
+
+    assert asked == [
+        ("create", (new,), {}),
+        ("get", ("g",), {}),
+        ("update", ("u", new), {}),
+        ("delete", ("d",), {}),
+        ("rows", (query,), {}),
+        ("find", (), {"name": "f", "project_id": "2"}),
+        ("row", ("r",), {}),
+        ("projects", (), {"name": "p", "cluster_id": "c"}),
+        ("project", ("3",), {}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda gate, key: gate.get(key),
+        lambda gate, key: gate.row(key),
+        lambda gate, key: gate.update(key, submission("same")),
+        lambda gate, key: gate.projects(name=key, cluster_id=None),
+        lambda gate, key: gate.project(key),
+        lambda gate, key: gate.find(name=key, project_id="1"),
+    ],
+    ids=["get", "row", "update", "projects", "project", "find"],
+)
+async def test_two_questions_that_fail_are_no_coincidence_and_one_is(bench, ask):
+    bench.runai.trouble = dict.fromkeys(CallClass, Unavailable("down"))
+    for _ in range(3):
+        await bench.fails(ask(bench.gate, "a"))
+    assert all(bench.gate.error(kind) is None for kind in CallClass)
+
+    await bench.fails(ask(bench.gate, "b"))
+    assert any(bench.gate.error(kind) is not None for kind in CallClass)
 
 
 # --- budget
