@@ -108,7 +108,7 @@ def _check_on(s: State) -> Action:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
         recorded = s.stored_status
-        must_read = recorded.reason in LOST_REASONS or recorded.replacing
+        must_read = recorded.reason in LOST_REASONS or recorded.replacing or recorded.lost
         return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return unless_lost(s) or Result(Verdict.IN_SYNC)
 
