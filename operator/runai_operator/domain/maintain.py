@@ -103,7 +103,7 @@ def _beside(action: Action, error: BridgeError) -> Action:
 
 
 def _check_on(s: State) -> Action:
-    """There is nothing to send, and nobody asked for a reading: is there anything that only a reading can tell?"""
+    """There is nothing to send, and nobody asked for a reading: is there anything that only a reading can show?"""
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:

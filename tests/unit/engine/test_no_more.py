@@ -188,3 +188,23 @@ async def test_what_was_deleted_during_a_pause_is_created_again_when_that_ends(b
 
     assert stored.status["reason"] == "Running"
     assert [each is workload for each in bench.runai.live()] == [False]
+
+
+async def test_where_run_ai_wanted_it_before_it_was_stopped_or_resumed_is_not_shown(bench):
+    stored, workload = await running(bench)
+    assert stored.status["desiredPhase"] == "Running"
+
+    bench.runai.world.stop(workload, bench.now())
+    await asyncio.sleep(60)
+    assert stored.status["phase"] == "Stopped"
+    assert stored.status.get("desiredPhase") in (None, "Stopped")
+
+    bench.kube.touch(stored, token="read it")
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(5)
+    assert stored.status["desiredPhase"] == "Stopped"
+
+    bench.runai.world.resume(workload, bench.now())
+    await asyncio.sleep(60)
+    assert stored.status["phase"] == "Running"
+    assert stored.status.get("desiredPhase") in (None, "Running")
