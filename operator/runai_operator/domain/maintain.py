@@ -103,12 +103,12 @@ def _beside(action: Action, error: BridgeError) -> Action:
 
 
 def _check_on(s: State) -> Action:
-    """There is nothing to send, and nobody asked for a reading: is there anything that only a reading can tell?"""
+    """There is nothing to send, and nobody asked for a reading: is there anything that only a reading can show?"""
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
         recorded = s.stored_status
-        must_read = recorded.reason in LOST_REASONS or recorded.replacing
+        must_read = recorded.reason in LOST_REASONS or recorded.replacing or recorded.lost
         return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return unless_lost(s) or Result(Verdict.IN_SYNC)
 

@@ -135,7 +135,8 @@ def _holder_error(remote: Remote, desired: Desired, own: OwnerMark) -> NameTaken
         )
     if remote.mark.install == own.install:
         return NameTaken(
-            f"The name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name."
+            f"The name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name, or, if that"
+            f" object is gone, adopt what it left behind by spec.workloadId ({remote.id})."
         )
     error = marked_otherwise(remote, own)
     return NameTaken(error.message, reason=error.condition_reason)

@@ -314,6 +314,23 @@ async def test_a_circuit_that_opens_again_stops_the_trickle(bench):
     assert len(bench.done) == 200
 
 
+async def test_the_trickle_begins_anew_after_each_outage(bench):
+    for _ in range(2):
+        bench.woken.clear()
+        await bench.open(READS, Throttled("slow down"))
+        bench.runai.trouble.clear()
+        for number in range(60):
+            name = f"w{number}"
+            bench.jobs[name] = lambda name=name: bench.gate.get(name)
+            assert bench.gate.park(name, Unavailable("").within(READS))
+        await asyncio.sleep(60)
+
+        canary, first, *others = [time for time, _ in bench.woken]
+        assert canary < first
+        assert len(others) == 58
+        assert not [time for time in others if time < first + 0.99]
+
+
 async def test_the_trickle_does_not_grow_while_its_calls_get_no_answer(bench):
     await bench.open(WRITES, Throttled("slow down"))
     bench.begin_creates(200)
