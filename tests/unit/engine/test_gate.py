@@ -21,6 +21,7 @@ from runai_operator.domain.errors import (
     NameTaken,
     NotVisible,
     OutcomeUnknown,
+    PageTooLarge,
     Scope,
     Throttled,
     Unavailable,
@@ -446,6 +447,41 @@ async def test_with_nobody_parked_the_next_call_is_the_canary(bench):
     assert bench.gate.error(LISTS) is None
 
 
+async def test_a_canary_that_is_cancelled_makes_room_for_one_that_waits(bench):
+    await bench.open(READS, Throttled("slow down"))
+    bench.runai.trouble.clear()
+    await asyncio.sleep(1)
+    bench.runai.latency[READS] = 100.0
+    canary = bench.spawn(bench.gate.get("a"))
+    await asyncio.sleep(0)
+    assert bench.gate.park("b", Unavailable("").within(READS))
+    bench.jobs["b"] = lambda: bench.gate.get("b")
+    await asyncio.sleep(10)
+    assert bench.woken == []
+
+    canary.cancel()
+    await asyncio.sleep(1.1)
+    assert [uid for _, uid in bench.woken] == ["b"]
+
+
+async def test_an_error_names_the_circuit_that_it_counts_against(bench):
+    bench.runai.trouble[READS] = Throttled("slow down")
+    assert (await bench.fails(bench.gate.get("a"))).circuit == READS
+
+    bench.runai.trouble[WRITES] = REFUSED_TOKEN
+    assert (await bench.fails(bench.gate.delete("a"))).circuit == TOKEN
+
+
+async def test_a_page_that_is_too_large_is_an_answer(bench):
+    await bench.open(LISTS, Throttled("slow down"))
+    bench.runai.trouble[LISTS] = PageTooLarge("huge")
+    await asyncio.sleep(1)
+    for name in ("a", "b", "c"):
+        assert (await bench.fails(bench.call(LISTS, name), PageTooLarge)).circuit is None
+
+    assert bench.gate.error(LISTS) is None
+
+
 # --- parking
 
 
@@ -634,8 +670,12 @@ async def test_a_404_that_is_believed_opens_its_project_again(bench):
     bench.runai.missing.add("c")
     assert await bench.gate.get("c", project="1") is None
     assert bench.gate.not_found("c", project="1", doubt=None) is None
+    assert bench.gate.not_found("c", project="2", doubt=None) is None, "nobody has doubted that one"
 
     assert await bench.gate.get("d", project="1") is not None
+    for name in ("e", "f"):
+        bench.gate.not_found(name, project="1", doubt=NotVisible("hidden again"))
+    await bench.fails(bench.gate.get("g", project="1"), CircuitOpen)
 
 
 async def test_a_doubt_about_one_workload_stops_nobody(bench):
@@ -652,6 +692,7 @@ async def test_a_403_without_a_known_project_stops_nobody(bench):
     bench.runai.trouble.clear()
 
     assert not bench.gate.park("a", error)
+    assert set(bench.gate._lots) == {TOKEN, *CallClass}
     await bench.gate.delete("b")
 
 
@@ -660,6 +701,41 @@ async def test_a_forbidden_read_stops_no_project(bench):
     await bench.fails(bench.gate.get("a"))
 
     await bench.gate.create(submission("w"))
+
+
+async def test_two_forbidden_reads_in_a_project_hold_up_its_others_and_one_does_not(bench):
+    bench.runai.trouble[READS] = AccessDenied("HTTP 403")
+    for _ in range(3):
+        await bench.fails(bench.gate.get("a", project="1"), AccessDenied)
+    error = await bench.fails(bench.gate.get("b", project="1"), AccessDenied)
+    bench.runai.trouble.clear()
+
+    assert error.circuit == "read:1"
+    refusal = await bench.fails(bench.gate.get("c", project="1"), CircuitOpen)
+    assert (refusal.message, refusal.condition_reason) == ("HTTP 403", "AccessDenied")
+    await bench.gate.get("c", project="2")
+
+
+async def test_a_404_of_a_call_that_is_older_than_the_doubt_about_its_project_is_an_answer(bench):
+    bench.runai.missing.add("c")
+    bench.runai.latency[READS] = 5.0
+    older = bench.spawn(bench.gate.get("c", project="1"))
+    await asyncio.sleep(1)
+    for name in ("a", "b"):
+        bench.gate.not_found(name, project="1", doubt=NotVisible("hidden"))
+
+    assert await older is None
+
+
+async def test_what_is_permitted_is_forgotten_while_others_are_woken(bench):
+    bench.runai.trouble[WRITES] = AccessDenied("HTTP 403")
+    await bench.fails(bench.gate.create(submission("w")))
+    await asyncio.sleep(700)
+    await bench.open(READS, Throttled("slow down"))
+    assert bench.gate.park("a", Unavailable("").within(READS))
+    await asyncio.sleep(0.1)
+
+    assert set(bench.gate._lots) == {TOKEN, *CallClass}
 
 
 async def test_a_failing_service_does_not_release_a_refused_project(bench):
@@ -710,6 +786,14 @@ async def test_a_doubt_that_is_new_lets_older_ones_be_forgotten(bench):
     bench.gate.not_found("b", project="2", doubt=NotVisible("hidden"))
 
     assert set(bench.gate._lots) == {TOKEN, *CallClass, "read:2"}
+
+
+async def test_doubts_about_one_project_add_up_however_far_apart(bench):
+    bench.gate.not_found("a", project="1", doubt=NotVisible("hidden"))
+    await asyncio.sleep(700)
+    bench.gate.not_found("b", project="1", doubt=NotVisible("hidden"))
+
+    await bench.fails(bench.gate.get("c", project="1"), CircuitOpen)
 
 
 async def test_a_404_that_is_believed_wakes_those_who_wait_for_the_project(bench):
@@ -986,6 +1070,22 @@ class TestAFence:
         assert isinstance(waiting.exception(), CircuitOpen)
         assert bench.runai.times(WRITES) == []
 
+    async def test_that_closes_soon_lets_through_what_ends_before(self, bench):
+        bench.left = 0.5
+
+        assert await bench.gate.get("a") is not None
+
+    async def test_that_closed_during_a_canary_leaves_its_place_free(self, bench):
+        await bench.open(READS, Throttled("slow down"))
+        bench.runai.trouble.clear()
+        await asyncio.sleep(1)
+        bench.runai.latency[READS] = 5.0
+        bench.left = 0.5
+        await bench.fails(bench.gate.get("a"), Unavailable)
+
+        bench.left = None
+        assert await bench.gate.get("a") is not None
+
     async def test_that_is_far_away_changes_nothing(self, bench):
         bench.left = 1000.0
         bench.runai.latency[READS] = 1e6
@@ -1011,6 +1111,13 @@ async def test_trouble_lasts_as_long_as_the_worst_of_the_classes(bench):
     bench.runai.trouble.clear()
     await asyncio.sleep(31)
     assert bench.gate.trouble_for(*CallClass) == 0
+
+
+async def test_trouble_lasts_since_the_first_call_that_had_no_answer_was_begun(bench):
+    bench.runai.latency[READS] = 1000.0
+    await bench.fails(bench.gate.get("a"), Unavailable)
+
+    assert bench.gate.trouble_for(READS) == pytest.approx(30, abs=0.1)
 
 
 async def test_trouble_with_the_token_counts_for_every_class(bench):
