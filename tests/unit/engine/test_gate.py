@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
@@ -29,7 +30,7 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.model import RowQuery, Submission
 from runai_operator.engine.budget import Budget, TokenBucket
-from runai_operator.engine.gate import LEADER, TOKEN, CallClass, Gate, GateSettings
+from runai_operator.engine.gate import LEADER, TOKEN, CallClass, Gate, GateSettings, _list_of
 
 pytestmark = pytest.mark.looptime
 
@@ -1125,6 +1126,29 @@ async def test_trouble_with_the_token_counts_for_every_class(bench):
     await asyncio.sleep(10)
 
     assert bench.gate.trouble_for(WRITES) == pytest.approx(10)
+
+
+async def test_a_class_that_is_down_already_is_not_reported_again(bench):
+    await bench.open(READS, Throttled("slow down"))
+    await bench.open(WRITES, REFUSED_TOKEN)
+
+    assert Counter(bench.reports) == Counter(
+        {**{(kind, True): 1 for kind in CallClass}, **{(kind, False): 1 for kind in CallClass}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [
+        (RowQuery(), "all"),
+        (RowQuery(latest=True), "changed"),
+        (RowQuery(changed_since=datetime(2026, 1, 1, tzinfo=UTC)), "changed"),
+        (RowQuery(deleted=True), "deleted"),
+        (RowQuery(deleted=True, latest=True), "deleted"),
+    ],
+)
+async def test_the_poller_has_three_lists(bench, query, key):
+    assert _list_of(query) == key
 
 
 async def test_the_log_has_one_line_for_an_outage_and_one_for_its_end(bench, caplog):
