@@ -28,6 +28,7 @@ from runai_operator.domain.model import (
     NAME_HELD,
     NOT_SUBMITTED,
     REPLACING,
+    Candidate,
     ManagementPolicy,
     Missing,
     SourceRef,
@@ -44,6 +45,9 @@ LEFT_SECRET = f"{DESIRED.fingerprint(adopts=False)}+{int(EPOCH.timestamp())}"
 LIVE = a_workload(status=submitted_status())
 GOING = a_workload(status=submitted_status(), deleting=True, deletion_requested=EPOCH)
 DONE = a_workload(status=completed_status())
+EARLIER, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
+TOO_LATE = a_workload(status=completed_status(submittedAt=LATER, completedAt=EARLIER, previousHash="v1:0000"))
+LONG = {"memory": Memory(lookup_since=0.0), "now": 60.0}
 ANOTHERS = replace(MARK, uid="uid-9")
 OBSERVED = a_workload(
     finalizer=False, workload_id=WORKLOAD_ID, management_policy=ManagementPolicy.OBSERVE, status=submitted_status()
@@ -56,6 +60,12 @@ def from_source(source, **rest):
 
 def recorded(**fields):
     return a_workload(status=submitted_status(**fields))
+
+
+def held_by(**remote):
+    """The name was refused to a repeated attempt."""
+    holder = Candidate(a_row(), a_remote(**remote))
+    return a_state(a_workload(status={"submission": NAME_HELD}), found=(holder,), **LONG)
 
 
 def case(claim, *values):
@@ -100,6 +110,16 @@ def case(claim, *values):
             a_state(recorded(submittedHash=f".{IDENTITY}+{int(EPOCH.timestamp())}"), wall=EPOCH + timedelta(days=1)),
             True,
         ),
+        case("what Run:ai holds is on record", "may_be_confidential", a_state(LIVE), False),
+        case("it is a Secret's", "may_be_confidential", a_state(LIVE, memory=Memory(of_secret=True)), True),
+        case("it is neither on record nor read", "may_be_confidential", a_state(recorded(submittedHash=None)), True),
+        case(
+            "it is not on record, and was read",
+            "may_be_confidential",
+            a_state(recorded(submittedHash=None), memory=Memory(of_secret=False)),
+            False,
+        ),
+        case("Run:ai holds nothing", "may_be_confidential", a_state(), False),
         # Projects.
         case("an attempt in doubt", "attempted_project", a_state(a_workload(status={"projectId": "7"})), "7"),
         case(
@@ -145,6 +165,41 @@ def case(claim, *values):
             False,
         ),
         case("nothing on record", "only_observed", a_state(a_workload(finalizer=False)), False),
+        case("to adopt, and nothing was sent", "adoption_unproven", a_state(a_workload(workload_id=WORKLOAD_ID)), True),
+        case(
+            "to adopt, and something was sent",
+            "adoption_unproven",
+            a_state(a_workload(workload_id=WORKLOAD_ID, status=submitted_status())),
+            False,
+        ),
+        case("nothing to adopt, and nothing was sent", "adoption_unproven", a_state(), False),
+        case("an edit that came after the end", "edited", a_state(TOO_LATE), True),
+        case("an edit that came after the end", "ended_unchanged", a_state(TOO_LATE), True),
+        case(
+            "an edit that came after the end, as the row shows",
+            "ended_unchanged",
+            a_state(recorded(submittedAt=LATER), row=a_row(phase="Completed", completed_at=EARLIER)),
+            True,
+        ),
+        case(
+            "an edit that came before the end that the row shows",
+            "ended_unchanged",
+            a_state(TOO_LATE, row=a_row(phase="Completed", completed_at=LATER)),
+            False,
+        ),
+        case(
+            "the row shows no completion",
+            "ended_unchanged",
+            a_state(recorded(submittedAt=LATER), row=a_row(phase="Failed", completed_at=EARLIER)),
+            False,
+        ),
+        case(
+            "a source that changed after the end",
+            "ended_unchanged",
+            a_state(from_source(CONFIG_MAP, status=completed_status(submittedAt=LATER, completedAt=EARLIER))),
+            False,
+        ),
+        case("it goes on", "ended_unchanged", a_state(LIVE), False),
         # What is asked of the pass.
         case(
             "a source that this process has not read",
@@ -273,6 +328,8 @@ def case(claim, *values):
             a_state(recorded(conditions=[a_condition("Ready", "False", Reason.RECREATING)])),
             False,
         ),
+        case("gone, as lists say", "is_lost", a_state(LIVE, remote=a_remote(sync_status="Deleted")), True),
+        case("not read, and gone before", "is_lost", a_state(recorded(syncStatus="Deleted")), True),
         case("observed, and another's", "is_lost", a_state(OBSERVED, remote=a_remote(mark=ANOTHERS)), False),
         case("observed, and gone", "is_lost", a_state(OBSERVED, remote=Missing()), True),
         case("nothing of ours, and another's", "is_lost", a_state(remote=a_remote(mark=ANOTHERS)), False),
@@ -297,7 +354,36 @@ def case(claim, *values):
             ),
             False,
         ),
+        case("its row is asked for", "must_read_row", a_state(LIVE, row=a_row(), requests=Requests(row=True)), True),
+        case(
+            "its row is asked for, and no connection can be used",
+            "must_read_row",
+            a_state(LIVE, row=a_row(), requests=Requests(row=True), unusable=Unavailable("down")),
+            False,
+        ),
         # Attempts.
+        case("nobody has it", "absence_proven", a_state(found=(), **LONG), True),
+        case("its project is hidden", "absence_proven", a_state(found=(), is_project_visible=False, **LONG), False),
+        case(
+            "our own has it, from another install id",
+            "absence_proven",
+            a_state(found=(Candidate(a_row(), a_remote(mark=replace(MARK, install="install-0"))),), **LONG),
+            False,
+        ),
+        case("the name is held, and another's has it", "absence_proven", held_by(mark=ANOTHERS), True),
+        case("the name is held, and what has it has no mark", "absence_proven", held_by(mark=None), True),
+        case(
+            "the name is held, and what has it cannot be read",
+            "absence_proven",
+            held_by(mark=None, mark_readable=False),
+            False,
+        ),
+        case(
+            "the name is held, and what has it is gone",
+            "absence_proven",
+            held_by(mark=None, sync_status="Deleted"),
+            False,
+        ),
         case("every attempt was answered", "is_first_attempt", a_state(unmade=True), True),
         case("the finalizer was added now", "is_first_attempt", a_state(done=frozenset({AddFinalizer})), True),
         case("the submission was begun now", "is_first_attempt", a_state(done=frozenset({BeginSubmission})), True),
@@ -470,6 +556,63 @@ NOW = f"+{int(EPOCH.timestamp())}"
 )
 def test_what_is_recorded_of_what_runai_holds(state, held, expected):
     assert state.hash_of(held) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "workload_id", "expected"),
+    [
+        case("it says so itself", a_state(LIVE, remote=a_remote(content="v1:cccc")), WORKLOAD_ID, "v1:cccc"),
+        case(
+            "it says so where it was found",
+            a_state(LIVE, found=(Candidate(a_row(), a_remote(content="v1:cccc")),)),
+            WORKLOAD_ID,
+            "v1:cccc",
+        ),
+        case(
+            "it says so where it was read, and otherwise where it was found",
+            a_state(LIVE, remote=a_remote(content="v1:cccc"), found=(Candidate(a_row(), a_remote(content="v1:dddd")),)),
+            WORKLOAD_ID,
+            "v1:cccc",
+        ),
+        case("it does not say", a_state(LIVE, remote=a_remote()), WORKLOAD_ID, "v1:aaaa"),
+        case("nothing was read", a_state(LIVE), WORKLOAD_ID, "v1:aaaa"),
+        case("the search failed", a_state(LIVE, found=Unavailable("down")), WORKLOAD_ID, "v1:aaaa"),
+        case("another one says", a_state(LIVE, remote=a_remote(content="v1:cccc")), "2", None),
+        case("another one says", a_state(LIVE, remote=a_remote(id="2", content="v1:cccc")), WORKLOAD_ID, "v1:aaaa"),
+    ],
+)
+def test_what_a_workload_holds(state, workload_id, expected):
+    assert state.held_by(workload_id) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "content", "expected"),
+    [
+        case("what was submitted", a_state(LIVE), "v1:aaaa", True),
+        case("something else", a_state(LIVE), "v1:bbbb", False),
+        case("nothing is on record", a_state(recorded(submittedHash=None)), "v1:aaaa", False),
+        case("an edit that came after the end has not run", a_state(TOO_LATE), "v1:aaaa", False),
+        case("what was there before it has", a_state(TOO_LATE), "v1:0000", True),
+        case("hashed by another version", a_state(LIVE), "v9:aaaa", True),
+        case(
+            "hashed by another version, and edited",
+            a_state(a_workload(generation=2, status=submitted_status())),
+            "v9:aaaa",
+            False,
+        ),
+    ],
+)
+def test_what_was_submitted_is_what_is_asked_for(state, content, expected):
+    assert state.holds(a_desired(content)) is expected
+
+
+def test_what_was_stalled_before_is_so_for_its_own_reason_only():
+    shown = [a_condition("Stalled", "True", "RunaiUnavailable")]
+    state = a_state(recorded(conditions=shown), memory=Memory(retrying_since=0.0))
+
+    assert state.has_stalled(replace(RETRIED, outstanding=True))
+    assert not state.has_stalled(Result(Verdict.RETRYING, Busy("busy"), outstanding=True))
+    assert not state.has_stalled(Result(Verdict.RETRYING, outstanding=True))
 
 
 def test_only_the_workload_on_record_has_its_project():
