@@ -30,6 +30,7 @@ TESTS = {
     "tests/unit/domain": ("domain.",),
     "tests/unit/engine/test_circuit.py": ("engine.circuit",),
     "tests/unit/engine/test_gate.py": ("engine.gate",),
+    "tests/unit/engine/test_poller.py": ("engine.poller",),
     "tests/unit/engine/test_lists.py": ("engine.poller",),
     "tests/unit/engine": ("domain.", "engine."),
 }
