@@ -25,6 +25,7 @@ JUDGED = (
     *(f"domain.{name}" for name in ("decide", "submit", "adopt", "maintain", "lost", "finalize", "observe")),
     *(f"domain.{name}" for name in ("intent", "ownership", "barred", "absence")),
     "engine.circuit",
+    "engine.gate",
 )
 TESTS = {
     "tests/unit/domain": ("domain.",),
