@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from builders import REF, WORKLOAD_ID, a_row
+from builders import REF, WORKLOAD_ID, a_condition, a_row
 from runai_operator.domain.errors import Unavailable
 from runai_operator.domain.freshness import Freshness
-from runai_operator.domain.model import FINALIZER, NOT_SUBMITTED, Meta
+from runai_operator.domain.model import FINALIZER, NOT_SUBMITTED, Meta, TableRow
 from runai_operator.domain.plan import Need, StatusSummary, is_misstated, is_owed, plan_of, shows_news
 
 
@@ -85,6 +85,13 @@ def in_flight(synced_reason="Syncing"):
         pytest.param(in_flight("RunaiUnavailable"), UNREAD, False, id="and status says so"),
         pytest.param(in_flight("RunaiUnavailable"), FRESH, False, id="the next reading sets it right"),
         pytest.param(StatusSummary(reason="RunaiUnavailable"), STALE, False, id="nothing was submitted"),
+        pytest.param(
+            StatusSummary(reason="Running", sync="Synced", synced_reason="Synced"),
+            STALE,
+            False,
+            id="what is only observed",
+        ),
+        pytest.param(at_rest(reason="ManagedByOther"), STALE, False, id="it is another's"),
     ],
 )
 def test_what_status_says_is_compared_with_what_is_known(summary, freshness, expected):
@@ -150,6 +157,33 @@ GOING = {"deleting": True}
         ),
         pytest.param(
             StatusSummary(observed_generation=1, reason="InvalidSpec"), {"finalizers": ()}, Need.PROBE, id="refused"
+        ),
+        pytest.param(
+            StatusSummary(observed_generation=1, reason="InvalidSpec"), {}, Need.PASS, id="refused while in doubt"
+        ),
+        pytest.param(
+            replace(REST, ready="False", reason="Paused", synced_reason="RunaiBusy"),
+            {"paused": True},
+            Need.NOTHING,
+            id="paused, and what is shown is unknown",
+        ),
+        pytest.param(
+            replace(REST, ready="False", reason="Paused", synced_reason="SourceForbidden", sync="Applying"),
+            {"paused": True},
+            Need.READ,
+            id="paused, without its source, and on its way",
+        ),
+        pytest.param(
+            replace(REST, ready="False", reason="Paused", synced_reason="InvalidSpec"),
+            {"paused": True},
+            Need.PASS,
+            id="paused beside something else",
+        ),
+        pytest.param(
+            StatusSummary(observed_generation=1, sent=True, submission=NOT_SUBMITTED, reason="InvalidSpec"),
+            {"finalizers": ()},
+            Need.PROBE,
+            id="refused, and nothing is left of what was sent once",
         ),
         pytest.param(
             StatusSummary(observed_generation=1, reason="ManagedByOther"),
@@ -233,3 +267,95 @@ def test_an_empty_message_is_none():
 )
 def test_what_has_finished(phase, expected):
     assert StatusSummary(phase=phase).finished is expected
+
+
+CELLS = {
+    "Observed": 3,
+    "Connection": "second",
+    "Workload ID": WORKLOAD_ID,
+    "Workload Name": "train",
+    "Project ID": "1",
+    "Created": "t",
+    "Phase": "Running",
+    "Sync": "Synced",
+    "Submission": "InDoubt",
+    "Pods": 1,
+    "Requested": 0,
+    "GPUs": "1",
+    "Priority": "high",
+    "Category": "build",
+    "Detail": "why",
+    "Handled": "a",
+    "Ready": "True",
+    "Reason": "Running",
+    "Synced Reason": "Synced",
+    "Stalled": "True",
+    "Hash": "h",
+    "Source": "code",
+    "Deletion Policy": "Orphan",
+}
+STATUS = {
+    "observedGeneration": 3,
+    "connection": "second",
+    "workloadId": WORKLOAD_ID,
+    "workloadName": "train",
+    "projectId": "1",
+    "createdAt": "t",
+    "phase": "Running",
+    "syncStatus": "Synced",
+    "submission": "InDoubt",
+    "runningPods": 1,
+    "requestedPods": 0,
+    "allocatedGpus": "1",
+    "priority": "high",
+    "category": "build",
+    "phaseMessage": "why",
+    "lastHandledReconcileAt": "a",
+    "submittedHash": "h",
+    "conditions": [
+        a_condition("Ready", "True", "Running"),
+        a_condition("Synced", "True", "Synced"),
+        a_condition("Stalled"),
+    ],
+}
+WHOLE = StatusSummary(
+    observed_generation=3,
+    connection="second",
+    workload_id=WORKLOAD_ID,
+    name="train",
+    project_id="1",
+    created_at="t",
+    phase="Running",
+    sync="Synced",
+    ready="True",
+    reason="Running",
+    synced_reason="Synced",
+    stalled=True,
+    submission="InDoubt",
+    sent=True,
+    pods=1,
+    requested=0,
+    gpus="1",
+    priority="high",
+    category="build",
+    detail="why",
+    handled_token="a",
+    has_source=True,
+    keeps_workload=True,
+)
+
+
+def of_cells(**changes):
+    return StatusSummary.of_cells(TableRow(META, CELLS | changes))
+
+
+def test_a_summary_of_cells():
+    assert of_cells(Owner=REF.uid) == of_cells(Owner=None) == of_cells(Owner="") == of_cells() == WHOLE
+    assert of_cells(Owner="uid-0") == StatusSummary(has_source=True, keeps_workload=True), "another's status"
+    assert StatusSummary.of_cells(TableRow(META, dict.fromkeys(CELLS, ""))) == StatusSummary()
+    assert StatusSummary.of_cells(TableRow(META, {})) == StatusSummary()
+
+
+def test_a_summary_of_a_status():
+    assert StatusSummary.of_status(STATUS, has_source=True, keeps_workload=True) == WHOLE
+    assert StatusSummary.of_status({}, has_source=False) == StatusSummary()
