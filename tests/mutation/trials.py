@@ -95,7 +95,8 @@ class Tests:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.items = {item.nodeid: item for item in session.items}
-        self._use(self)
+        if not session.testsfailed:  # what cannot be imported has failed
+            self._use(self)
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
