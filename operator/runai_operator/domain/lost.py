@@ -94,7 +94,7 @@ def _recreate(s: State) -> Action:
 
 def _edit_waits(s: State) -> bool:
     """There is an edit that was not sent."""
-    return isinstance(s.desired, Desired) and not s.holds(s.desired)
+    return isinstance(s.desired, Desired) and not s.holds(s.desired) and s.has_finished_work_run_again(s.desired)
 
 
 def recreating() -> Result:

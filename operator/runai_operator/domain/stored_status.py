@@ -91,6 +91,10 @@ class StoredStatus:
         return self.status.get("submittedAt")
 
     @property
+    def submitted_from(self) -> str | None:
+        return self.status.get("submittedFrom")
+
+    @property
     def previous_hash(self) -> str | None:
         """Of the content that was submitted before."""
         return self.status.get("previousHash")
