@@ -250,15 +250,27 @@ class Remote:
     """Hash of what was submitted, as its annotation says."""
     mark_readable: bool = True
     """False where the answer shows no annotations of the manifest at all, so that a missing mark proves nothing."""
+    unlisted: bool = False
+    """Lists say that it is gone, where the answer itself does not."""
 
     @property
     def gone(self) -> bool:
         """It no longer exists: a deleted record may still be readable (undocumented, so both are understood)."""
-        return self.sync_status == "Deleted" or (self.deleted_at is not None and self.sync_status is None)
+        return self.sync_status == "Deleted" or (self.is_to_go and self.unlisted)
+
+    @property
+    def may_be_gone(self) -> bool:
+        """It was to be deleted, and without `syncInfo` the answer does not say whether it is."""
+        return self.is_to_go and self.sync_status is None and not self.unlisted
 
     @property
     def being_deleted(self) -> bool:
-        return not self.gone and (self.desired_phase == "Deleted" or self.sync_status == "Deleting")
+        return not self.gone and (self.is_to_go or self.sync_status == "Deleting")
+
+    @property
+    def is_to_go(self) -> bool:
+        """Somebody asked to delete it."""
+        return self.desired_phase == "Deleted" or (self.deleted_at is not None and self.sync_status is None)
 
 
 @dataclass(frozen=True, slots=True)

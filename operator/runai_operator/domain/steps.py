@@ -81,7 +81,8 @@ def _still_pending(workload: Workload, memory: Memory) -> Json:
 
 
 def seen(s: State, remote: Remote, row: Row | None) -> State:
-    memory = replace(s.memory, missing_since=None, of_secret=is_keyed(remote.content))
+    since = s.memory.missing_since if remote.may_be_gone else None
+    memory = replace(s.memory, missing_since=since, of_secret=is_keyed(remote.content))
     return replace(s, remote=remote, row=row, memory=memory)
 
 

@@ -45,7 +45,7 @@ from runai_operator.engine.workqueue import Lane, Work, WorkQueue
 
 log = logging.getLogger(__name__)
 
-WORKERS = 20
+WORKERS = 21
 RESYNC_INTERVAL = 600.0
 SOURCE_INTERVAL = 60.0
 

@@ -30,6 +30,9 @@ class Reader:
     async def remote(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
             remote = await self._get(action.workload_id, upstream, project=s.project_of(action.workload_id))
+            if remote is not None and remote.may_be_gone:
+                s = steps.missing(s)
+                remote = replace(remote, unlisted=await self._is_unlisted(s, remote, upstream))
             if remote is None or remote.gone:
                 return await self._explain_absence(s, remote, action.workload_id, upstream)
             row = s.row
@@ -42,6 +45,13 @@ class Reader:
             return replace(s, remote=error)
         upstream.witness.explained(remote.id)
         return steps.seen(s, remote, row)
+
+    async def _is_unlisted(self, s: State, remote: Remote, upstream: Upstream) -> bool:
+        """Whether it is gone, as lists say: those of deleted workloads, or after as long as they lag those of all others."""
+        known = Row(remote.id, remote.name, remote.project_id, created_at=remote.created_at)
+        if await upstream.witness.deleted_row(known) is not None:
+            return True
+        return s.absent_for >= s.limits.grace and await self._row_of(remote, upstream) is None
 
     async def _explain_absence(self, s: State, remote: Remote | None, workload_id: str, upstream: Upstream) -> State:
         """It is gone, or shown to us no more: asks other witnesses which, and how it ended."""

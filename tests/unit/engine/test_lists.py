@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.looptime
 
 IN_TIME = 7.0
 """A delta interval and two seconds."""
+SWEEP = 330.0
+"""Seconds from one complete list to the next."""
 CALLS_A_MINUTE = 40
 HALVINGS = 8
 """Of a page of 500 rows, until it is one of a single row."""
@@ -301,6 +304,26 @@ async def test_changes_that_the_lists_show_too_late_are_warned_of_and_measured(c
     await bench.stop()
 
 
+@pytest.mark.parametrize("ahead", [90, 3600, 86_400], ids="{} s".format)
+async def test_a_date_ahead_of_the_clock_that_stamps_the_rows_makes_one_change_late_and_no_more(bench, ahead):
+    """As from a proxy whose clock is wrong: deltas ask for what changes in the future."""
+    bench.runai.distort = lambda query, page: replace(page, server_time=page.server_time + timedelta(seconds=ahead))
+    await bench.start()
+    bench.apply("ours")
+    await asyncio.sleep(60)
+    await bench.ours_shown_after("Degraded")
+
+    began, delays = bench.loop.time(), []
+    for phase in ("Running", "Degraded") * 10:
+        await asyncio.sleep(97)
+        delays.append(await bench.ours_shown_after(phase))
+    assert max(delays) <= IN_TIME
+    bench.runai.world.delete(bench.workload, bench.now())
+    await asyncio.sleep(30)
+    assert condition(bench.stored.status, "Ready")["reason"] == "DeletedExternally"
+    assert bench.calls_in_worst_minute(began) <= CALLS_A_MINUTE
+
+
 @pytest.mark.parametrize("count", [0, 30])
 async def test_at_rest_the_calls_do_not_grow_with_the_number_of_workloads(bench, count):
     for number in range(count):
@@ -372,6 +395,24 @@ async def test_a_row_from_the_future_hides_no_change_where_the_server_does_not_t
     await bench.start()
     await asyncio.sleep(20)
     assert await bench.ours_shown_after("Running") <= IN_TIME
+
+
+async def test_where_our_own_clock_is_ahead_too_a_row_from_the_future_hides_changes_until_the_next_sweep_at_most():
+    def in_a_day(row):
+        return replace(row, phase_updated_at="2027-01-16T12:00:00Z") if row.name == "foreign-0" else row
+
+    bench = ListBench(replace(WORLD, clock_skew=-3600))
+    bench.runai.distort = lambda query, page: replace(page, rows=tuple(map(in_a_day, page.rows)), server_time=None)
+    await bench.start()
+    await bench.with_foreign(1)
+    assert await bench.ours_shown_after("Degraded") <= SWEEP
+
+    began = bench.loop.time()
+    for phase in ("Running", "Degraded", "Running"):
+        assert await bench.ours_shown_after(phase) <= IN_TIME
+        await asyncio.sleep(600)
+    assert bench.called("rows", since=began) <= CALLS_A_MINUTE * 31
+    await bench.stop()
 
 
 @pytest.mark.parametrize("ids_equal", [True, False])
