@@ -103,12 +103,12 @@ def _beside(action: Action, error: BridgeError) -> Action:
 
 
 def _check_on(s: State) -> Action:
-    """There is nothing to send: read the workload if somebody asked for it."""
+    """There is nothing to send, and nobody asked for a reading: is there anything that only a reading can show?"""
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
         recorded = s.stored_status
-        must_read = s.must_read or recorded.reason in LOST_REASONS or recorded.replacing or recorded.lost
+        must_read = recorded.reason in LOST_REASONS or recorded.replacing or recorded.lost
         return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return unless_lost(s) or Result(Verdict.IN_SYNC)
 
@@ -137,7 +137,7 @@ def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
         return _check_on(s)
     if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
         return _replace(s)
-    return Result(Verdict.REJECTED, finished_error(s.stored_status.phase or Phase.COMPLETED), outstanding=True)
+    return Result(Verdict.REJECTED, finished_error(Phase.COMPLETED), outstanding=True)
 
 
 def _follow_change_of_identity(s: State) -> Action:

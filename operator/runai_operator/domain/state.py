@@ -313,11 +313,12 @@ class State:
 
     def has_finished_work_run_again(self, desired: Desired) -> bool:
         """What is asked for, other than what finished, is reason to: somebody edited the spec in what it says of that. A source
-        that has changed is none."""
-        recorded = self.stored_status
-        edited = self.workload.meta.generation != recorded.observed_generation or not recorded.delivered
-        is_as_said = said_of_source(self.workload.spec) == recorded.submitted_from and self.is_same_identity(desired)
-        return not desired.from_source or (edited and not is_as_said)
+        that has changed is none, nor is a project that is found elsewhere."""
+        said = said_of_source(self.workload.spec)
+        says_the_same = (
+            said is not None and said == self.stored_status.submitted_from and self.is_same_identity(desired)
+        )
+        return self.edited and not says_the_same
 
     @property
     def looked_long_enough(self) -> bool:

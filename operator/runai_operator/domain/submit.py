@@ -69,7 +69,7 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
             return intent_first(s) or take_over(s, remote, candidate.row, desired)
         # Another owner's mark, or the conflict of a first attempt, proves that no attempt of ours made it.
         is_other = not is_of_changed_install(remote.mark, s.mark)
-        proven = is_other and (remote.mark is not None or remote.mark_readable or s.is_first_attempt)
+        proven = is_other and (remote.mark_readable or s.is_first_attempt)
         rejected = Result(
             Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven
         )

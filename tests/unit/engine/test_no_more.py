@@ -202,3 +202,23 @@ async def test_who_only_observes_what_was_deleted_is_not_advised_to_create_it_ag
     message = next(entry["message"] for entry in observer.status["conditions"] if entry["type"] == "Ready")
     assert "externalDeletionPolicy" not in message.partition("(docs/")[0]
     assert "spec.workloadId" in message
+
+
+async def test_where_run_ai_wanted_it_before_it_was_stopped_or_resumed_is_not_shown(bench):
+    stored, workload = await running(bench)
+    assert stored.status["desiredPhase"] == "Running"
+
+    bench.runai.world.stop(workload, bench.now())
+    await asyncio.sleep(60)
+    assert stored.status["phase"] == "Stopped"
+    assert stored.status.get("desiredPhase") in (None, "Stopped")
+
+    bench.kube.touch(stored, token="read it")
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(5)
+    assert stored.status["desiredPhase"] == "Stopped"
+
+    bench.runai.world.resume(workload, bench.now())
+    await asyncio.sleep(60)
+    assert stored.status["phase"] == "Running"
+    assert stored.status.get("desiredPhase") in (None, "Running")
