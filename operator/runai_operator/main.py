@@ -16,12 +16,12 @@ from typing import Any
 
 from runai_operator import __version__
 from runai_operator.commands import orphans
+from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access, parse_access
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import DEFAULT_CONNECTION
 from runai_operator.domain.requeue import Limits, retry_start_after
 from runai_operator.engine.engine import Engine
-from runai_operator.engine.orphans import Cleaner
 from runai_operator.engine.ports import EngineSettings
 from runai_operator.handlers import Watcher
 from runai_operator.kube.auth import KubeSession

@@ -21,7 +21,7 @@ from runai_operator.domain.actions import (
     Update,
 )
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import CircuitOpen
+from runai_operator.domain.errors import BridgeError, CircuitOpen, InvalidWorkload
 from runai_operator.domain.model import Missing, Remote
 from runai_operator.domain.reasons import ConditionType, Group, Reason
 from runai_operator.domain.state import State
@@ -125,6 +125,13 @@ def of_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
     is_over = trouble_was is not None and trouble is None
     if is_over and was is not None and now is not None and was.reason == now.reason:
         yield Event(now.reason, RECONCILE, now.message, is_public=False)
+
+
+def of_refusal(error: BridgeError) -> Event | None:
+    """Kubernetes refuses what has to be written to the object: no condition can show that."""
+    if not isinstance(error, InvalidWorkload):
+        return None
+    return Event(error.condition_reason, RECONCILE, error.message, is_warning=True)
 
 
 def _ready(status: Mapping[str, Any]) -> Event | None:

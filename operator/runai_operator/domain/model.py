@@ -239,6 +239,8 @@ class Remote:
     preemptibility: str | None = None
     desired_phase: str | None = None
     created_at: str | None = None
+    updated_at: str | None = None
+    """When anybody changed it last, by Run:ai's clock."""
     deleted_at: str | None = None
     sync_status: str | None = None
     """From `syncInfo`; only a GET carries it."""

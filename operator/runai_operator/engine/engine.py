@@ -30,7 +30,7 @@ from runai_operator.domain.requeue import (
     next_sync_read,
     probe_interval,
     regularly,
-    until_failure_counts,
+    until_ends_count,
     until_restated,
 )
 from runai_operator.engine.crd_guard import CRDGuard
@@ -45,7 +45,7 @@ from runai_operator.engine.workqueue import Lane, Work, WorkQueue
 
 log = logging.getLogger(__name__)
 
-WORKERS = 20
+WORKERS = 21
 RESYNC_INTERVAL = 600.0
 SOURCE_INTERVAL = 60.0
 
@@ -397,7 +397,7 @@ class Engine:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
-            delay = until_failure_counts(entry.memory, now=self._clock())
+            delay = until_ends_count(entry.memory, now=self._clock())
         if result.summary is not None:
             self._follow_row(entry)
         if delay is not None and goes_on(result, entry.memory.failures):

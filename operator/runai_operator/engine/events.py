@@ -119,7 +119,7 @@ class EventRecorder:
             log.warning("Kubernetes Events are lost: %s", error.message, extra=extra)
 
     def _got_through(self, namespace: str) -> None:
-        """What comes and goes is not told each time."""
+        """What comes and goes is not reported each time."""
         now = self._clock()
         for place, since in list(self._troubles.items()):
             if place[0] == namespace and now - since >= WINDOW:

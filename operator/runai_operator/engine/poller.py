@@ -8,7 +8,8 @@ as under an autoscaler, and no delta shows that.
 Each delta has its watermark: the server's clock at the first page of its last complete way through the list. It reaches
 back before that by an overlap, since lists lag: a short one each time, and each minute a long one, of the longest lag and that
 minute. A watermark taken from the rows would stand still after a burst, and every poll would return the burst again. Where no
-answer has a `Date`, it is estimated; if too high, changes are missed until the next sweep shows one of them.
+answer has a `Date`, it is estimated. Where a sweep shows a row that deltas should have shown, what it was taken from is not
+believed any more: a proxy may have put the `Date` there, and rows may name the future.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 from random import Random
 from typing import TypeVar
 
@@ -42,6 +44,8 @@ SHORT_OVERLAP = 15.0
 """Seconds by which each delta reaches back before its watermark."""
 LONG_INTERVAL = 60.0
 """Seconds between two deltas that reach back for what lists showed late."""
+MOST_BACK = timedelta(days=2)
+"""How far a delta goes back for what lists showed late."""
 MOST_DELTA_PAGES = 40
 """What one delta reads at most; the next goes on from there."""
 SWEEP_RATE = 10
@@ -59,6 +63,17 @@ TRIES = 2
 """A page that fails so often while deltas succeed is asked for in smaller pieces: something in it may be at fault."""
 
 
+class _Source(IntEnum):
+    """What a watermark is taken from."""
+
+    DATE = 0
+    """Of an answer: when its lists were made."""
+    ROWS = 1
+    """The newest of them, or our own clock since the last watermark, if that is later."""
+    CLOCK = 2
+    """Our own clock since the last watermark."""
+
+
 @dataclass(slots=True)
 class _Delta:
     """One of the two deltas, and how far it has come."""
@@ -71,29 +86,32 @@ class _Delta:
     long_at: float = float("-inf")
     """Loop seconds when one with a long overlap last began."""
     limit: int = MOST_ROWS
-    is_estimated: bool = False
-    """No answer says what time it is there."""
-    trusts_rows: bool = True
-    """No row has been found to name the future."""
+    trusted: _Source = _Source.DATE
+    """What watermarks are taken from, if answers have it."""
+    taken_from: _Source = _Source.DATE
+    """The last one."""
 
     def advance(self, first: RowPage, newest: datetime | None, now: float, wall: datetime) -> None:
         """A way through the list that began with this page is complete; `newest` is the latest time that its rows name, and
         `wall` what our own clock says."""
-        self.is_estimated = first.server_time is None
-        self.watermark, self.set_at = first.server_time or self._estimated(newest, now, wall), now
+        date = first.server_time if self.trusted is _Source.DATE else None
+        self.taken_from = _Source.DATE if date is not None else max(self.trusted, _Source.ROWS)
+        self.watermark, self.set_at = date or self._estimated(newest, now, wall), now
 
     def _estimated(self, newest: datetime | None, now: float, wall: datetime) -> datetime | None:
-        """Where no answer says what time it is there: the clock has gone on, and what rows show is in the past. A row that
-        names the future is not believed, or what changes until then would be passed over."""
+        """Where no answer says what time it is there, or none is believed: the clock has gone on, and what rows show is in the
+        past. A row that names the future is not believed, or what changes until then would be passed over."""
         gone_on = None if self.watermark is None else self.watermark + timedelta(seconds=now - self.set_at)
-        shown = min(newest, wall) if newest is not None and (self.trusts_rows or gone_on is None) else None
+        asks_rows = self.taken_from is _Source.ROWS or gone_on is None
+        shown = min(newest, wall) if newest is not None and asks_rows else None
         return max((time for time in (gone_on, shown) if time is not None), default=None)
 
     def step_back(self, to: datetime, now: float) -> None:
-        """What happened at this time was not shown, though it was before the watermark: if that is estimated, it was too high,
-        since our own clock is ahead, too. From now on it goes on with the clock alone."""
-        if self.is_estimated and self.watermark is not None and to < self.watermark:
-            self.watermark, self.set_at, self.trusts_rows = to, now, False
+        """What happened at this time was not shown, though the watermark says so: from now on it is taken from something else."""
+        if self.watermark is None or to >= self.watermark:
+            return
+        self.trusted = _Source(min(self.taken_from + 1, _Source.CLOCK))
+        self.watermark, self.set_at = max(to, self.watermark - MOST_BACK), now
 
     def newest_of(self, rows: Iterable[Row]) -> datetime | None:
         stamps = (row.deleted_at if self.kind == DELETED else row.phase_updated_at for row in rows)

@@ -119,7 +119,9 @@ class Reader:
         rows = await upstream.gate.find(name=remote.name, project_id=remote.project_id)
         by_id = [row for row in rows if row.id == remote.id]
         by_time = [row for row in rows if is_same_moment(row.created_at, remote.created_at)]
-        return next(iter(by_id or by_time), None)
+        listed = next(iter(by_id or by_time), None)
+        # By itself it may show what no list does yet.
+        return await upstream.gate.row(listed.id if listed is not None else remote.id) or listed
 
     async def named(self, s: State, action: FindRemote, upstream: Upstream) -> State:
         try:
@@ -137,7 +139,12 @@ class Reader:
 
     async def _named(self, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
         rows = await upstream.gate.find(name=name, project_id=project_id)
-        return tuple([Candidate(row, await self._get(row.id, upstream, project=row.project_id)) for row in rows])
+        return tuple([await self._candidate(row, upstream) for row in rows])
+
+    async def _candidate(self, listed: Row, upstream: Upstream) -> Candidate:
+        remote = await self._get(listed.id, upstream, project=listed.project_id)
+        is_marked = remote is not None and remote.mark is not None
+        return Candidate((await upstream.gate.row(listed.id) if is_marked else None) or listed, remote)
 
     async def project(self, s: State, action: ReadProject, upstream: Upstream) -> State:
         name: str | BridgeError | None

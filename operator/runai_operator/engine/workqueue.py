@@ -18,11 +18,12 @@ class Lane(StrEnum):
     """What polling found, and retries. A quarter of the workers is reserved for it, also while there is none: a call
     that hangs holds its worker for a minute, and what comes meanwhile must not wait for that."""
     LARGE = "large"
-    """What would hold up others: one at a time, and only while nothing in the user lane is being worked on."""
+    """What would hold up others: one at a time, and at first only while nothing in the user lane is being worked on. Status
+    of what is large comes this way too, so it never waits for a worker."""
 
 
-LARGE_PATIENCE = 30.0
-"""Seconds after which large work is served although the user lane is never empty."""
+LARGE_PATIENCE = 1.0
+"""Seconds after which large work is served whatever else is being worked on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ class WorkQueue:
     def __init__(self, clock: Callable[[], float], *, workers: int = 4) -> None:
         """`clock`: seconds of the running event loop. `workers` take from it at the same time."""
         self._clock = clock
-        self._most_others = workers - max(1, workers // 4) if workers > 1 else workers
+        self._most_users = max(1, workers - max(1, workers // 4) - 1)
+        """The others are for periodic work, and one for large work."""
         self._lanes = {lane: _FairLane() for lane in Lane}
         self._ready: dict[str, _Place] = {}
         self._delayed: dict[str, tuple[float, Lane, str, asyncio.TimerHandle]] = {}
@@ -128,6 +130,8 @@ class WorkQueue:
         self._lanes[lane].put(key, flow, since)
         self._ready[key] = _Place(lane, flow, since)
         self._wake.set()
+        if lane is Lane.LARGE:
+            asyncio.get_running_loop().call_later(LARGE_PATIENCE, self._wake.set)
 
     async def get(self) -> Work:
         """The next piece of work; `done` must be called for its key."""
@@ -141,10 +145,9 @@ class WorkQueue:
         return None if lane is None else self._start(lane, self._clock())
 
     def _next_lane(self, now: float) -> Lane | None:
-        is_reserved = self._others_at_work() >= self._most_others
-        if not is_reserved and self._large_is_overdue(now):
+        if self._large_is_overdue(now):
             return Lane.LARGE
-        if not is_reserved and self._lanes[Lane.USER]:
+        if self._lanes[Lane.USER] and self._users_at_work() < self._most_users:
             return Lane.USER
         if self._lanes[Lane.PERIODIC]:
             return Lane.PERIODIC
@@ -152,8 +155,8 @@ class WorkQueue:
             return Lane.LARGE
         return None
 
-    def _others_at_work(self) -> int:
-        return sum(lane is not Lane.PERIODIC for lane in self._active.values())
+    def _users_at_work(self) -> int:
+        return sum(lane is Lane.USER for lane in self._active.values())
 
     def _start(self, lane: Lane, now: float) -> Work:
         key, since = self._lanes[lane].take()
@@ -163,7 +166,7 @@ class WorkQueue:
 
     def _large_is_overdue(self, now: float) -> bool:
         large = self._lanes[Lane.LARGE]
-        return len(large) > 0 and Lane.LARGE not in self._active.values() and now - large.oldest() > LARGE_PATIENCE
+        return len(large) > 0 and Lane.LARGE not in self._active.values() and now - large.oldest() >= LARGE_PATIENCE
 
     def done(self, key: str) -> None:
         """The worker has finished with `key`; what was added meanwhile is due now."""

@@ -9,6 +9,7 @@ import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
+from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.model import (
     DeletionPolicy,
@@ -17,7 +18,6 @@ from runai_operator.domain.model import (
     RecreatePolicy,
     RerunPolicy,
 )
-from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
 

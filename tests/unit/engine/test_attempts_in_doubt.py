@@ -10,9 +10,9 @@ import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
+from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access
 from runai_operator.domain.model import DeletionPolicy, RecreatePolicy, SourceRef, SourceText, Spec
-from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
 

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.bench import RUNS_ON, UnevenBench
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import OutcomeUnknown, Unavailable
+from runai_operator.domain.errors import OutcomeUnknown, TooLarge, Unavailable
 from runai_operator.domain.model import RecreatePolicy
 from runai_operator.engine.gate import CallClass
 
@@ -55,6 +55,39 @@ async def test_thousands_of_new_objects_of_one_project_delay_no_status_of_anothe
     print(f"3,000 new objects: shown after {max(delays):.1f} s at worst")
     assert max(delays) <= IN_TIME
     assert len(bench.runai.live()) < 3001, "it is still going on"
+
+
+class LargeBench(UnevenBench):
+    """Reading the bystander would hold up others."""
+
+    def kube_access(self, chance):
+        access = super().kube_access(chance)
+        read = access.read
+
+        async def sized(ref, *, large):
+            if ref.name == "bystander":
+                if not large:
+                    raise TooLarge("The object has more than 256 KiB.")
+                await asyncio.sleep(0.05)
+            return await read(ref, large=large)
+
+        access.read = sized
+        return access
+
+
+@pytest.mark.parametrize("each_takes", [1.0, 25.0])
+async def test_nor_of_an_object_that_is_large(each_takes):
+    async with LargeBench().started() as bench:
+        stored = await bystander_of(bench)
+        bench.latency["create"] = each_takes
+        for number in range(3000):
+            bench.apply(f"w{number}")
+        await asyncio.sleep(0.1)
+
+        delays = await delays_of(bench, stored, 20)
+
+        assert max(delays) <= IN_TIME
+        assert len(bench.runai.live()) < 3001, "it is still going on"
 
 
 async def test_deletions_that_run_ai_cannot_finish_are_read_less_and_less_often_and_delay_nobody(bench):

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from fakes.bench import RUNS_ON, Bench
-from runai_operator.domain.errors import AccessDenied, KubernetesUnavailable
+from runai_operator.domain.errors import AccessDenied, InvalidWorkload, KubernetesUnavailable
 from runai_operator.domain.model import ExternalDeletionPolicy
 from runai_operator.engine.events import BUDGET, MOST_CHANGES, QUEUE, WINDOW
 
@@ -190,6 +190,31 @@ async def test_events_that_cannot_be_sent_fail_no_pass_and_are_counted(bench, mo
     assert [line.getMessage() for line in caplog.records if "Events are lost" in line.getMessage()] == [
         "Kubernetes Events are lost: The operator is not allowed to create events."
     ]
+
+
+@pytest.mark.parametrize("write", ["write_finalizers", "write_status"])
+async def test_what_kubernetes_refuses_to_have_written_is_told_by_an_event_since_no_status_can(
+    bench, monkeypatch, write
+):
+    """As for an object that leaves no room for a status, or where a policy forbids finalizers."""
+    kube = bench.kube_access
+
+    def refusing(chance):
+        access = kube(chance)
+
+        async def refused(*_, **__):
+            raise InvalidWorkload("Kubernetes refuses to patch runaiworkloads: a policy says no.")
+
+        setattr(access, write, refused)
+        return access
+
+    monkeypatch.setattr(bench, "kube_access", refusing)
+    await bench.start()
+    stored = bench.apply("w")
+    await asyncio.sleep(500)
+    told = [(event.reason, event.message) for _, event, _ in bench.kube.events if event.is_warning]
+    assert not stored.status.get("conditions")
+    assert told == [("InvalidSpec", "Kubernetes refuses to patch runaiworkloads: a policy says no.")]
 
 
 @pytest.mark.parametrize("fails", [lambda ns, n: ns == "closed", lambda ns, n: n % 2], ids=["a namespace", "at times"])

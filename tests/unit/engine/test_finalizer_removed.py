@@ -8,10 +8,10 @@ import pytest
 
 from fakes.bench import standing
 from fakes.chance import Mishap
+from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access
 from runai_operator.domain.errors import KubernetesUnavailable
 from runai_operator.domain.model import DeletionPolicy, ManagementPolicy
-from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -301,6 +302,26 @@ async def test_changes_that_the_lists_show_too_late_are_warned_of_and_measured(c
     told = [record for record in caplog.records if "late" in record.getMessage()]
     assert [record.levelname for record in told] == ["WARNING"]
     await bench.stop()
+
+
+@pytest.mark.parametrize("ahead", [90, 3600, 86_400], ids="{} s".format)
+async def test_a_date_ahead_of_the_clock_that_stamps_the_rows_makes_one_change_late_and_no_more(bench, ahead):
+    """As from a proxy whose clock is wrong: deltas ask for what changes in the future."""
+    bench.runai.distort = lambda query, page: replace(page, server_time=page.server_time + timedelta(seconds=ahead))
+    await bench.start()
+    bench.apply("ours")
+    await asyncio.sleep(60)
+    await bench.ours_shown_after("Degraded")
+
+    began, delays = bench.loop.time(), []
+    for phase in ("Running", "Degraded") * 10:
+        await asyncio.sleep(97)
+        delays.append(await bench.ours_shown_after(phase))
+    assert max(delays) <= IN_TIME
+    bench.runai.world.delete(bench.workload, bench.now())
+    await asyncio.sleep(30)
+    assert condition(bench.stored.status, "Ready")["reason"] == "DeletedExternally"
+    assert bench.calls_in_worst_minute(began) <= CALLS_A_MINUTE
 
 
 @pytest.mark.parametrize("count", [0, 30])

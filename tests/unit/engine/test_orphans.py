@@ -11,10 +11,10 @@ from builders import MANIFEST
 from fakes.chance import Chance, Mishap
 from fakes.kube import FakeKube
 from fakes.runai import FakeRunai
+from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import Orphan, OwnerMark, Submission
-from runai_operator.engine.orphans import Cleaner
 from runai_simulator.switches import Switches
 
 MARK = OwnerMark("install-1", "team", "train", "uid-1")

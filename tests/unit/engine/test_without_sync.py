@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from fakes.bench import WORLD, Bench, reason
+from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access
 from runai_operator.domain.model import ExternalDeletionPolicy, Orphan, OwnerMark, RecreatePolicy
-from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
 

@@ -101,7 +101,7 @@ async def test_large_work_waits_until_other_work_is_done(queue):
     queue.add("edited", Lane.USER)
     edited = await queue.get()
     waiting = asyncio.ensure_future(queue.get())
-    await asyncio.sleep(1)
+    await asyncio.sleep(LARGE_PATIENCE / 2)
 
     assert not waiting.done(), "large work started beside an edit"
 
@@ -139,6 +139,19 @@ async def test_large_work_is_not_starved_by_endless_edits(queue):
     assert taken.index("large") >= LARGE_PATIENCE, "it did not wait for others"
 
 
+async def test_large_work_waits_for_no_edit_that_hangs():
+    queue = WorkQueue(asyncio.get_running_loop().time, workers=9)
+    for number in range(20):
+        queue.add(f"edit-{number}", Lane.USER)
+    hanging = [await queue.get() for _ in range(6)]
+    queue.add("large", Lane.LARGE)
+    began = asyncio.get_running_loop().time()
+
+    assert {work.lane for work in hanging} == {Lane.USER}
+    assert (await queue.get()).key == "large"
+    assert asyncio.get_running_loop().time() - began == pytest.approx(LARGE_PATIENCE)
+
+
 async def test_a_forgotten_key_is_never_handed_out(queue):
     queue.add("now", Lane.USER)
     queue.add("later", Lane.USER, delay=5)
@@ -150,7 +163,7 @@ async def test_a_forgotten_key_is_never_handed_out(queue):
 
 
 async def test_a_flood_of_edits_leaves_a_quarter_of_the_workers_to_status_work():
-    queue = WorkQueue(asyncio.get_running_loop().time, workers=8)
+    queue = WorkQueue(asyncio.get_running_loop().time, workers=9)
     for number in range(100):
         queue.add(f"edit-{number}", Lane.USER)
         queue.add(f"status-{number}", Lane.PERIODIC)
@@ -166,7 +179,7 @@ async def test_a_flood_of_edits_leaves_a_quarter_of_the_workers_to_status_work()
 
 
 async def test_work_that_hangs_leaves_workers_to_status_work_that_comes_later():
-    queue = WorkQueue(asyncio.get_running_loop().time, workers=8)
+    queue = WorkQueue(asyncio.get_running_loop().time, workers=9)
     for number in range(8):
         queue.add(f"edit-{number}", Lane.USER)
     workers = [asyncio.create_task(queue.get()) for _ in range(8)]

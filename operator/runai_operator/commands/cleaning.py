@@ -13,7 +13,7 @@ from runai_operator.domain.errors import BridgeError, Held
 from runai_operator.domain.model import Orphan, Remote, Row, TableRow, is_same_moment
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.engine.ports import Runai
-from runai_operator.engine.witness import Witness
+from runai_operator.engine.projects import Witness
 
 
 class OrphanRecord(Protocol):
