@@ -115,9 +115,11 @@ def _without_effect(action: Create | Update | Delete, after: State) -> Event | N
 
 
 def of_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Event]:
-    """What two statuses say differently: what Ready gives as its reason, and a rejection that only Synced shows."""
+    """What two statuses say differently: what Ready gives as its reason, what it says of another edit, and a rejection that
+    only Synced shows."""
     was, now = _ready(before), _ready(after)
-    if now is not None and (was is None or (was.reason, was.is_warning) != (now.reason, now.is_warning)):
+    is_again = now is not None and was is not None and (was.reason, was.is_warning) == (now.reason, now.is_warning)
+    if now is not None and not (is_again and _says_the_same(before, after)):
         yield now
     trouble_was, trouble = _trouble(before), _trouble(after)
     if trouble is not None and (trouble_was is None or trouble_was.reason != trouble.reason):
@@ -132,6 +134,13 @@ def of_refusal(error: BridgeError) -> Event | None:
     if not isinstance(error, InvalidWorkload):
         return None
     return Event(error.condition_reason, RECONCILE, error.message, is_warning=True)
+
+
+def _says_the_same(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Of what calls for a person: one edit may be refused for another cause than the edit before it."""
+    was, now = condition(before, ConditionType.READY) or {}, condition(after, ConditionType.READY) or {}
+    is_of_one_edit = was.get("observedGeneration") == now.get("observedGeneration")
+    return is_of_one_edit or condition(after, ConditionType.STALLED) is None or was.get("message") == now.get("message")
 
 
 def _ready(status: Mapping[str, Any]) -> Event | None:

@@ -190,7 +190,7 @@ def _delete_present(s: State, remote: Remote) -> Action:
         return action
     if remote.being_deleted or Delete in s.done:
         return _deleting("Waiting until Run:ai has deleted the workload.")
-    if s.adoption_unproven and remote.mark is None and not remote.mark_readable:
+    if s.adoption_unproven and not remote.mark_readable:
         why = f"Whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai"
         return _unreadable(s, f"{why}: delete it there if it was", gives_up=s.is_overdue)
     if is_of_changed_install(remote.mark, s.mark):

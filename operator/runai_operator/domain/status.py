@@ -7,7 +7,7 @@ with a capital letter and a full stop; messages of Run:ai are quoted in one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -99,6 +99,11 @@ _BY_NAME: Mapping[str, StatusField] = {field.name: field for field in FIELDS}
 _FROM_REMOTE = [(field, field.remote) for field in FIELDS if field.remote is not None]
 _OF_PODS = ["desiredPhase", *(field.name for field in FIELDS if field.row is not None and not field.kept)]
 """What is no more when the workload is gone or another's, unless it had finished."""
+_CONTRADICTING: Mapping[str | None, Collection[Phase]] = {
+    "Running": (Phase.STOPPING, Phase.STOPPED),
+    "Stopped": (Phase.RESUMING, Phase.RUNNING),
+}
+"""Phases in which Run:ai no longer wants the workload to be there."""
 _FROM_ROW = [(field, field.row) for field in FIELDS if field.row is not None]
 _watched_values = attrgetter(*(field.row for field in FIELDS if field.row is not None and field.watched))
 
@@ -188,6 +193,8 @@ def mirrored(s: State) -> Json:
         status.update(_shown(remote, _FROM_REMOTE))
     if s.row is not None:
         status.update(_shown(s.row, _FROM_ROW))
+        if not isinstance(remote, Remote) and s.row.phase in _CONTRADICTING.get(status.get("desiredPhase"), ()):
+            status.update(desiredPhase=None)  # as read before somebody stopped or resumed it
     if s.row_proves_sync and status.get("syncStatus") not in {*SETTLED_SYNCS, "Deleting"}:
         status.update(syncStatus="Synced", syncMessage=None)
     return _owned(status, s)

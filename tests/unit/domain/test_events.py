@@ -107,6 +107,25 @@ def test_what_is_reported_of_a_change_of_status(before, after, expected):
     assert [(event.reason, event.is_warning, event.is_public) for event in of_changes(before, after)] == expected
 
 
+def refused(message, generation):
+    entry = a_condition("Ready", "False", reason="InvalidSpec") | {"message": message, "observedGeneration": generation}
+    return {"conditions": [entry, {**entry, "type": "Stalled", "status": "True"}]}
+
+
+@pytest.mark.parametrize(
+    ("after", "count"),
+    [
+        case("another edit, for another cause", refused("The name is too long.", 2), 1),
+        case("another edit, for the same cause", refused("There is no kind.", 2), 0),
+        case("the same edit, in other words", refused("There is no such kind.", 1), 0),
+    ],
+)
+def test_what_is_refused_again_is_reported_again_only_for_another_cause(after, count):
+    assert [event.message for event in of_changes(refused("There is no kind.", 1), after)] == count * [
+        "The name is too long."
+    ]
+
+
 @pytest.mark.parametrize(
     ("action", "words"),
     [

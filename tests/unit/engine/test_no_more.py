@@ -170,3 +170,41 @@ async def test_nor_does_it_once_it_was_found_gone_when_it_cannot_be_read_any_mor
     await asyncio.sleep(30)
     assert stored.status["reason"] == "Deleting"
     assert shown(stored) == {}
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_what_was_deleted_during_a_pause_is_created_again_when_that_ends(bench, restarted):
+    """It used to wait for the sweep of the lists, and to be shown as being deleted until then."""
+    stored, workload = await running(bench, external_deletion_policy=ExternalDeletionPolicy.RECREATE)
+    bench.kube.touch(stored, paused=True)
+    bench.engine.observe("MODIFIED", stored.meta())
+    bench.runai.world.delete(workload, bench.now())
+    await asyncio.sleep(200)
+    if restarted:
+        await bench.start()
+    bench.kube.touch(stored, paused=False)
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(20)
+
+    assert stored.status["reason"] == "Running"
+    assert [each is workload for each in bench.runai.live()] == [False]
+
+
+async def test_where_run_ai_wanted_it_before_it_was_stopped_or_resumed_is_not_shown(bench):
+    stored, workload = await running(bench)
+    assert stored.status["desiredPhase"] == "Running"
+
+    bench.runai.world.stop(workload, bench.now())
+    await asyncio.sleep(60)
+    assert stored.status["phase"] == "Stopped"
+    assert stored.status.get("desiredPhase") in (None, "Stopped")
+
+    bench.kube.touch(stored, token="read it")
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(5)
+    assert stored.status["desiredPhase"] == "Stopped"
+
+    bench.runai.world.resume(workload, bench.now())
+    await asyncio.sleep(60)
+    assert stored.status["phase"] == "Running"
+    assert stored.status.get("desiredPhase") in (None, "Running")
