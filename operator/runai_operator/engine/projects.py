@@ -142,7 +142,7 @@ class Witness:
         self._runai, self._clock = runai, clock
         self._visible: dict[Place, tuple[bool, float]] = {}
         self._asking: dict[Place, asyncio.Lock] = {}
-        self._unlisted: frozenset[str] = frozenset()
+        self._unlisted = set[str]()
         self._vanished: dict[str, float] = {}
         """When a sweep first missed each workload whose absence nothing explains so far."""
         self._shown_at = float("-inf")
@@ -207,12 +207,18 @@ class Witness:
         """A sweep has ended. `unlisted`: the workloads of unfinished work that it missed; `vanished`: those of them for which
         nothing explains that."""
         now = self._clock()
-        self._unlisted = frozenset(unlisted)
+        self._unlisted = set(unlisted)
         self._vanished = {each: self._vanished.get(each, now) for each in vanished}
 
     def is_unlisted(self, workload_id: str) -> bool:
         """The last sweep missed it."""
         return workload_id in self._unlisted
+
+    def is_back(self, workload_id: str) -> bool:
+        """A list shows it, for the first time since the last sweep missed it."""
+        was_missed = workload_id in self._unlisted
+        self._unlisted.discard(workload_id)
+        return was_missed
 
     def explained(self, workload_id: str) -> None:
         """It is there after all, or what became of it is known."""

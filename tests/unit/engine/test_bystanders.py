@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, UnevenBench
+from fakes.bench import RUNS_ON, WORLD, UnevenBench
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import OutcomeUnknown, TooLarge, Unavailable, UnexpectedReply
 from runai_operator.domain.model import RecreatePolicy
@@ -177,6 +177,24 @@ async def test_what_lists_are_asked_for_single_objects_holds_up_no_status_when_i
 
 def down():
     return Unavailable("HTTP 500")
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_objects_whose_workloads_were_deleted_cost_few_calls_at_rest(is_listed):
+    bench = UnevenBench(replace(WORLD, deleted_list=is_listed))
+    await bench.start(grace=60)
+    made = [bench.apply(f"w{number}") for number in range(100)]
+    await asyncio.sleep(400)
+    for workload in bench.runai.live():
+        bench.runai.world.delete(workload, bench.now())
+    await asyncio.sleep(5400)
+    assert {condition(stored.status, "Ready")["reason"] for stored in made} == {"DeletedExternally"}
+
+    began = bench.loop.time()
+    await asyncio.sleep(1200)
+    probes = 100 * 1200 / 1800 * 3  # every half an hour, three calls each
+    assert len([time for time, _ in bench.calls if time >= began]) <= 20 * 30 + probes
+    await bench.stop()
 
 
 def deleted_ones_cannot_be_read(query, page):
