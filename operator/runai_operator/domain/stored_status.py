@@ -24,6 +24,8 @@ LOST_REASONS = frozenset(
     }
 )
 """Reasons of Ready that only a fresh reading of Run:ai may clear."""
+GONE_REASONS = frozenset({Reason.DELETED_EXTERNALLY, Reason.RECREATE_GIVEN_UP, Reason.ENDED_UNSEEN})
+"""Those of a workload that was found gone, and is not to be created again."""
 
 IDENTITY = re.compile(r"[0-9a-f]{12}")
 SINCE = "+"
