@@ -25,6 +25,7 @@ TESTS = {
     "tests/unit/engine": {"domain", "engine"},
 }
 """Where the claims about each package are; what survives the first folder is tried with the next."""
+LAST = "tests/unit/engine"
 
 
 def main() -> int:
@@ -48,9 +49,9 @@ def main() -> int:
     for folder, packages in TESTS.items() if not chosen.tests else [(chosen.tests, {"domain", "engine"})]:
         tried = [mutant for mutant in survivors if mutant.package in packages]
         others = [mutant for mutant in survivors if mutant.package not in packages]
-        survivors = others + survivors_of(tried, folder, chosen.jobs, chosen.longest)
-    for survivor in survivors:
-        print(as_entry(survivor))
+        survivors = others + survivors_of(
+            tried, folder, chosen.jobs, chosen.longest, is_last=folder in (chosen.tests, LAST)
+        )
     made = {mutant.identity for all_of_it in mutants.values() for mutant in all_of_it}
     stale = [entry for entry in sorted(listed - made) if entry[0].partition(":")[0] in mutants]
     for place, was, _ in stale:
@@ -64,7 +65,7 @@ def read_list() -> list[dict[str, str]]:
     return entries
 
 
-def survivors_of(mutants: list[Mutant], folder: str, jobs: int, longest: float) -> list[Mutant]:
+def survivors_of(mutants: list[Mutant], folder: str, jobs: int, longest: float, *, is_last: bool) -> list[Mutant]:
     survived: list[Mutant] = []
     tried = 0
 
@@ -73,8 +74,10 @@ def survivors_of(mutants: list[Mutant], folder: str, jobs: int, longest: float) 
         tried += 1
         if has_survived:
             survived.append(mutant)
+            if is_last:
+                print(as_entry(mutant), flush=True)
         if tried % 50 == 0 or tried == len(mutants):
-            print(f"{folder}: {tried} of {len(mutants)} tried, {len(survived)} survived", flush=True)
+            print(f"{folder}: {tried} of {len(mutants)} tried, {len(survived)} survived", file=sys.stderr, flush=True)
 
     if mutants:
         Stage(folder, jobs, longest, told).try_all(mutants)

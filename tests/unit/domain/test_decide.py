@@ -188,6 +188,11 @@ FALLING_ON_PURPOSE = CRDState(deleting=True, confirmed=True)
 PREFIXED = "job-4c8d68e7"
 LEFT_BEHIND = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailable")
 COMPLETED_ROW = a_row(phase="Completed")
+MADE_NOW = {
+    "desired": DESIRED,
+    "remote": a_remote(mark=None, created_at="2026-01-01T00:00:00Z"),
+    "claimant": ADOPTING.ref,
+}
 LEFT_FINISHED = {"row": COMPLETED_ROW, "mark": EARLIER_LIFE}
 """What an earlier object of the name left behind."""
 DELETED_ROW = a_row(phase="Deleting", deleted_at="2026-01-02T00:00:00Z")
@@ -745,6 +750,27 @@ SUBMIT = [
         "an earlier life's workload that does not say its kind: renew its mark",
         a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=EARLIER_LIFE, gvk=None), claimant=REF),
         Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    # Lists lag.
+    case(
+        "adopting what was made just now and is not listed yet: whether it has finished is not known",
+        a_state(without_finalizer(ADOPTING), **MADE_NOW, wall=EPOCH + timedelta(seconds=60)),
+        ends(Verdict.RETRYING, "RunaiBusy", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "adopting in doubt what was made just now and is not listed yet",
+        a_state(ADOPTING, **MADE_NOW, wall=EPOCH + timedelta(seconds=60)),
+        ends(Verdict.RETRYING, "RunaiBusy", outstanding=True),
+    ),
+    case(
+        "adopting what was made longer ago than lists lag",
+        a_state(without_finalizer(ADOPTING), **MADE_NOW, wall=EPOCH + timedelta(seconds=61)),
+        AddFinalizer(),
+    ),
+    case(
+        "adopting what was made just now and is listed",
+        a_state(without_finalizer(ADOPTING), **MADE_NOW, row=a_row(), wall=EPOCH),
+        AddFinalizer(),
     ),
 ]
 
@@ -1442,6 +1468,11 @@ MAINTAIN = [
             a_workload(manifest=None, manifest_from=SourceRef("ConfigMap", "code", "k"), status=submitted_status()),
             requests=RESTATE,
         ),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "two edits since the last pass, and Run:ai says that it holds what was asked for before and is again",
+        a_state(at_generation(3, EDITED_LIVE), desired=DESIRED, remote=a_remote(content=DESIRED.content)),
         ends(Verdict.IN_SYNC),
     ),
 ]
