@@ -16,12 +16,12 @@ from typing import Any
 
 from runai_operator import __version__
 from runai_operator.commands import orphans
+from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access, parse_access
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import DEFAULT_CONNECTION
 from runai_operator.domain.requeue import Limits, retry_start_after
 from runai_operator.engine.engine import Engine
-from runai_operator.engine.orphans import Cleaner
 from runai_operator.engine.ports import EngineSettings
 from runai_operator.handlers import Watcher
 from runai_operator.kube.auth import KubeSession
@@ -33,7 +33,6 @@ from runai_operator.settings import (
     Environment,
     KubeAccess,
     Logging,
-    Operation,
     RunaiAccess,
     Settings,
     SettingsError,
@@ -81,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 def run_operator(signals: StopSignals) -> int:
     """Runs until SIGTERM or SIGINT. Raises `SettingsError`."""
     settings = Settings.from_environment()
-    access = _access(settings.operation)
+    access = _access(settings.runai)
     configure(settings.logging.log_format, settings.logging.log_level)
     for sentence in unknown_variables():
         log.warning("%s", sentence)
@@ -91,11 +90,11 @@ def run_operator(signals: StopSignals) -> int:
     return code
 
 
-def _access(operation: Operation) -> Access:
-    if operation.access is None:
+def _access(runai: RunaiAccess) -> Access:
+    if runai.table is None:
         return Access()
     try:
-        return parse_access(operation.access)
+        return parse_access(runai.table)
     except ValueError as error:
         raise SettingsError([f"RUNAI_ACCESS_FILE {error}"]) from None
 
@@ -106,6 +105,7 @@ def tend_orphans(given: argparse.Namespace) -> int:
     access, logs = KubeAccess.read(environment), Logging.read(environment)
     runai_access = RunaiAccess.read(environment) if given.delete else None
     environment.check()
+    allowed = _access(runai_access) if runai_access is not None else Access()
     configure(logs.log_format, logs.log_level)
 
     async def tend() -> None:
@@ -122,7 +122,7 @@ def tend_orphans(given: argparse.Namespace) -> int:
             if runai_access is not None:
                 runai = _runai_client(runai_access, Metrics(__version__))
                 stack.push_async_callback(runai.aclose)
-                cleaner = Cleaner(record, runai)
+                cleaner = Cleaner(record, runai, access=allowed)
             await orphans.tend(record, cleaner, forget=given.forget)
 
     return _run(tend)

@@ -252,7 +252,7 @@ class KubeAccess(SettingsGroup):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunaiAccess(SettingsGroup):
-    """How to reach the Run:ai control plane."""
+    """How to reach the Run:ai control plane, and who may use what of it."""
 
     base_url: str
     """`scheme://host[:port]`, lower case, without a trailing slash; plain http only where that was allowed."""
@@ -263,6 +263,8 @@ class RunaiAccess(SettingsGroup):
     ca_file: Path | None
     proxy: str | None = field(repr=False)
     """None: directly, also where `NO_PROXY` says so."""
+    table: str | None
+    """The text of the table of which namespaces may use which projects; None: no limits."""
 
     @classmethod
     def read(cls, environment: Environment) -> Self:
@@ -275,6 +277,7 @@ class RunaiAccess(SettingsGroup):
             client_secret_file=client_secret_file,
             ca_file=environment.ca_file(),
             proxy=environment.proxy(base_url),
+            table=environment.optional("RUNAI_ACCESS_FILE", _access_file),
         )
 
 
@@ -309,8 +312,6 @@ class Operation(SettingsGroup):
     release_after: float
     delete_rate: int
     """Within a minute."""
-    access: str | None
-    """The text of the access table; None: no limits."""
     events: bool
 
     @classmethod
@@ -326,7 +327,6 @@ class Operation(SettingsGroup):
             grace_period=environment.interval("OPERATOR_GRACE_PERIOD", "1s", "1h"),
             release_after=environment.interval("OPERATOR_RELEASE_AFTER", "1s", "8760h"),
             delete_rate=environment.value("OPERATOR_DELETE_RATE", _rate, 0),
-            access=environment.optional("RUNAI_ACCESS_FILE", _access_file),
             events=environment.value("OPERATOR_EVENTS", _boolean, stand_in=True),
         )
 

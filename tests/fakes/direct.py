@@ -9,8 +9,7 @@ from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailabl
 from runai_operator.domain.freshness import Freshness
 from runai_operator.domain.model import DEFAULT_CONNECTION
 from runai_operator.engine.limits import DeletionLimiter
-from runai_operator.engine.render import Projects
-from runai_operator.engine.witness import Witness
+from runai_operator.engine.projects import Projects, Witness
 
 
 class DirectGate:

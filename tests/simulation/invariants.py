@@ -296,12 +296,6 @@ class Judge:
     def _standing(self) -> list[Workload]:
         return [workload for workload in self._world.runai.live() if workload.deleted is None]
 
-    def _there(self) -> list[Workload]:
-        """As far as this Run:ai shows whether something is gone or only being deleted."""
-        switches = self._world.runai.world.switches
-        is_told = switches.sync_info or not switches.deleted_at_when_asked
-        return self._world.runai.live() if is_told else self._standing()
-
     def _object(self, uid: str) -> Stored | None:
         return next((stored for stored in self._world.kube.objects.values() if stored.ref.uid == uid), None)
 
@@ -325,7 +319,7 @@ class Judge:
             spec = gone.spec
             if spec.deletion_policy is DeletionPolicy.ORPHAN or spec.management_policy is ManagementPolicy.OBSERVE:
                 continue
-            left = [w.id for w in self._there() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
+            left = [w.id for w in self._world.runai.live() if (mark := mark_of(w)) and mark.uid == gone.ref.uid]
             recorded = kube.orphans.get(gone.ref.uid)
             must(not left or recorded, f"{gone.ref} is released, and {left} stays behind unrecorded")
             if left and recorded and recorded.why != Reason.FINALIZER_REMOVED and gone.deletion_requested is not None:

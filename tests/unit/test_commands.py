@@ -107,6 +107,17 @@ def test_deleting_orphans_needs_access_to_runai_and_says_all_that_is_wrong():
         assert name in done.stderr
 
 
+def test_deleting_orphans_without_the_table_of_access_that_is_named_is_refused(tmp_path):
+    """It would delete where nobody may."""
+    table = tmp_path / "access.yaml"
+    table.write_text("[]")
+    access = {"RUNAI_BASE_URL": "https://a.run.ai", "RUNAI_CLIENT_ID": "a", "RUNAI_CLIENT_SECRET": "a"}
+    done = run(OPERATOR["as a module"], "orphans", "--delete", RUNAI_ACCESS_FILE=str(table), **access)
+
+    assert done.returncode == 2
+    assert "RUNAI_ACCESS_FILE must hold a list of entries" in done.stderr
+
+
 def kubeconfig(folder):
     """Of a server that is not there."""
     path = folder / "config"

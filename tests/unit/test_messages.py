@@ -24,7 +24,8 @@ from runai_operator.domain.memory import Requests
 from runai_operator.domain.model import Project, SourceRef, SourceText, Spec
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
 from runai_operator.domain.status import build_status
-from runai_operator.engine.render import Projects, Renderer
+from runai_operator.engine.projects import Projects
+from runai_operator.engine.render import Renderer
 from runai_operator.kube import failures as kube_failures
 from runai_operator.kube.wire import Answer as KubeAnswer
 from runai_operator.kube.wire import source_text, workload_from_object
@@ -110,7 +111,7 @@ class Surroundings:
 
     async def refuse(self, spec: Spec) -> str:
         workload = replace(a_workload(), spec=spec)
-        refused = (await Renderer(self, "i")(workload, Projects(self, lambda: 0.0), large=False)).desired
+        refused = (await Renderer(self.read_source, "i")(workload, Projects(self, lambda: 0.0).of, large=False)).desired
         assert isinstance(refused, InvalidWorkload)
         return refused.message
 

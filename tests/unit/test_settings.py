@@ -55,6 +55,7 @@ def test_access_to_runai_is_all_that_must_be_set():
             client_secret_file=None,
             ca_file=None,
             proxy=None,
+            table=None,
         ),
         kube=KubeAccess(kubeconfig=None, namespaces=(), records_namespace=None),
         operation=Operation(
@@ -68,7 +69,6 @@ def test_access_to_runai_is_all_that_must_be_set():
             grace_period=60,
             release_after=86400,
             delete_rate=100,
-            access=None,
             events=True,
         ),
         logging=Logging(log_format="json", log_level="info"),
@@ -117,6 +117,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
             client_secret_file=secret,
             ca_file=Path(certifi.where()),
             proxy="http://proxy.example.com:3128",
+            table=TABLE,
         ),
         kube=KubeAccess(
             kubeconfig=f"{tmp_path / 'missing'}:{kubeconfig}",
@@ -134,7 +135,6 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
             grace_period=90,
             release_after=7200,
             delete_rate=0,
-            access=TABLE,
             events=False,
         ),
         logging=Logging(log_format="text", log_level="debug"),

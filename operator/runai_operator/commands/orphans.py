@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from runai_operator.commands.cleaning import Cleaner, OrphanRecord
 from runai_operator.domain.model import Orphan
-from runai_operator.engine.orphans import Cleaner, OrphanRecord
 
 HELP = "list workloads that stayed in Run:ai although their RunaiWorkload had to be released"
 DESCRIPTION = (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from runai_operator.domain.actions import Action, Adopt, ReadRemote, Render, Result, Update, Verdict
 from runai_operator.domain.barred import unless_barred
-from runai_operator.domain.errors import AccessDenied, BridgeError, InvalidWorkload
-from runai_operator.domain.intent import intent_first, refuse
+from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, InvalidWorkload
+from runai_operator.domain.intent import intent_first, is_proven, refuse
 from runai_operator.domain.manifest import Desired, same_content
 from runai_operator.domain.marks import is_of_changed_install, is_of_sibling, is_ours, is_predecessor, marked_otherwise
 from runai_operator.domain.model import Missing, Remote, Row
@@ -62,7 +63,21 @@ def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
         return intent_first(s) or Adopt(remote, s.row, finished=has_completed(s.row))
     if is_ours(remote.mark, s.mark):
         return intent_first(s) or adopt_ours(remote, s.row, desired)
-    return unless_claimed(s, remote) or intent_first(s) or take_over(s, remote, s.row, desired)
+    return (
+        unless_claimed(s, remote)
+        or _unless_unlisted(s, remote)
+        or intent_first(s)
+        or take_over(s, remote, s.row, desired)
+    )
+
+
+def _unless_unlisted(s: State, remote: Remote) -> Result | None:
+    """Lists lag: whether what was made just now has finished already is not known before they show it."""
+    made = datetime.fromisoformat(remote.created_at) if remote.created_at is not None else None
+    if s.row is not None or made is None or (s.wall - made).total_seconds() > s.limits.grace:
+        return None
+    error = Busy(f"Run:ai does not list workload {remote.id} yet, so whether it has finished is not known.")
+    return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=is_proven(s))
 
 
 def adopt_ours(remote: Remote, row: Row | None, desired: Desired) -> Adopt:

@@ -117,7 +117,7 @@ def _follow_edit(s: State, desired: Desired) -> Action:
     recorded = s.stored_status
     same, same_identity = s.holds(desired), _is_same_identity(s, desired)
     completed = recorded.completed or has_completed(s.row)
-    if same and same_identity and (completed or not s.may_have_sent_another):
+    if same and same_identity and (completed or s.record_holds or not s.may_have_sent_another):
         return _check_on(s)
     if completed:
         return _follow_edit_of_finished(s, desired)

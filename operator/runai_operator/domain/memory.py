@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runai_operator.domain.model import Row, SourceRef
+from runai_operator.domain.model import Row, SourceRef, is_later
 from runai_operator.domain.reasons import Phase
 
 NEVER = float("-inf")
@@ -94,12 +94,14 @@ class Memory:
     """How often its row was read by itself since it became pending, or since it was edited."""
     counts_may_lag: bool = False
     """An edit was sent. Lists show what it does to pods and GPUs only with the next change of phase, or the next sweep."""
-    stale_failure_at: str | None = None
-    """`phaseUpdatedAt` of a failure that an edit may have fixed since: rows that still show it are ignored ..."""
-    failure_counts_at: float = math.inf
+    sent_at: str | None = None
+    """When Run:ai took the last edit, by its clock. It may have the workload run again, so rows that show an end from before
+    it are ignored ..."""
+    ends_count_at: float = math.inf
     """... until then: the edit has reached the cluster, and the lists have had the time to show what came of it."""
-    of_secret: bool = False
-    """The workload in Run:ai said of itself, when it was last read, that its manifest comes from a Secret."""
+    of_secret: bool | None = None
+    """Whether the manifest that the workload in Run:ai holds comes from a Secret, as it said itself when it was last read; None
+    before this process has read it."""
     source: Source | None = None
     name_wanted: tuple[str, str] | None = None
     """Project and name in Run:ai that something else holds."""
@@ -116,26 +118,22 @@ class Memory:
         """A copy: the next write of status must also write these fields."""
         return replace(self, pending_status={**self.pending_status, **fields})
 
-    def edited(self) -> Memory:
-        """A copy: what was sent just now may fix the failure, if there is one."""
-        return replace(self, failure_counts_at=math.inf)
+    def edited(self, sent_at: str | None) -> Memory:
+        """A copy: other content was sent just now."""
+        return replace(self, sent_at=sent_at, ends_count_at=math.inf)
 
     def synced(self, *, now: float, grace: float) -> Memory:
         """A copy: the last edit has reached the cluster; lists may lag by `grace` seconds, and have to be read, too."""
-        if self.stale_failure_at is None:
+        if self.sent_at is None:
             return self
-        return replace(self, failure_counts_at=min(self.failure_counts_at, now + 2 * grace))
+        return replace(self, ends_count_at=min(self.ends_count_at, now + 2 * grace))
 
     def at(self, now: float) -> Memory:
         """A copy, without what has expired."""
-        if now < self.failure_counts_at:
+        if now < self.ends_count_at:
             return self
-        return replace(self, stale_failure_at=None, failure_counts_at=math.inf)
+        return replace(self, sent_at=None, ends_count_at=math.inf)
 
     def is_stale(self, row: Row) -> bool:
-        """The row shows a failure from before the last edit."""
-        return (
-            row.phase == Phase.FAILED
-            and self.stale_failure_at is not None
-            and row.phase_updated_at == self.stale_failure_at
-        )
+        """The row shows an end from before the last edit."""
+        return row.phase in (Phase.FAILED, Phase.COMPLETED) and is_later(self.sent_at, row.phase_updated_at)

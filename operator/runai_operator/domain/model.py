@@ -239,6 +239,8 @@ class Remote:
     preemptibility: str | None = None
     desired_phase: str | None = None
     created_at: str | None = None
+    updated_at: str | None = None
+    """When anybody changed it last, by Run:ai's clock."""
     deleted_at: str | None = None
     sync_status: str | None = None
     """From `syncInfo`; only a GET carries it."""
@@ -248,15 +250,27 @@ class Remote:
     """Hash of what was submitted, as its annotation says."""
     mark_readable: bool = True
     """False where the answer shows no annotations of the manifest at all, so that a missing mark proves nothing."""
+    unlisted: bool = False
+    """Lists say that it is gone, where the answer itself does not."""
 
     @property
     def gone(self) -> bool:
         """It no longer exists: a deleted record may still be readable (undocumented, so both are understood)."""
-        return self.sync_status == "Deleted" or (self.deleted_at is not None and self.sync_status is None)
+        return self.sync_status == "Deleted" or (self.is_to_go and self.unlisted)
+
+    @property
+    def may_be_gone(self) -> bool:
+        """It was to be deleted, and without `syncInfo` the answer does not say whether it is."""
+        return self.is_to_go and self.sync_status is None and not self.unlisted
 
     @property
     def being_deleted(self) -> bool:
-        return not self.gone and (self.desired_phase == "Deleted" or self.sync_status == "Deleting")
+        return not self.gone and (self.is_to_go or self.sync_status == "Deleting")
+
+    @property
+    def is_to_go(self) -> bool:
+        """Somebody asked to delete it."""
+        return self.desired_phase == "Deleted" or (self.deleted_at is not None and self.sync_status is None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,10 +181,10 @@ def goes_on(end: Result, failures: int) -> bool:
     return waits and failures > PROMPT_READS and not _is_ours_to_end(end.error)
 
 
-def until_failure_counts(memory: Memory, *, now: float) -> float | None:
-    """Seconds until a failure that an edit did not fix has to be shown again; None when there is none."""
+def until_ends_count(memory: Memory, *, now: float) -> float | None:
+    """Seconds until an end that an edit did not undo has to be shown; None when nothing was edited."""
     # At least a second: the rest may be shorter than any tick of the clock.
-    return None if memory.failure_counts_at == math.inf else max(1.0, memory.failure_counts_at - now)
+    return None if memory.ends_count_at == math.inf else max(1.0, memory.ends_count_at - now)
 
 
 def give_up_after(seconds: float, jitter: float) -> float:

@@ -38,6 +38,7 @@ from runai_operator.domain.model import (
     Remote,
     Row,
     Workload,
+    is_later,
 )
 from runai_operator.domain.plan import PHASE_REASONS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
@@ -141,7 +142,13 @@ class State:
         be shown. What it holds may not be what status records: an attempt was interrupted, or another object made it."""
         source = self.workload.spec.manifest_from
         is_from_secret = source is not None and source.kind == "Secret"
-        return is_from_secret or self.memory.of_secret or is_keyed(self.stored_status.submitted_hash)
+        return is_from_secret or bool(self.memory.of_secret) or is_keyed(self.stored_status.submitted_hash)
+
+    @property
+    def may_be_confidential(self) -> bool:
+        """The same, or what Run:ai holds is neither on record nor has this process read it yet."""
+        is_unknown = self.workload_id is not None and not self.stored_status.content and self.memory.of_secret is None
+        return self.is_confidential or is_unknown
 
     @property
     def follows_secret(self) -> bool:
@@ -257,7 +264,8 @@ class State:
     def edited(self) -> bool:
         """The spec asks for something that may not have reached Run:ai, wherever its manifest comes from."""
         recorded = self.stored_status
-        return self.workload.meta.generation != recorded.observed_generation or not recorded.delivered
+        is_new = self.workload.meta.generation != recorded.observed_generation
+        return is_new or not recorded.delivered or self.ended_unchanged
 
     @property
     def may_have_sent_another(self) -> bool:
@@ -271,10 +279,27 @@ class State:
         recorded = self.stored_status.content
         return same_content(recorded, held) if held and recorded else None
 
+    def held_by(self, workload_id: str) -> str | None:
+        """Hash of what the workload holds, as it said itself when it was read in this pass, else as it is on record."""
+        found = self.found if isinstance(self.found, tuple) else ()
+        read = [self.remote, *(candidate.remote for candidate in found)]
+        said = [each.content for each in read if isinstance(each, Remote) and each.id == workload_id and each.content]
+        return said[0] if said else self.stored_status.content if workload_id == self.workload_id else None
+
+    @property
+    def ended_unchanged(self) -> bool:
+        """It had completed when Run:ai took the last edit, so that has not run; lists showed the end later. Where the manifest
+        comes from a source this is no matter: a change of that never has anything run again."""
+        if self.workload.spec.manifest_from is not None:
+            return False
+        ended = self.row.completed_at if has_completed(self.row) and self.row else self.stored_status.completed_at
+        return is_later(self.stored_status.submitted_at, ended)
+
     def holds(self, desired: Desired) -> bool:
         """What was submitted is what is asked for."""
         recorded = self.stored_status
-        same = same_content(recorded.content, desired.content) if recorded.content else False
+        held = recorded.previous_hash if self.ended_unchanged else recorded.content
+        same = same_content(held, desired.content) if held else False
         # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
         return not self.edited if same is None else same
 

@@ -82,6 +82,8 @@ FIELDS = (
     StatusField("ownerUid", 64, of_run=False),
     StatusField("submission", 32, of_run=False),
     StatusField("submittedHash", 128),
+    StatusField("submittedAt"),
+    StatusField("previousHash", 128),
     StatusField("lastHandledReconcileAt", 256, of_run=False),
     StatusField("conditions", of_run=False),
 )
@@ -209,6 +211,8 @@ def _quotes_secret(s: State, name: str, status: Mapping[str, Any]) -> bool:
         return False
     if s.is_confidential or before.get(name) == _redacted(said):
         return True
+    if s.may_be_confidential:
+        return bool(before.get(name) != said)
     # The end of a sync that was seen on its way is the end of the present one.
     is_of_sync = name == "syncMessage" and before.get("syncStatus") not in {None, *SETTLED_SYNCS}
     return s.follows_secret and before.get(name) != said and not is_of_sync

@@ -17,7 +17,7 @@ from runai_operator.domain.actions import (
     Update,
     Verdict,
 )
-from runai_operator.domain.manifest import Desired, is_keyed
+from runai_operator.domain.manifest import Desired, is_keyed, same_content
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import Candidate, Json, Remote, Row, Sighting, Workload
 from runai_operator.domain.plan import StatusSummary
@@ -81,7 +81,8 @@ def _still_pending(workload: Workload, memory: Memory) -> Json:
 
 
 def seen(s: State, remote: Remote, row: Row | None) -> State:
-    memory = replace(s.memory, missing_since=None, of_secret=is_keyed(remote.content))
+    since = s.memory.missing_since if remote.may_be_gone else None
+    memory = replace(s.memory, missing_since=since, of_secret=is_keyed(remote.content))
     return replace(s, remote=remote, row=row, memory=memory)
 
 
@@ -111,7 +112,8 @@ def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: 
         s = hidden(s)
         return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
     since = now if s.memory.lookup_since is None else s.memory.lookup_since
-    memory = replace(s.memory, lookup_since=since, missing_since=None)
+    of_secret = any(is_keyed(each.remote.content) for each in found if each.remote is not None)
+    memory = replace(s.memory, lookup_since=since, missing_since=None, of_secret=of_secret or s.memory.of_secret)
     return replace(s, found=found, is_project_visible=True, memory=memory)
 
 
@@ -119,7 +121,8 @@ def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: 
 
 
 def created(s: State, remote: Remote) -> State:
-    s = replace(s, memory=replace(s.memory, first_submission=True))
+    held = s.desired.content if isinstance(s.desired, Desired) else None
+    s = replace(s, memory=replace(s.memory, first_submission=True, of_secret=is_keyed(held)))
     return replace(_with_id(s, remote, delivered=True), row=None, done=s.done | {Create})
 
 
@@ -141,9 +144,12 @@ def recorded(s: State, workload: Workload) -> State:
 
 
 def updated(s: State, remote: Remote) -> State:
-    held = s.desired if isinstance(s.desired, Desired) else None
+    held, before = s.desired if isinstance(s.desired, Desired) else None, s.held_by(remote.id)
     s = _owing(s, {"submittedHash": s.hash_of(held), "syncStatus": None, "syncMessage": None})
-    s = replace(s, memory=replace(s.memory.edited(), first_submission=False, counts_may_lag=True, row_reads=0))
+    if held is not None and not (before and same_content(before, held.content)):
+        s = _owing(s, {"submittedAt": remote.updated_at, "previousHash": before})
+        s = replace(s, memory=s.memory.edited(remote.updated_at))
+    s = replace(s, memory=replace(s.memory, first_submission=False, counts_may_lag=True, row_reads=0))
     if s.stored_status.failed:
         s = _without_failure(s)
     return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})
@@ -195,12 +201,16 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
     if name := remote.project_name or s.workload.spec.project_name:
         learnt["projectName"] = name
     if remote.id == s.to_adopt:
-        learnt["adoptedId"] = remote.id
+        learnt |= {
+            "adoptedId": remote.id,
+            "submittedAt": None,
+            "previousHash": None,
+        }  # whose end counts as its own, whenever that was
     if isinstance(s.desired, Desired):
         learnt["projectResolvedFrom"] = s.workload.spec.project_name
     if isinstance(s.desired, Desired) and (delivered or content is not None):
         held = s.desired if content is None else replace(s.desired, content=content)
-        learnt["submittedHash"] = held.fingerprint(adopts=s.to_adopt is not None)
+        learnt["submittedHash"] = s.hash_of(held)
     workload = replace(s.workload, status=overlay(s.workload.status, learnt))
     memory = replace(s.memory.owing(learnt), lookup_since=None, missing_since=None)
     return replace(s, workload=workload, memory=memory, remote=remote, delivered_now=delivered)
@@ -209,9 +219,7 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
 def _without_failure(s: State) -> State:
     """The edit may have fixed it: until the phase changes, the lists show the failure from before."""
     gone: Json = dict.fromkeys(("phase", "phaseMessage", "completedAt"))
-    memory = replace(s.memory.owing(gone), stale_failure_at=s.row.phase_updated_at if s.row else None)
-    workload = replace(s.workload, status=overlay(s.workload.status, gone))
-    return replace(s, row=None, memory=memory, workload=workload)
+    return replace(_owing(s, gone), row=None)
 
 
 # --- it ends

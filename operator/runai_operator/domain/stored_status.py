@@ -87,6 +87,20 @@ class StoredStatus:
         return self.status.get("submittedHash")
 
     @property
+    def submitted_at(self) -> str | None:
+        return self.status.get("submittedAt")
+
+    @property
+    def previous_hash(self) -> str | None:
+        """Of the content that was submitted before."""
+        return self.status.get("previousHash")
+
+    @property
+    def completed_at(self) -> str | None:
+        """When it completed; None for what failed."""
+        return self.status.get("completedAt") if self.completed else None
+
+    @property
     def content(self) -> str | None:
         return self.submitted_hash.rpartition(".")[0] if self.submitted_hash else None
 

@@ -31,7 +31,7 @@ from runai_operator.domain.requeue import (
     next_sync_read,
     probe_interval,
     regularly,
-    until_failure_counts,
+    until_ends_count,
     until_restated,
 )
 from runai_operator.engine.crd_guard import CRDGuard
@@ -400,7 +400,7 @@ class Engine:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
-            delay = until_failure_counts(entry.memory, now=self._clock())
+            delay = until_ends_count(entry.memory, now=self._clock())
         if result.summary is not None:
             self._follow_row(entry)
         if delay is not None and goes_on(result, entry.memory.failures):

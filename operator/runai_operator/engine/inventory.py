@@ -181,7 +181,7 @@ class Inventory:
         for entry in self.of_row(connection, row):
             if entry.summary.phase == Phase.COMPLETED:
                 continue
-            # A failure that an edit may have fixed is as if it had not been seen.
+            # An end that an edit may have undone is as if it had not been seen.
             before = None if entry.row is None or entry.memory.is_stale(entry.row) else entry.row
             seen = _with_scheduling_message(entry, row)
             is_news = not entry.summary.agrees_with(seen) if before is None else watched(before) != watched(seen)

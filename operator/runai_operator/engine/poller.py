@@ -7,8 +7,9 @@ as under an autoscaler, and no delta shows that.
 
 Each delta has its watermark: the server's clock at the first page of its last complete way through the list. It reaches
 back before that by an overlap, since lists lag: a short one each time, and each minute a long one, of the longest lag and that
-minute. A watermark taken from the rows would stand still after a burst, and every poll would return the burst again. Only
-where a row has come later than that allows, answers are not believed any more what time it is: a proxy may have put it there.
+minute. A watermark taken from the rows would stand still after a burst, and every poll would return the burst again. Where no
+answer has a `Date`, it is estimated. Where a sweep shows a row that deltas should have shown, what it was taken from is not
+believed any more: a proxy may have put the `Date` there, and rows may name the future.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 from random import Random
 from typing import TypeVar
 
@@ -61,6 +63,17 @@ TRIES = 2
 """A page that fails so often while deltas succeed is asked for in smaller pieces: something in it may be at fault."""
 
 
+class _Source(IntEnum):
+    """What a watermark is taken from."""
+
+    DATE = 0
+    """Of an answer: when its lists were made."""
+    ROWS = 1
+    """The newest of them, or our own clock since the last watermark, if that is later."""
+    CLOCK = 2
+    """Our own clock since the last watermark."""
+
+
 @dataclass(slots=True)
 class _Delta:
     """One of the two deltas, and how far it has come."""
@@ -73,28 +86,32 @@ class _Delta:
     long_at: float = float("-inf")
     """Loop seconds when one with a long overlap last began."""
     limit: int = MOST_ROWS
-    by_date: bool = True
-    """The `Date` of answers says what time it is for those who stamp the rows."""
-
-    def go_back(self, stamp: datetime, now: float) -> None:
-        """A row with this stamp has come too late: from now on the watermark follows the rows, whatever answers say that the
-        time is."""
-        self.by_date = False
-        if self.watermark is not None and stamp < self.watermark:
-            self.watermark, self.set_at = max(stamp, self.watermark - MOST_BACK), now
+    trusted: _Source = _Source.DATE
+    """What watermarks are taken from, if answers have it."""
+    taken_from: _Source = _Source.DATE
+    """The last one."""
 
     def advance(self, first: RowPage, newest: datetime | None, now: float, wall: datetime) -> None:
         """A way through the list that began with this page is complete; `newest` is the latest time that its rows name, and
         `wall` what our own clock says."""
-        told = first.server_time if self.by_date else None
-        self.watermark, self.set_at = told or self._estimated(newest, now, wall), now
+        date = first.server_time if self.trusted is _Source.DATE else None
+        self.taken_from = _Source.DATE if date is not None else max(self.trusted, _Source.ROWS)
+        self.watermark, self.set_at = date or self._estimated(newest, now, wall), now
 
     def _estimated(self, newest: datetime | None, now: float, wall: datetime) -> datetime | None:
-        """Where no answer says what time it is there, or none is believed: the clock has gone on, and what rows show is in the past. A row that
-        names the future is not believed, or what changes until then would be passed over."""
+        """Where no answer says what time it is there, or none is believed: the clock has gone on, and what rows show is in the
+        past. A row that names the future is not believed, or what changes until then would be passed over."""
         gone_on = None if self.watermark is None else self.watermark + timedelta(seconds=now - self.set_at)
-        shown = None if newest is None else min(newest, wall)
+        asks_rows = self.taken_from is _Source.ROWS or gone_on is None
+        shown = min(newest, wall) if newest is not None and asks_rows else None
         return max((time for time in (gone_on, shown) if time is not None), default=None)
+
+    def step_back(self, to: datetime, now: float) -> None:
+        """What happened at this time was not shown, though the watermark says so: from now on it is taken from something else."""
+        if self.watermark is None or to >= self.watermark:
+            return
+        self.trusted = _Source(min(self.taken_from + 1, _Source.CLOCK))
+        self.watermark, self.set_at = max(to, self.watermark - MOST_BACK), now
 
     def newest_of(self, rows: Iterable[Row]) -> datetime | None:
         stamps = (row.deleted_at if self.kind == DELETED else row.phase_updated_at for row in rows)
@@ -370,12 +387,12 @@ class Poller:
         watermark = self._changes.watermark
         if watermark is None or row.phase_updated_at is None:
             return
-        stamp = datetime.fromisoformat(row.phase_updated_at)
-        lag = (watermark - stamp).total_seconds()
+        changed = datetime.fromisoformat(row.phase_updated_at)
+        lag = (watermark - changed).total_seconds()
         self._lag = max(self._lag, lag)
-        if lag > self._overlap and self._changes.by_date:
+        if lag > self._overlap:
             for delta in (self._changes, self._deletions):
-                delta.go_back(stamp, self._clock())
+                delta.step_back(changed, self._clock())
         if self._lag > self._overlap and not self._lags:
             self._lags = True
             log.warning(

@@ -30,6 +30,9 @@ class Reader:
     async def remote(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
         try:
             remote = await self._get(action.workload_id, upstream, project=s.project_of(action.workload_id))
+            if remote is not None and remote.may_be_gone:
+                s = steps.missing(s)
+                remote = replace(remote, unlisted=await self._is_unlisted(s, remote, upstream))
             if remote is None or remote.gone:
                 return await self._explain_absence(s, remote, action.workload_id, upstream)
             row = s.row
@@ -42,6 +45,13 @@ class Reader:
             return replace(s, remote=error)
         upstream.witness.explained(remote.id)
         return steps.seen(s, remote, row)
+
+    async def _is_unlisted(self, s: State, remote: Remote, upstream: Upstream) -> bool:
+        """Whether it is gone, as lists say: those of deleted workloads, or after as long as they lag those of all others."""
+        known = Row(remote.id, remote.name, remote.project_id, created_at=remote.created_at)
+        if await upstream.witness.deleted_row(known) is not None:
+            return True
+        return s.absent_for >= s.limits.grace and await self._row_of(remote, upstream) is None
 
     async def _explain_absence(self, s: State, remote: Remote | None, workload_id: str, upstream: Upstream) -> State:
         """It is gone, or shown to us no more: asks other witnesses which, and how it ended."""
@@ -98,7 +108,9 @@ class Reader:
         rows = await upstream.gate.find(name=remote.name, project_id=remote.project_id)
         by_id = [row for row in rows if row.id == remote.id]
         by_time = [row for row in rows if is_same_moment(row.created_at, remote.created_at)]
-        return next(iter(by_id or by_time), None)
+        listed = next(iter(by_id or by_time), None)
+        # By itself it may show what no list does yet.
+        return await upstream.gate.row(listed.id if listed is not None else remote.id) or listed
 
     async def named(self, s: State, action: FindRemote, upstream: Upstream) -> State:
         try:
@@ -116,7 +128,12 @@ class Reader:
 
     async def _named(self, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
         rows = await upstream.gate.find(name=name, project_id=project_id)
-        return tuple([Candidate(row, await self._get(row.id, upstream, project=row.project_id)) for row in rows])
+        return tuple([await self._candidate(row, upstream) for row in rows])
+
+    async def _candidate(self, listed: Row, upstream: Upstream) -> Candidate:
+        remote = await self._get(listed.id, upstream, project=listed.project_id)
+        is_marked = remote is not None and remote.mark is not None
+        return Candidate((await upstream.gate.row(listed.id) if is_marked else None) or listed, remote)
 
     async def project(self, s: State, action: ReadProject, upstream: Upstream) -> State:
         name: str | BridgeError | None

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from random import Random
 
 from runai_operator.domain import events, steps
@@ -105,7 +106,7 @@ class Reconciler:
         self._kube, self._upstreams, self._observer = kube, upstreams, observer
         self._read_crd, self._claim, self._record = read_crd, claim, record
         self._settings, self._writer = settings, Writer(kube, guarded, observer)
-        self._render = Renderer(kube, settings.install, settings.former_installs)
+        self._render = Renderer(kube.read_source, settings.install, settings.former_installs)
         self._read = Reader(install=settings.install, former_installs=settings.former_installs, clock=clock)
         self._clock, self._now, self._random = clock, now, random
 
@@ -190,7 +191,7 @@ class Reconciler:
 
     async def _do(self, s: State, action: Action, upstream: Upstream | None) -> State:
         after = replace(await self._perform(s, action, upstream), now=self._clock())
-        if after.is_confidential:
+        if after.may_be_confidential:
             after = after.without_quotes()
         if event := events.of_operation(action, s, after):
             self._report(after, event, since=s.now)
@@ -323,7 +324,10 @@ class Reconciler:
     async def _do_render(self, s: State, upstream: Upstream) -> State:
         try:
             rendered = await self._render(
-                s.workload, upstream.projects, project_id=s.attempted_project, large=s.memory.large, anew=s.asked
+                s.workload,
+                partial(upstream.projects.of, anew=s.asked),
+                project_id=s.attempted_project,
+                large=s.memory.large,
             )
         except TooLarge:
             raise

@@ -28,8 +28,7 @@ from runai_operator.engine.limits import (
 )
 from runai_operator.engine.poller import Poller
 from runai_operator.engine.ports import EngineSettings, Listener, Observer, Runai
-from runai_operator.engine.render import Projects
-from runai_operator.engine.witness import Witness
+from runai_operator.engine.projects import Projects, Witness
 
 log = logging.getLogger(__name__)
 

@@ -39,7 +39,7 @@ _INT32_MAX = 2**31 - 1
 _REMOTE_FIELDS = {
     "workload", "metadata", "desiredPhase", "syncInfo", "rawManifest", "workloadManifest", "id", "name", "projectId",
     "projectName", "clusterId", "departmentName", "gvk", "group", "version", "kind", "priority", "category",
-    "preemptibility", "createdAt", "deletedAt", "status", "message", "annotations", *OWNER_ANNOTATIONS, CONTENT,
+    "preemptibility", "createdAt", "updatedAt", "deletedAt", "status", "message", "annotations", *OWNER_ANNOTATIONS, CONTENT,
 }  # fmt: skip
 _ROW_FIELDS = {
     "workloads", "next", "phase", "phaseMessage", "phaseUpdatedAt", "runningPods", "requestedPods", "number",
@@ -183,6 +183,7 @@ def read_remote(body: Json) -> Remote:
         preemptibility=_word(metadata.get("preemptibility")),
         desired_phase=_word(workload.get("desiredPhase")),
         created_at=_moment(metadata.get("createdAt")),
+        updated_at=_moment(metadata.get("updatedAt")),
         deleted_at=_moment(metadata.get("deletedAt")),
         sync_status=_word(sync.get("status")),
         sync_message=_sentence(sync.get("message")),

@@ -45,17 +45,18 @@ def test_owed_status_fields_add_up_and_the_earlier_memory_is_unchanged(owed, lea
 
 
 @pytest.mark.parametrize(
-    ("stale_at", "row", "expected"),
+    ("sent_at", "row", "expected"),
     [
         pytest.param(None, a_row(phase="Failed", phase_updated_at=MOMENT), False, id="a failure, and no edit since"),
         pytest.param(None, a_row(phase="Failed"), False, id="a failure without a time, and no edit since"),
-        pytest.param(MOMENT, a_row(phase="Failed", phase_updated_at=MOMENT), True, id="the failure that was mended"),
+        pytest.param(LATER, a_row(phase="Failed", phase_updated_at=MOMENT), True, id="the failure that was mended"),
+        pytest.param(LATER, a_row(phase="Completed", phase_updated_at=MOMENT), True, id="an end that came too early"),
         pytest.param(MOMENT, a_row(phase="Failed", phase_updated_at=LATER), False, id="it failed again"),
+        pytest.param(MOMENT, a_row(phase="Completed", phase_updated_at=LATER), False, id="it completed since"),
+        pytest.param(MOMENT, a_row(phase="Failed", phase_updated_at=MOMENT), False, id="at the same moment"),
         pytest.param(MOMENT, a_row(phase="Failed"), False, id="a failure without a time"),
-        pytest.param(
-            MOMENT, a_row(phase="Running", phase_updated_at=MOMENT), False, id="it runs, from the same moment"
-        ),
+        pytest.param(LATER, a_row(phase="Running", phase_updated_at=MOMENT), False, id="it has run since before"),
     ],
 )
-def test_a_row_is_stale_only_if_it_shows_the_failure_from_before_an_edit(stale_at, row, expected):
-    assert Memory(stale_failure_at=stale_at).is_stale(row) is expected
+def test_a_row_is_stale_only_if_it_shows_an_end_from_before_an_edit(sent_at, row, expected):
+    assert Memory(sent_at=sent_at).is_stale(row) is expected

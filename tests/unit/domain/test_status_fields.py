@@ -93,6 +93,7 @@ ANSWER = {
             "category": "category-in-v2",
             "preemptibility": "preemptibility-in-v2",
             "createdAt": "2026-03-01T00:00:01Z",
+            "updatedAt": "2026-03-01T00:00:03Z",
             "deletedAt": "2026-03-01T00:00:02Z",
         },
         "desiredPhase": "Stopped",
@@ -121,6 +122,7 @@ SHOWN_OF_ANSWER = {
     "createdAt": "2026-03-01T00:00:01Z",
 }
 NOT_SHOWN_OF_REMOTE = {
+    "updated_at": "only that of our own change is shown",
     "deleted_at": "says that it is gone",
     "mark": "decides whose it is",
     "mark_readable": "decides whose it is",
@@ -140,9 +142,9 @@ REMOTE: Remote = read(ANSWER, wire.read_remote)
 
 
 def settled(*, row=None, remote=None, stored=None):
-    """The status after a pass that saw these, over one that knows only the workload's id."""
+    """The status after a pass that saw these, over one that knows only the workload's id, and that it is of no Secret."""
     known = {"workloadId": WORKLOAD_ID, "conditions": []} if stored is None else stored
-    s = a_state(a_workload(status=known), row=row, remote=remote)
+    s = a_state(a_workload(status=known), row=row, remote=remote, memory=Memory(of_secret=False))
     return build_status(s, Result(Verdict.IN_SYNC), now=NOW)
 
 
@@ -271,6 +273,8 @@ FULL = {
     "submission": NOT_SUBMITTED,
     "projectResolvedFrom": "team-a",
     "submittedHash": "v1:a.b",
+    "submittedAt": "2026-03-01T00:00:03Z",
+    "previousHash": "v1:c",
     "lastHandledReconcileAt": "token",
     "conditions": [],
 }

@@ -395,13 +395,21 @@ async def test_a_source_is_read_in_the_namespace_of_the_object_and_can_name_no_o
     (rule,) = source["name"]["x-kubernetes-validations"]
     assert not re.match(re.findall(r"'(.*)'", rule["rule"])[0], "theirs/x"), "no name leads out of the path"
 
-    asked, read = [], tenant.engine._kube.read_source
+    asked, access = [], tenant.kube_access
 
-    async def noted(namespace, source):
-        asked.append(namespace)
-        return await read(namespace, source)
+    def noting(chance):
+        port = access(chance)
+        read = port.read_source
 
-    tenant.engine._kube.read_source = noted
+        async def noted(namespace, source):
+            asked.append(namespace)
+            return await read(namespace, source)
+
+        port.read_source = noted
+        return port
+
+    tenant.kube_access = noting
+    await tenant.start()
     tenant.apply("x", manifest=None, manifest_from=SourceRef("ConfigMap", "x", "theirs"))
     await asyncio.sleep(1)
     assert asked == ["mine"]

@@ -9,6 +9,7 @@ import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
+from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.model import (
     DeletionPolicy,
@@ -17,7 +18,6 @@ from runai_operator.domain.model import (
     RecreatePolicy,
     RerunPolicy,
 )
-from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
 
@@ -172,7 +172,9 @@ async def test_what_another_object_has_taken_over_is_not_cleaned_up_as_an_orphan
     await asyncio.sleep(120)
     assert stored.status["workloadId"] == workload.id
 
-    cleaner = Cleaner(bench.kube.client(bench.chance), bench.runai.client(bench.chance), bench.loop.time)
+    cleaner = Cleaner(
+        bench.kube.client(bench.chance), bench.runai.client(bench.chance), access=Access(), clock=bench.loop.time
+    )
     assert "another owner" in await cleaner.clean(orphan)
     assert standing(bench) == [workload]
     assert bench.kube.orphans == {}

@@ -10,8 +10,9 @@ import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
+from runai_operator.commands.cleaning import Cleaner
+from runai_operator.domain.access import Access
 from runai_operator.domain.model import RecreatePolicy, SourceRef, SourceText, Spec
-from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
 
@@ -87,7 +88,7 @@ async def test_what_no_list_ever_shows_holds_a_deletion_only_so_long_and_is_on_r
     [orphan] = lagging.kube.orphans.values()
     assert (orphan.why, orphan.in_doubt) == ("NameTaken", True)
     lagging.runai.world.switches = WORLD
-    cleaner = Cleaner(lagging.kube.client(lagging.chance), lagging.runai.client(lagging.chance))
+    cleaner = Cleaner(lagging.kube.client(lagging.chance), lagging.runai.client(lagging.chance), access=Access())
     assert "deletion requested" in await cleaner.clean(orphan)
 
 

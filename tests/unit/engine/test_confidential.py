@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, Bench, UnevenBench
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import Unavailable
 from runai_operator.domain.manifest import content_hash
-from runai_operator.domain.model import ManagementPolicy, SourceRef, SourceText
+from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, SourceRef, SourceText
+from runai_operator.engine.gate import CallClass
 from runai_operator.runai.failures import Operation, failure
 from runai_operator.runai.wire import Answer
 from runai_operator.telemetry.logs import JsonFormatter
@@ -176,6 +177,68 @@ async def test_an_interrupted_submission_from_a_secret_that_was_edited_since_is_
         await asyncio.sleep(0.2)
         assert SECRET not in shown(bench, caplog)
     assert condition(stored.status, "Ready")["reason"] == "Running"
+
+
+@pytest.mark.parametrize("kind", ["a failed run", "a pending workload"])
+@pytest.mark.parametrize("then", ["observes it", "adopts it", "has its name"])
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_nothing_is_shown_of_a_secrets_manifest_to_who_takes_the_workload_over(caplog, kind, then, restarted):
+    """Nor while the workload cannot be read: the lists say enough of it."""
+    bench = UnevenBench(replace(WORLD, list_lag=30))
+    await bench.start(grace=60)
+    former = submit(bench, STEERED[kind])
+    await asyncio.sleep(120)
+    bench.edit(former, deletion_policy=DeletionPolicy.ORPHAN)
+    await asyncio.sleep(1)
+    bench.delete(former)
+    await asyncio.sleep(1)
+    [workload] = bench.runai.live()
+    named = {} if then == "has its name" else {"workload_id": workload.id}
+    if then == "observes it":
+        named |= {"management_policy": ManagementPolicy.OBSERVE, "manifest": None}
+    bench.apply("w" if then == "has its name" else "other", **named)
+    for moment in range(300):
+        await asyncio.sleep(0.2)
+        assert SECRET not in shown(bench, caplog)
+        if moment == 100 and restarted:
+            bench.troubles[CallClass.READS] = lambda: Unavailable("503")
+            await bench.start(grace=60)
+    if then == "observes it":
+        bench.runai.world.set_phase(workload, "Degraded", QUOTING, bench.now())
+    await asyncio.sleep(300)
+    assert SECRET not in shown(bench, caplog)
+    bench.troubles.clear()
+    await asyncio.sleep(300)
+    assert SECRET not in shown(bench, caplog)
+    await bench.stop()
+
+
+@pytest.mark.parametrize("kind", ["a failed run", "a pending workload"])
+async def test_an_interrupted_submission_from_a_secret_is_not_quoted_while_it_can_be_neither_changed_nor_read(
+    caplog, kind
+):
+    bench = UnevenBench()
+    await bench.start(grace=60)
+    stored = submit(bench, STEERED[kind])
+    while not bench.runai.live():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    await bench.stop()
+    stored.status = {"observedGeneration": -1}
+    bench.kube.edit(stored, replace(stored.spec, manifest=RUNS_ON, manifest_from=None))
+    bench.troubles["update"] = lambda: Unavailable("503")
+    await bench.start(grace=60)
+    await asyncio.sleep(10)
+    assert stored.status["workloadId"] is not None
+    bench.troubles[CallClass.READS] = lambda: Unavailable("503")
+    await bench.start(grace=60)
+    await asyncio.sleep(300)
+    assert SECRET not in shown(bench, caplog)
+    bench.troubles.clear()
+    await asyncio.sleep(300)
+
+    assert SECRET not in shown(bench, caplog)
+    assert condition(stored.status, "Ready")["reason"] == "Running"
+    await bench.stop()
 
 
 async def test_what_run_ai_says_of_the_manifest_that_took_the_place_of_a_secrets_is_shown(bench, caplog):

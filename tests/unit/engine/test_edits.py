@@ -235,6 +235,34 @@ async def test_a_put_whose_record_is_refused_is_not_repeated_and_its_sync_is_awa
     await ended(bench)
 
 
+@pytest.mark.parametrize("phase", ["Running", "Failed"])
+@pytest.mark.parametrize("readable", [True, False])
+@pytest.mark.parametrize("restarted_between", [True, False])
+async def test_two_edits_that_were_taken_back_send_nothing_where_the_workload_says_what_it_holds(
+    phase, readable, restarted_between
+):
+    """One that has failed might run again by it. Where it does not say, the first edit may have been sent by a process that
+    was killed."""
+    bench = await started(raw_annotations=readable)
+    stored = bench.apply("w")
+    await asyncio.sleep(60)
+    bench.runai.world.set_phase(bench.runai.live()[0], phase, "out of memory", bench.now())
+    await asyncio.sleep(120)
+    await bench.stop()
+    for manifest in (TWO, RUNS_ON):
+        bench.kube.edit(stored, replace(stored.spec, manifest=manifest))
+        if restarted_between:
+            await bench.start()
+            await bench.stop()
+    await bench.start()
+    await asyncio.sleep(400)
+
+    assert reasons(stored) == (phase, "Synced", phase == "Failed")
+    assert stored.status["observedGeneration"] == stored.generation
+    assert [method for method, _ in bench.runai.writes] == (["POST"] if readable else ["POST", "PUT"])
+    await ended(bench)
+
+
 # --- a status that does not say, in a way that is understood, what was sent
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from fakes.bench import standing
 from fakes.chance import Mishap
+from runai_operator.commands.cleaning import Cleaner
+from runai_operator.domain.access import Access
 from runai_operator.domain.errors import KubernetesUnavailable
 from runai_operator.domain.model import DeletionPolicy, ManagementPolicy
-from runai_operator.engine.orphans import Cleaner
 
 pytestmark = pytest.mark.looptime
 
@@ -40,7 +41,7 @@ async def test_a_finalizer_removed_during_an_outage_leaves_a_warning_and_an_entr
     assert "runai-operator orphans" in caplog.text
 
     bench.chance.down = False
-    cleaner = Cleaner(bench.kube.client(bench.chance), bench.runai.client(bench.chance))
+    cleaner = Cleaner(bench.kube.client(bench.chance), bench.runai.client(bench.chance), access=Access())
     assert "deletion requested" in await cleaner.clean(orphan)
     assert standing(bench) == []
 
@@ -104,7 +105,7 @@ async def test_an_attempt_in_doubt_that_is_forced_away_is_on_record_as_such(benc
     [orphan] = bench.kube.orphans.values()
     assert orphan.in_doubt
     bench.chance.down = False
-    cleaner = Cleaner(bench.kube.client(bench.chance), bench.runai.client(bench.chance))
+    cleaner = Cleaner(bench.kube.client(bench.chance), bench.runai.client(bench.chance), access=Access())
     assert "deletion requested" in await cleaner.clean(orphan)
 
 

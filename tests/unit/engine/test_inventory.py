@@ -16,7 +16,7 @@ from runai_operator.domain.plan import StatusSummary
 from runai_operator.engine.inventory import Inventory
 
 CREATED = "2026-01-01T00:00:00Z"
-FAILED_AT, LATER = "2026-01-01T01:00:00Z", "2026-01-01T02:00:00Z"
+FAILED_AT, EDITED_AT, LATER = "2026-01-01T01:00:00Z", "2026-01-01T01:30:00Z", "2026-01-01T02:00:00Z"
 OTHER_ID = "22222222-2222-4222-8222-222222222222"
 LISTS_ID = "99999999-9999-4999-8999-999999999999"
 """An id that only the lists use."""
@@ -162,7 +162,7 @@ def test_a_failure_from_before_the_last_edit_is_no_news_until_it_fails_again(inv
     entry = inventory.add(a_meta(), a_summary(phase="Failed"))
     failed = a_row(phase="Failed", phase_updated_at=FAILED_AT)
     inventory.see(DEFAULT_CONNECTION, failed)
-    mended = a_result(memory=Memory(stale_failure_at=FAILED_AT), summary=a_summary(phase=None))
+    mended = a_result(memory=Memory(sent_at=EDITED_AT), summary=a_summary(phase=None))
     inventory.finish(entry.uid, mended, Requests())
 
     assert inventory.see(DEFAULT_CONNECTION, failed) == []

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.looptime
 
 IN_TIME = 7.0
 """A delta interval and two seconds."""
+SWEEP = 330.0
+"""Seconds from one complete list to the next."""
 CALLS_A_MINUTE = 40
 HALVINGS = 8
 """Of a page of 500 rows, until it is one of a single row."""
@@ -393,6 +395,24 @@ async def test_a_row_from_the_future_hides_no_change_where_the_server_does_not_t
     await bench.start()
     await asyncio.sleep(20)
     assert await bench.ours_shown_after("Running") <= IN_TIME
+
+
+async def test_where_our_own_clock_is_ahead_too_a_row_from_the_future_hides_changes_until_the_next_sweep_at_most():
+    def in_a_day(row):
+        return replace(row, phase_updated_at="2027-01-16T12:00:00Z") if row.name == "foreign-0" else row
+
+    bench = ListBench(replace(WORLD, clock_skew=-3600))
+    bench.runai.distort = lambda query, page: replace(page, rows=tuple(map(in_a_day, page.rows)), server_time=None)
+    await bench.start()
+    await bench.with_foreign(1)
+    assert await bench.ours_shown_after("Degraded") <= SWEEP
+
+    began = bench.loop.time()
+    for phase in ("Running", "Degraded", "Running"):
+        assert await bench.ours_shown_after(phase) <= IN_TIME
+        await asyncio.sleep(600)
+    assert bench.called("rows", since=began) <= CALLS_A_MINUTE * 31
+    await bench.stop()
 
 
 @pytest.mark.parametrize("ids_equal", [True, False])

@@ -11,9 +11,10 @@ from builders import MANIFEST
 from fakes.chance import Chance, Mishap
 from fakes.kube import FakeKube
 from fakes.runai import FakeRunai
+from runai_operator.commands.cleaning import Cleaner
+from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import Orphan, OwnerMark, Submission
-from runai_operator.engine.orphans import Cleaner
 from runai_simulator.switches import Switches
 
 MARK = OwnerMark("install-1", "team", "train", "uid-1")
@@ -28,7 +29,10 @@ class Bench:
         self.kube = FakeKube()
         self.runai = FakeRunai(lambda: self.now, Switches(list_lag=1, delete_time=5, **switches))
         self.chance = Chance()
-        self.cleaner = Cleaner(self.kube.client(self.chance), self.runai.client(self.chance))
+        self.cleaner = self.cleaner_with(Access())
+
+    def cleaner_with(self, access: Access) -> Cleaner:
+        return Cleaner(self.kube.client(self.chance), self.runai.client(self.chance), access=access)
 
     async def submitted(self, mark: OwnerMark = MARK) -> str:
         submission = Submission("train", "1", with_mark(MANIFEST, name="train", mark=mark))
@@ -58,6 +62,22 @@ async def test_our_orphan_is_deleted_and_leaves_the_record_once_it_is_gone(is_kn
     assert "gone from Run:ai" in await bench.cleaner.clean(orphan)
     assert bench.kube.orphans == {}
     assert bench.runai.live() == []
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["by id", "by name and mark"])
+async def test_an_orphan_is_kept_where_its_namespace_may_not_use_the_project_that_it_is_in(is_known):
+    bench = Bench()
+    workload_id = await bench.submitted()
+    orphan = bench.recorded(workload_id if is_known else None)
+    elsewhere = Access((AccessRule(("team",), ("team-b",)), AccessRule(("other",), ("team-a",))))
+
+    said = await bench.cleaner_with(elsewhere).clean(orphan)
+    assert "kept: objects in namespace team may not use its project team-a" in said
+    assert [each.deleted for each in bench.runai.live()] == [None]
+    assert MARK.uid in bench.kube.orphans
+
+    there = Access((AccessRule(("team",), ("team-a",)),))
+    assert "deletion requested" in await bench.cleaner_with(there).clean(orphan)
 
 
 async def test_an_orphan_that_is_gone_already_leaves_the_record():

@@ -10,7 +10,7 @@ from fakes.bench import Bench, reason
 from fakes.uneven_runai import Troubles, UnevenRunai
 from runai_operator.domain.errors import InvalidWorkload, Unavailable
 from runai_operator.domain.model import DEFAULT_CONNECTION, Project
-from runai_operator.engine.render import MISS_MEMORY, Projects
+from runai_operator.engine.projects import MISS_MEMORY, Projects
 
 pytestmark = pytest.mark.looptime
 

@@ -10,7 +10,7 @@ from builders import WORKLOAD_ID, a_row
 from runai_operator.domain.absence import BRAKE, MANY, Place
 from runai_operator.domain.errors import AccessDenied, Scope
 from runai_operator.domain.model import Project, RowPage
-from runai_operator.engine.witness import PROJECT_MEMORY, Witness
+from runai_operator.engine.projects import VISIBLE_MEMORY, Witness
 
 PLACE = Place("1", "team-a", "c1")
 
@@ -90,7 +90,7 @@ async def test_a_project_is_asked_for_once_in_a_while(lists, witness, clock):
         await witness.shows(PLACE)
     assert len(lists.calls) == 1
 
-    clock[0] += PROJECT_MEMORY + 1
+    clock[0] += VISIBLE_MEMORY + 1
     lists.listed = ()
     assert not await witness.shows(PLACE)
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from runai_operator.domain.absence import Place
+from runai_operator.domain.access import Access
 from runai_operator.domain.errors import BridgeError, Held
-from runai_operator.domain.model import Orphan, Remote, Row, TableRow
+from runai_operator.domain.model import Orphan, Remote, Row, TableRow, is_same_moment
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.engine.ports import Runai
-from runai_operator.engine.witness import Witness
+from runai_operator.engine.projects import Witness
 
 
 class OrphanRecord(Protocol):
@@ -34,17 +35,19 @@ class OrphanRecord(Protocol):
 class Cleaner:
     """Deletes in Run:ai what is still ours, and removes from the record what is gone or has another owner."""
 
-    def __init__(self, record: OrphanRecord, runai: Runai, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` in seconds."""
-        self._record, self._runai, self._witness = record, runai, Witness(runai, clock)
+    def __init__(
+        self, record: OrphanRecord, runai: Runai, *, access: Access, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`access`: the projects in which what the objects of a namespace left may be deleted. `clock` in seconds."""
+        self._record, self._runai, self._access, self._witness = record, runai, access, Witness(runai, clock)
 
     async def clean(self, orphan: Orphan) -> str:
         """What was found and done, in a few words. The entry stays until its workload is gone or has another owner."""
         try:
-            there = [remote for remote in await self._find(orphan) if not remote.gone]
+            there = [remote for remote in await self._find(orphan) if not await self._is_deleted(remote)]
             for remote in there:
                 if _is_ours(remote, orphan) and not await self._has_new_owner(remote, orphan):
-                    return await self._delete(remote)
+                    return await self._unless_barred(remote, orphan) or await self._delete(remote)
             if orphan.in_doubt and not all(remote.mark or remote.mark_readable for remote in there):
                 return "kept: a workload that may be ours is in Run:ai, and whether it is cannot be read there"
             place = Place(orphan.project_id, orphan.project_name)
@@ -56,6 +59,12 @@ class Cleaner:
         if there:
             return "another owner has it now: left alone, and taken out of the record"
         return "gone from Run:ai: taken out of the record"
+
+    async def _is_deleted(self, remote: Remote) -> bool:
+        if not remote.may_be_gone:
+            return remote.gone
+        listed = await self._runai.find(name=remote.name, project_id=remote.project_id)
+        return not any(row.id == remote.id or is_same_moment(row.created_at, remote.created_at) for row in listed)
 
     async def _is_gone(self, orphan: Orphan, place: Place) -> bool:
         """Whether there is a proof that what is not found does not exist."""
@@ -74,6 +83,21 @@ class Cleaner:
                 if is_it and row.meta.ref.uid != orphan.mark.uid:
                     return True
         return False
+
+    async def _unless_barred(self, remote: Remote, orphan: Orphan) -> str | None:
+        """As for a deletion by an object: the project that the workload really is in decides."""
+        if not self._access.limited:
+            return None
+        name = remote.project_name
+        if name is None and (project := await self._runai.project(remote.project_id)) is not None:
+            name = project.name
+        namespace = orphan.mark.namespace
+        if self._access.allows(namespace, name):
+            return None
+        return (
+            f"kept: objects in namespace {namespace} may not use its project {name or remote.project_id} (runai.access):"
+            " allow it, or delete the workload in Run:ai"
+        )
 
     async def _delete(self, remote: Remote) -> str:
         if remote.being_deleted:

@@ -1,0 +1,223 @@
+"""What one connection shows of projects: their ids and names, and whether they vouch for it that a workload is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from runai_operator.domain import checks
+from runai_operator.domain.absence import Place, is_mass_loss
+from runai_operator.domain.errors import AccessDenied, BridgeError, CircuitOpen, InvalidWorkload, Scope
+from runai_operator.domain.model import Project, Row, RowQuery, Spec, is_same_moment
+from runai_operator.domain.reasons import Reason
+from runai_operator.engine.ports import Runai
+
+PROJECT_MEMORY = 300.0
+"""Seconds for which a resolved project is cached."""
+FIRST_MISS_MEMORY, MISS_MEMORY = 5.0, 60.0
+"""Seconds for which it is cached that there is no such project: at first, and doubled each time up to this."""
+
+TROUBLE_MEMORY = 0.5
+"""Seconds for which a failed question is not asked again: enough for all who wait for a worker to hear of it."""
+VISIBLE_MEMORY = 5.0
+"""Seconds for which it is remembered whether a project is visible: many workloads of one project may go together."""
+
+
+_Key = tuple[str, str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What Run:ai said to a question about a project: the id or the name."""
+
+    at: float
+    """Loop seconds."""
+    found: str | BridgeError | None
+    lasts: float
+    """Seconds for which nobody asks again."""
+
+
+class Projects:
+    """Resolves project names to ids, and ids to names, with one question at a time for each.
+
+    Whoever waits while the question is under way gets its answer, be it an error. What was found is cached for a while, and
+    what was not for a moment, which grows: a misspelt name may be in hundreds of specs.
+    """
+
+    def __init__(self, runai: Runai, clock: Callable[[], float]) -> None:
+        """`clock` in loop seconds."""
+        self._runai, self._clock = runai, clock
+        self._answers: dict[_Key, _Answer] = {}
+        self._asking: dict[_Key, asyncio.Lock] = {}
+
+    async def of(self, spec: Spec, *, anew: bool = False) -> str:
+        """The id of the project that the spec names. Raises as `resolve` does."""
+        if spec.project_id is not None:
+            return spec.project_id
+        if spec.project_name is not None:
+            return await self.resolve(spec.project_name, spec.cluster_id, anew=anew)
+        raise checks.refusal(checks.NO_PROJECT)
+
+    async def resolve(self, name: str, cluster_id: str | None, *, anew: bool = False) -> str:
+        """The id of the project. `anew`: somebody asked to try again, so that what was not found is asked for.
+
+        Raises `InvalidWorkload` when there is none or more than one, and what the question raised.
+        """
+
+        async def ask() -> str:
+            return _only(await self._runai.projects(name=name, cluster_id=cluster_id), name, cluster_id)
+
+        return str(await self._answer(("name", name, cluster_id), ask, anew=anew))
+
+    async def name_of(self, project_id: str, *, anew: bool = False) -> str | None:
+        """The name of the project; None when there is none of that id. `anew` as above. Raises what the question raised."""
+
+        async def ask() -> str | None:
+            project = await self._runai.project(project_id)
+            return project.name if project is not None else None
+
+        return await self._answer(("id", project_id, None), ask, anew=anew)
+
+    async def _answer(self, key: _Key, ask: Callable[[], Awaitable[str | None]], *, anew: bool) -> str | None:
+        began = self._clock()
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            answer = self._answers.get(key)
+            if answer is None or not self._holds(answer, began, anew=anew):
+                answer = self._answers[key] = await self._ask(ask, answer)
+        if isinstance(answer.found, BridgeError):
+            raise answer.found.twin()
+        return answer.found
+
+    def _holds(self, answer: _Answer, began: float, *, anew: bool) -> bool:
+        """Whether it is an answer to a question of `began`."""
+        is_doubted = anew and not isinstance(answer.found, str)
+        return answer.at > began or (began - answer.at < answer.lasts and not is_doubted)
+
+    async def _ask(self, ask: Callable[[], Awaitable[str | None]], before: _Answer | None) -> _Answer:
+        found: str | BridgeError | None
+        try:
+            found = await ask()
+        except BridgeError as error:
+            found = error
+        if isinstance(found, str):
+            lasts = PROJECT_MEMORY
+        elif _is_miss(found):
+            was_missed = before is not None and _is_miss(before.found)
+            lasts = min(MISS_MEMORY, 2 * before.lasts) if before is not None and was_missed else FIRST_MISS_MEMORY
+        else:
+            lasts = 0.0 if isinstance(found, CircuitOpen) else TROUBLE_MEMORY
+        return _Answer(self._clock(), found, lasts)
+
+
+def _is_miss(found: str | BridgeError | None) -> bool:
+    """There is no such project."""
+    return found is None or isinstance(found, InvalidWorkload)
+
+
+def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
+    where = f" on cluster {cluster_id}" if cluster_id else ""
+    if not found:
+        raise InvalidWorkload(
+            f"Project {name}{where} is not in Run:ai, or the operator's credentials may not see it: correct"
+            " spec.projectName, or ask a Run:ai administrator for access.",
+            reason=Reason.PROJECT_NOT_FOUND,
+        )
+    if len(found) > 1:
+        raise InvalidWorkload(
+            f"Several projects are named {name}{where}: set spec.clusterId, or spec.projectId instead of projectName.",
+            reason=Reason.PROJECT_AMBIGUOUS,
+        )
+    return found[0].id
+
+
+class Witness:
+    """The second witness when Run:ai answers 404 for a workload: what one connection shows of projects and of deleted
+    workloads, and what the lists miss. What that proves is in `domain.absence`."""
+
+    def __init__(self, runai: Runai, clock: Callable[[], float]) -> None:
+        """`clock` in loop seconds."""
+        self._runai, self._clock = runai, clock
+        self._visible: dict[Place, tuple[bool, float]] = {}
+        self._asking: dict[Place, asyncio.Lock] = {}
+        self._unlisted: frozenset[str] = frozenset()
+        self._vanished: dict[str, float] = {}
+        """When a sweep first missed each workload whose absence nothing explains so far."""
+        self._shown_at = float("-inf")
+        """When a project that had been hidden was shown again."""
+
+    async def shows(self, place: Place) -> bool:
+        """Whether the credentials may see the project."""
+        async with self._asking.setdefault(place, asyncio.Lock()):
+            known = self._visible.get(place)
+            if known is None or self._clock() - known[1] > VISIBLE_MEMORY:
+                was_hidden = known is not None and not known[0]
+                known = self._visible[place] = (await self._look_for(place), self._clock())
+                if was_hidden and known[0]:
+                    self._shown_at = self._clock()
+        return known[0]
+
+    async def _look_for(self, place: Place) -> bool:
+        try:
+            if place.project_name is not None and await self._is_listed(place, place.project_name):
+                return True
+            return place.project_id is not None and await self._is_listed(place, None)  # it may have been renamed
+        except AccessDenied as error:
+            if error.scope is Scope.CONNECTION or place.project_id is None:
+                raise
+            # Projects may not be listed, but what is in it shows it, too.
+            return await self._is_in_use(place.project_id)
+
+    async def _is_in_use(self, project_id: str) -> bool:
+        try:
+            return bool((await self._runai.rows(RowQuery(project_id=project_id))).rows)
+        except AccessDenied as error:
+            if error.scope is Scope.CONNECTION:
+                raise
+            return False
+
+    async def _is_listed(self, place: Place, name: str | None) -> bool:
+        return any(
+            place.project_id in (None, project.id)
+            and (place.cluster_id is None or project.cluster_id in (None, place.cluster_id))
+            for project in await self._runai.projects(name=name, cluster_id=None)
+        )
+
+    async def deleted_row(self, row: Row) -> Row | None:
+        """The row of a workload in the list of deleted ones; `row` says what is known of it."""
+        # Of its name only one lives at a time, so none was deleted between its creation and its own deletion: it is the
+        # first, and one page is enough.
+        since = datetime.fromisoformat(row.created_at) if row.created_at else None
+        query = RowQuery(deleted=True, name=row.name, project_id=row.project_id, changed_since=since)
+        try:
+            page = await self._runai.rows(query)
+        except AccessDenied as error:
+            if error.scope is Scope.CONNECTION:
+                raise
+            return None
+        by_id = [found for found in page.rows if found.id == row.id]
+        by_time = [found for found in page.rows if is_same_moment(found.created_at, row.created_at)]
+        return next(iter(by_id or by_time), None)
+
+    # --- the brake on mass loss
+
+    def swept(self, unlisted: Collection[str], vanished: Collection[str]) -> None:
+        """A sweep has ended. `unlisted`: the workloads of unfinished work that it missed; `vanished`: those of them for which
+        nothing explains that."""
+        now = self._clock()
+        self._unlisted = frozenset(unlisted)
+        self._vanished = {each: self._vanished.get(each, now) for each in vanished}
+
+    def is_unlisted(self, workload_id: str) -> bool:
+        """The last sweep missed it."""
+        return workload_id in self._unlisted
+
+    def explained(self, workload_id: str) -> None:
+        """It is there after all, or what became of it is known."""
+        self._vanished.pop(workload_id, None)
+
+    def in_mass_loss(self) -> bool:
+        # What was lost while nobody could see it is missing only since it could be seen again.
+        now = self._clock()
+        return is_mass_loss(now - max(since, self._shown_at) for since in self._vanished.values())
