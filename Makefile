@@ -68,6 +68,11 @@ test-defects: $(INSTALLED) ## Plant one defect after the other in the simulation
 	@echo "==> Planted defects: at most 20 minutes on two cores"
 	@$(PYTHON) -m simulation --defects --jobs $(or $(JOBS),2) --only "$(ONLY)"
 
+.PHONY: test-mutation
+test-mutation: $(VENV)/.mutation-installed ## Change the rules in small ways, and show what no test notices (ONLY=domain.decide)
+	@echo "==> Mutants: a quarter of an hour for the rules, hours for everything"
+	@$(PYTHON) -m mutation --jobs $(or $(JOBS),2) --only $(ONLY)
+
 .PHONY: test-crash
 test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike every call; totals are printed
 	@echo "==> Crash matrix, faults and bursts, in two worlds: about half an hour; every case in $(CRASH_REPORT)"
@@ -125,6 +130,7 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml (UPGRADE=--upgrade for th
 	@echo "==> Locking: under a minute"
 	@$(UV) pip compile $(COMPILE) pyproject.toml -o requirements.txt
 	@$(UV) pip compile $(COMPILE) pyproject.toml --extra simulator --group dev -c requirements.txt -o requirements-dev.txt
+	@$(UV) pip compile $(COMPILE) tests/mutation/requirements.in -c requirements-dev.txt -o tests/mutation/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what the targets made here; downloads and builds in the user's cache stay
@@ -140,6 +146,10 @@ $(INSTALLED): requirements-dev.txt pyproject.toml | $(UV)
 	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements-dev.txt
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation -e .
 	@echo '$(PYTHON_VERSION)' >$@
+
+$(VENV)/.mutation-installed: tests/mutation/requirements.txt $(INSTALLED)
+	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r $<
+	@touch $@
 
 # What the image has, and nothing of ours or of the tests.
 $(RUNTIME)/.installed: requirements.txt $(INSTALLED) | $(UV)

@@ -32,11 +32,8 @@ MANIFEST = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "train
 
 def a_desired(content: str = "v1:aaaa", **changes: Any) -> Desired:
     """What the spec asks for; `content` is its hash."""
-    known = {"gvk", "from_source"}
-    submission = Submission(name="train", project_id="1", manifest=MANIFEST)
-    sent = {key: value for key, value in changes.items() if key not in known}
-    rest = {key: value for key, value in changes.items() if key in known}
-    return replace(Desired(replace(submission, **sent), GVK, content), **rest)
+    gvk = changes.pop("gvk", GVK)
+    return Desired(Submission(**({"name": "train", "project_id": "1", "manifest": MANIFEST} | changes)), gvk, content)
 
 
 def a_workload(

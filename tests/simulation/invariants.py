@@ -663,7 +663,7 @@ class Judge:
         self.checked["settled"] += 1
         self.checked[f"settled: {ready.get('reason')}"] += 1
         told = f"{ready.get('reason')}: {ready.get('message')}"
-        if stored.deleting and ("cannot be read" in told or "does not show holds the name" in told):
+        if stored.deleting and ("cannot be read" in told or "by something that Run:ai does not show" in told):
             return  # it says what to do, and nobody here does it
         must(not stored.deleting, f"{where} is stuck in its deletion: {told}")
         must(status.get("observedGeneration") == stored.generation, f"{where} was not looked at: {told}")

@@ -59,7 +59,7 @@ def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
         return intent_first(s) or Result(Verdict.REJECTED, marked_otherwise(remote, s.mark), outstanding=True)
     if obstacle := _adoption_obstacle(s, remote, desired):
         return refuse(s, obstacle)
-    if Adopt in s.done or s.delivered_now:
+    if s.delivered_now:
         return intent_first(s) or Adopt(remote, s.row, finished=has_completed(s.row))
     if is_ours(remote.mark, s.mark):
         return intent_first(s) or adopt_ours(remote, s.row, desired)

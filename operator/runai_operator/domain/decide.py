@@ -53,7 +53,7 @@ from runai_operator.domain.submit import submit
 def decide(s: State) -> Action:
     """The next action in this state."""
     action = _next(s)
-    if isinstance(action, Result) and s.must_read_row and s.row is not None and not s.only_restates:
+    if isinstance(action, Result) and s.must_read_row and s.row is not None:
         return ReadRow(s.row.id)
     return action
 

@@ -142,8 +142,9 @@ def _finalize_in_doubt(s: State) -> Action:
         return RemoveFinalizer("no workload of ours is in Run:ai")
     if s.name_held:
         hidden = Held(
-            f"Something that Run:ai does not show holds the name {name}, and it may be what an interrupted submission made:"
-            " see that the project's cluster is connected, or set deletionPolicy: Orphan to leave it alone.",
+            f"The name {name} was taken by something that Run:ai does not show, perhaps by what an interrupted submission"
+            " made: see that the project's cluster is connected. Where the name is free by now, nothing of this object is"
+            " left: set deletionPolicy: Orphan, which also leaves alone whatever has it.",
             reason=Reason.NAME_TAKEN,
         )
         return _leave_behind(s, hidden) if s.is_overdue and s.looked_long_enough else Result(Verdict.DELETING, hidden)
@@ -189,7 +190,7 @@ def _delete_present(s: State, remote: Remote) -> Action:
         return action
     if remote.being_deleted or Delete in s.done:
         return _deleting("Waiting until Run:ai has deleted the workload.")
-    if s.adoption_unproven and remote.mark is None and not remote.mark_readable:
+    if s.adoption_unproven and not remote.mark_readable:
         why = f"Whether workload {remote.id} was adopted before the deletion cannot be read in Run:ai"
         return _unreadable(s, f"{why}: delete it there if it was", gives_up=s.is_overdue)
     if is_of_changed_install(remote.mark, s.mark):

@@ -103,12 +103,12 @@ def _beside(action: Action, error: BridgeError) -> Action:
 
 
 def _check_on(s: State) -> Action:
-    """There is nothing to send: read the workload if somebody asked for it."""
+    """There is nothing to send, and nobody asked for a reading: is there anything that only a reading can show?"""
     if s.stored_status.completed:
         return Result(Verdict.IN_SYNC)
     if s.remote is None:
         recorded = s.stored_status
-        must_read = s.must_read or recorded.reason in LOST_REASONS or recorded.replacing
+        must_read = recorded.reason in LOST_REASONS or recorded.replacing or recorded.lost
         return ReadRemote(str(s.workload_id)) if must_read else Result(Verdict.IN_SYNC)
     return unless_lost(s) or Result(Verdict.IN_SYNC)
 
@@ -120,7 +120,7 @@ def _follow_edit(s: State, desired: Desired) -> Action:
     if same and same_identity and (completed or s.record_holds or not s.may_have_sent_another):
         return _check_on(s)
     if completed:
-        return _follow_edit_of_finished(s, desired)
+        return _follow_edit_of_finished(s)
     is_of_other_kind = isinstance(s.remote, Remote) and not is_of_kind(s.remote, desired)
     if not same_identity or is_of_other_kind:
         return _follow_change_of_identity(s)
@@ -140,13 +140,12 @@ def _is_same_identity(s: State, desired: Desired) -> bool:
     return s.to_adopt is not None and recorded.identity == desired.identity(adopts=False, name=recorded.name)
 
 
-def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
-    edited = s.workload.meta.generation != s.stored_status.observed_generation or not s.stored_status.delivered
-    if desired.from_source and not edited:
+def _follow_edit_of_finished(s: State) -> Action:
+    if not s.edited:  # its source changed, or its project is found elsewhere
         return _check_on(s)
     if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
         return _replace(s)
-    return Result(Verdict.REJECTED, finished_error(s.stored_status.phase or Phase.COMPLETED), outstanding=True)
+    return Result(Verdict.REJECTED, finished_error(Phase.COMPLETED), outstanding=True)
 
 
 def _follow_change_of_identity(s: State) -> Action:

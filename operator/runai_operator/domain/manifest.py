@@ -51,8 +51,6 @@ class Desired:
     gvk: Gvk
     content: str
     """Hash of what a PUT may change: manifest, priority, category."""
-    from_source: bool = False
-    """The manifest comes from a ConfigMap or Secret, whose changes are no edits of the spec."""
 
     def identity(self, *, adopts: bool, name: str | None = None) -> str:
         """Hash of what only delete and create can change. An adopted workload has a name of its own; `name` stands for

@@ -140,6 +140,11 @@ class StoredStatus:
         return self.status.get("syncStatus") == "Deleted"
 
     @property
+    def lost(self) -> bool:
+        """The workload was gone, unfinished, which a pause may have kept from being said or answered."""
+        return self.status.get("syncStatus") == "Deleted" and self.phase not in (Phase.COMPLETED, Phase.FAILED)
+
+    @property
     def delivered(self) -> bool:
         """Run:ai has accepted the last change."""
         return bool(self.submitted_hash) and self.synced_reason != Reason.NOT_DELIVERED

@@ -64,7 +64,7 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
             return intent_first(s) or take_over(s, remote, candidate.row, desired)
         # Another owner's mark, or the conflict of a first attempt, proves that no attempt of ours made it.
         is_other = not is_of_changed_install(remote.mark, s.mark)
-        proven = is_other and (remote.mark is not None or remote.mark_readable or s.is_first_attempt)
+        proven = is_other and (remote.mark_readable or s.is_first_attempt)
         rejected = Result(
             Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven
         )
@@ -135,7 +135,8 @@ def _holder_error(remote: Remote, desired: Desired, own: OwnerMark) -> NameTaken
         )
     if remote.mark.install == own.install:
         return NameTaken(
-            f"The name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name."
+            f"The name {name} is taken in the project by RunaiWorkload {holder}: set spec.name to another name, or, if that"
+            f" object is gone, adopt what it left behind by spec.workloadId ({remote.id})."
         )
     error = marked_otherwise(remote, own)
     return NameTaken(error.message, reason=error.condition_reason)

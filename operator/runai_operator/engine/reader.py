@@ -39,6 +39,8 @@ class Reader:
             # What became of it while it was out of sight is in no delta.
             if (action.with_row and row is None) or s.memory.missing_since is not None:
                 row = await self._row_of(remote, upstream) or row
+            elif row is None and s.stored_status.phase is not None:
+                row = await self._row_since(s, remote, upstream)
         except BridgeError as error:
             if error.scope is Scope.PROJECT:  # a call that was held back brings no news of the project
                 s = steps.missing(s) if isinstance(error, CircuitOpen) else steps.hidden(s)
@@ -103,6 +105,15 @@ class Reader:
         if remote is None or remote.mark is None or remote.mark.install not in self._former_installs:
             return remote
         return replace(remote, mark=replace(remote.mark, install=self._install))
+
+    async def _row_since(self, s: State, remote: Remote, upstream: Upstream) -> Row | None:
+        """The row of a workload whose phase is known from another process alone: it may have ended since, and neither be edited
+        nor called running. None where lists do not show it now."""
+        try:
+            row = await self._row_of(remote, upstream)
+        except BridgeError:
+            return None
+        return None if row is None or s.memory.is_stale(row) else row
 
     async def _row_of(self, remote: Remote, upstream: Upstream) -> Row | None:
         rows = await upstream.gate.find(name=remote.name, project_id=remote.project_id)

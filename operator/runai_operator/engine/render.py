@@ -103,7 +103,7 @@ class Renderer:
             mnnvl=spec.mnnvl,
             encoded=spec.manifest is None,
         )
-        return Desired(submission, gvk, content, from_source=spec.manifest_from is not None)
+        return Desired(submission, gvk, content)
 
     def _name(self, workload: Workload) -> str:
         """Its name in Run:ai; what was made with the prefix by a former install keeps its name."""

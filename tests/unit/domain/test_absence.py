@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runai_operator.domain.absence import BRAKE, MANY, Absence, is_mass_loss
+from runai_operator.domain.absence import BRAKE, MANY, Absence, Place, is_mass_loss
 from runai_operator.domain.errors import Scope
 
 GRACE = 60.0
@@ -64,6 +64,7 @@ def test_a_404_with_a_second_witness_is_believed(known):
 def test_a_404_alone_is_not(known, scope):
     error = doubt(**known)
 
+    assert known.get("is_project_visible") or "project team-a" in error.message
     assert error.condition_reason == "NotVisible"
     assert error.scope is scope
 
@@ -76,3 +77,11 @@ def test_many_that_are_missing_are_a_mass_loss_for_an_hour():
     assert not is_mass_loss([BRAKE, *[0.0] * (MANY - 1)]), (
         "what was missed for so long is not lost together with others"
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "called"),
+    [(Place("1", "team-a"), "team-a"), (Place("1", None), "1"), (Place(None, None), "(unknown)")],
+)
+def test_a_project_is_called_by_what_is_known_of_it(place, called):
+    assert str(place) == called

@@ -44,6 +44,7 @@ from runai_operator.domain.actions import (
     MarkInDoubt,
     ReadCRD,
     ReadOwner,
+    ReadProject,
     ReadRemote,
     ReadRow,
     RecordId,
@@ -62,12 +63,16 @@ from runai_operator.domain.errors import (
     InvalidWorkload,
     NameTaken,
     OutcomeUnknown,
+    Scope,
+    SourceUnusable,
+    Throttled,
     Unavailable,
 )
-from runai_operator.domain.memory import Memory, Requests
+from runai_operator.domain.memory import Memory, Requests, Unread
 from runai_operator.domain.model import (
     NAME_HELD,
     NOT_SUBMITTED,
+    REPLACING,
     Candidate,
     CRDState,
     DeletionPolicy,
@@ -80,6 +85,7 @@ from runai_operator.domain.model import (
     Ref,
     Remote,
     RerunPolicy,
+    SourceRef,
 )
 from runai_operator.domain.reasons import Reason
 
@@ -121,6 +127,7 @@ def case(claim, state, expected):
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 READ = Requests(read=True)
+RESTATE = Requests(restate=True)
 CHECK_CONTENT = Requests(check_content=True)
 
 DESIRED = a_desired()
@@ -129,12 +136,15 @@ OTHER_KIND = a_desired("v1:bbbb", gvk=replace(GVK, kind="CronJob"))
 
 DOWN = Unavailable("down")
 FORBIDDEN = AccessDenied("no")
+NO_SOURCE = SourceUnusable("gone")
 LOST_ANSWER = OutcomeUnknown("lost")
 BAD = InvalidWorkload("bad")
 
 ELSEWHERE = OwnerMark("install-2", "x", "y", "uid-9")
 NAMESAKE = OwnerMark(MARK.install, "other", "train", "uid-5")
 EARLIER_LIFE = replace(MARK, uid="uid-0")
+FORMER_INSTALL = replace(MARK, install="install-0")
+"""Our own, from when the operator had another install id."""
 
 DELETES = {"finalizer": True, "deleting": True, "deletion_requested": EPOCH}
 OBSERVES = {"finalizer": False, "management_policy": ManagementPolicy.OBSERVE}
@@ -160,6 +170,7 @@ GOING = a_workload(generation=2, status=submitted_status(), **DELETES)
 GOING_IN_DOUBT = a_workload(**DELETES)
 GOING_UNSUBMITTED = a_workload(status={"submission": NOT_SUBMITTED}, **DELETES)
 GOING_ADOPTING = a_workload(workload_id=WORKLOAD_ID, **DELETES)
+GOING_DONE = a_workload(status=completed_status(), **DELETES)
 
 FIRST_ATTEMPT = {"desired": DESIRED, "done": frozenset({AddFinalizer})}
 LOOKED_FOR_LONG = {"memory": Memory(lookup_since=0.0), "now": 60.0}
@@ -173,6 +184,7 @@ LOST = [a_condition("Ready", "False", "DeletedExternally"), a_condition("Synced"
 LOST_AGAIN = [a_condition("Ready", "False", "WaitingToRecreate")]
 FALLING = CRDState(deleting=True, confirmed=False)
 FALLING_ON_PURPOSE = CRDState(deleting=True, confirmed=True)
+PREFIXED = "job-4c8d68e7"
 LEFT_BEHIND = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailable")
 COMPLETED_ROW = a_row(phase="Completed")
 LEFT_FINISHED = {"row": COMPLETED_ROW, "mark": EARLIER_LIFE}
@@ -553,6 +565,152 @@ SUBMIT = [
         a_state(IN_DOUBT, unusable=DOWN),
         ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
     ),
+    # Whatever was found, the finalizer comes first.
+    case(
+        "what an attempt made is found, and somebody took the finalizer",
+        a_state(NEW, desired=DESIRED, conflict=True, found=found()),
+        AddFinalizer(),
+    ),
+    case(
+        "what an earlier life left is found, and somebody took the finalizer",
+        a_state(NEW, desired=DESIRED, conflict=True, found=found(mark=EARLIER_LIFE)),
+        AddFinalizer(),
+    ),
+    case(
+        "what an earlier life left is to be replaced, and somebody took the finalizer",
+        a_state(a_workload(finalizer=False, **RERUNS), desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED)),
+        AddFinalizer(),
+    ),
+    case(
+        "the PUT of an adoption was accepted, and somebody took the finalizer",
+        a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=None), delivered_now=True),
+        AddFinalizer(),
+    ),
+    # What an attempt in doubt made may be anywhere among what is found.
+    case(
+        "found first what is gone, and then ours",
+        a_state(IN_DOUBT, desired=DESIRED, found=(*found(sync_status="Deleted"), *found())),
+        Adopt(a_remote(), a_row(), finished=False),
+    ),
+    case(
+        "found with our mark, running, and edited since",
+        a_state(IN_DOUBT, desired=EDITED, found=found(content=DESIRED.content)),
+        Adopt(a_remote(content=DESIRED.content), a_row(), finished=False),
+    ),
+    case(
+        "found with our mark, and it has completed what is asked for",
+        a_state(IN_DOUBT, desired=DESIRED, found=found(row=COMPLETED_ROW, content=DESIRED.content)),
+        Adopt(a_remote(content=DESIRED.content), COMPLETED_ROW, finished=True),
+    ),
+    case(
+        "found with our mark from another install id: no proof that nothing is ours",
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(mark=FORMER_INSTALL)),
+        ends(Verdict.REJECTED, "InstallChanged", outstanding=True),
+    ),
+    case(
+        "an earlier life's workload was to be replaced, and is gone: wait for the name",
+        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED), remote=Missing()),
+        ends(Verdict.WAITING, "WaitingForName", outstanding=True),
+    ),
+    case(
+        "asked to wait on the first attempt: nothing was created",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, failed=Throttled("slowly")),
+        ends(Verdict.RETRYING, "RunaiThrottled", outstanding=True, not_submitted=True),
+    ),
+    # More about adopting.
+    case(
+        "adopting what is being deleted",
+        a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=None, sync_status="Deleting")),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "adopting what is shown as deleted",
+        a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=None, sync_status="Deleted")),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "adopting in doubt what is not there: it may be ours, and only out of sight",
+        a_state(ADOPTING, desired=DESIRED, remote=Missing()),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "adopting our own from another install id: a deletion is to wait for the id, too",
+        a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=FORMER_INSTALL)),
+        AddFinalizer(),
+    ),
+    case(
+        "adopting our own from another install id",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=FORMER_INSTALL)),
+        ends(Verdict.REJECTED, "InstallChanged", outstanding=True),
+    ),
+    case(
+        "adopting what another install owns is not made possible by who is gone here",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=ELSEWHERE), owner_exists=False),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting what does not say its kind",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None, gvk=None), claimant=ADOPTING.ref),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    case(
+        "adopting: the PUT was accepted, and the row is kept",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None), row=a_row(), delivered_now=True),
+        Adopt(a_remote(mark=None), a_row(), finished=False),
+    ),
+    case(
+        "adopting: the PUT was accepted, and it has completed meanwhile",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None), row=COMPLETED_ROW, delivered_now=True),
+        Adopt(a_remote(mark=None), COMPLETED_ROW, finished=True),
+    ),
+    case(
+        "adopting what is ours already, and has completed something else",
+        a_state(ADOPTING, desired=EDITED, remote=a_remote(content=DESIRED.content), row=COMPLETED_ROW),
+        Adopt(a_remote(content=DESIRED.content), COMPLETED_ROW, finished=False, content=DESIRED.content),
+    ),
+    case(
+        "adopting what the claim of the owner that is gone stands for",
+        a_state(
+            ADOPTING,
+            desired=DESIRED,
+            remote=a_remote(mark=NAMESAKE),
+            owner_exists=False,
+            claimant=Ref(NAMESAKE.namespace, NAMESAKE.name, NAMESAKE.uid),
+        ),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    case(
+        "adopting what an object claims that the mark does not name",
+        a_state(
+            ADOPTING,
+            desired=DESIRED,
+            remote=a_remote(mark=NAMESAKE),
+            owner_exists=False,
+            claimant=Ref("other", "train", "uid-6"),
+        ),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "adopting without a mark what another object claims",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None), claimant=Ref("other", "train", "uid-6")),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    # Paused: what only reads goes on.
+    case(
+        "paused: the workload to adopt is read",
+        a_state(paused(ADOPTING), desired=DESIRED),
+        ReadRemote(WORKLOAD_ID, with_row=True),
+    ),
+    case(
+        "paused: the owner of the workload to adopt is looked up",
+        a_state(paused(ADOPTING), desired=DESIRED, remote=a_remote(mark=NAMESAKE)),
+        ReadOwner(Ref("other", "train", "uid-5")),
+    ),
+    case(
+        "an earlier life's workload that does not say its kind: renew its mark",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=EARLIER_LIFE, gvk=None)),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
 ]
 
 
@@ -651,7 +809,7 @@ MAINTAIN = [
     ),
     case(
         "the source changed: PUT",
-        a_state(LIVE, requests=CHECK_CONTENT, desired=replace(EDITED, from_source=True), remote=a_remote()),
+        a_state(LIVE, requests=CHECK_CONTENT, desired=EDITED, remote=a_remote()),
         Update(WORKLOAD_ID, EDITED.submission),
     ),
     case(
@@ -757,7 +915,7 @@ MAINTAIN = [
         a_state(
             replace(DONE, spec=replace(DONE.spec, **RERUNS)),
             requests=CHECK_CONTENT,
-            desired=replace(EDITED, from_source=True),
+            desired=EDITED,
         ),
         ends(Verdict.IN_SYNC),
     ),
@@ -938,6 +1096,318 @@ MAINTAIN = [
         "the connection is not configured any more: what exists is never called unsubmitted",
         a_state(LIVE, unusable=BAD),
         ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    # A reading that somebody asked for comes before what is sent.
+    case("edited, and somebody asked for a reading", a_state(EDITED_LIVE, requests=READ), ReadRemote(WORKLOAD_ID)),
+    case(
+        "edited, and the reading that somebody asked for fails",
+        a_state(EDITED_LIVE, requests=READ, remote=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case("edited, and the reading was made", a_state(EDITED_LIVE, requests=READ, remote=a_remote()), Render()),
+    case(
+        "edited, and pending: what is to be done comes before the question to the scheduler",
+        a_state(EDITED_LIVE, row=PENDING_ROW, requests=Requests(row=True)),
+        Render(),
+    ),
+    case(
+        "the reading shows no mark: only another's is a reason to yield",
+        a_state(LIVE, requests=READ, remote=a_remote(mark=None)),
+        ends(Verdict.IN_SYNC),
+    ),
+    # The manifest's source.
+    case("the source may have changed: what would be sent?", a_state(LIVE, requests=CHECK_CONTENT), Render()),
+    case(
+        "the source of completed work may have changed: it does not matter",
+        a_state(DONE, requests=CHECK_CONTENT),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "the source is gone: the workload goes on, and status says so beside it",
+        a_state(LIVE, requests=CHECK_CONTENT, desired=NO_SOURCE),
+        ends(Verdict.IN_SYNC, "SourceInvalid"),
+    ),
+    case(
+        "the source is gone, and a reading is asked for that fails",
+        a_state(a_workload(status=submitted_status(conditions=LOST)), desired=NO_SOURCE, remote=Missing()),
+        ends(Verdict.REJECTED, "DeletedExternally"),
+    ),
+    case(
+        "the source is gone, and only a fresh reading may say that the workload is back",
+        a_state(a_workload(status=submitted_status(conditions=LOST)), desired=NO_SOURCE),
+        ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "edited, and the source is gone",
+        a_state(EDITED_LIVE, desired=NO_SOURCE),
+        ends(Verdict.REJECTED, "SourceInvalid", outstanding=True),
+    ),
+    case("completed and edited, and the project is gone", a_state(EDITED_DONE, desired=BAD), ends(Verdict.IN_SYNC)),
+    case(
+        "completed and edited under OnSpecChange, and the spec is refused",
+        a_state(replace(EDITED_DONE, spec=replace(DONE.spec, **RERUNS)), desired=BAD),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "completed before an edit was delivered, and the spec is refused",
+        a_state(
+            a_workload(
+                generation=2, status=completed_status(conditions=[*completed_status()["conditions"][2:], *NOT_SENT])
+            ),
+            desired=BAD,
+        ),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "running, and the spec is refused",
+        a_state(EDITED_LIVE, desired=Unavailable("down")),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    # Being replaced.
+    case(
+        "being replaced, before a restart: is it gone?",
+        a_state(a_workload(status=submitted_status(submission=REPLACING))),
+        ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "being replaced, and the edit that asked for it is undone: it goes all the same",
+        a_state(
+            a_workload(status=submitted_status(submission=REPLACING)),
+            requests=READ,
+            remote=a_remote(sync_status="Deleting"),
+        ),
+        ends(Verdict.WAITING, "Recreating", outstanding=True),
+    ),
+    case(
+        "being replaced, the edit is undone, and Run:ai is not deleting it: it stays",
+        a_state(a_workload(status=submitted_status(submission=REPLACING)), requests=READ, remote=a_remote()),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "being replaced, the edit is undone, and it is gone: create it",
+        a_state(a_workload(status=submitted_status(submission=REPLACING)), requests=READ, remote=Missing()),
+        ForgetWorkload(),
+    ),
+    case(
+        "completed, to be replaced, and left by an object that may exist: ask",
+        a_state(
+            replace(EDITED_DONE, spec=replace(DONE.spec, **RERUNS)), desired=EDITED, remote=a_remote(mark=NAMESAKE)
+        ),
+        ReadOwner(Ref("other", "train", "uid-5")),
+    ),
+    case(
+        "not completed, to be replaced, and another object's: nobody is asked",
+        a_state(REPLACED, desired=OTHER_KIND, remote=a_remote(mark=NAMESAKE)),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    # What was submitted, and as what.
+    case(
+        "another project, and the same content",
+        a_state(EDITED_LIVE, desired=a_desired(project_id="2")),
+        ends(Verdict.REJECTED, "ImmutableFieldChanged", outstanding=True),
+    ),
+    case(
+        "as what it was submitted is not on record, and Run:ai shows another kind",
+        a_state(
+            a_workload(generation=2, status=submitted_status(submittedHash=DESIRED.content)),
+            desired=OTHER_KIND,
+            remote=a_remote(),
+        ),
+        ends(Verdict.REJECTED, "ImmutableFieldChanged", outstanding=True),
+    ),
+    case(
+        "as what it was submitted is not on record, which is no reason to replace it",
+        a_state(
+            a_workload(generation=2, status=submitted_status(submittedHash=DESIRED.content)),
+            desired=EDITED,
+            remote=a_remote(),
+        ),
+        Update(WORKLOAD_ID, EDITED.submission),
+    ),
+    case(
+        "submitted under a name of ours, and then named by its id: the same workload",
+        a_state(
+            a_workload(
+                generation=2,
+                workload_id=WORKLOAD_ID,
+                name="renamed",
+                status=submitted_status(adoptedId=WORKLOAD_ID),
+            ),
+            desired=a_desired("v1:bbbb", name="renamed"),
+            remote=a_remote(),
+        ),
+        Update(WORKLOAD_ID, a_desired("v1:bbbb", name="renamed").submission),
+    ),
+    case(
+        "adopted, and edited",
+        a_state(
+            a_workload(
+                generation=2,
+                workload_id=WORKLOAD_ID,
+                status=submitted_status(adoptedId=WORKLOAD_ID, submittedHash=DESIRED.fingerprint(adopts=True)),
+            ),
+            desired=EDITED,
+            remote=a_remote(),
+        ),
+        Update(WORKLOAD_ID, EDITED.submission),
+    ),
+    case(
+        "renamed: the name is part of what it was submitted as",
+        a_state(EDITED_LIVE, desired=a_desired("v1:bbbb", name="renamed"), remote=a_remote()),
+        ends(Verdict.REJECTED, "ImmutableFieldChanged", outstanding=True),
+    ),
+    case(
+        "observed once, and not named by the spec any more: it was never ours",
+        a_state(a_workload(finalizer=False, status=submitted_status(submittedHash=None))),
+        ForgetWorkload(),
+    ),
+    # Finished work that was edited.
+    case(
+        "the row shows that it has completed, and status not yet: an edit does not run it again",
+        a_state(EDITED_LIVE, desired=EDITED, row=COMPLETED_ROW),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True),
+    ),
+    case(
+        "completed before an edit was delivered, whose generation was seen",
+        a_state(
+            a_workload(status=completed_status(conditions=[*completed_status()["conditions"][2:], *NOT_SENT])),
+            desired=EDITED,
+        ),
+        ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True),
+    ),
+    case(
+        "failed and purged, and only a policy was edited",
+        a_state(EDITED_FAILED, requests=READ, desired=DESIRED, remote=Missing()),
+        ends(Verdict.IN_SYNC),
+    ),
+    # Somebody asks about what is gone.
+    case(
+        "gone under Recreate, somebody asks for it, and lists may still tell how it ended",
+        a_state(
+            replace(RECREATED, meta=replace(RECREATED.meta, reconcile_token="again")),
+            desired=DESIRED,
+            remote=Missing(),
+            **MISSING_NOW,
+        ),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "had finished, but how is not said, and somebody asks: only Recreate makes that a wish to run it again",
+        a_state(
+            replace(LIVE, meta=replace(LIVE.meta, reconcile_token="again")),
+            desired=DESIRED,
+            remote=Missing(),
+            row=replace(DELETED_ROW, completed_at="2026-01-01T00:00:00Z"),
+        ),
+        ends(Verdict.REJECTED, "EndedUnseen"),
+    ),
+    # An adoption whose id is on record.
+    case(
+        "observed until now, and it is ours: the finalizer comes first",
+        a_state(OBSERVED_BEFORE, desired=DESIRED, remote=a_remote()),
+        AddFinalizer(),
+    ),
+    case(
+        "observed until now, ours, and completed something else",
+        a_state(
+            a_workload(workload_id=WORKLOAD_ID, status=submitted_status(submittedHash=None)),
+            desired=EDITED,
+            remote=a_remote(content=DESIRED.content),
+            row=COMPLETED_ROW,
+        ),
+        Adopt(a_remote(content=DESIRED.content), COMPLETED_ROW, finished=False, content=DESIRED.content),
+    ),
+    # Nothing has happened, and status is to say what it must by now.
+    case(
+        "restated while it is retried: still retried, for what status says",
+        a_state(
+            a_workload(status=submitted_status(conditions=NOT_SENT)),
+            requests=RESTATE,
+            memory=Memory(retrying_since=1.0),
+        ),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "restated while it is retried, and nothing was submitted",
+        a_state(
+            a_workload(
+                finalizer=False, status={"observedGeneration": 1, "submission": NOT_SUBMITTED, "conditions": NOT_SENT}
+            ),
+            requests=RESTATE,
+            memory=Memory(retrying_since=1.0),
+        ),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "restated while it cannot be read",
+        a_state(LIVE, requests=RESTATE, memory=Memory(unread=Unread(0.0, "AccessDenied", "No."))),
+        ends(Verdict.RETRYING, "AccessDenied"),
+    ),
+    case("restated while nothing is outstanding", a_state(LIVE, requests=RESTATE), ends(Verdict.IN_SYNC)),
+    case(
+        "restated while it is paused",
+        a_state(
+            a_workload(
+                paused=True,
+                status=submitted_status(
+                    conditions=[a_condition("Ready", "True", "Paused"), a_condition("Synced", "True", "Synced")]
+                ),
+            ),
+            requests=RESTATE,
+        ),
+        ends(Verdict.PAUSED),
+    ),
+    case(
+        "restated, and status shows something else than what Run:ai does: decided anew",
+        a_state(a_workload(status=submitted_status(conditions=LOST)), requests=RESTATE),
+        ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "restated when it is time to ask the scheduler",
+        a_state(LIVE, row=PENDING_ROW, requests=Requests(restate=True, row=True)),
+        ReadRow(PENDING_ROW.id),
+    ),
+    case(
+        "completed, its source changed, and it is gone from Run:ai: it does not run again",
+        a_state(
+            replace(LIVE, spec=replace(LIVE.spec, **RERUNS)),
+            requests=Requests(read=True, check_content=True),
+            desired=EDITED,
+            remote=Missing(),
+            row=replace(DELETED_ROW, phase="Completed"),
+        ),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "completed, and its project is found elsewhere: nobody edited it",
+        a_state(LIVE, requests=CHECK_CONTENT, desired=a_desired(project_id="2"), row=COMPLETED_ROW),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "completed, and Ready has said since that it is gone: no call ever again",
+        a_state(a_workload(status=completed_status(conditions=[*LOST, a_condition("Completed")]))),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "adopted, and moved to another project",
+        a_state(
+            a_workload(
+                generation=2,
+                workload_id=WORKLOAD_ID,
+                status=submitted_status(adoptedId=WORKLOAD_ID, submittedHash=DESIRED.fingerprint(adopts=True)),
+            ),
+            desired=a_desired(project_id="2"),
+            remote=a_remote(),
+        ),
+        ends(Verdict.REJECTED, "ImmutableFieldChanged", outstanding=True),
+    ),
+    case(
+        "restated before the source was read: nothing is read for that",
+        a_state(
+            a_workload(manifest=None, manifest_from=SourceRef("ConfigMap", "code", "k"), status=submitted_status()),
+            requests=RESTATE,
+        ),
+        ends(Verdict.IN_SYNC),
     ),
 ]
 
@@ -1199,6 +1669,183 @@ FINALIZE = [
         a_state(GOING, remote=FORBIDDEN, **WAITED_OUT),
         ends(Verdict.DELETING, "AccessDenied"),
     ),
+    # The finalizer was taken by somebody else.
+    case(
+        "our finalizer was taken: what may stay is written down",
+        a_state(without_finalizer(GOING), memory=Memory(guarded=True)),
+        RecordOrphan(replace(LEFT_BEHIND, why="FinalizerRemoved")),
+    ),
+    case(
+        "our finalizer was taken, and what may stay is on record",
+        a_state(without_finalizer(GOING), memory=Memory(guarded=True), orphan_recorded=True),
+        ends(Verdict.IGNORED),
+    ),
+    case(
+        "our finalizer was taken, and nothing was submitted",
+        a_state(without_finalizer(GOING_UNSUBMITTED), memory=Memory(guarded=True)),
+        ends(Verdict.IGNORED),
+    ),
+    case(
+        "our finalizer was taken, and the workload was shown as deleted",
+        a_state(
+            a_workload(**(DELETES | {"finalizer": False}), status=submitted_status(syncStatus="Deleted")),
+            memory=Memory(guarded=True),
+        ),
+        ends(Verdict.IGNORED),
+    ),
+    # More about what is in doubt.
+    case(
+        "in doubt, and the spec names the project by its id: look there",
+        a_state(a_workload(project_id="3", **DELETES)),
+        FindRemote("train", "3"),
+    ),
+    case(
+        "in doubt, found first what is gone, and then ours",
+        a_state(GOING_IN_DOUBT, found=(*found(sync_status="Deleted"), *found())),
+        Adopt(a_remote(), a_row(), finished=False),
+    ),
+    case(
+        "in doubt, found ours from another install id: hold",
+        a_state(GOING_IN_DOUBT, found=found(mark=FORMER_INSTALL), **LOOKED_FOR_LONG),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "in doubt, the holder cannot be read for as long as a deletion waits: recorded first",
+        a_state(GOING_IN_DOUBT, found=UNREADABLE, wall=EPOCH + timedelta(days=2), **LOOKED_FOR_LONG),
+        RecordOrphan(replace(LEFT_BEHIND, project_id=None, in_doubt=True, workload_id=None, why="HolderUnreadable")),
+    ),
+    case(
+        "in doubt, the holder cannot be read, and this process looks only since now",
+        a_state(GOING_IN_DOUBT, found=UNREADABLE, wall=EPOCH + timedelta(days=2)),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "in doubt, its name is held by what nobody shows, for as long as a deletion waits: recorded first",
+        a_state(
+            a_workload(status={"submission": NAME_HELD}, **DELETES),
+            found=(),
+            wall=EPOCH + timedelta(days=2),
+            **LOOKED_FOR_LONG,
+        ),
+        RecordOrphan(replace(LEFT_BEHIND, project_id=None, in_doubt=True, workload_id=None, why="NameTaken")),
+    ),
+    case(
+        "in doubt, its name is held by what nobody shows, and this process looks only since now",
+        a_state(a_workload(status={"submission": NAME_HELD}, **DELETES), found=(), wall=EPOCH + timedelta(days=2)),
+        ends(Verdict.DELETING, "NameTaken"),
+    ),
+    case(
+        "an adoption in doubt whose mark cannot be read, for as long as a deletion waits: recorded first",
+        a_state(GOING_ADOPTING, remote=a_remote(mark=None, mark_readable=False), wall=EPOCH + timedelta(days=2)),
+        RecordOrphan(replace(LEFT_BEHIND, project_id=None, in_doubt=True, why="HolderUnreadable")),
+    ),
+    case(
+        "in doubt under a name with a hash, and Run:ai cannot be used: written down under that name",
+        a_state(a_workload(name_prefix="job", project_id="3", **DELETES), found=DOWN, **WAITED_OUT),
+        RecordOrphan(
+            replace(LEFT_BEHIND, name=PREFIXED, workload_id=None, project_id="3", in_doubt=True),
+        ),
+    ),
+    # More about whose it is.
+    case(
+        "the mark cannot be read: the id, name, project and kind on record will do",
+        a_state(GOING, remote=a_remote(mark=None, mark_readable=False), deletion_wait=0.0),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "ours from another install id: hold",
+        a_state(GOING, remote=a_remote(mark=FORMER_INSTALL), deletion_wait=0.0),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "ours from another install id, and Run:ai is deleting it: wait",
+        a_state(GOING, remote=a_remote(mark=FORMER_INSTALL, sync_status="Deleting")),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "another's, and Run:ai is deleting it: that is not ours to wait for",
+        a_state(GOING, remote=a_remote(mark=ELSEWHERE, sync_status="Deleting")),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "an earlier life's, which was taken over as finished: DELETE",
+        a_state(GOING_DONE, remote=a_remote(mark=EARLIER_LIFE), deletion_wait=0.0),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "another object's, which may have been taken over as finished: is that object gone?",
+        a_state(GOING_DONE, remote=a_remote(mark=NAMESAKE), deletion_wait=0.0),
+        ReadOwner(Ref("other", "train", "uid-5")),
+    ),
+    case(
+        "another object's, which was taken over as finished: DELETE",
+        a_state(GOING_DONE, remote=a_remote(mark=NAMESAKE), owner_exists=False, deletion_wait=0.0),
+        Delete(WORKLOAD_ID),
+    ),
+    case(
+        "another object's, which is still there",
+        a_state(GOING_DONE, remote=a_remote(mark=NAMESAKE), owner_exists=True, deletion_wait=0.0),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "another object's, and whether it is there cannot be asked now",
+        a_state(GOING_DONE, remote=a_remote(mark=NAMESAKE), owner_exists=DOWN, deletion_wait=0.0),
+        ends(Verdict.DELETING, "RunaiUnavailable"),
+    ),
+    case(
+        "another object's, and ours has not completed: nobody is asked",
+        a_state(GOING, remote=a_remote(mark=NAMESAKE), deletion_wait=0.0),
+        REMOVE_FINALIZER,
+    ),
+    # What is written down.
+    case(
+        "what stays is written down as status records it, not as the spec asks",
+        a_state(
+            a_workload(
+                project_id="3",
+                project_name="team-c",
+                status=submitted_status(workloadName="older", projectName="team-d"),
+                **DELETES,
+            ),
+            remote=DOWN,
+            **WAITED_OUT,
+        ),
+        RecordOrphan(replace(LEFT_BEHIND, name="older", project_name="team-d")),
+    ),
+    case(
+        "what stays and has no recorded name is written down by that of the object",
+        a_state(
+            a_workload(name_prefix="job", status=submitted_status(workloadName=None), **DELETES),
+            remote=DOWN,
+            **WAITED_OUT,
+        ),
+        RecordOrphan(LEFT_BEHIND),
+    ),
+    case(
+        "an adoption that was refused, and Run:ai cannot be used: whether it is ours is not known",
+        a_state(
+            a_workload(workload_id=WORKLOAD_ID, status=submitted_status(submittedHash=None), **DELETES),
+            remote=DOWN,
+            **WAITED_OUT,
+        ),
+        RecordOrphan(replace(LEFT_BEHIND, in_doubt=True)),
+    ),
+    case(
+        "an id is on record: whatever else status says, the workload is looked at",
+        a_state(a_workload(status=submitted_status(submission=NOT_SUBMITTED), **DELETES)),
+        ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "in doubt, the holder cannot be read for as long as a deletion waits, and the record is full: hold",
+        a_state(
+            GOING_IN_DOUBT,
+            found=UNREADABLE,
+            wall=EPOCH + timedelta(days=2),
+            orphan_recorded=False,
+            **LOOKED_FOR_LONG,
+        ),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
 ]
 
 
@@ -1258,6 +1905,50 @@ OBSERVE = [
         a_state(replace(LIVE, spec=WATCHED.spec)),
         REMOVE_FINALIZER,
     ),
+    case(
+        "what replaced an adopted workload is observed, not what is gone",
+        a_state(
+            a_workload(
+                workload_id="22222222-2222-4222-8222-222222222222",
+                status=submitted_status(adoptedId="22222222-2222-4222-8222-222222222222"),
+                **OBSERVES,
+            )
+        ),
+        ReadRemote(WORKLOAD_ID, with_row=True),
+    ),
+    case(
+        "another one had completed",
+        a_state(a_workload(workload_id=WORKLOAD_ID, status=completed_status(workloadId="2"), **OBSERVES)),
+        ReadRemote(WORKLOAD_ID, with_row=True),
+    ),
+    case(
+        "an id is on record, and the spec names none",
+        a_state(a_workload(status=submitted_status(submittedHash=None), **OBSERVES)),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "never was there, and is shown as deleted",
+        a_state(WATCHED, remote=a_remote(sync_status="Deleted")),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "had failed",
+        a_state(
+            replace(WATCHED, status=submitted_status(submittedHash=None, phase="Failed")),
+            remote=Missing(),
+        ),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "is gone, and not listed as deleted yet",
+        a_state(WATCHED_BEFORE, remote=Missing(), **MISSING_NOW),
+        ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "what the spec names was adopted, and is gone: there is nothing to observe",
+        a_state(a_workload(workload_id=WORKLOAD_ID, status={"adoptedId": WORKLOAD_ID}, **OBSERVES)),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
+    ),
 ]
 
 
@@ -1273,7 +1964,11 @@ def test_maintain(state, expected):
 
 @pytest.mark.parametrize(("state", "expected"), FINALIZE)
 def test_finalize(state, expected):
-    assert outcome(decide(state)) == expected
+    action = decide(state)
+
+    assert outcome(action) == expected
+    if isinstance(action, RemoveFinalizer):
+        assert action.why
 
 
 @pytest.mark.parametrize(("state", "expected"), OBSERVE)
@@ -1388,3 +2083,240 @@ def test_an_error_is_reported_as_it_came(error):
 
     assert isinstance(action, Result)
     assert action.error is error
+
+
+BY_ID = {"project_name": None, "project_id": "1"}
+NAMED_BY_ID = a_workload(finalizer=False, **BY_ID)
+NAMES_NONE = a_workload(finalizer=False, project_name=None)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        case("a project that is named by its id has a name to read", a_state(NAMED_BY_ID), ReadProject("1")),
+        case(
+            "its name cannot be read",
+            a_state(NAMED_BY_ID, project_names={"1": DOWN}),
+            ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True, not_submitted=True),
+        ),
+        case("paused: it is read all the same", a_state(paused(NAMED_BY_ID)), ReadProject("1")),
+        case("no project is named: that is refused when one is needed", a_state(NAMES_NONE), Render()),
+        case(
+            "in doubt, what an attempt made is looked for in whatever project",
+            a_state(IN_DOUBT, desired=DESIRED),
+            FindRemote("train", "1"),
+        ),
+        case("in doubt, what would be sent is found out", a_state(IN_DOUBT), Render()),
+        case(
+            "in doubt, and what is refused for another reason is refused for the project first",
+            a_state(IN_DOUBT, desired=BAD),
+            ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True, in_doubt=True),
+        ),
+        case(
+            "in doubt, and who holds the name in the project is not said",
+            a_state(IN_DOUBT, desired=DESIRED, found=found(mark=NAMESAKE)),
+            ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True, in_doubt=True),
+        ),
+        case(
+            "to be replaced: not before the new one may be created",
+            a_state(REPLACED, desired=OTHER_KIND, remote=a_remote(mark=ELSEWHERE)),
+            ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True),
+        ),
+        case(
+            "only observed",
+            a_state(WATCHED, remote=a_remote(project_name="team-a")),
+            ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True, not_submitted=True),
+        ),
+        case(
+            "being deleted: hold",
+            a_state(GOING, remote=a_remote(project_name="team-a"), deletion_wait=0.0),
+            ends(Verdict.DELETING, "Deleting"),
+        ),
+    ],
+)
+def test_where_no_project_is_allowed(state, expected):
+    assert outcome(decide(replace(state, access=NOTHING))) == expected
+
+
+ATTEMPTED = a_workload(status={"projectId": "1"})
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        case("what is the project of the attempt in doubt called?", a_state(ATTEMPTED, found=()), ReadProject("1")),
+        case(
+            "it is called otherwise by now, and not allowed",
+            a_state(ATTEMPTED, found=(), project_names={"1": "team-b"}),
+            ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True, in_doubt=True),
+        ),
+        case("it is allowed", a_state(ATTEMPTED, found=(), project_names={"1": "team-a"}), MarkInDoubt()),
+        case(
+            "to be replaced in another project: what that of the old one is called does not matter for the new one",
+            a_state(REPLACED, desired=a_desired(project_id="2"), project_names={"1": "team-b"}),
+            ReadRemote(WORKLOAD_ID),
+        ),
+        case(
+            "to be replaced, and the old one is in a project that is not allowed",
+            a_state(
+                REPLACED, desired=OTHER_KIND, remote=a_remote(project_name="team-b"), project_names={"1": "team-a"}
+            ),
+            ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True),
+        ),
+    ],
+)
+def test_where_one_project_is_allowed(state, expected):
+    allowed = Access((AccessRule(("*",), ("team-a",), adoption=True),))
+    desired = DESIRED if state.desired is None else state.desired
+
+    assert outcome(decide(replace(state, access=allowed, desired=desired))) == expected
+
+
+@pytest.mark.parametrize(("state", "expected"), [*MAINTAIN, *FINALIZE])
+def test_who_may_not_adopt_goes_on_with_what_is_its_own(state, expected):
+    if state.to_adopt is None:
+        assert outcome(decide(replace(state, access=NO_ADOPTION, project_names=NAMES))) == expected
+
+
+def message_of(state):
+    action = decide(state)
+    assert isinstance(action, Result)
+    assert action.error is not None
+    return action.error.message
+
+
+@pytest.mark.parametrize(
+    ("state", "named"),
+    [
+        case("what is not there to adopt", a_state(ADOPTING, desired=DESIRED, remote=Missing()), WORKLOAD_ID),
+        case(
+            "what holds the name is of another kind",
+            a_state(IN_DOUBT, desired=OTHER_KIND, conflict=True, found=found(mark=EARLIER_LIFE)),
+            "name train is taken in the project by a workload of another kind",
+        ),
+        case(
+            "whose owner may not be looked up",
+            a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=FORBIDDEN),
+            "may not look",
+        ),
+        case(
+            "the project on record that is not allowed",
+            a_state(
+                ATTEMPTED,
+                desired=DESIRED,
+                found=(),
+                access=Access((AccessRule(("*",), ("team-a",)),)),
+                project_names={"1": "team-b"},
+            ),
+            "may not use project team-a",
+        ),
+        case(
+            "the project that is hidden, though nothing names it",
+            a_state(a_workload(project_name=None, **DELETES), found=(), is_project_visible=False, **LOOKED_FOR_LONG),
+            "project (unknown)",
+        ),
+        case(
+            "the former install id of what is in doubt",
+            a_state(GOING_IN_DOUBT, found=found(mark=FORMER_INSTALL)),
+            "install id install-0, and the operator now has install-1",
+        ),
+        case("what is gone", a_state(LIVE, requests=READ, remote=Missing()), WORKLOAD_ID),
+        case(
+            "what is gone, and may be listed yet",
+            a_state(LIVE, requests=READ, remote=Missing(), **MISSING_NOW),
+            WORKLOAD_ID,
+        ),
+        case("what was never there to observe", a_state(WATCHED, remote=Missing()), WORKLOAD_ID),
+        case("what was observed", a_state(WATCHED_BEFORE, remote=Missing()), WORKLOAD_ID),
+        case(
+            "what was observed, and may be listed yet",
+            a_state(WATCHED_BEFORE, remote=Missing(), **MISSING_NOW),
+            WORKLOAD_ID,
+        ),
+        case(
+            "how what is gone has finished",
+            a_state(EDITED_LIVE, desired=EDITED, remote=Missing(), row=replace(DELETED_ROW, phase="Completed")),
+            "(Completed)",
+        ),
+        case(
+            "how what is gone had finished before",
+            a_state(EDITED_FAILED, desired=EDITED, remote=Missing(), row=replace(DELETED_ROW, phase=None)),
+            "(Failed)",
+        ),
+        case("how it has finished", a_state(EDITED_DONE, desired=EDITED), "(Completed)"),
+        case(
+            "how it has finished, as the row shows",
+            a_state(a_workload(generation=2, status=submitted_status(phase=None)), desired=EDITED, row=COMPLETED_ROW),
+            "(Completed)",
+        ),
+        case(
+            "the project that is hidden",
+            a_state(GOING_IN_DOUBT, found=(), is_project_visible=False, **LOOKED_FOR_LONG),
+            "project team-a",
+        ),
+        case(
+            "the project that is hidden, by its id",
+            a_state(a_workload(**(BY_ID | DELETES)), found=(), is_project_visible=False, **LOOKED_FOR_LONG),
+            "project 1",
+        ),
+        case("a project that is not allowed", a_state(NEW, access=NOTHING), "project team-a"),
+        case(
+            "a project that is not allowed, by its id",
+            a_state(NAMED_BY_ID, access=NOTHING, project_names=NAMES),
+            "project with id 1",
+        ),
+        case(
+            "what may not be adopted",
+            a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None, project_name="team-a"), access=NO_ADOPTION),
+            f"may not adopt workload {WORKLOAD_ID}",
+        ),
+        case(
+            "what may not be used",
+            a_state(EDITED_LIVE, desired=EDITED, remote=a_remote(project_name="team-a"), access=NOTHING),
+            f"may not use workload {WORKLOAD_ID}",
+        ),
+        case(
+            "the former install id",
+            a_state(GOING, remote=a_remote(mark=FORMER_INSTALL), deletion_wait=0.0),
+            "install id install-0, and the operator now has install-1",
+        ),
+        case(
+            "why it could not be read",
+            a_state(LIVE, requests=RESTATE, memory=Memory(unread=Unread(0.0, "AccessDenied", "No role."))),
+            "No role.",
+        ),
+    ],
+)
+def test_a_message_names(state, named):
+    assert named in message_of(state)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        case("a deletion", a_state(GOING, remote=a_remote(), deletion_wait=12.0), "Deleting"),
+        case(
+            "a replacement", a_state(REPLACED, desired=OTHER_KIND, remote=a_remote(), deletion_wait=12.0), "Recreating"
+        ),
+    ],
+)
+def test_what_is_rate_limited_says_when_it_is_its_turn(state, reason):
+    error = decide(state).error
+
+    assert (error.after, error.condition_reason) == (12.0, reason)
+
+
+def test_a_full_record_is_of_the_scope_of_what_is_waited_for():
+    action = decide(a_state(GOING, remote=DOWN, **WAITED_OUT, orphan_recorded=False))
+
+    assert action.error.scope is Scope.CONNECTION
+
+
+def test_a_source_that_is_gone_is_reported_as_it_came():
+    assert decide(a_state(LIVE, requests=CHECK_CONTENT, desired=NO_SOURCE)).error is NO_SOURCE
+
+
+def test_whose_owner_is_there_is_not_said_to_be_unknown():
+    assert "may not look" not in message_of(
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=True)
+    )

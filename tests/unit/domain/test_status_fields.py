@@ -124,6 +124,7 @@ SHOWN_OF_ANSWER = {
 NOT_SHOWN_OF_REMOTE = {
     "updated_at": "only that of our own change is shown",
     "deleted_at": "says that it is gone",
+    "unlisted": "says that it is gone, where nothing else does",
     "mark": "decides whose it is",
     "mark_readable": "decides whose it is",
     "content": "decides whether it is what is asked for",

@@ -12,7 +12,7 @@ from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
 from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access
-from runai_operator.domain.model import RecreatePolicy, SourceRef, SourceText, Spec
+from runai_operator.domain.model import DeletionPolicy, RecreatePolicy, SourceRef, SourceText, Spec
 
 pytestmark = pytest.mark.looptime
 
@@ -72,6 +72,29 @@ async def test_deleted_meanwhile_it_waits_for_its_workload_and_says_so(lagging, 
     await asyncio.sleep(900)
     assert standing(lagging) == []
     assert lagging.kube.objects == {}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_somebody_deletes_before_any_list_shows_it_is_no_proof_and_the_way_out_is_named(lagging, restarted):
+    """Neither lists nor records of deletions show whose it was; only a person can say that the name is free."""
+    stored = await lost(lagging)
+    await asyncio.sleep(100)
+    assert stored.status["submission"] == "NameHeld"
+    lagging.delete(stored)
+    [workload] = lagging.runai.live()
+    lagging.runai.world.delete(workload, lagging.now())
+    if restarted:
+        await lagging.start()
+    await asyncio.sleep(90)
+    message = ready(stored)["message"]
+    assert "Where the name is free by now" in message
+    assert "deletionPolicy: Orphan" in message
+
+    await asyncio.sleep(3600)
+    assert lagging.kube.objects != {}
+    lagging.edit(stored, deletion_policy=DeletionPolicy.ORPHAN)
+    await asyncio.sleep(10)
+    assert (lagging.kube.objects, lagging.kube.orphans) == ({}, {})
 
 
 async def test_what_no_list_ever_shows_holds_a_deletion_only_so_long_and_is_on_record_then(lagging):

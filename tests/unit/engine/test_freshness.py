@@ -351,6 +351,40 @@ async def test_a_sync_in_flight_is_unknown_while_it_cannot_be_read_and_what_is_a
     assert await seconds_until(lambda: synced(edited) == ("True", "Synced")) <= BACK
 
 
+@pytest.mark.parametrize("edit", ["before the outage", "in the outage"])
+async def test_what_ended_in_an_outage_is_completed_with_the_first_word_of_a_process_that_started_in_it(edit):
+    """Its end is in no list that this process reads before the sweep; an edit is read for, and not sent to finished work."""
+    job = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
+    bench = UnevenBench(replace(WORLD, run_time=150))
+    await bench.start(grace=60)
+    stored = bench.apply("a", manifest=job)
+    await asyncio.sleep(12)
+    assert stored.status["phase"] == "Running"
+    [workload] = bench.runai.live()
+    bench.runai.world.switches = bench.runai.switches = replace(bench.runai.switches, sync_time=60)
+    if edit == "before the outage":
+        bench.edit(stored, manifest=job | {"spec": {"parallelism": 2}})
+    await asyncio.sleep(3)
+    bench.troubles |= dict.fromkeys(CallClass, down)
+    await asyncio.sleep(90)
+    if edit == "in the outage":
+        bench.edit(stored, manifest=job | {"spec": {"parallelism": 2}})
+    await bench.start(grace=60)
+    await asyncio.sleep(300)
+    held = bench.runai.world.creates, workload.manifest["spec"]
+    assert stored.status["phase"] == "Running"
+    assert synced(stored)[0] != "True"
+
+    bench.troubles.clear()
+    while synced(stored)[0] == "Unknown" or ready(stored)[1] in ("RunaiUnavailable", "Syncing"):  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
+
+    assert stored.status["phase"] == "Completed"
+    assert ready(stored)[1] == ("Completed" if edit == "before the outage" else "FinishedNotRerun")
+    assert (bench.runai.world.creates, workload.manifest["spec"]) == held
+    await bench.stop()
+
+
 async def test_reads_that_come_and_go_are_not_written_into_the_status_of_a_sync_in_flight(bench):
     [stored] = await running(bench)
     bench.runai.world.switches = bench.runai.switches = replace(bench.runai.switches, sync_time=1e6)

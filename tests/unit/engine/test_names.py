@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench, reason
+from fakes.bench import RUNS_ON, WORLD, Bench, ready, reason
 from fakes.chance import Mishap
-from runai_operator.domain.model import RecreatePolicy
+from runai_operator.domain.model import DeletionPolicy, RecreatePolicy
 
 pytestmark = pytest.mark.looptime
 
@@ -22,6 +22,24 @@ async def two_of_a_name(bench):
     await asyncio.sleep(120)
     assert (reason(holder), reason(second)) == ("Running", "NameTaken")
     return holder, second
+
+
+async def test_whoever_wants_the_name_of_what_a_moved_object_left_behind_is_told_how_to_get_it():
+    """The object was moved to another namespace; its old self is gone, and left the workload in Run:ai."""
+    async with Bench().started() as bench:
+        former = bench.apply("a", namespace="here", deletion_policy=DeletionPolicy.ORPHAN)
+        await asyncio.sleep(30)
+        bench.delete(former)
+        await asyncio.sleep(5)
+        stored = bench.apply("a", namespace="there")
+        await asyncio.sleep(30)
+        [workload] = bench.runai.live()
+        assert reason(stored) == "NameTaken"
+        assert f"spec.workloadId ({workload.id})" in ready(stored)["message"]
+
+        bench.edit(stored, workload_id=workload.id)
+        await asyncio.sleep(30)
+        assert (reason(stored), bench.runai.live()) == ("Running", [workload])
 
 
 async def test_a_name_that_our_own_deletion_frees_is_used_at_once(bench):

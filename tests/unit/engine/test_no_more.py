@@ -172,6 +172,24 @@ async def test_nor_does_it_once_it_was_found_gone_when_it_cannot_be_read_any_mor
     assert shown(stored) == {}
 
 
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_what_was_deleted_during_a_pause_is_created_again_when_that_ends(bench, restarted):
+    """It used to wait for the sweep of the lists, and to be shown as being deleted until then."""
+    stored, workload = await running(bench, external_deletion_policy=ExternalDeletionPolicy.RECREATE)
+    bench.kube.touch(stored, paused=True)
+    bench.engine.observe("MODIFIED", stored.meta())
+    bench.runai.world.delete(workload, bench.now())
+    await asyncio.sleep(200)
+    if restarted:
+        await bench.start()
+    bench.kube.touch(stored, paused=False)
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(20)
+
+    assert stored.status["reason"] == "Running"
+    assert [each is workload for each in bench.runai.live()] == [False]
+
+
 async def test_where_run_ai_wanted_it_before_it_was_stopped_or_resumed_is_not_shown(bench):
     stored, workload = await running(bench)
     assert stored.status["desiredPhase"] == "Running"

@@ -22,11 +22,8 @@ THREE = {**RUNS_ON, "spec": {"replicas": 3}}
 
 @pytest.fixture
 async def bench():
-    made = UnevenBench()
-    await made.start()
-    yield made
-    await made.stop()
-    assert made.observer.bugs == 0
+    async with UnevenBench().started() as bench:
+        yield bench
 
 
 def rename(bench, name="renamed", *, given_away=False):
