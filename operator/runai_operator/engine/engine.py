@@ -19,6 +19,7 @@ from runai_operator.domain.requeue import (
     FIRST_STATUS,
     NAME_SPACING,
     PROBE_AT_START,
+    PROMPT_SYNC_READS,
     ROW_READ_CEILING,
     SLOW_PROBE,
     WRITE_SPACING,
@@ -298,6 +299,8 @@ class Engine:
         has_changed = self.inventory.shows_change(connection, row)
         for entry in self.inventory.see(connection, row):
             self._enqueue(entry, Lane.PERIODIC)
+            if entry.summary.in_flight and entry.memory.sync_reads > PROMPT_SYNC_READS:
+                self._plan_read(entry, 0)
         for entry in self.inventory.of_row(connection, row):
             self._restate(entry)
             if entry.is_found_gone and self._is_back(entry):

@@ -110,6 +110,30 @@ async def test_deletions_that_run_ai_cannot_finish_are_read_less_and_less_often_
     assert {condition(each.status, "Ready")["reason"] for each in made} == {"Deleting"}
 
 
+@pytest.mark.parametrize("kind", ["new ones", "edited ones"])
+async def test_what_a_cluster_that_is_not_connected_keeps_in_flight_is_read_less_and_less_often(bench, kind):
+    stored = await bystander_of(bench)
+    made = [] if kind == "new ones" else [bench.apply(f"w{number}") for number in range(200)]
+    await asyncio.sleep(60)
+    bench.runai.world.switch({"cluster_connected": False}, bench.now())
+    for each in made:
+        bench.edit(each, manifest=EDITED)
+    made = made or [bench.apply(f"w{number}") for number in range(200)]
+    await asyncio.sleep(1800)
+    assert {condition(each.status, "Ready")["reason"] for each in made} == {"Syncing"}
+    began = bench.loop.time()
+    await asyncio.sleep(600)
+
+    reads = bench.called("get", since=began)
+    print(f"200 {kind} in flight: {reads / 10:.0f} reads a minute")
+    assert reads <= 200 * 600 / 300 + 200
+    assert max(await delays_of(bench, stored, 4)) <= IN_TIME
+
+    bench.runai.world.switch({"cluster_connected": True}, bench.now())
+    await asyncio.sleep(60 if kind == "new ones" else 330)
+    assert bench.ready() == 201
+
+
 @pytest.mark.parametrize("kind", ["a deletion", "a recreation"])
 async def test_the_end_of_a_long_deletion_is_noticed_in_the_list_of_the_deleted(bench, kind):
     stored = bench.apply("w", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
