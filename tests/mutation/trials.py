@@ -28,6 +28,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,8 @@ class Tests:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.items = {item.nodeid: item for item in session.items}
-        self._use(self)
+        if not session.testsfailed:  # what cannot be imported has failed
+            self._use(self)
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -210,12 +212,12 @@ class _Traced:
         """While tests are collected: only what modules run when they are imported counts, not what tests build then."""
         self.lines: set[tuple[str, int]] = set()
 
-    def __call__(self, frame: FrameType, event: str, arg: object) -> Callable[..., object] | None:
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
         if frame.f_code.co_filename not in self._files or (self.imports and not _is_of_import(frame)):
             return None
         return self._line
 
-    def _line(self, frame: FrameType, event: str, arg: object) -> Callable[..., object]:
+    def _line(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "line":
             self.lines.add((frame.f_code.co_filename, frame.f_lineno))
         return self._line

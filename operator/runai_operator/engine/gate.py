@@ -245,7 +245,6 @@ class Gate(Runai):
             self._prune(now)
         circuit = known.circuit if known else self._add(name, *self._lots[CallClass.READS].chain)
         circuit.fail(circuit.enter(), now, doubt, key=workload_id)
-        self._stir()
         return doubt.within(name)
 
     def park(self, uid: str, error: BridgeError) -> bool:

@@ -306,6 +306,9 @@ def case(claim, *values):
             Ending.UNLISTED,
         ),
         case("a deletion of a day", "is_overdue", a_state(GOING, wall=EPOCH + timedelta(days=1)), True),
+        case(
+            "a deletion of almost a day", "is_overdue", a_state(GOING, wall=EPOCH + timedelta(seconds=86399.5)), False
+        ),
         case("a younger deletion", "is_overdue", a_state(GOING, wall=EPOCH + timedelta(hours=23)), False),
         case("answered by 404", "is_gone", a_state(LIVE, remote=Missing()), True),
         case("shown as deleted", "is_gone", a_state(LIVE, remote=a_remote(sync_status="Deleted")), True),
@@ -633,6 +636,8 @@ def test_trouble_is_what_ready_says_unless_that_shows_completed_work():
     ready["message"], synced["message"] = "Busy.", "No role."
     trouble = a_state(recorded(conditions=[ready, synced])).trouble
     assert (trouble.condition_reason, trouble.message) == ("RunaiBusy", "Busy.")
+
+    assert a_state().trouble.message == ""
 
     done = [a_condition("Ready", "True", "Completed"), synced, a_condition("Completed")]
     trouble = a_state(a_workload(status=completed_status(conditions=done))).trouble
