@@ -200,7 +200,10 @@ def test_how_jitter_spreads_a_pause(pause, expected):
     assert [pause(jitter) for jitter in JITTERS] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("reads", "seconds"), [(0, 1), (1, 1.5), (6, 11.39), (7, 15), (10_000, 15)])
+@pytest.mark.parametrize(
+    ("reads", "seconds"),
+    [(0, 1), (1, 1.5), (6, 11.39), (7, 15), (24, 15), (25, 30), (28, 240), (29, 300), (10_000, 300)],
+)
 def test_a_sync_in_flight_is_read_less_and_less_often(reads, seconds):
     assert next_sync_read(reads) == pytest.approx(seconds, abs=0.01)
 
