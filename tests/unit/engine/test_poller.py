@@ -34,6 +34,10 @@ from runai_operator.engine.poller import (
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def test_metrics_name_the_lists_so():
+    assert (DELTA, DELETED, SWEEP, INCONCLUSIVE) == ("delta", "deleted", "sweep", "Inconclusive")
+
+
 def at(seconds: float) -> datetime:
     return EPOCH + timedelta(seconds=seconds)
 
