@@ -189,8 +189,10 @@ class Inventory:
             before = None if entry.row is None or entry.memory.is_stale(entry.row) else entry.row
             seen = _with_scheduling_message(entry, row)
             is_news = not entry.summary.agrees_with(seen) if before is None else watched(before) != watched(seen)
+            if entry.memory.is_stale(row):
+                is_news = entry.summary.phase is not None  # whatever that is, it has ended since
             kept = self._put(replace(entry, row=seen))
-            if is_news and not entry.memory.is_stale(row):
+            if is_news:
                 news.append(kept)
         return news
 

@@ -58,6 +58,7 @@ LEARNT = {
     "projectName": "team-a",
     "projectResolvedFrom": "team-a",
     "submittedHash": DESIRED.fingerprint(adopts=False),
+    "submittedFrom": None,
 }
 OLD = Memory(lookup_since=1.0, missing_since=2.0, failures=3)
 
@@ -221,7 +222,7 @@ class TestDone:
 
     def test_adopted_by_its_mark(self):
         before = a_state(desired=DESIRED, memory=OLD, done=frozenset({AddFinalizer}))
-        learnt = {key: value for key, value in LEARNT.items() if key != "submittedHash"}
+        learnt = {key: value for key, value in LEARNT.items() if key not in ("submittedHash", "submittedFrom")}
 
         assert steps.adopted(before, Adopt(a_remote(), a_row(), finished=False)) == owing(
             before,
@@ -272,7 +273,8 @@ class TestDone:
             done=frozenset({Delete}),
         )
         answer = a_remote(mark=None, updated_at=LATER)
-        learnt = {"submittedHash": DESIRED.fingerprint(adopts=False), "syncStatus": None, "syncMessage": None}
+        learnt = {"submittedHash": DESIRED.fingerprint(adopts=False), "submittedFrom": None}
+        learnt |= {"syncStatus": None, "syncMessage": None}
 
         assert steps.updated(before, answer) == owing(
             before,
