@@ -169,7 +169,7 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
     if summary.synced_reason in MIRROR_REASONS | SOURCE_REASONS and summary.reason in PHASE_REASONS:
         # Where it is unknown, the lists say when it is known again (`is_misstated`).
         return _needed_of_run(summary)
-    if meta.paused and summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:
+    if summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:
         # What is outstanding waits until somebody removes the annotation; what is on its way is followed.
         return _needed_of_run(summary)
     is_refused = summary.reason in REJECTED_REASONS and summary.synced_reason not in RETRY_REASONS

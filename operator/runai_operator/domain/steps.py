@@ -48,8 +48,7 @@ def begun(
         memory = replace(memory, deletion_seen_at=now)
     unmade = memory.unmade_at == workload.meta.resource_version
     memory = replace(memory, pending_status=_still_pending(workload, memory), unmade_at=None, released=False)
-    stored = {} if has_foreign_status(workload) else workload.status
-    status = overlay(stored, memory.pending_status)
+    status = overlay(workload.status, memory.pending_status)
     # The id may have changed since, and the row be that of the workload before.
     row = seen.row if seen is not None and seen.workload_id == status.get("workloadId") else None
     if row is not None and memory.is_stale(row):

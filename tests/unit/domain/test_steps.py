@@ -254,10 +254,21 @@ class TestDone:
         )
         after = steps.adopted(before, Adopt(a_remote(content=SECRETS.content), None, finished=True))
 
-        assert after.stored_status.adopted_id == WORKLOAD_ID
+        assert (after.stored_status.adopted_id, after.stored_status.workload_id) == (WORKLOAD_ID, WORKLOAD_ID)
         assert after.memory.pending_status.items() >= {"submittedAt": None, "previousHash": None}.items()
         assert after.stored_status.identity == DESIRED.identity(adopts=True)
         assert after.memory.of_secret is True
+
+    def test_adopted_to_be_deleted(self):
+        after = steps.adopted(a_state(a_workload(project_name=None)), Adopt(a_remote(), None, finished=True))
+
+        unknown = {"projectName", "projectResolvedFrom", "submittedHash"}
+        assert unknown.isdisjoint(after.memory.pending_status), "what the spec asks for was not looked up"
+
+    def test_what_is_wanted_may_be_unknown(self):
+        assert steps.created(a_state(), a_remote()).memory.of_secret is False
+        after = steps.updated(a_state(LIVE, desired=Unavailable("down")), a_remote(updated_at=LATER))
+        assert (after.stored_status.content, after.stored_status.submitted_at) == ("", None)
 
     def test_recorded(self):
         before = a_state(memory=OLD.owing({"workloadId": "1"}), done=frozenset({Adopt}))

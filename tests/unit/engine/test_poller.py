@@ -14,6 +14,7 @@ import pytest
 from builders import a_row
 from runai_operator.domain.errors import AccessDenied, PageTooLarge, UnexpectedReply
 from runai_operator.domain.model import RowPage, RowQuery
+from runai_operator.engine import poller
 from runai_operator.engine.poller import (
     DELETED,
     DELTA,
@@ -129,6 +130,9 @@ class Bench:
         self.latency = 0.0
         self.latency_of_all = 0.0
         self.is_dated = True
+        self.has_changed = True
+        """What the listener says of each row."""
+        self.rows_seen = []
         self.seen, self.deleted, self.swept_ids, self.told = [], [], [], []
         self.timed: list[tuple[str, str, float]] = []
         self.polls, self.ages, self.up, self.lags, self.bugs = [], [], [], [], 0
@@ -153,7 +157,8 @@ class Bench:
 
     def row_seen(self, connection, row):
         self.seen.append((connection, row.id))
-        return True
+        self.rows_seen.append(row)
+        return self.has_changed
 
     def row_deleted(self, connection, row):
         self.deleted.append((connection, row.id))
@@ -170,6 +175,7 @@ class Bench:
         self.ages.append(seconds)
 
     def lists(self, connection, up):
+        assert connection == "main"
         self.up.append(up)
 
     def list_lag(self, connection, seconds):
@@ -241,6 +247,8 @@ class TestThePoller:
         bench.answers[DELTA], bench.answers[DELETED] = [a_row(id="a")], [a_row(id="b")]
         await asyncio.sleep(6)
 
+        assert (DELTA, "ok") in bench.polls
+        assert bench.ages[:2] == [0.0, 0.0]
         assert ("main", "a") in bench.seen
         assert ("main", "b") in bench.deleted
         assert ("main", "b") not in bench.seen
@@ -348,6 +356,10 @@ class TestThePoller:
         await asyncio.sleep(300)
         assert len([query for _, query in bench.asked if query.phase]) == before, "until lists can be read again"
 
+        bench.answers[DELTA] = []
+        await asyncio.sleep(100)
+        assert len([query for _, query in bench.asked if query.phase]) > before
+
     async def test_counts_from_the_beginning_after_a_page_that_failed(self, bench):
         bench.answers[RECOUNT] = paged([a_row(id=str(number)) for number in range(5)], 2)
         await asyncio.sleep(40)
@@ -414,13 +426,13 @@ class TestThePoller:
 
     async def test_says_once_that_rows_cannot_be_understood_and_once_that_they_can(self, bench, caplog):
         caplog.set_level(logging.INFO)
-        bench.answers[SWEEP] = unreadable(3, [a_row()])
+        bench.answers[SWEEP] = unreadable(1, [a_row()])
         await asyncio.sleep(700)
         bench.answers[SWEEP] = []
         await asyncio.sleep(700)
 
         assert [record.getMessage() for record in caplog.records if record.name.endswith("poller")] == [
-            "3 rows of the list of workloads cannot be understood and are left out",
+            "1 rows of the list of workloads cannot be understood and are left out",
             "all rows of the list of workloads can be understood again",
         ]
 
@@ -482,16 +494,178 @@ class TestThePoller:
     async def test_goes_back_for_what_lists_showed_later_than_they_may(self, bench, caplog):
         caplog.set_level(logging.INFO)
         await asyncio.sleep(260)
-        bench.answers[SWEEP] = [a_row(id="a", phase_updated_at=stamp(100))]
+        bench.answers[SWEEP] = lambda query: RowPage(
+            tuple(a_row(id=name, phase_updated_at=(bench.now() - timedelta(seconds=160)).isoformat()) for name in "ab"),
+            None,
+            None,
+        )
         await asyncio.sleep(90)
         late = [query for time, query in deltas(bench) if time > 260]
-        assert min(query.changed_since for query in late) < at(100)
+        assert min(query.changed_since for query in late) < at(190)
         assert max(bench.lags) > 60
         assert bench.lags.count(max(bench.lags)) == 2, "when it is noticed, and at the end of the sweep"
 
         bench.answers[SWEEP] = []
-        await asyncio.sleep(400)
+        await asyncio.sleep(1000)
         assert bench.lags[-1] == 0
         lines = [record.getMessage() for record in caplog.records if "show changes" in record.getMessage()]
-        assert len(lines) == 2
+        assert len(lines) == 2, "and not with each sweep"
         assert lines[1] == "the lists of Run:ai show changes in time again"
+
+    async def test_takes_a_lag_that_may_be_for_none(self, bench, caplog):
+        await asyncio.sleep(260)
+        bench.answers[SWEEP] = [a_row(id="a", phase_updated_at=stamp(250))]
+        await asyncio.sleep(100)
+
+        assert "show changes" not in caplog.text
+        back = [round(time - (query.changed_since - EPOCH).total_seconds()) for time, query in deltas(bench)][-5:]
+        assert min(back) < SHORT_OVERLAP + 7, "dates are believed as before"
+
+    async def test_takes_a_row_that_shows_no_change_for_no_lag(self, bench):
+        await asyncio.sleep(260)
+        bench.has_changed = False
+        bench.answers[SWEEP] = [a_row(id="a", phase_updated_at=stamp(100))]
+        await asyncio.sleep(100)
+
+        assert max(bench.lags) == 0
+
+    async def test_knows_no_lag_before_it_knows_what_time_it_is(self, bench):
+        bench.is_dated = False
+        bench.answers[SWEEP] = [a_row(id="a", phase_updated_at=stamp(-100))]
+        await asyncio.sleep(10)
+
+        assert ("main", "a") in bench.seen
+        assert len(bench.swept_ids) == 1
+
+    async def test_goes_on_by_the_clock_and_by_rows_where_answers_have_no_date(self, bench):
+        bench.is_dated = False
+        bench.answers[DELTA] = [a_row(phase_updated_at=stamp(-1000))]
+        await asyncio.sleep(1)
+        bench.answers[DELTA] = []
+        await asyncio.sleep(60)
+        last = max(query.changed_since for _, query in deltas(bench))
+        assert (last - at(61 - 1000 - SHORT_OVERLAP)).total_seconds() == pytest.approx(0, abs=8)
+
+        bench.answers[DELTA] = paged([a_row(id="a", phase_updated_at=stamp(50)), a_row(id="b")], 1)
+        await asyncio.sleep(6)
+        bench.answers[DELTA] = []
+        await asyncio.sleep(6)
+        last = max(query.changed_since for _, query in deltas(bench))
+        assert 0 <= (last - at(50 - SHORT_OVERLAP)).total_seconds() <= 17
+        assert bench.bugs == 0
+
+    async def test_takes_the_date_of_the_first_page(self, bench):
+        await asyncio.sleep(20)
+        bench.latency = 3.0
+        bench.answers[DELTA] = paged([a_row(id=str(number)) for number in range(5)], 1)
+        await asyncio.sleep(60)
+
+        begun = [(time, query) for time, query in deltas(bench) if query.offset == 0 and time > 20]
+        for (earlier, _), (_, query) in itertools.pairwise(begun[:3]):
+            assert (query.changed_since - at(earlier + 3 - SHORT_OVERLAP)).total_seconds() == pytest.approx(0, abs=0.1)
+
+    async def test_reads_a_delta_in_smaller_pages_where_one_is_too_large(self, bench):
+        await asyncio.sleep(1)
+
+        def large(query):
+            if query.limit > 2:
+                raise PageTooLarge("huge")
+            return paged([a_row(id=str(number)) for number in range(4)], 2)(query)
+
+        bench.answers[DELTA] = large
+        await asyncio.sleep(6)
+        assert {("main", str(number)) for number in range(4)} <= set(bench.seen)
+        assert bench.poller.trouble is None
+
+    async def test_leaves_out_three_rows_in_a_row_and_no_more(self, bench):
+        await asyncio.sleep(1)
+        bench.answers[DELTA] = PageTooLarge("huge")
+        await asyncio.sleep(6)
+
+        assert isinstance(bench.poller.trouble, PageTooLarge)
+        assert [query.offset for _, query in deltas(bench) if query.limit == 1][:4] == [0, 1, 2, 3]
+        assert max(query.offset for _, query in deltas(bench)) == 3
+
+    async def test_does_not_go_back_where_a_delta_that_was_too_long_came_to_nothing(self, bench):
+        await asyncio.sleep(100)
+        bench.answers[DELTA] = lambda query: RowPage((a_row(id=str(query.offset)),), query.offset + 1, None)
+        await asyncio.sleep(60)
+
+        begun = [query.changed_since for time, query in deltas(bench) if query.offset == 0 and time > 90]
+        short = [since for since in begun if since > at(70)]
+        assert len(short) >= 2
+        assert max(short) - min(short) < timedelta(seconds=12)
+        assert bench.bugs == 0
+
+    async def test_gives_up_a_list_of_all_that_has_no_end(self, bench, monkeypatch):
+        monkeypatch.setattr(poller, "MOST_SWEEP_PAGES", 3)
+        bench.answers[SWEEP] = bench.answers[RECOUNT] = paged([a_row(id=str(number)) for number in range(9)], 1)
+        await asyncio.sleep(130)
+
+        assert [query.offset for _, query in of_all(bench)] == [0, 1, 2]
+        assert [query.offset for _, query in bench.asked if query.phase] == [0, 1, 2, 0]
+        assert (SWEEP, "UnexpectedReply") in bench.polls
+        assert bench.swept_ids == []
+        assert bench.up[-1] is False
+
+        bench.answers[SWEEP] = []
+        await asyncio.sleep(330)
+        assert bench.up[-1] is True
+
+    async def test_shows_again_what_a_delta_has_shown_before(self, bench):
+        await asyncio.sleep(1)
+        bench.answers[DELTA] = [a_row(id="a"), a_row(id="b")]
+        await asyncio.sleep(6)
+        bench.answers[DELTA], bench.answers[RECOUNT], bench.answers[SWEEP] = [], [a_row(id="a")], [a_row(id="b")]
+        bench.seen.clear()
+        await asyncio.sleep(330)
+
+        assert {("main", "a"), ("main", "b")} <= set(bench.seen)
+
+    async def test_shows_nothing_older_than_what_a_delta_brings_meanwhile(self, bench):
+        await asyncio.sleep(260)
+        bench.latency_of_all = 20.0
+        bench.answers[DELTA] = [a_row(id="a")]
+        bench.answers[SWEEP] = [a_row(id="a", phase="Pending")]
+        await asyncio.sleep(140)
+
+        assert [row for row in bench.rows_seen if row.phase == "Pending"] == []
+
+    async def test_asks_by_time_until_a_sweep_shows_that_this_is_not_honoured(self, bench):
+        await asyncio.sleep(260)
+        rows = [a_row(id=str(number), created_at=stamp(10 * number)) for number in range(4)]
+        bench.answers[SWEEP] = paged(rows, 2)
+
+        def by_time():
+            return [query for time, query in bench.asked if query.created_since and time > 260]
+
+        await asyncio.sleep(140)
+        first = len(by_time())
+        assert first > 0
+        await asyncio.sleep(330)
+        assert len(by_time()) == first
+        assert bench.swept_ids[-1][1] == {"0", "1", "2", "3"}
+
+    async def test_says_what_is_wrong_with_a_list_once_and_anew_when_it_is_something_else(self, bench, caplog):
+        caplog.set_level(logging.INFO)
+        await asyncio.sleep(10)
+        for error in (AccessDenied("no"), UnexpectedReply("no JSON")):
+            bench.answers[DELTA] = error
+            await asyncio.sleep(100)
+        bench.answers[DELTA] = []
+        await asyncio.sleep(100)
+
+        said = [record for record in caplog.records if record.name.endswith("poller")]
+        assert [(record.levelname, record.getMessage()) for record in said] == [
+            ("WARNING", "the list of workloads cannot be read: no"),
+            ("WARNING", "the list of workloads cannot be read: no JSON"),
+            ("INFO", "the list of workloads can be read again"),
+        ]
+        assert {(record.connection, record.list) for record in said} == {("main", DELTA)}
+        assert [record.reason for record in said[:2]] == ["AccessDenied", "UnexpectedReply"]
+
+    async def test_says_which_list_it_is(self, bench, caplog):
+        bench.answers[SWEEP] = UnexpectedReply("no JSON")
+        await asyncio.sleep(10)
+
+        assert {record.list for record in caplog.records} == {SWEEP}
