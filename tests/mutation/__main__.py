@@ -111,7 +111,9 @@ def print_table(
     print("| Module | Mutants | Equivalent | Survived | Killed of the others |\n|---|---:|---:|---:|---:|")
     for name, made, equal, left in rows:
         others = made - equal
-        print(f"| `{name}` | {made} | {equal} | {left} | {(others - left) / others if others else 1:.1%} |")
+        print(
+            f"| `{name.replace('.', '/')}.py` | {made} | {equal} | {left} | {(others - left) / others if others else 1:.1%} |"
+        )
 
 
 if __name__ == "__main__":

@@ -52,7 +52,11 @@ def begun(
     # The id may have changed since, and the row be that of the workload before.
     row = seen.row if seen is not None and seen.workload_id == status.get("workloadId") else None
     if row is not None and memory.is_stale(row):
+        # An edit may have undone that end: until the phase changes, it is neither shown nor what was there before it.
         row = None
+        if status.get("phase") is not None:
+            memory = memory.owing(_no_phase())
+            status = overlay(status, memory.pending_status)
     return State(
         workload=replace(workload, status=status),
         install=install,
@@ -219,8 +223,11 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
 
 def _without_failure(s: State) -> State:
     """The edit may have fixed it: until the phase changes, the lists show the failure from before."""
-    gone: Json = dict.fromkeys(("phase", "phaseMessage", "completedAt"))
-    return replace(_owing(s, gone), row=None)
+    return replace(_owing(s, _no_phase()), row=None)
+
+
+def _no_phase() -> Json:
+    return dict.fromkeys(("phase", "phaseMessage", "completedAt"))
 
 
 # --- it ends

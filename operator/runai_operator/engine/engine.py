@@ -323,14 +323,15 @@ class Engine:
 
     def swept(self, connection: str, ids: set[str], began: float, *, is_nearly_complete: bool) -> None:
         """Absence from the list of everything is a hint, which a reading by id has to confirm."""
-        missing = self.inventory.missing_from(connection, ids)
+        missing, shown_since = self.inventory.missing_from(connection, ids), began - self._settings.limits.grace
         if (upstream := self.upstreams.named(connection)) is not None:
+            vanished = (entry for entry in missing if entry.has_vanished(shown_since=shown_since))
             upstream.witness.swept(
                 unlisted=[str(entry.summary.workload_id) for entry in missing],
-                vanished=[str(entry.summary.workload_id) for entry in missing if entry.has_vanished],
+                vanished=[str(entry.summary.workload_id) for entry in vanished],
             )
         for entry in missing if is_nearly_complete else ():
-            if entry.memory.wrote_at + self._settings.limits.grace < began and not entry.is_found_gone:
+            if entry.memory.wrote_at < shown_since and not entry.is_found_gone:
                 self._plan_read(entry, 0)
 
     def _name_freed(self, name: tuple[str, str, str] | None) -> None:

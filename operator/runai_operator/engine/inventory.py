@@ -61,11 +61,12 @@ class Entry:
         says_itself = self.row is not None and self.row.phase_message is not None and not self.row.by_scheduler
         return self.summary.phase == Phase.PENDING and not says_itself and not self.meta.deleting
 
-    @property
-    def has_vanished(self) -> bool:
-        """Nothing that is known explains why a list of all does not show its workload."""
+    def has_vanished(self, *, shown_since: float) -> bool:
+        """Nothing that is known explains why a list of all does not show its workload. `shown_since`: loop seconds; what was
+        submitted before that, lists have had the time to show."""
         summary, memory, row = self.summary, self.memory, self.row
-        is_new = memory.first_submission and row is None
+        is_unread = row is None and memory.missing_since is None
+        is_new = memory.first_submission and is_unread and memory.wrote_at >= shown_since
         is_to_go = memory.deletion_accepted or summary.sync in ("Deleting", "Deleted")
         is_listed_as_deleted = row is not None and row.deleted_at is not None
         return not (is_new or is_to_go or is_listed_as_deleted or summary.reason in LOST_REASONS)
@@ -189,8 +190,10 @@ class Inventory:
             before = None if entry.row is None or entry.memory.is_stale(entry.row) else entry.row
             seen = _with_scheduling_message(entry, row)
             is_news = not entry.summary.agrees_with(seen) if before is None else watched(before) != watched(seen)
+            if entry.memory.is_stale(row):
+                is_news = entry.summary.phase is not None  # whatever that is, it has ended since
             kept = self._put(replace(entry, row=seen))
-            if is_news and not entry.memory.is_stale(row):
+            if is_news:
                 news.append(kept)
         return news
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 from runai_operator.domain import checks
 from runai_operator.domain.absence import Place, is_mass_loss
@@ -25,8 +28,35 @@ VISIBLE_MEMORY = 5.0
 """Seconds for which it is remembered whether a project is visible: many workloads of one project may go together."""
 CLOCK_DIFFERENCE = timedelta(hours=1)
 """By which a deletion may seem to come before the creation, if another clock stamps it, such as a cluster's."""
+HIDDEN_MEMORY = 3600.0
+"""Seconds for which it is remembered that a project was hidden, to notice when it is shown again."""
 
+K = TypeVar("K", bound=Hashable)
 _Key = tuple[str, str, str | None]
+
+
+class KeyedLocks(Generic[K]):
+    """One lock for each key, first come, first served; none is kept for nothing."""
+
+    def __init__(self) -> None:
+        self._locks: dict[K, asyncio.Lock] = {}
+        self._users: Counter[K] = Counter()
+        """Those that hold a lock or wait for it."""
+
+    def __len__(self) -> int:
+        return len(self._locks)
+
+    @asynccontextmanager
+    async def of(self, key: K) -> AsyncIterator[None]:
+        """Holds the lock of this key."""
+        self._users[key] += 1
+        try:
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                yield
+        finally:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key], self._locks[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +81,7 @@ class Projects:
         """`clock` in loop seconds."""
         self._runai, self._clock = runai, clock
         self._answers: dict[_Key, _Answer] = {}
-        self._asking: dict[_Key, asyncio.Lock] = {}
+        self._asking = KeyedLocks[_Key]()
 
     async def of(self, spec: Spec, *, anew: bool = False) -> str:
         """The id of the project that the spec names. Raises as `resolve` does."""
@@ -83,13 +113,19 @@ class Projects:
 
     async def _answer(self, key: _Key, ask: Callable[[], Awaitable[str | None]], *, anew: bool) -> str | None:
         began = self._clock()
-        async with self._asking.setdefault(key, asyncio.Lock()):
+        async with self._asking.of(key):
             answer = self._answers.get(key)
             if answer is None or not self._holds(answer, began, anew=anew):
-                answer = self._answers[key] = await self._ask(ask, answer)
+                answer = await self._ask(ask, answer)
+                self._answers = {each: known for each, known in self._answers.items() if self._is_recent(known)}
+                self._answers[key] = answer
         if isinstance(answer.found, BridgeError):
             raise answer.found.twin()
         return answer.found
+
+    def _is_recent(self, answer: _Answer) -> bool:
+        """An older one neither holds nor says how long the next is to hold: whoever misspells names makes ever new ones."""
+        return self._clock() - answer.at < PROJECT_MEMORY
 
     def _holds(self, answer: _Answer, began: float, *, anew: bool) -> bool:
         """Whether it is an answer to a question of `began`."""
@@ -141,7 +177,7 @@ class Witness:
         """`clock` in loop seconds."""
         self._runai, self._clock = runai, clock
         self._visible: dict[Place, tuple[bool, float]] = {}
-        self._asking: dict[Place, asyncio.Lock] = {}
+        self._asking = KeyedLocks[Place]()
         self._unlisted = set[str]()
         self._vanished: dict[str, float] = {}
         """When a sweep first missed each workload whose absence nothing explains so far."""
@@ -150,14 +186,20 @@ class Witness:
 
     async def shows(self, place: Place) -> bool:
         """Whether the credentials may see the project."""
-        async with self._asking.setdefault(place, asyncio.Lock()):
+        async with self._asking.of(place):
             known = self._visible.get(place)
             if known is None or self._clock() - known[1] > VISIBLE_MEMORY:
                 was_hidden = known is not None and not known[0]
-                known = self._visible[place] = (await self._look_for(place), self._clock())
+                known = await self._look_for(place), self._clock()
+                self._visible = {each: seen for each, seen in self._visible.items() if self._is_recent(*seen)}
+                self._visible[place] = known
                 if was_hidden and known[0]:
                     self._shown_at = self._clock()
         return known[0]
+
+    def _is_recent(self, is_visible: bool, at: float) -> bool:
+        """What is in a hidden project is looked for again and again, so an old answer is about one that nobody uses."""
+        return self._clock() - at <= (VISIBLE_MEMORY if is_visible else HIDDEN_MEMORY)
 
     async def _look_for(self, place: Place) -> bool:
         try:

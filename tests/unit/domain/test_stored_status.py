@@ -9,7 +9,7 @@ from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.manifest import HASH_VERSION
 from runai_operator.domain.model import Gvk, Spec
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.stored_status import StoredStatus
+from runai_operator.domain.stored_status import GONE_REASONS, LOST_REASONS, StoredStatus
 
 IDENTITY = "0123456789ab"
 HASH = f"{HASH_VERSION}:aa.bb"
@@ -102,3 +102,10 @@ FOUND = {"projectId": "1", "projectResolvedFrom": "team-a", "clusterId": "c"}
 )
 def test_a_project_is_that_on_record_while_the_spec_names_it_as_it_did(spec, status, expected):
     assert StoredStatus(status).project_named_by(spec) == expected
+
+
+def test_what_ready_says_of_a_lost_workload():
+    gone = {"DeletedExternally", "RecreateGivenUp", "EndedUnseen"}
+
+    assert gone == GONE_REASONS
+    assert gone | {"WaitingToRecreate", "ManagedByOther", "Recreating"} == LOST_REASONS

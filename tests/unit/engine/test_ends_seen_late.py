@@ -124,6 +124,19 @@ async def test_an_edit_that_came_too_late_runs_if_edited_work_is_to_run_again(re
     await ended(bench)
 
 
+async def test_what_was_there_before_an_end_is_not_shown_once_lists_show_the_end():
+    """It used to be shown as running until it was certain that the edit had not undone the end."""
+    bench = await started()
+    stored, workload = await running(bench)
+    await until(bench, workload, "Completed")
+    bench.edit(stored, manifest=OTHER_JOB)
+    await asyncio.sleep(15)
+
+    assert stored.status.get("phase") is None
+    assert condition(stored.status, "Ready")["status"] == "False"
+    await ended(bench)
+
+
 @pytest.mark.parametrize("policy", list(RerunPolicy))
 async def test_where_an_edit_has_finished_work_run_again_the_end_from_before_it_is_not_shown(policy):
     bench = await started(put_reruns_completed=True)
@@ -133,7 +146,7 @@ async def test_where_an_edit_has_finished_work_run_again_the_end_from_before_it_
     seen = set()
     while workload.phase(bench.now())[0] != "Completed" or len(seen) < 2:
         await asyncio.sleep(0.5)
-        seen.add(stored.status["phase"])
+        seen.add(stored.status.get("phase"))
     assert "Completed" not in seen
     await asyncio.sleep(300)
 
@@ -151,7 +164,7 @@ async def test_where_an_edit_has_failed_work_run_again_the_failure_from_before_i
     seen = set()
     for _ in range(60):
         await asyncio.sleep(0.5)
-        seen.add(stored.status["phase"])
+        seen.add(stored.status.get("phase"))
     await asyncio.sleep(120)
 
     assert "Failed" not in seen

@@ -1153,6 +1153,15 @@ async def test_the_poller_has_three_lists(bench, query, key):
     assert _list_of(query) == key
 
 
+@pytest.mark.parametrize("query", [RowQuery(name="n"), RowQuery(project_id="1"), RowQuery(name="n", project_id="1")])
+async def test_what_is_asked_for_one_object_is_no_list_of_the_poller(bench, query):
+    bench.runai.trouble = dict.fromkeys(CallClass, Throttled("slow down"))
+    await bench.fails(bench.gate.rows(query))
+
+    assert bench.gate.error(LISTS) is None
+    assert bench.gate.error(CallClass.LOOKUPS) is not None
+
+
 async def test_the_log_has_one_line_for_an_outage_and_one_for_its_end(bench, caplog):
     caplog.set_level(logging.INFO, "runai_operator.engine.gate")
     bench.runai.trouble[WRITES] = OutcomeUnknown("HTTP 503")

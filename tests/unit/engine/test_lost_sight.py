@@ -276,6 +276,17 @@ async def test_the_first_of_many_losses_that_is_noticed_is_not_believed_either(b
     assert ready(made[1]) in ("Running", "NotVisible")
 
 
+async def test_many_that_vanish_before_any_list_has_shown_them_are_not_believed_either(bench):
+    """Lists are late, so nothing but their submission is known of them."""
+    made = [bench.apply(f"w{number}", **RECREATE) for number in range(60)]
+    await asyncio.sleep(0.9)
+    assert len(forget(bench)) == 60
+    await asyncio.sleep(1200)
+
+    assert {ready(stored) for stored in made} & {"DeletedExternally", "EndedUnseen"} == set()
+    assert posts(bench) == 60
+
+
 async def test_finished_work_that_was_removed_long_ago_is_released_at_once(bench):
     """Run:ai keeps no list of it any more, and many are deleted together."""
     made = [bench.apply(f"w{number}", manifest=JOB) for number in range(60)]

@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from fakes.bench import Bench, reason
+from fakes.entries import entries
 from fakes.uneven_runai import Troubles, UnevenRunai
 from runai_operator.domain.errors import InvalidWorkload, Unavailable
 from runai_operator.domain.model import DEFAULT_CONNECTION, Project
-from runai_operator.engine.projects import MISS_MEMORY, Projects
+from runai_operator.engine.projects import MISS_MEMORY, PROJECT_MEMORY, KeyedLocks, Projects
 
 pytestmark = pytest.mark.looptime
 
@@ -157,3 +158,36 @@ async def test_an_error_that_many_share_carries_no_traceback_of_others(projects)
     errors = await asyncio.gather(*(projects.resolve("p", None) for _ in range(3)), return_exceptions=True)
 
     assert len({id(error) for error in errors}) == 3
+
+
+async def test_names_that_nobody_asks_for_any_more_are_forgotten(projects):
+    for number in range(1000):
+        with pytest.raises(InvalidWorkload):
+            await projects.resolve(f"misspelt-{number}", None)
+
+    assert max(entries(projects).values()) <= PROJECT_MEMORY, "one a second was asked for"
+
+
+async def test_one_at_a_time_within_a_key_and_all_keys_at_once():
+    locks, order = KeyedLocks[str](), []
+
+    async def use(key: str, who: str) -> None:
+        async with locks.of(key):
+            order.append(f"{who} begins")
+            await asyncio.sleep(1)
+            order.append(f"{who} ends")
+
+    await asyncio.gather(use("a", "first"), use("a", "second"), use("b", "other"))
+
+    assert order == ["first begins", "other begins", "first ends", "other ends", "second begins", "second ends"]
+    assert len(locks) == 0
+
+
+async def test_who_stops_waiting_for_a_lock_leaves_none_behind():
+    locks = KeyedLocks[str]()
+    async with locks.of("a"):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1), locks.of("a"):
+                raise AssertionError("it is held")
+
+    assert len(locks) == 0

@@ -9,10 +9,11 @@ from datetime import datetime
 import pytest
 
 from builders import WORKLOAD_ID, a_row
+from fakes.entries import entries
 from runai_operator.domain.absence import BRAKE, MANY, Place
 from runai_operator.domain.errors import AccessDenied, Scope
 from runai_operator.domain.model import Project, RowPage, RowQuery
-from runai_operator.engine.projects import VISIBLE_MEMORY, Witness
+from runai_operator.engine.projects import HIDDEN_MEMORY, VISIBLE_MEMORY, Witness
 
 PLACE = Place("1", "team-a", "c1")
 
@@ -156,3 +157,11 @@ async def test_what_was_lost_out_of_sight_is_missing_only_since_it_could_be_seen
     lists.listed = (Project("1", "team-a", "c1"),)
     assert await witness.shows(PLACE)
     assert witness.in_mass_loss()
+
+
+async def test_projects_that_nobody_asks_for_any_more_are_forgotten(witness, clock):
+    for number in range(200):
+        clock[0] += HIDDEN_MEMORY / 10
+        await witness.shows(Place(f"{number}", None))
+
+    assert max(entries(witness).values()) <= 12
