@@ -106,14 +106,15 @@ def print_table(
 ) -> None:
     survived = Counter(mutant.short_module for mutant in survivors)
     equivalent = {name: sum(mutant.identity in listed for mutant in made) for name, made in mutants.items()}
-    rows = [(name, len(made), equivalent[name], survived[name]) for name, made in mutants.items()]
+    rows = [
+        (f"`{name.replace('.', '/')}.py`", len(made), equivalent[name], survived[name])
+        for name, made in mutants.items()
+    ]
     rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows), sum(row[3] for row in rows)))
     print("| Module | Mutants | Equivalent | Survived | Killed of the others |\n|---|---:|---:|---:|---:|")
     for name, made, equal, left in rows:
         others = made - equal
-        print(
-            f"| `{name.replace('.', '/')}.py` | {made} | {equal} | {left} | {(others - left) / others if others else 1:.1%} |"
-        )
+        print(f"| {name} | {made} | {equal} | {left} | {(others - left) / others if others else 1:.1%} |")
 
 
 if __name__ == "__main__":
