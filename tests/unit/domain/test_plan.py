@@ -359,3 +359,20 @@ def test_a_summary_of_cells():
 def test_a_summary_of_a_status():
     assert StatusSummary.of_status(STATUS, has_source=True, keeps_workload=True) == WHOLE
     assert StatusSummary.of_status({}, has_source=False) == StatusSummary()
+
+
+@pytest.mark.parametrize("reason", ["SourceNotFound", "SourceForbidden", "SourceInvalid"])
+def test_work_whose_source_is_lost_needs_nothing(reason):
+    assert plan_of(replace(REST, synced_reason=reason), META) is Need.NOTHING
+
+
+@pytest.mark.parametrize("reason", ["ConnectionNotFound", "ManagedByOther", "InstallChanged"])
+def test_what_a_restart_may_mend_is_tried_then_and_is_not_owed(reason):
+    summary = replace(REST, ready="False", reason=reason)
+
+    assert plan_of(summary, META) is Need.PASS
+    assert not is_owed(summary, META)
+
+
+def test_nothing_was_observed_of_a_new_object():
+    assert StatusSummary().observed_generation == -1

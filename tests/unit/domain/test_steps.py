@@ -140,6 +140,18 @@ class TestBegun:
     def test_with_its_last_row(self, seen, memory, expected):
         assert self.begin(seen=seen, memory=memory).row == expected
 
+    def test_without_the_phase_that_an_edit_may_have_undone(self):
+        seen, sent = Sighting(WORKLOAD_ID, a_row(phase="Failed", phase_updated_at=MOMENT)), Memory(sent_at=LATER)
+        begun = self.begin(FAILED, seen=seen, memory=sent)
+        gone = {"phase": None, "phaseMessage": None, "completedAt": None}
+
+        assert gone.keys().isdisjoint(begun.workload.status)
+        assert begun.workload.status["workloadId"] == WORKLOAD_ID
+        assert begun.memory.pending_status.items() >= gone.items()
+
+        silent = a_workload(status=submitted_status(phase=None))
+        assert self.begin(silent, seen=seen, memory=sent).memory.pending_status == {}
+
 
 class TestRead:
     def test_what_is_shown_is_not_missing(self):
