@@ -82,3 +82,8 @@ def test_an_end_counts_once_lists_had_the_time_to_show_what_came_of_an_edit():
 
 def test_without_an_edit_every_end_counts():
     assert Memory(failures=3).synced(now=100.0, grace=60.0) == Memory(failures=3)
+
+
+def test_a_new_object_is_neither_guarded_nor_large_and_nothing_is_requested_of_it():
+    assert (Memory().guarded, Memory().large) == (False, False)
+    assert (NONE.read, NONE.check_content, NONE.restate, NONE.row) == (False,) * 4
