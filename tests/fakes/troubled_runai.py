@@ -54,19 +54,20 @@ class TroubledRunai:
         await self._call(CallClass.READS, row_id)
 
     async def rows(self, query):
-        await self._call(CallClass.LISTS, query.name or "all")
+        is_for_one = query.project_id is not None or query.name is not None
+        await self._call(CallClass.LOOKUPS if is_for_one else CallClass.LISTS, query.name or "all")
         return RowPage((), None, None)
 
     async def find(self, *, name, project_id):
-        await self._call(CallClass.LISTS, f"{project_id}/{name}")
+        await self._call(CallClass.LOOKUPS, f"{project_id}/{name}")
         return ()
 
     async def projects(self, *, name, cluster_id):
-        await self._call(CallClass.LISTS, name)
+        await self._call(CallClass.LOOKUPS, name)
         return ()
 
     async def project(self, project_id):
-        await self._call(CallClass.LISTS, project_id)
+        await self._call(CallClass.LOOKUPS, project_id)
 
     async def aclose(self):
         self.closed = True

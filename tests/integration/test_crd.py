@@ -574,6 +574,7 @@ def test_status_has_room_for_everything_the_operator_may_write(client: Client, n
         "runningPods": 2**31 - 1,
         "requestedPods": 0,
         "createdAt": "2026-01-15T10:30:00Z",
+        "submittedAt": "2026-01-15T11:30:00Z",
         "completedAt": "2026-01-15T12:30:00.123456+02:00",
         "conditions": [
             {"type": kind, **condition} for kind in ("Ready", "Reconciling", "Stalled", "Synced", "Completed")

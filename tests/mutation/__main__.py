@@ -1,8 +1,9 @@
-"""`python -m mutation [--only MODULE...]`: makes small changes to the domain and the engine, one after the other, and tells
-which of them no unit test notices.
+"""`python -m mutation [--only MODULE...]`: makes small changes to modules, one after the other, and tells which of them no unit
+test notices.
 
 Those that nothing can notice are listed in `equivalent.toml`, each with the reason. The exit code is 1 if another one
-survives, or if one of the list is not made any more.
+survives, or if one of the list is not made any more. Any module of the domain or the engine can be tried; without `--only`
+those are whose survivors have all been judged.
 """
 
 from __future__ import annotations
@@ -20,11 +21,22 @@ from mutation.mutants import Mutant, mutants_of
 from mutation.trials import PACKAGE, Stage
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+JUDGED = (
+    *(f"domain.{name}" for name in ("decide", "submit", "adopt", "maintain", "lost", "finalize", "observe")),
+    *(f"domain.{name}" for name in ("intent", "ownership", "barred", "absence")),
+    "engine.circuit",
+    "engine.gate",
+)
 TESTS = {
-    "tests/unit/domain": {"domain"},
-    "tests/unit/engine": {"domain", "engine"},
+    "tests/unit/domain": ("domain.",),
+    "tests/unit/engine/test_circuit.py": ("engine.circuit",),
+    "tests/unit/engine/test_gate.py": ("engine.gate",),
+    "tests/unit/engine/test_poller.py": ("engine.poller",),
+    "tests/unit/engine/test_lists.py": ("engine.poller",),
+    "tests/unit/engine": ("domain.", "engine."),
 }
-"""Where the claims about each package are; what survives the first folder is tried with the next."""
+"""Where the claims are, and about which modules; what survives the first is tried with the next."""
+LAST = "tests/unit/engine"
 
 
 def main() -> int:
@@ -42,15 +54,14 @@ def main() -> int:
     mutants = {
         name: mutants_of(f"runai_operator.{name}", path)
         for name, path in modules.items()
-        if not chosen.only or name in chosen.only
+        if name in (chosen.only or JUDGED)
     }
     survivors = [mutant for made in mutants.values() for mutant in made if mutant.identity not in listed]
-    for folder, packages in TESTS.items() if not chosen.tests else [(chosen.tests, {"domain", "engine"})]:
-        tried = [mutant for mutant in survivors if mutant.package in packages]
-        others = [mutant for mutant in survivors if mutant.package not in packages]
-        survivors = others + survivors_of(tried, folder, chosen.jobs, chosen.longest)
-    for survivor in survivors:
-        print(as_entry(survivor))
+    for tests, claimed in TESTS.items() if not chosen.tests else [(chosen.tests, ("",))]:
+        tried = [mutant for mutant in survivors if mutant.short_module.startswith(claimed)]
+        others = [mutant for mutant in survivors if not mutant.short_module.startswith(claimed)]
+        is_last = tests in (chosen.tests, LAST)
+        survivors = others + survivors_of(tried, tests, chosen.jobs, chosen.longest, is_last=is_last)
     made = {mutant.identity for all_of_it in mutants.values() for mutant in all_of_it}
     stale = [entry for entry in sorted(listed - made) if entry[0].partition(":")[0] in mutants]
     for place, was, _ in stale:
@@ -64,7 +75,7 @@ def read_list() -> list[dict[str, str]]:
     return entries
 
 
-def survivors_of(mutants: list[Mutant], folder: str, jobs: int, longest: float) -> list[Mutant]:
+def survivors_of(mutants: list[Mutant], folder: str, jobs: int, longest: float, *, is_last: bool) -> list[Mutant]:
     survived: list[Mutant] = []
     tried = 0
 
@@ -73,8 +84,10 @@ def survivors_of(mutants: list[Mutant], folder: str, jobs: int, longest: float) 
         tried += 1
         if has_survived:
             survived.append(mutant)
+            if is_last:
+                print(as_entry(mutant), flush=True)
         if tried % 50 == 0 or tried == len(mutants):
-            print(f"{folder}: {tried} of {len(mutants)} tried, {len(survived)} survived", flush=True)
+            print(f"{folder}: {tried} of {len(mutants)} tried, {len(survived)} survived", file=sys.stderr, flush=True)
 
     if mutants:
         Stage(folder, jobs, longest, told).try_all(mutants)
@@ -91,7 +104,7 @@ def as_entry(mutant: Mutant) -> str:
 def print_table(
     mutants: dict[str, list[Mutant]], survivors: Iterable[Mutant], listed: set[tuple[str, str, str]]
 ) -> None:
-    survived = Counter(mutant.module.removeprefix("runai_operator.") for mutant in survivors)
+    survived = Counter(mutant.short_module for mutant in survivors)
     equivalent = {name: sum(mutant.identity in listed for mutant in made) for name, made in mutants.items()}
     rows = [(name, len(made), equivalent[name], survived[name]) for name, made in mutants.items()]
     rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows), sum(row[3] for row in rows)))

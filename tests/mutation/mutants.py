@@ -49,12 +49,12 @@ class Mutant:
     """The code of the function that was changed, before and after; None where what is done at import has changed."""
 
     @property
-    def package(self) -> str:
-        return self.module.split(".")[1]
+    def short_module(self) -> str:
+        return self.module.removeprefix("runai_operator.")
 
     @property
     def place(self) -> str:
-        return f"{self.module.removeprefix('runai_operator.')}:{self.scope}"
+        return f"{self.short_module}:{self.scope}"
 
     @property
     def identity(self) -> tuple[str, str, str]:

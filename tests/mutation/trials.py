@@ -28,6 +28,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,8 @@ class Tests:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.items = {item.nodeid: item for item in session.items}
-        self._use(self)
+        if not session.testsfailed:  # what cannot be imported has failed
+            self._use(self)
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -109,14 +111,14 @@ class Tests:
         used = resource.getrusage(resource.RUSAGE_SELF)
         limit = int(used.ru_utime + used.ru_stime + 3 + 10 * seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
-        if isinstance(item, pytest.Function) and (arguments := _plain_arguments(item)) is not None:
-            try:
-                item.obj(**arguments)
-            except (Exception, pytest.fail.Exception):  # noqa: BLE001 - however it fails
-                return False
-            return True
         self._failed = False
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        try:
+            if isinstance(item, pytest.Function) and (arguments := _plain_arguments(item)) is not None:
+                item.obj(**arguments)
+            else:
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        except (Exception, pytest.fail.Exception):  # noqa: BLE001 - however it fails; some failures break even pytest
+            return False
         return not self._failed
 
 
@@ -206,15 +208,27 @@ class _Traced:
 
     def __init__(self, files: set[str]) -> None:
         self._files = files
+        self.imports = True
+        """While tests are collected: only what modules run when they are imported counts, not what tests build then."""
         self.lines: set[tuple[str, int]] = set()
 
-    def __call__(self, frame: FrameType, event: str, arg: object) -> Callable[..., object] | None:
-        return self._line if frame.f_code.co_filename in self._files else None
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename not in self._files or (self.imports and not _is_of_import(frame)):
+            return None
+        return self._line
 
-    def _line(self, frame: FrameType, event: str, arg: object) -> Callable[..., object]:
+    def _line(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "line":
             self.lines.add((frame.f_code.co_filename, frame.f_lineno))
         return self._line
+
+
+def _is_of_import(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "<module>":
+            return str(PACKAGE) in frame.f_code.co_filename
+        frame = frame.f_back
+    return False
 
 
 def _baseline(tests: Tests, traced: _Traced) -> Baseline:
@@ -223,6 +237,7 @@ def _baseline(tests: Tests, traced: _Traced) -> Baseline:
     ran: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     for test in ["", *tests.items]:
         if test:
+            traced.imports = False
             traced.lines.clear()
             began = time.process_time()
             if not tests.all_pass({test: 60.0}):

@@ -33,6 +33,7 @@ OTHER = {
     "file.name": "how names are written on the page",
     "runai-operator": "the command",
     "Table": "of the Kubernetes API",
+    "Date": "a header of answers",
     "submittedBy": "the example of a field",
     "reason=": "an argument of every error",
     "connections": "an argument of the engine",

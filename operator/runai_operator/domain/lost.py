@@ -94,7 +94,7 @@ def _recreate(s: State) -> Action:
 
 def _edit_waits(s: State) -> bool:
     """There is an edit that was not sent."""
-    return isinstance(s.desired, Desired) and not s.holds(s.desired)
+    return isinstance(s.desired, Desired) and not s.holds(s.desired) and s.has_finished_work_run_again(s.desired)
 
 
 def recreating() -> Result:
@@ -113,9 +113,11 @@ def finished_error(phase: str) -> InvalidWorkload:
     )
 
 
-def gone_error(workload_id: str) -> InvalidWorkload:
+def gone_error(workload_id: str, *, observed: bool = False) -> InvalidWorkload:
+    """`observed`: it was only shown, and cannot be created again."""
+    advice = "correct spec.workloadId" if observed else "set externalDeletionPolicy: Recreate to have it created again"
     return InvalidWorkload(
         f"Workload {workload_id} was deleted in Run:ai by somebody else, and nothing shows that it had finished: delete this"
-        " object, or set externalDeletionPolicy: Recreate to have it created again.",
+        f" object, or {advice}.",
         reason=Reason.DELETED_EXTERNALLY,
     )

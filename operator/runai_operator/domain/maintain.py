@@ -115,12 +115,12 @@ def _check_on(s: State) -> Action:
 
 def _follow_edit(s: State, desired: Desired) -> Action:
     recorded = s.stored_status
-    same, same_identity = s.holds(desired), _is_same_identity(s, desired)
+    same, same_identity = s.holds(desired), s.is_same_identity(desired)
     completed = recorded.completed or has_completed(s.row)
     if same and same_identity and (completed or s.record_holds or not s.may_have_sent_another):
         return _check_on(s)
     if completed:
-        return _follow_edit_of_finished(s)
+        return _follow_edit_of_finished(s, desired)
     is_of_other_kind = isinstance(s.remote, Remote) and not is_of_kind(s.remote, desired)
     if not same_identity or is_of_other_kind:
         return _follow_change_of_identity(s)
@@ -132,16 +132,8 @@ def _follow_edit(s: State, desired: Desired) -> Action:
     return barred or Update(str(s.workload_id), desired.submission)
 
 
-def _is_same_identity(s: State, desired: Desired) -> bool:
-    recorded = s.stored_status
-    if recorded.identity in (None, desired.identity(adopts=s.to_adopt is not None)):
-        return True
-    # Submitted by us under a name of ours, before the spec named it by its id.
-    return s.to_adopt is not None and recorded.identity == desired.identity(adopts=False, name=recorded.name)
-
-
-def _follow_edit_of_finished(s: State) -> Action:
-    if not s.edited:  # its source changed, or its project is found elsewhere
+def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
+    if not s.has_finished_work_run_again(desired):
         return _check_on(s)
     if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
         return _replace(s)

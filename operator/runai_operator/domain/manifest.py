@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.model import GROUP, Gvk, Json, OwnerMark, Submission
+from runai_operator.domain.model import GROUP, Gvk, Json, OwnerMark, Spec, Submission
 
 OWNER_INSTALL = f"{GROUP}/owner-install"
 OWNER_NAMESPACE = f"{GROUP}/owner-namespace"
@@ -63,6 +63,16 @@ class Desired:
     def fingerprint(self, *, adopts: bool) -> str:
         """For `status.submittedHash`, which may go on with the time since when it is no Secret's."""
         return f"{self.content}.{self.identity(adopts=adopts)}"
+
+
+def said_of_source(spec: Spec) -> str | None:
+    """What the spec itself says of what is submitted, where the manifest comes from a source: its other changes are not edits."""
+    source = spec.manifest_from
+    if source is None:
+        return None
+    said = {"priority": spec.priority, "category": spec.category}
+    place = f"{source.kind}/{source.name}/{source.key}"
+    return " ".join([place, *(f"{name}={value}" for name, value in said.items() if value is not None)])
 
 
 def with_mark(manifest: Json, *, name: str, mark: OwnerMark, content: str | None = None) -> Json:

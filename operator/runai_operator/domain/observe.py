@@ -43,4 +43,4 @@ def observe(s: State) -> Action:
 def _lost_from_sight(s: State, workload_id: str) -> Action:
     if s.stored_status.failed or s.ending is Ending.FINISHED:
         return Result(Verdict.IN_SYNC)
-    return ended_unseen(s, workload_id, outstanding=False) or refuse(s, gone_error(workload_id))
+    return ended_unseen(s, workload_id, outstanding=False) or refuse(s, gone_error(workload_id, observed=True))

@@ -57,14 +57,15 @@ def owner_first(s: State, mark: OwnerMark | None) -> Action | None:
 
 
 def unless_claimed(s: State, remote: Remote) -> Action | None:
-    """Where no mark can be read, or none was written yet, only this cluster's own objects say whose it is."""
+    """Where no mark can be read, or none of the present owner's was written (yet), only this cluster's own objects say whose
+    it is."""
     if s.claimant is None:
         return ClaimWorkload(remote.id)
     if s.claimant == s.workload.ref or (remote.mark is not None and s.claimant.uid == remote.mark.uid):
         return None  # the owner that the mark names is known to be gone
     error = InvalidWorkload(
         f"Workload {remote.id} is managed by RunaiWorkload {s.claimant} (uid {s.claimant.uid}): remove one of the two, or"
-        " correct spec.workloadId.",
+        " set another spec.name or spec.workloadId.",
         reason=Reason.MANAGED_BY_OTHER,
     )
     return refuse(s, error)

@@ -17,6 +17,8 @@ SOON_CEILING = 30.0
 """For what ends soon, or must not wait long: trouble of the connection to Run:ai, an unknown outcome, a short failure of the
 Kubernetes API, a watch that was lost."""
 SYNC_CEILING = 15.0
+PROMPT_SYNC_READS = 24
+"""How often, within five minutes, a sync in flight is read that soon; after that also when its row shows a change."""
 PROMPT_READS = 6
 """How often, within half a minute, the end of a deletion or of a wait is looked for at once."""
 PAGE_CEILING = 60.0
@@ -132,8 +134,11 @@ def breaker_pause(openings: int, jitter: float, *, first: float, ceiling: float)
 
 
 def next_sync_read(reads: int) -> float:
-    """Between readings of a sync in flight: 1 s at first, 15 s at most."""
-    return _exponential(reads, SYNC_CEILING, base=1.5)
+    """Between readings of a sync in flight: 1 s at first, and 15 s for some minutes. What takes longer may take days, as on a
+    cluster that is not connected: it is read less and less often, every five minutes in the end."""
+    if reads <= PROMPT_SYNC_READS:
+        return _exponential(reads, SYNC_CEILING, base=1.5)
+    return SYNC_CEILING * _exponential(reads - PROMPT_SYNC_READS, BACKOFF_CEILING / SYNC_CEILING)
 
 
 def next_row_read(reads: int) -> float:

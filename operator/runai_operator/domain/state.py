@@ -23,7 +23,7 @@ from runai_operator.domain.actions import (
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import BridgeError, Busy, NameTaken
 from runai_operator.domain.freshness import Freshness
-from runai_operator.domain.manifest import Desired, is_keyed, same_content
+from runai_operator.domain.manifest import Desired, is_keyed, said_of_source, same_content
 from runai_operator.domain.marks import is_of_changed_install, is_ours
 from runai_operator.domain.memory import Memory, Requests, Unread
 from runai_operator.domain.model import (
@@ -303,6 +303,23 @@ class State:
         # Hashed by another version of the operator: that alone is no reason for a PUT, but an edit of the spec is.
         return not self.edited if same is None else same
 
+    def is_same_identity(self, desired: Desired) -> bool:
+        """What is asked for differs from what was submitted in nothing that cannot be edited."""
+        recorded = self.stored_status
+        if recorded.identity in (None, desired.identity(adopts=self.to_adopt is not None)):
+            return True
+        # Submitted by us under a name of ours, before the spec named it by its id.
+        return self.to_adopt is not None and recorded.identity == desired.identity(adopts=False, name=recorded.name)
+
+    def has_finished_work_run_again(self, desired: Desired) -> bool:
+        """What is asked for, other than what finished, is reason to: somebody edited the spec in what it says of that. A source
+        that has changed is none, nor is a project that is found elsewhere."""
+        said = said_of_source(self.workload.spec)
+        says_the_same = (
+            said is not None and said == self.stored_status.submitted_from and self.is_same_identity(desired)
+        )
+        return self.edited and not says_the_same
+
     @property
     def looked_long_enough(self) -> bool:
         """We have been looking for longer than the lists lag."""
@@ -317,7 +334,7 @@ class State:
         shown = [candidate.remote for candidate in self.found if candidate.remote is not None]
         if any(is_ours(remote.mark, self.mark) or is_of_changed_install(remote.mark, self.mark) for remote in shown):
             return False
-        has_holder = any(not remote.gone and (remote.mark or remote.mark_readable) for remote in shown)
+        has_holder = any(not remote.gone and remote.mark_readable for remote in shown)
         return self.looked_long_enough and (has_holder or not self.name_held)
 
     @property

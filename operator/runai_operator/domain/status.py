@@ -82,6 +82,7 @@ FIELDS = (
     StatusField("ownerUid", 64, of_run=False),
     StatusField("submission", 32, of_run=False),
     StatusField("submittedHash", 128),
+    StatusField("submittedFrom", 768),
     StatusField("submittedAt"),
     StatusField("previousHash", 128),
     StatusField("lastHandledReconcileAt", 256, of_run=False),
@@ -404,7 +405,9 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
     before = condition(s.workload.status, ConditionType.SYNCED)
     if end.verdict is Verdict.RETRYING and before is not None and s.stored_status.reason in LOST_REASONS:
         return str(before.get("status")), str(before.get("reason")), str(before.get("message", ""))
-    if sync == "Synced":
+    if sync == "Synced" or (
+        sync == "Deleted" and status.get("phase") in FINISHED
+    ):  # it ran there before it was removed
         return "True", Reason.SYNCED, Reason.SYNCED.meaning
     if sync == "Failed":
         return "False", Reason.SYNC_FAILED, _why_the_sync_failed(status)

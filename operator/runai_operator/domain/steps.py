@@ -17,7 +17,7 @@ from runai_operator.domain.actions import (
     Update,
     Verdict,
 )
-from runai_operator.domain.manifest import Desired, is_keyed, same_content
+from runai_operator.domain.manifest import Desired, is_keyed, said_of_source, same_content
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import Candidate, Json, Remote, Row, Sighting, Workload
 from runai_operator.domain.plan import StatusSummary
@@ -145,7 +145,8 @@ def recorded(s: State, workload: Workload) -> State:
 
 def updated(s: State, remote: Remote) -> State:
     held, before = s.desired if isinstance(s.desired, Desired) else None, s.held_by(remote.id)
-    s = _owing(s, {"submittedHash": s.hash_of(held), "syncStatus": None, "syncMessage": None})
+    learnt = {"submittedHash": s.hash_of(held), "submittedFrom": said_of_source(s.workload.spec)}
+    s = _owing(s, learnt | {"syncStatus": None, "syncMessage": None})
     if held is not None and not (before and same_content(before, held.content)):
         s = _owing(s, {"submittedAt": remote.updated_at, "previousHash": before})
         s = replace(s, memory=s.memory.edited(remote.updated_at))
@@ -210,7 +211,8 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
         learnt["projectResolvedFrom"] = s.workload.spec.project_name
     if isinstance(s.desired, Desired) and (delivered or content is not None):
         held = s.desired if content is None else replace(s.desired, content=content)
-        learnt["submittedHash"] = s.hash_of(held)
+        said = said_of_source(s.workload.spec) if content is None else None
+        learnt |= {"submittedHash": s.hash_of(held), "submittedFrom": said}
     workload = replace(s.workload, status=overlay(s.workload.status, learnt))
     memory = replace(s.memory.owing(learnt), lookup_since=None, missing_since=None)
     return replace(s, workload=workload, memory=memory, remote=remote, delivered_now=delivered)

@@ -24,6 +24,8 @@ LOST_REASONS = frozenset(
     }
 )
 """Reasons of Ready that only a fresh reading of Run:ai may clear."""
+GONE_REASONS = frozenset({Reason.DELETED_EXTERNALLY, Reason.RECREATE_GIVEN_UP, Reason.ENDED_UNSEEN})
+"""Those of a workload that was found gone, and is not to be created again."""
 
 IDENTITY = re.compile(r"[0-9a-f]{12}")
 SINCE = "+"
@@ -89,6 +91,10 @@ class StoredStatus:
     @property
     def submitted_at(self) -> str | None:
         return self.status.get("submittedAt")
+
+    @property
+    def submitted_from(self) -> str | None:
+        return self.status.get("submittedFrom")
 
     @property
     def previous_hash(self) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runai_operator.domain.actions import Action, Create, Delete, FindRemote, Render, Result, Verdict
 from runai_operator.domain.adopt import adopt_by_id, adopt_ours, is_of_kind, take_over
 from runai_operator.domain.barred import unless_barred, unless_target_barred
@@ -10,6 +12,7 @@ from runai_operator.domain.intent import after_failed_attempt, in_doubt_first, i
 from runai_operator.domain.manifest import Desired, same_content
 from runai_operator.domain.marks import is_of_changed_install, is_ours, is_predecessor, is_unreadable, marked_otherwise
 from runai_operator.domain.model import Candidate, Missing, OwnerMark, Remote, RerunPolicy
+from runai_operator.domain.ownership import unless_claimed
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import State, has_completed
 
@@ -59,6 +62,8 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
         if is_predecessor(remote.mark, s.mark) and is_of_kind(remote, desired):
             if barred := unless_barred(s, remote):
                 return barred
+            if claimed := unless_claimed(s, remote):  # the mark proves that no attempt of ours made it
+                return replace(claimed, not_submitted=True) if isinstance(claimed, Result) else claimed
             if has_completed(candidate.row) and not same_content(remote.content or "", desired.content):
                 return _follow_finished_predecessor(s, remote, desired)
             return intent_first(s) or take_over(s, remote, candidate.row, desired)

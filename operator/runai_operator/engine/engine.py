@@ -19,6 +19,7 @@ from runai_operator.domain.requeue import (
     FIRST_STATUS,
     NAME_SPACING,
     PROBE_AT_START,
+    PROMPT_SYNC_READS,
     ROW_READ_CEILING,
     SLOW_PROBE,
     WRITE_SPACING,
@@ -298,9 +299,18 @@ class Engine:
         has_changed = self.inventory.shows_change(connection, row)
         for entry in self.inventory.see(connection, row):
             self._enqueue(entry, Lane.PERIODIC)
+            if entry.summary.in_flight and entry.memory.sync_reads > PROMPT_SYNC_READS:
+                self._plan_read(entry, 0)
         for entry in self.inventory.of_row(connection, row):
             self._restate(entry)
+            if entry.is_found_gone and self._is_back(entry):
+                self._plan_read(entry, 0)
         return has_changed
+
+    def _is_back(self, entry: Entry) -> bool:
+        """A list shows again what the last sweep missed."""
+        upstream = self.upstreams.named(entry.summary.connection)
+        return upstream is not None and upstream.witness.is_back(str(entry.summary.workload_id))
 
     def row_deleted(self, connection: str, row: Row) -> None:
         self._name_freed((connection, row.project_id, row.name))
@@ -321,7 +331,7 @@ class Engine:
                 vanished=[str(entry.summary.workload_id) for entry in vanished],
             )
         for entry in missing if is_nearly_complete else ():
-            if entry.memory.wrote_at < shown_since:
+            if entry.memory.wrote_at < shown_since and not entry.is_found_gone:
                 self._plan_read(entry, 0)
 
     def _name_freed(self, name: tuple[str, str, str] | None) -> None:

@@ -55,8 +55,12 @@ class CallClass(StrEnum):
     """Calls that fail together: each class is served by another part of Run:ai. The word is a metric label."""
 
     LISTS = "lists"
+    """What the poller reads for all objects."""
     READS = "reads"
     WRITES = "writes"
+    LOOKUPS = "lookups"
+    """What lists are asked for one object: a project, a name, a deletion. Apart from `LISTS`, since objects that wait for one
+    of these would take every turn as the canary, and nothing would be polled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class GateSettings:
 
     deadlines: Mapping[CallClass, float] = field(
         # The client's own limits, except that a read, which costs nothing to repeat, is given up sooner.
-        default_factory=lambda: {CallClass.LISTS: 60.0, CallClass.READS: 30.0, CallClass.WRITES: 60.0}
+        default_factory=lambda: {kind: 30.0 if kind is CallClass.READS else 60.0 for kind in CallClass}
     )
     """For each class, from asking for a call to its answer, the wait for the budget included."""
     pauses: Pauses = field(default_factory=Pauses)
@@ -201,13 +205,10 @@ class Gate(Runai):
         return await self._make(call, lambda: self._runai.delete(workload_id))
 
     async def rows(self, query: RowQuery) -> RowPage:
-        # For all objects, and the poller may be the only caller: two lists that fail are enough, while one alone must not
-        # hold up the others.
-        key = _list_of(query) if query.name is None else f"{query.project_id}/{query.name}"
-        return await self._make(_Call(CallClass.LISTS, f"rows {key}"), lambda: self._runai.rows(query))
+        return await self._make(_call_for_rows(query), lambda: self._runai.rows(query))
 
     async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
-        call = _Call(CallClass.LISTS, f"rows {project_id}/{name}")
+        call = _Call(CallClass.LOOKUPS, f"rows {project_id}/{name}")
         return await self._make(call, lambda: self._runai.find(name=name, project_id=project_id))
 
     async def row(self, row_id: str) -> Row | None:
@@ -215,11 +216,11 @@ class Gate(Runai):
         return await self._make(call, lambda: self._runai.row(row_id))
 
     async def projects(self, *, name: str | None, cluster_id: str | None) -> tuple[Project, ...]:
-        call = _Call(CallClass.LISTS, f"project {name or ''}")
+        call = _Call(CallClass.LOOKUPS, f"project {name or ''}")
         return await self._make(call, lambda: self._runai.projects(name=name, cluster_id=cluster_id))
 
     async def project(self, project_id: str) -> Project | None:
-        call = _Call(CallClass.LISTS, f"project {project_id}")
+        call = _Call(CallClass.LOOKUPS, f"project {project_id}")
         return await self._make(call, lambda: self._runai.project(project_id))
 
     async def aclose(self) -> None:
@@ -244,7 +245,6 @@ class Gate(Runai):
             self._prune(now)
         circuit = known.circuit if known else self._add(name, *self._lots[CallClass.READS].chain)
         circuit.fail(circuit.enter(), now, doubt, key=workload_id)
-        self._stir()
         return doubt.within(name)
 
     def park(self, uid: str, error: BridgeError) -> bool:
@@ -482,6 +482,13 @@ class Gate(Runai):
             if up is not self._up[kind]:
                 self._up[kind] = up
                 self._report(kind, up)
+
+
+def _call_for_rows(query: RowQuery) -> _Call:
+    if query.project_id is not None or query.name is not None:
+        return _Call(CallClass.LOOKUPS, f"rows {query.project_id}/{query.name}")
+    # The poller is the only caller: two lists that fail are enough, while one alone must not hold up the others.
+    return _Call(CallClass.LISTS, f"rows {_list_of(query)}")
 
 
 def _list_of(query: RowQuery) -> str:

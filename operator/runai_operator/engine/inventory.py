@@ -17,7 +17,7 @@ from runai_operator.domain.model import Meta, Ref, Row, Sighting, is_later, is_s
 from runai_operator.domain.plan import StatusSummary, is_owed
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.status import watched
-from runai_operator.domain.stored_status import LOST_REASONS
+from runai_operator.domain.stored_status import GONE_REASONS, LOST_REASONS
 
 K = TypeVar("K", tuple[str, str], tuple[str, str, str])
 
@@ -70,6 +70,10 @@ class Entry:
         is_to_go = memory.deletion_accepted or summary.sync in ("Deleting", "Deleted")
         is_listed_as_deleted = row is not None and row.deleted_at is not None
         return not (is_new or is_to_go or is_listed_as_deleted or summary.reason in LOST_REASONS)
+
+    @property
+    def is_found_gone(self) -> bool:
+        return self.summary.reason in GONE_REASONS
 
     @property
     def workload_id(self) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from runai_operator.domain import checks
@@ -28,6 +28,8 @@ VISIBLE_MEMORY = 5.0
 """Seconds for which it is remembered whether a project is visible: many workloads of one project may go together."""
 HIDDEN_MEMORY = 3600.0
 """Seconds for which it is remembered that a project was hidden, to notice when it is shown again."""
+CLOCK_DIFFERENCE = timedelta(hours=1)
+"""By which a deletion may seem to come before the creation, if another clock stamps it, such as a cluster's."""
 
 K = TypeVar("K", bound=Hashable)
 _Key = tuple[str, str, str | None]
@@ -176,7 +178,7 @@ class Witness:
         self._runai, self._clock = runai, clock
         self._visible: dict[Place, tuple[bool, float]] = {}
         self._asking = KeyedLocks[Place]()
-        self._unlisted: frozenset[str] = frozenset()
+        self._unlisted = set[str]()
         self._vanished: dict[str, float] = {}
         """When a sweep first missed each workload whose absence nothing explains so far."""
         self._shown_at = float("-inf")
@@ -227,9 +229,9 @@ class Witness:
 
     async def deleted_row(self, row: Row) -> Row | None:
         """The row of a workload in the list of deleted ones; `row` says what is known of it."""
-        # Of its name only one lives at a time, so none was deleted between its creation and its own deletion: it is the
-        # first, and one page is enough.
-        since = datetime.fromisoformat(row.created_at) if row.created_at else None
+        # Of its name only one lives at a time, so none was deleted between its creation and its own deletion: it is among
+        # the first, and one page is enough.
+        since = datetime.fromisoformat(row.created_at) - CLOCK_DIFFERENCE if row.created_at else None
         query = RowQuery(deleted=True, name=row.name, project_id=row.project_id, changed_since=since)
         try:
             page = await self._runai.rows(query)
@@ -247,12 +249,18 @@ class Witness:
         """A sweep has ended. `unlisted`: the workloads of unfinished work that it missed; `vanished`: those of them for which
         nothing explains that."""
         now = self._clock()
-        self._unlisted = frozenset(unlisted)
+        self._unlisted = set(unlisted)
         self._vanished = {each: self._vanished.get(each, now) for each in vanished}
 
     def is_unlisted(self, workload_id: str) -> bool:
         """The last sweep missed it."""
         return workload_id in self._unlisted
+
+    def is_back(self, workload_id: str) -> bool:
+        """A list shows it, for the first time since the last sweep missed it."""
+        was_missed = workload_id in self._unlisted
+        self._unlisted.discard(workload_id)
+        return was_missed
 
     def explained(self, workload_id: str) -> None:
         """It is there after all, or what became of it is known."""

@@ -110,7 +110,7 @@ class Upstream:
 
     def holds_up(self) -> BridgeError | None:
         """Why nothing can be submitted now, if it cannot: calls are held back, or those under way get no answer."""
-        for kind in (CallClass.LISTS, CallClass.WRITES):  # a project is looked up in a list
+        for kind in (CallClass.LISTS, CallClass.LOOKUPS, CallClass.WRITES):  # a project is looked up
             if (error := self.gate.error(kind)) is not None:
                 return error
             if self.gate.silent_for(kind) >= SILENCE:

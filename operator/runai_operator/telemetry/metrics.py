@@ -32,7 +32,7 @@ PHASES: Final = frozenset(Phase)
 REASONS: Final = frozenset(reason for reason in Reason if reason.in_conditions)
 """Reasons of Ready. A status that a newer version wrote may have others: they count as `Other`."""
 
-CALL_CLASSES: Final = ("lists", "reads", "writes")
+CALL_CLASSES: Final = ("lists", "lookups", "reads", "writes")
 """Calls to Run:ai that share a circuit breaker."""
 
 _PREFIX = "runai_operator"
@@ -215,7 +215,7 @@ class Metrics:
         return record
 
     def circuit(self, connection: str, call_class: str, up: bool) -> None:
-        """The circuit breaker of a class of calls (`lists`, `reads`, `writes`) closed (`up`) or opened.
+        """The circuit breaker of a class of calls (`lists`, `lookups`, `reads`, `writes`) closed (`up`) or opened.
 
         The connection is up while no class is down; a class that nobody has used yet does not count.
         """

@@ -16,6 +16,7 @@ import pytest
 from builders import (
     GVK,
     MARK,
+    REF,
     WORKLOAD_ID,
     a_condition,
     a_desired,
@@ -187,6 +188,11 @@ FALLING_ON_PURPOSE = CRDState(deleting=True, confirmed=True)
 PREFIXED = "job-4c8d68e7"
 LEFT_BEHIND = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailable")
 COMPLETED_ROW = a_row(phase="Completed")
+MADE_NOW = {
+    "desired": DESIRED,
+    "remote": a_remote(mark=None, created_at="2026-01-01T00:00:00Z"),
+    "claimant": ADOPTING.ref,
+}
 LEFT_FINISHED = {"row": COMPLETED_ROW, "mark": EARLIER_LIFE}
 """What an earlier object of the name left behind."""
 DELETED_ROW = a_row(phase="Deleting", deleted_at="2026-01-02T00:00:00Z")
@@ -297,38 +303,66 @@ SUBMIT = [
         FindRemote("train", "1"),
     ),
     case(
-        "the holder is an earlier life of this object: renew its mark",
+        "the holder is an earlier life of this object: see that no other object has the workload",
         a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=EARLIER_LIFE)),
+        ClaimWorkload(WORKLOAD_ID),
+    ),
+    case(
+        "the holder is an earlier life of this object, and another object has adopted it since",
+        a_state(
+            IN_DOUBT,
+            desired=DESIRED,
+            conflict=True,
+            found=found(mark=EARLIER_LIFE),
+            claimant=Ref("other", "train", "uid-5"),
+        ),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "the holder is an earlier life of this object: renew its mark",
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=EARLIER_LIFE), claimant=REF),
         Update(WORKLOAD_ID, DESIRED.submission),
     ),
     case(
         "its mark is renewed: take it",
-        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=EARLIER_LIFE), delivered_now=True),
+        a_state(
+            IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=EARLIER_LIFE), claimant=REF, delivered_now=True
+        ),
         Adopt(a_remote(mark=EARLIER_LIFE), a_row(), finished=False),
     ),
     case(
         "an earlier life's workload that has completed what is asked for is taken without a PUT",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED, content=DESIRED.content)),
+        a_state(
+            IN_DOUBT,
+            desired=DESIRED,
+            conflict=True,
+            found=found(**LEFT_FINISHED, content=DESIRED.content),
+            claimant=REF,
+        ),
         Adopt(a_remote(mark=EARLIER_LIFE, content=DESIRED.content), COMPLETED_ROW, finished=True),
     ),
     case(
         "an earlier life's workload has completed something else: finished work does not run again by itself",
-        a_state(IN_DOUBT, desired=EDITED, conflict=True, found=found(**LEFT_FINISHED, content=DESIRED.content)),
+        a_state(
+            IN_DOUBT, desired=EDITED, conflict=True, found=found(**LEFT_FINISHED, content=DESIRED.content), claimant=REF
+        ),
         ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True, not_submitted=True),
     ),
     case(
         "an earlier life's workload has completed, and does not say what",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED)),
+        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED), claimant=REF),
         ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True, not_submitted=True),
     ),
     case(
         "an earlier life's workload has completed something else, and that may be replaced",
-        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED)),
+        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED), claimant=REF),
         Delete(WORKLOAD_ID),
     ),
     case(
         "it is being replaced: wait for the name",
-        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED), done=frozenset({Delete})),
+        a_state(
+            a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED), claimant=REF, done=frozenset({Delete})
+        ),
         ends(Verdict.WAITING, "WaitingForName", outstanding=True),
     ),
     case(
@@ -573,12 +607,18 @@ SUBMIT = [
     ),
     case(
         "what an earlier life left is found, and somebody took the finalizer",
-        a_state(NEW, desired=DESIRED, conflict=True, found=found(mark=EARLIER_LIFE)),
+        a_state(NEW, desired=DESIRED, conflict=True, found=found(mark=EARLIER_LIFE), claimant=REF),
         AddFinalizer(),
     ),
     case(
         "what an earlier life left is to be replaced, and somebody took the finalizer",
-        a_state(a_workload(finalizer=False, **RERUNS), desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED)),
+        a_state(
+            a_workload(finalizer=False, **RERUNS),
+            desired=DESIRED,
+            conflict=True,
+            found=found(**LEFT_FINISHED),
+            claimant=REF,
+        ),
         AddFinalizer(),
     ),
     case(
@@ -609,7 +649,7 @@ SUBMIT = [
     ),
     case(
         "an earlier life's workload was to be replaced, and is gone: wait for the name",
-        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED), remote=Missing()),
+        a_state(a_workload(**RERUNS), desired=DESIRED, found=found(**LEFT_FINISHED), claimant=REF, remote=Missing()),
         ends(Verdict.WAITING, "WaitingForName", outstanding=True),
     ),
     case(
@@ -708,8 +748,29 @@ SUBMIT = [
     ),
     case(
         "an earlier life's workload that does not say its kind: renew its mark",
-        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=EARLIER_LIFE, gvk=None)),
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=EARLIER_LIFE, gvk=None), claimant=REF),
         Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    # Lists lag.
+    case(
+        "adopting what was made just now and is not listed yet: whether it has finished is not known",
+        a_state(without_finalizer(ADOPTING), **MADE_NOW, wall=EPOCH + timedelta(seconds=60)),
+        ends(Verdict.RETRYING, "RunaiBusy", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "adopting in doubt what was made just now and is not listed yet",
+        a_state(ADOPTING, **MADE_NOW, wall=EPOCH + timedelta(seconds=60)),
+        ends(Verdict.RETRYING, "RunaiBusy", outstanding=True),
+    ),
+    case(
+        "adopting what was made longer ago than lists lag",
+        a_state(without_finalizer(ADOPTING), **MADE_NOW, wall=EPOCH + timedelta(seconds=61)),
+        AddFinalizer(),
+    ),
+    case(
+        "adopting what was made just now and is listed",
+        a_state(without_finalizer(ADOPTING), **MADE_NOW, row=a_row(), wall=EPOCH),
+        AddFinalizer(),
     ),
 ]
 
@@ -1407,6 +1468,11 @@ MAINTAIN = [
             a_workload(manifest=None, manifest_from=SourceRef("ConfigMap", "code", "k"), status=submitted_status()),
             requests=RESTATE,
         ),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "two edits since the last pass, and Run:ai says that it holds what was asked for before and is again",
+        a_state(at_generation(3, EDITED_LIVE), desired=DESIRED, remote=a_remote(content=DESIRED.content)),
         ends(Verdict.IN_SYNC),
     ),
 ]

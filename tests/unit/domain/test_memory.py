@@ -20,6 +20,8 @@ NONE, READ, CHECK, BOTH = Requests(), Requests(read=True), Requests(check_conten
         pytest.param(READ, CHECK, BOTH, id="both, one after the other"),
         pytest.param(CHECK, READ, BOTH, id="both, the other way round"),
         pytest.param(BOTH, NONE, BOTH, id="nothing is taken back"),
+        pytest.param(Requests(restate=True), Requests(row=True), Requests(restate=True, row=True), id="the rest"),
+        pytest.param(Requests(row=True), Requests(restate=True), Requests(restate=True, row=True), id="the rest again"),
     ],
 )
 def test_requests_add_up(first, second, expected):
@@ -60,3 +62,23 @@ def test_owed_status_fields_add_up_and_the_earlier_memory_is_unchanged(owed, lea
 )
 def test_a_row_is_stale_only_if_it_shows_an_end_from_before_an_edit(sent_at, row, expected):
     assert Memory(sent_at=sent_at).is_stale(row) is expected
+
+
+def test_what_is_said_again_is_not_asked_of_runai():
+    assert Requests(read=True, restate=True).without_restate() == READ
+
+
+def test_an_end_counts_once_lists_had_the_time_to_show_what_came_of_an_edit():
+    sent = Memory(failures=3).edited(MOMENT)
+    assert (sent.sent_at, sent.failures) == (MOMENT, 3)
+    assert sent.at(1e9) == sent, "the edit is on its way"
+
+    synced = sent.synced(now=100.0, grace=60.0)
+    assert synced.at(219.9) == synced
+    assert synced.synced(now=200.0, grace=60.0) == synced, "the first time counts"
+    assert synced.at(220.0) == Memory(failures=3)
+    assert synced.edited(LATER).at(1e9).sent_at == LATER, "another edit"
+
+
+def test_without_an_edit_every_end_counts():
+    assert Memory(failures=3).synced(now=100.0, grace=60.0) == Memory(failures=3)

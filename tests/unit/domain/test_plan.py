@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from builders import REF, WORKLOAD_ID
+from builders import REF, WORKLOAD_ID, a_condition, a_row
 from runai_operator.domain.errors import Unavailable
 from runai_operator.domain.freshness import Freshness
-from runai_operator.domain.model import Meta
-from runai_operator.domain.plan import StatusSummary, is_misstated
+from runai_operator.domain.model import FINALIZER, NOT_SUBMITTED, Meta, TableRow
+from runai_operator.domain.plan import Need, StatusSummary, is_misstated, is_owed, plan_of, shows_news
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,13 @@ def in_flight(synced_reason="Syncing"):
         pytest.param(in_flight("RunaiUnavailable"), UNREAD, False, id="and status says so"),
         pytest.param(in_flight("RunaiUnavailable"), FRESH, False, id="the next reading sets it right"),
         pytest.param(StatusSummary(reason="RunaiUnavailable"), STALE, False, id="nothing was submitted"),
+        pytest.param(
+            StatusSummary(reason="Running", sync="Synced", synced_reason="Synced"),
+            STALE,
+            False,
+            id="what is only observed",
+        ),
+        pytest.param(at_rest(reason="ManagedByOther"), STALE, False, id="it is another's"),
     ],
 )
 def test_what_status_says_is_compared_with_what_is_known(summary, freshness, expected):
@@ -92,3 +99,263 @@ def test_what_status_says_is_compared_with_what_is_known(summary, freshness, exp
 
     assert is_misstated(summary, meta, freshness) is expected
     assert is_misstated(summary, replace(meta, deleting=True), freshness) is False
+
+
+META = Meta(REF, "7", 1, deleting=False, finalizers=(FINALIZER,), paused=False, reconcile_token=None)
+REST = at_rest(observed_generation=1, ready="True", sent=True)
+PENDING = replace(REST, phase="Pending")
+GOING = {"deleting": True}
+
+
+@pytest.mark.parametrize(
+    ("summary", "meta", "expected"),
+    [
+        pytest.param(REST, {}, Need.NOTHING, id="all is well"),
+        pytest.param(PENDING, {}, Need.ROW, id="the scheduler may say why it is pending"),
+        pytest.param(replace(REST, sync="Applying"), {}, Need.READ, id="on its way"),
+        pytest.param(replace(REST, synced_reason="RunaiUnavailable"), {}, Need.NOTHING, id="what is shown is unknown"),
+        pytest.param(replace(REST, synced_reason="SourceNotFound"), {}, Need.NOTHING, id="its source is lost"),
+        pytest.param(replace(REST, synced_reason="NotDelivered"), {}, Need.PASS, id="an edit is to be sent"),
+        pytest.param(REST, GOING, Need.PASS, id="it is deleted"),
+        pytest.param(REST, GOING | {"finalizers": ()}, Need.NOTHING, id="it is deleted, and not held by us"),
+        pytest.param(REST, {"generation": 2}, Need.PASS, id="it was edited"),
+        pytest.param(REST, {"reconcile_token": "a"}, Need.PASS, id="somebody asks"),
+        pytest.param(replace(REST, handled_token="a"), {"reconcile_token": "a"}, Need.NOTHING, id="that was answered"),
+        pytest.param(replace(REST, handled_token="a"), {}, Need.NOTHING, id="nobody asks any more"),
+        pytest.param(REST, {"finalizers": ()}, Need.PASS, id="our finalizer was taken"),
+        pytest.param(
+            replace(REST, sent=False), {"finalizers": ()}, Need.NOTHING, id="what is observed has no finalizer"
+        ),
+        pytest.param(REST, {"paused": True}, Need.PASS, id="that it is paused is to be shown"),
+        pytest.param(replace(REST, ready="False"), {"paused": True}, Need.NOTHING, id="paused, and not ready anyway"),
+        pytest.param(replace(REST, reason="Paused"), {"paused": True}, Need.NOTHING, id="paused"),
+        pytest.param(replace(REST, reason="Paused"), {}, Need.PASS, id="not paused any more"),
+        pytest.param(
+            replace(REST, ready="False", reason="Paused", synced_reason="NotDelivered"),
+            {"paused": True},
+            Need.NOTHING,
+            id="paused with an edit",
+        ),
+        pytest.param(
+            replace(PENDING, ready="False", reason="Paused", synced_reason="NotDelivered"),
+            {"paused": True},
+            Need.ROW,
+            id="paused with an edit, and pending",
+        ),
+        pytest.param(
+            replace(REST, ready="False", reason="RunaiBusy", synced_reason="NotDelivered"),
+            {"paused": True},
+            Need.PASS,
+            id="paused while an edit was tried",
+        ),
+        pytest.param(StatusSummary(observed_generation=1), {}, Need.PASS, id="an attempt in doubt"),
+        pytest.param(
+            StatusSummary(observed_generation=1, submission=NOT_SUBMITTED, reason="InvalidSpec"),
+            {},
+            Need.PROBE,
+            id="refused, and proven to have made nothing",
+        ),
+        pytest.param(
+            StatusSummary(observed_generation=1, reason="InvalidSpec"), {"finalizers": ()}, Need.PROBE, id="refused"
+        ),
+        pytest.param(
+            StatusSummary(observed_generation=1, reason="InvalidSpec"), {}, Need.PASS, id="refused while in doubt"
+        ),
+        pytest.param(
+            replace(REST, ready="False", reason="Paused", synced_reason="RunaiBusy"),
+            {"paused": True},
+            Need.NOTHING,
+            id="paused, and what is shown is unknown",
+        ),
+        pytest.param(
+            replace(REST, ready="False", reason="Paused", synced_reason="SourceForbidden", sync="Applying"),
+            {"paused": True},
+            Need.READ,
+            id="paused, without its source, and on its way",
+        ),
+        pytest.param(
+            replace(REST, ready="False", reason="Paused", synced_reason="InvalidSpec"),
+            {"paused": True},
+            Need.PASS,
+            id="paused beside something else",
+        ),
+        pytest.param(
+            StatusSummary(observed_generation=1, sent=True, submission=NOT_SUBMITTED, reason="InvalidSpec"),
+            {"finalizers": ()},
+            Need.PROBE,
+            id="refused, and nothing is left of what was sent once",
+        ),
+        pytest.param(
+            StatusSummary(observed_generation=1, reason="ManagedByOther"),
+            {"finalizers": ()},
+            Need.PASS,
+            id="refused for what a restart may mend",
+        ),
+        pytest.param(
+            replace(REST, ready="False", reason="InvalidSpec", synced_reason="RunaiUnavailable"),
+            {},
+            Need.PASS,
+            id="refused, and the last reading is owed",
+        ),
+    ],
+)
+def test_what_an_object_needs(summary, meta, expected):
+    assert plan_of(summary, replace(META, **meta)) is expected
+    waits_for_restart = summary.reason == "ManagedByOther"
+    assert is_owed(summary, replace(META, **meta)) is (expected is Need.PASS and not waits_for_restart)
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "summary", "expected"),
+    [
+        pytest.param({}, {}, REST, False, id="nothing but a write of ours"),
+        pytest.param({"resource_version": "8"}, {}, REST, False, id="a write of ours"),
+        pytest.param({"generation": 2}, {}, REST, True, id="an edit"),
+        pytest.param(GOING, {}, REST, True, id="a deletion"),
+        pytest.param({"paused": True}, {}, REST, True, id="a pause"),
+        pytest.param({"reconcile_token": "a"}, {}, REST, True, id="a request"),
+        pytest.param({"finalizers": ()}, {}, REST, True, id="our finalizer was taken"),
+        pytest.param({"finalizers": ()}, {}, StatusSummary(), False, id="we removed it, since nothing was made"),
+        pytest.param(GOING | {"finalizers": ()}, GOING, StatusSummary(), True, id="it was taken during the deletion"),
+        pytest.param({}, {"finalizers": ()}, REST, False, id="we added it"),
+        pytest.param(
+            {"finalizers": ("another",)}, {"finalizers": ("another", "third")}, REST, False, id="another's was taken"
+        ),
+    ],
+)
+def test_what_is_news(change, before, summary, expected):
+    assert shows_news(replace(META, **change), replace(META, **before), summary) is expected
+
+
+SHOWN = StatusSummary(phase="Pending", pods=1, requested=2, gpus="1", detail="why", priority="high", category="train")
+ROW = a_row(
+    phase="Pending",
+    running_pods=1,
+    requested_pods=2,
+    allocated_gpus="1",
+    phase_message="why",
+    priority="high",
+    category="train",
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"priority": None, "category": None}, True),
+        ({"phase": "Running"}, False),
+        ({"running_pods": 2}, False),
+        ({"requested_pods": 1}, False),
+        ({"allocated_gpus": "2"}, False),
+        ({"phase_message": "because"}, False),
+        ({"priority": "low"}, False),
+        ({"category": "build"}, False),
+    ],
+    ids=str,
+)
+def test_a_row_is_news_if_it_differs_from_the_cells(change, expected):
+    assert SHOWN.agrees_with(replace(ROW, **change)) is expected
+
+
+def test_an_empty_message_is_none():
+    assert replace(SHOWN, detail=None).agrees_with(replace(ROW, phase_message=""))
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"), [("Completed", True), ("Failed", True), ("Running", False), (None, False)]
+)
+def test_what_has_finished(phase, expected):
+    assert StatusSummary(phase=phase).finished is expected
+
+
+CELLS = {
+    "Observed": 3,
+    "Connection": "second",
+    "Workload ID": WORKLOAD_ID,
+    "Workload Name": "train",
+    "Project ID": "1",
+    "Created": "t",
+    "Phase": "Running",
+    "Sync": "Synced",
+    "Submission": "InDoubt",
+    "Pods": 1,
+    "Requested": 0,
+    "GPUs": "1",
+    "Priority": "high",
+    "Category": "build",
+    "Detail": "why",
+    "Handled": "a",
+    "Ready": "True",
+    "Reason": "Running",
+    "Synced Reason": "Synced",
+    "Stalled": "True",
+    "Hash": "h",
+    "Source": "code",
+    "Deletion Policy": "Orphan",
+}
+STATUS = {
+    "observedGeneration": 3,
+    "connection": "second",
+    "workloadId": WORKLOAD_ID,
+    "workloadName": "train",
+    "projectId": "1",
+    "createdAt": "t",
+    "phase": "Running",
+    "syncStatus": "Synced",
+    "submission": "InDoubt",
+    "runningPods": 1,
+    "requestedPods": 0,
+    "allocatedGpus": "1",
+    "priority": "high",
+    "category": "build",
+    "phaseMessage": "why",
+    "lastHandledReconcileAt": "a",
+    "submittedHash": "h",
+    "conditions": [
+        a_condition("Ready", "True", "Running"),
+        a_condition("Synced", "True", "Synced"),
+        a_condition("Stalled"),
+    ],
+}
+WHOLE = StatusSummary(
+    observed_generation=3,
+    connection="second",
+    workload_id=WORKLOAD_ID,
+    name="train",
+    project_id="1",
+    created_at="t",
+    phase="Running",
+    sync="Synced",
+    ready="True",
+    reason="Running",
+    synced_reason="Synced",
+    stalled=True,
+    submission="InDoubt",
+    sent=True,
+    pods=1,
+    requested=0,
+    gpus="1",
+    priority="high",
+    category="build",
+    detail="why",
+    handled_token="a",
+    has_source=True,
+    keeps_workload=True,
+)
+
+
+def of_cells(**changes):
+    return StatusSummary.of_cells(TableRow(META, CELLS | changes))
+
+
+def test_a_summary_of_cells():
+    assert of_cells(Owner=REF.uid) == of_cells(Owner=None) == of_cells(Owner="") == of_cells() == WHOLE
+    assert of_cells(Owner="uid-0") == StatusSummary(has_source=True, keeps_workload=True), "another's status"
+    assert StatusSummary.of_cells(TableRow(META, dict.fromkeys(CELLS, ""))) == StatusSummary()
+    assert StatusSummary.of_cells(TableRow(META, {})) == StatusSummary()
+
+
+def test_a_summary_of_a_status():
+    assert StatusSummary.of_status(STATUS, has_source=True, keeps_workload=True) == WHOLE
+    assert StatusSummary.of_status({}, has_source=False) == StatusSummary()

@@ -34,14 +34,22 @@ from runai_operator.domain.requeue import (
     around,
     backoff,
     breaker_pause,
+    faster,
+    give_up_after,
     goes_on,
+    next_count_read,
+    next_first_status,
     next_poll,
+    next_row_read,
     next_sync_read,
     reconnect_after,
     regularly,
+    repeat_call_after,
     requeue_after,
     retry_page_after,
+    retry_start_after,
     spread,
+    until_ends_count,
     until_restated,
 )
 
@@ -192,7 +200,10 @@ def test_how_jitter_spreads_a_pause(pause, expected):
     assert [pause(jitter) for jitter in JITTERS] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("reads", "seconds"), [(0, 1), (1, 1.5), (6, 11.39), (7, 15), (10_000, 15)])
+@pytest.mark.parametrize(
+    ("reads", "seconds"),
+    [(0, 1), (1, 1.5), (6, 11.39), (7, 15), (24, 15), (25, 30), (28, 240), (29, 300), (10_000, 300)],
+)
 def test_a_sync_in_flight_is_read_less_and_less_often(reads, seconds):
     assert next_sync_read(reads) == pytest.approx(seconds, abs=0.01)
 
@@ -229,3 +240,58 @@ def test_nobody_waits_any_more_for_what_goes_on_for_long(end, failures, expected
 )
 def test_when_status_has_to_say_more_of_what_waits(memory, expected):
     assert until_restated(memory, Limits(), now=1000) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ([next_row_read(reads) for reads in (0, 1, 2, 3, 7, 50)], [2, 15, 30, 60, 600, 600]),
+        ([next_count_read(reads) for reads in range(6)], [2, 8, 32, 128, None, None]),
+        ([next_first_status(waited) for waited in (0, 1.5, 10, 1e9)], [1.5, 1.5, 10, 300]),
+        ([give_up_after(seconds, 0.0) for seconds in (-5, 0.2, 1.5, 10)], [1, 1, 1.5, 10]),
+        ([give_up_after(10, jitter) for jitter in (0.5, 1.0)], [40, 70]),
+        ([retry_start_after(failures, 1.0) for failures in (1, 2, 3, 4, 9)], [1, 2, 4, 5, 5]),
+        ([retry_start_after(1, jitter) for jitter in JITTERS], [0.5, 0.75, 1.0]),
+        ([repeat_call_after(hint) for hint in (0.5, 10, 3600)], [0.5, 10, 10]),
+        ([faster(rate, ceiling=64) for rate in (1, 2, 32, 40, 64)], [2, 4, 64, 64, 64]),
+        ([next_poll(0.1, 0, jitter) for jitter in JITTERS], [0.09, 0.1, 0.11]),
+    ],
+    ids=[
+        "rows of the pending",
+        "rows after an edit",
+        "first status",
+        "giving up",
+        "giving up, spread",
+        "start",
+        "start, spread",
+        "hints of Kubernetes",
+        "waking",
+        "polls without failures",
+    ],
+)
+def test_how_a_pause_grows(seconds, expected):
+    assert seconds == pytest.approx(expected) if None not in expected else seconds == expected
+
+
+def test_when_an_end_counts_again():
+    assert until_ends_count(Memory(), now=10.0) is None
+    assert until_ends_count(Memory(ends_count_at=20.0), now=10.0) == 10.0
+    assert until_ends_count(Memory(ends_count_at=20.0), now=19.9) == 1.0
+    assert until_ends_count(Memory(ends_count_at=11.5), now=10.0) == 1.5
+
+
+def test_what_is_to_be_said_in_half_a_second_is_said_then():
+    assert until_restated(Memory(retrying_since=0.0), Limits(stalled_after=10.0), now=9.5) == 0.5
+
+
+def test_a_missing_right_is_asked_for_less_often_than_a_short_failure():
+    def longest(error):
+        return requeue_after(Result(Verdict.FAILED, error), 20, 1.0)
+
+    assert longest(AccessDenied("no")) == 300
+    assert longest(KubernetesUnavailable("down")) == 30
+
+
+def test_no_reason_is_needed_to_try_again():
+    assert requeue_after(Result(Verdict.RETRYING), 20, 1.0) == 300
+    assert requeue_after(Result(Verdict.REJECTED), 0, 0.5) == 1800

@@ -276,6 +276,7 @@ FULL = {
     "submittedHash": "v1:a.b",
     "submittedAt": "2026-03-01T00:00:03Z",
     "previousHash": "v1:c",
+    "submittedFrom": "ConfigMap/train/job.yaml",
     "lastHandledReconcileAt": "token",
     "conditions": [],
 }

@@ -24,7 +24,7 @@ from runai_operator.engine.limits import MOST_READS, MOST_ROW_READS
 
 pytestmark = pytest.mark.looptime
 
-LISTS, READS, WRITES = CallClass
+LISTS, READS, WRITES, *_ = CallClass
 SOON = 7.0
 """Seconds: a delta interval and a little, until a bystander's change is shown."""
 EDITED = {**RUNS_ON, "spec": {"replicas": 2}}

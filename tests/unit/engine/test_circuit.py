@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import math
 import traceback
 import weakref
 from random import Random
@@ -14,6 +15,7 @@ from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
     CircuitOpen,
+    NotVisible,
     OutcomeUnknown,
     Scope,
     Throttled,
@@ -103,6 +105,16 @@ def test_during_the_pause_no_call_is_admitted_and_afterwards_exactly_one():
     bench.circuit.enter()
 
     assert not bench.circuit.admits(bench.now + 3600), "the canary is out, however long it takes"
+
+
+def test_nobody_is_woken_as_the_canary_while_one_is_out_or_the_circuit_is_closed():
+    bench = opened()
+    bench.wait()
+    ticket = bench.circuit.enter()
+    assert bench.circuit.ready_at() == math.inf
+
+    bench.circuit.succeed(ticket, bench.now)
+    assert bench.circuit.ready_at() == -math.inf
 
 
 def test_the_canary_closes_or_reopens_the_circuit():
@@ -246,6 +258,19 @@ class TestAnOlderCall:
 
         assert not bench.circuit.open
 
+    def test_that_fails_after_two_recoveries_does_not_open(self):
+        bench = Bench()
+        for _ in range(2):
+            late = [bench.circuit.enter() for _ in range(2)]
+            bench.trip(Throttled("slow down"))
+            bench.wait()
+            bench.succeed()
+
+        for number, ticket in enumerate(late):
+            bench.circuit.fail(ticket, bench.now, Unavailable("timeout"), key=str(number))
+
+        assert not bench.circuit.open
+
     def test_that_ends_does_not_free_the_place_of_the_canary(self):
         bench = Bench()
         late = [bench.circuit.enter() for _ in range(2)]
@@ -267,6 +292,7 @@ class TestAnOlderCall:
         (Unavailable("HTTP 500"), "RunaiUnavailable"),
         (UnexpectedReply("a redirect"), "UnexpectedReply"),
         (AccessDenied("refused"), "AccessDenied"),
+        (NotVisible("hidden"), "NotVisible"),
         (OutcomeUnknown("maybe"), "RunaiUnavailable"),
     ],
 )
@@ -275,7 +301,7 @@ def test_a_refusal_repeats_the_cause_and_never_says_the_outcome_is_unknown(error
 
     assert isinstance(refusal, CircuitOpen)
     assert (refusal.condition_reason, refusal.circuit) == (reason, "reads")
-    assert refusal.scope is (Scope.OBJECT if isinstance(error, AccessDenied) else Scope.CONNECTION)
+    assert refusal.scope is (error.scope if isinstance(error, AccessDenied | NotVisible) else Scope.CONNECTION)
     assert error.message in refusal.message
     assert not isinstance(refusal, OutcomeUnknown)
     assert refusal.message.startswith("Not sent") is isinstance(error, OutcomeUnknown)
@@ -320,12 +346,36 @@ class TestTroubleLasts:
     def test_no_longer_than_somebody_asks(self):
         bench = Bench()
         bench.fail("a")
+        bench.now += LONGEST_SILENCE
+        assert bench.circuit.failing_for(bench.now) == LONGEST_SILENCE
+        bench.fail("a")
+        assert bench.circuit.failing_for(bench.now) == LONGEST_SILENCE, "the retries of one object belong together"
+
         bench.now += LONGEST_SILENCE + 1
         assert bench.circuit.failing_for(bench.now) == 0, "nobody knows"
 
         bench.fail("a")
         bench.now += 5
         assert bench.circuit.failing_for(bench.now) == 5, "the first hiccup after a quiet time is young"
+
+    def test_from_the_beginning_of_the_first_call_that_failed(self):
+        bench = Bench()
+        bench.circuit.fail(bench.circuit.enter(), bench.now, Unavailable("silence"), key="a", began=bench.now - 30)
+        assert bench.circuit.failing_for(bench.now) == 30
+
+    def test_from_the_last_answer_that_came_while_that_call_was_out(self):
+        bench = Bench()
+        bench.succeed()
+        bench.now += 10
+        bench.circuit.fail(bench.circuit.enter(), bench.now, Unavailable("silence"), key="a", began=bench.now - 30)
+        assert bench.circuit.failing_for(bench.now) == 10
+
+    def test_from_the_first_failure_after_a_success(self):
+        bench = Bench()
+        bench.fail("a")
+        bench.succeed()
+        bench.fail("a")
+        assert bench.circuit.failing_for(bench.now + 5) == 5
 
     def test_until_an_older_call_gets_an_answer(self):
         bench = Bench()
@@ -348,6 +398,7 @@ def test_the_circuit_is_healthy_while_calls_are_answered():
 
     bench.succeed()
     assert bench.circuit.goes_well(bench.now - 1)
+    assert bench.circuit.goes_well(bench.now)
 
     bench.fail("a")
     assert not bench.circuit.goes_well(bench.now - 1)
@@ -366,9 +417,25 @@ def test_a_circuit_where_nothing_happens_any_more_is_stale():
     assert bench.circuit.is_stale(bench.now + 31), "nobody cares to be its canary"
 
     bench.wait()
+    bench.now += 10
     bench.succeed()
     assert not bench.circuit.is_stale(bench.now + 29), "its back-off may be needed again"
     assert bench.circuit.is_stale(bench.now + 30)
+
+
+@pytest.mark.parametrize("how", ["succeed", "leave", "fail", "trip"])
+def test_a_circuit_is_in_use_until_every_call_has_ended(how):
+    def end(ticket: int) -> None:
+        failure = (Unavailable("down"),) if how in ("fail", "trip") else ()
+        getattr(bench.circuit, how)(ticket, bench.now, *failure, **({"key": "a"} if how == "fail" else {}))
+
+    bench = Bench()
+    first, second = bench.circuit.enter(), bench.circuit.enter()
+
+    end(first)
+    assert not bench.circuit.is_stale(bench.now + 1e6)
+    end(second)
+    assert bench.circuit.is_stale(bench.now + 1e6)
 
 
 def test_whatever_happens_at_most_one_canary_is_out():

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench, ready, standing
 from fakes.chance import Mishap
-from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, Spec
+from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, RerunPolicy, Spec
 
 pytestmark = pytest.mark.looptime
 
@@ -68,6 +68,55 @@ async def test_of_two_that_adopt_the_same_at_the_same_moment_one_does(bench):
 
     assert sent_to(bench, workload) == ["PUT"]
     assert sorted(ready(stored)["reason"] for stored in both) == ["ManagedByOther", "Running"]
+
+
+@pytest.mark.parametrize("by_id_first", [True, False])
+async def test_of_two_that_want_what_a_former_object_left_behind_by_id_and_by_its_name_one_gets_it(by_id_first):
+    async with UnevenBench().started() as bench:
+        former = bench.apply("a", deletion_policy=DeletionPolicy.ORPHAN)
+        await asyncio.sleep(30)
+        bench.delete(former)
+        await asyncio.sleep(3)
+        [workload] = standing(bench)
+        bench.latency["update"] = 2.0
+        both = []
+        for by_id in (by_id_first, not by_id_first):
+            both.append(bench.apply("b", workload_id=workload.id) if by_id else bench.apply("a"))
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(60)
+
+        assert sent_to(bench, workload) == ["PUT"]
+        assert standing(bench) == [workload]
+        assert sorted(ready(stored)["reason"] for stored in both) == ["ManagedByOther", "Running"]
+
+
+@pytest.mark.parametrize("policy", list(RerunPolicy))
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_finished_work_that_another_object_has_taken_over_is_not_its_former_owners_name_sakes(
+    bench, policy, same, restarted
+):
+    """It goes on carrying the mark of the former owner."""
+    job = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
+    former = bench.apply("a", manifest=job, deletion_policy=DeletionPolicy.ORPHAN)
+    await asyncio.sleep(90)
+    bench.delete(former)
+    await asyncio.sleep(3)
+    [workload] = standing(bench)
+    taken = bench.apply("b", manifest=job, workload_id=workload.id)
+    await asyncio.sleep(30)
+    assert ready(taken)["reason"] == "Completed"
+    if restarted:
+        await bench.start()
+    again = bench.apply("a", manifest=job if same else {**job, "spec": {"text": "other"}}, rerun_policy=policy)
+    await asyncio.sleep(120)
+
+    assert workload.deleted is None
+    assert ready(again)["reason"] in ("ManagedByOther", "NameTaken")
+    bench.delete(again)
+    await asyncio.sleep(60)
+    assert standing(bench) == [workload]
+    assert ready(taken)["reason"] == "Completed"
 
 
 async def test_what_another_object_may_have_adopted_is_not_adopted(bench):

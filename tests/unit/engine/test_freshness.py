@@ -23,7 +23,7 @@ from runai_operator.engine.gate import CallClass
 
 pytestmark = pytest.mark.looptime
 
-LISTS, READS, WRITES = CallClass
+LISTS, READS, WRITES, *_ = CallClass
 STALE_AFTER = 60.0
 SOON = 10.0
 """Seconds that noticing may take in addition."""

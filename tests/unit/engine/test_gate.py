@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
@@ -21,6 +22,7 @@ from runai_operator.domain.errors import (
     NameTaken,
     NotVisible,
     OutcomeUnknown,
+    PageTooLarge,
     Scope,
     Throttled,
     Unavailable,
@@ -28,7 +30,7 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.model import RowQuery, Submission
 from runai_operator.engine.budget import Budget, TokenBucket
-from runai_operator.engine.gate import LEADER, TOKEN, CallClass, Gate, GateSettings
+from runai_operator.engine.gate import LEADER, TOKEN, CallClass, Gate, GateSettings, _list_of
 
 pytestmark = pytest.mark.looptime
 
@@ -122,6 +124,8 @@ class Bench:
     def call(self, kind: CallClass, key: str = "x"):
         match kind:
             case CallClass.LISTS:
+                return self.gate.rows(RowQuery(deleted=key != "x"))
+            case CallClass.LOOKUPS:
                 return self.gate.rows(RowQuery(name=key, project_id="1"))
             case CallClass.READS:
                 return self.gate.get(key)
@@ -160,7 +164,7 @@ async def test_two_objects_failing_in_a_row_open_the_circuit_of_their_class_only
     )
     await bench.gate.rows(RowQuery())
     await bench.gate.create(submission("w"))
-    assert bench.reports == [(LISTS, True), (READS, True), (WRITES, True), (READS, False)]
+    assert bench.reports == [*((kind, True) for kind in CallClass), (READS, False)]
 
 
 @pytest.mark.parametrize(
@@ -314,6 +318,23 @@ async def test_a_circuit_that_opens_again_stops_the_trickle(bench):
     assert len(bench.done) == 200
 
 
+async def test_the_trickle_begins_anew_after_each_outage(bench):
+    for _ in range(2):
+        bench.woken.clear()
+        await bench.open(READS, Throttled("slow down"))
+        bench.runai.trouble.clear()
+        for number in range(60):
+            name = f"w{number}"
+            bench.jobs[name] = lambda name=name: bench.gate.get(name)
+            assert bench.gate.park(name, Unavailable("").within(READS))
+        await asyncio.sleep(60)
+
+        canary, first, *others = [time for time, _ in bench.woken]
+        assert canary < first
+        assert len(others) == 58
+        assert not [time for time in others if time < first + 0.99]
+
+
 async def test_the_trickle_does_not_grow_while_its_calls_get_no_answer(bench):
     await bench.open(WRITES, Throttled("slow down"))
     bench.begin_creates(200)
@@ -429,6 +450,41 @@ async def test_with_nobody_parked_the_next_call_is_the_canary(bench):
     assert bench.gate.error(LISTS) is None
 
 
+async def test_a_canary_that_is_cancelled_makes_room_for_one_that_waits(bench):
+    await bench.open(READS, Throttled("slow down"))
+    bench.runai.trouble.clear()
+    await asyncio.sleep(1)
+    bench.runai.latency[READS] = 100.0
+    canary = bench.spawn(bench.gate.get("a"))
+    await asyncio.sleep(0)
+    assert bench.gate.park("b", Unavailable("").within(READS))
+    bench.jobs["b"] = lambda: bench.gate.get("b")
+    await asyncio.sleep(10)
+    assert bench.woken == []
+
+    canary.cancel()
+    await asyncio.sleep(1.1)
+    assert [uid for _, uid in bench.woken] == ["b"]
+
+
+async def test_an_error_names_the_circuit_that_it_counts_against(bench):
+    bench.runai.trouble[READS] = Throttled("slow down")
+    assert (await bench.fails(bench.gate.get("a"))).circuit == READS
+
+    bench.runai.trouble[WRITES] = REFUSED_TOKEN
+    assert (await bench.fails(bench.gate.delete("a"))).circuit == TOKEN
+
+
+async def test_a_page_that_is_too_large_is_an_answer(bench):
+    await bench.open(LISTS, Throttled("slow down"))
+    bench.runai.trouble[LISTS] = PageTooLarge("huge")
+    await asyncio.sleep(1)
+    for name in ("a", "b", "c"):
+        assert (await bench.fails(bench.call(LISTS, name), PageTooLarge)).circuit is None
+
+    assert bench.gate.error(LISTS) is None
+
+
 # --- parking
 
 
@@ -437,6 +493,18 @@ async def test_callers_that_cannot_be_woken_are_not_parked(bench):
     assert not bench.gate.park("a", Unavailable("").within(READS)), "closed"
     assert not bench.gate.park("a", Unavailable("").within("create:7")), "not there"
     assert bench.gate.parked == 0
+
+
+async def test_what_waits_for_nothing_of_its_own_waits_for_the_lists_while_they_fail(bench):
+    await bench.open(LISTS, Throttled("slow down"))
+    assert bench.gate.park("a", Unavailable("").within(READS))
+    assert bench.gate.is_parked("a")
+    assert not bench.gate.is_parked("b")
+
+    bench.runai.trouble.clear()
+    bench.jobs["a"] = lambda: bench.gate.get("a")
+    await asyncio.sleep(5)
+    assert "a" in bench.done
 
 
 async def test_a_forgotten_object_is_not_woken_and_leaves_nothing_behind(bench):
@@ -466,14 +534,14 @@ async def test_a_refused_token_stops_all_classes_and_one_canary_frees_all(bench)
         refusal = await bench.fails(bench.call(kind), CircuitOpen)
         assert (refusal.circuit, refusal.condition_reason) == (TOKEN, "AccessDenied")
         assert bench.gate.trouble_for(kind) > 0 or bench.loop.time() < 1
-    assert sorted(bench.reports[3:]) == [(LISTS, False), (READS, False), (WRITES, False)]
+    assert sorted(bench.reports[len(CallClass) :]) == sorted((kind, False) for kind in CallClass)
 
     bench.runai.trouble.clear()
     await asyncio.sleep(1.1)
     await bench.gate.rows(RowQuery())
 
     assert {kind: bench.gate.error(kind) for kind in CallClass} == dict.fromkeys(CallClass)
-    assert sorted(bench.reports[6:]) == [(LISTS, True), (READS, True), (WRITES, True)]
+    assert sorted(bench.reports[2 * len(CallClass) :]) == sorted((kind, True) for kind in CallClass)
 
 
 async def test_a_working_token_does_not_close_the_circuit_of_a_class(bench):
@@ -605,8 +673,12 @@ async def test_a_404_that_is_believed_opens_its_project_again(bench):
     bench.runai.missing.add("c")
     assert await bench.gate.get("c", project="1") is None
     assert bench.gate.not_found("c", project="1", doubt=None) is None
+    assert bench.gate.not_found("c", project="2", doubt=None) is None, "nobody has doubted that one"
 
     assert await bench.gate.get("d", project="1") is not None
+    for name in ("e", "f"):
+        bench.gate.not_found(name, project="1", doubt=NotVisible("hidden again"))
+    await bench.fails(bench.gate.get("g", project="1"), CircuitOpen)
 
 
 async def test_a_doubt_about_one_workload_stops_nobody(bench):
@@ -623,6 +695,7 @@ async def test_a_403_without_a_known_project_stops_nobody(bench):
     bench.runai.trouble.clear()
 
     assert not bench.gate.park("a", error)
+    assert set(bench.gate._lots) == {TOKEN, *CallClass}
     await bench.gate.delete("b")
 
 
@@ -631,6 +704,41 @@ async def test_a_forbidden_read_stops_no_project(bench):
     await bench.fails(bench.gate.get("a"))
 
     await bench.gate.create(submission("w"))
+
+
+async def test_two_forbidden_reads_in_a_project_hold_up_its_others_and_one_does_not(bench):
+    bench.runai.trouble[READS] = AccessDenied("HTTP 403")
+    for _ in range(3):
+        await bench.fails(bench.gate.get("a", project="1"), AccessDenied)
+    error = await bench.fails(bench.gate.get("b", project="1"), AccessDenied)
+    bench.runai.trouble.clear()
+
+    assert error.circuit == "read:1"
+    refusal = await bench.fails(bench.gate.get("c", project="1"), CircuitOpen)
+    assert (refusal.message, refusal.condition_reason) == ("HTTP 403", "AccessDenied")
+    await bench.gate.get("c", project="2")
+
+
+async def test_a_404_of_a_call_that_is_older_than_the_doubt_about_its_project_is_an_answer(bench):
+    bench.runai.missing.add("c")
+    bench.runai.latency[READS] = 5.0
+    older = bench.spawn(bench.gate.get("c", project="1"))
+    await asyncio.sleep(1)
+    for name in ("a", "b"):
+        bench.gate.not_found(name, project="1", doubt=NotVisible("hidden"))
+
+    assert await older is None
+
+
+async def test_what_is_permitted_is_forgotten_while_others_are_woken(bench):
+    bench.runai.trouble[WRITES] = AccessDenied("HTTP 403")
+    await bench.fails(bench.gate.create(submission("w")))
+    await asyncio.sleep(700)
+    await bench.open(READS, Throttled("slow down"))
+    assert bench.gate.park("a", Unavailable("").within(READS))
+    await asyncio.sleep(0.1)
+
+    assert set(bench.gate._lots) == {TOKEN, *CallClass}
 
 
 async def test_a_failing_service_does_not_release_a_refused_project(bench):
@@ -647,11 +755,138 @@ async def test_projects_that_were_refused_once_are_forgotten(bench):
     for number in range(50):
         bench.runai.trouble[WRITES] = AccessDenied("HTTP 403")
         await bench.fails(bench.gate.create(submission("w", f"p{number}")))
-    assert len(bench.gate._lots) == 54
+    assert len(bench.gate._lots) == 50 + len({TOKEN, *CallClass})
     await asyncio.sleep(700)
     await bench.fails(bench.gate.create(submission("w", "new")))
 
     assert set(bench.gate._lots) == {TOKEN, *CallClass, "create:new"}
+
+
+@pytest.mark.parametrize("verb", ["update", "delete", "create"])
+async def test_a_permission_is_one_verb_in_one_project(bench, verb):
+    def call(verb: str, project: str):
+        match verb:
+            case "update":
+                return bench.gate.update("x", submission("x", project))
+            case "delete":
+                return bench.gate.delete("x", project=project)
+            case _:
+                return bench.gate.create(submission("x", project))
+
+    bench.runai.trouble[WRITES] = AccessDenied("HTTP 403")
+    await bench.fails(call(verb, "1"))
+    bench.runai.trouble.clear()
+
+    assert (await bench.fails(call(verb, "1"), CircuitOpen)).circuit == f"{verb}:1"
+    await call(verb, "2")
+    for other in {"update", "delete", "create"} - {verb}:
+        await call(other, "1")
+
+
+async def test_a_doubt_that_is_new_lets_older_ones_be_forgotten(bench):
+    bench.gate.not_found("a", project="1", doubt=NotVisible("hidden"))
+    await asyncio.sleep(700)
+    bench.gate.not_found("b", project="2", doubt=NotVisible("hidden"))
+
+    assert set(bench.gate._lots) == {TOKEN, *CallClass, "read:2"}
+
+
+async def test_doubts_about_one_project_add_up_however_far_apart(bench):
+    bench.gate.not_found("a", project="1", doubt=NotVisible("hidden"))
+    await asyncio.sleep(700)
+    bench.gate.not_found("b", project="1", doubt=NotVisible("hidden"))
+
+    await bench.fails(bench.gate.get("c", project="1"), CircuitOpen)
+
+
+async def test_a_404_that_is_believed_wakes_those_who_wait_for_the_project(bench):
+    for name in ("a", "b"):
+        error = bench.gate.not_found(name, project="1", doubt=NotVisible("hidden"))
+    bench.jobs["c"] = lambda: bench.gate.get("c", project="1")
+    assert bench.gate.park("c", error)
+    await asyncio.sleep(1)
+    assert bench.woken == []
+
+    assert bench.gate.not_found("d", project="1", doubt=None) is None
+    await asyncio.sleep(1)
+    assert "c" in bench.done
+
+
+@pytest.mark.parametrize("kind", list(CallClass))
+async def test_silence_is_the_time_without_any_answer_to_calls_under_way(bench, kind):
+    assert bench.gate.silent_for(kind) == 0
+    bench.runai.latency[kind] = 20.0
+    bench.spawn(bench.call(kind))
+    await asyncio.sleep(3)
+    bench.spawn(bench.call(kind, "y"))
+    await asyncio.sleep(10)
+
+    assert bench.gate.silent_for(kind) == pytest.approx(13, abs=0.1), "since the older one was begun"
+    assert all(bench.gate.silent_for(other) == 0 for other in CallClass if other is not kind)
+    await asyncio.sleep(9)
+    assert bench.gate.silent_for(kind) == pytest.approx(2, abs=0.1), "since the answer to that"
+    await asyncio.sleep(2)
+    assert bench.gate.silent_for(kind) == 0
+
+
+# --- the port
+
+
+async def test_what_is_asked_reaches_run_ai_as_it_was_asked():
+    asked = []
+
+    class Runai:
+        def __getattr__(self, name):
+            async def call(*args, **kwargs):
+                asked.append((name, args, kwargs))
+
+            return call
+
+    gate = Gate(Runai(), wake=print, clock=asyncio.get_running_loop().time, random=Random(1), report=lambda *_: None)
+    new, query = submission("w"), RowQuery(name="n", project_id="1")
+    await gate.create(new)
+    await gate.get("g", project="1")
+    await gate.update("u", new)
+    await gate.delete("d", project="1")
+    await gate.rows(query)
+    await gate.find(name="f", project_id="2")
+    await gate.row("r")
+    await gate.projects(name="p", cluster_id="c")
+    await gate.project("3")
+
+    assert asked == [
+        ("create", (new,), {}),
+        ("get", ("g",), {}),
+        ("update", ("u", new), {}),
+        ("delete", ("d",), {}),
+        ("rows", (query,), {}),
+        ("find", (), {"name": "f", "project_id": "2"}),
+        ("row", ("r",), {}),
+        ("projects", (), {"name": "p", "cluster_id": "c"}),
+        ("project", ("3",), {}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda gate, key: gate.get(key),
+        lambda gate, key: gate.row(key),
+        lambda gate, key: gate.update(key, submission("same")),
+        lambda gate, key: gate.projects(name=key, cluster_id=None),
+        lambda gate, key: gate.project(key),
+        lambda gate, key: gate.find(name=key, project_id="1"),
+    ],
+    ids=["get", "row", "update", "projects", "project", "find"],
+)
+async def test_two_questions_that_fail_are_no_coincidence_and_one_is(bench, ask):
+    bench.runai.trouble = dict.fromkeys(CallClass, Unavailable("down"))
+    for _ in range(3):
+        await bench.fails(ask(bench.gate, "a"))
+    assert all(bench.gate.error(kind) is None for kind in CallClass)
+
+    await bench.fails(ask(bench.gate, "b"))
+    assert any(bench.gate.error(kind) is not None for kind in CallClass)
 
 
 # --- budget
@@ -838,6 +1073,22 @@ class TestAFence:
         assert isinstance(waiting.exception(), CircuitOpen)
         assert bench.runai.times(WRITES) == []
 
+    async def test_that_closes_soon_lets_through_what_ends_before(self, bench):
+        bench.left = 0.5
+
+        assert await bench.gate.get("a") is not None
+
+    async def test_that_closed_during_a_canary_leaves_its_place_free(self, bench):
+        await bench.open(READS, Throttled("slow down"))
+        bench.runai.trouble.clear()
+        await asyncio.sleep(1)
+        bench.runai.latency[READS] = 5.0
+        bench.left = 0.5
+        await bench.fails(bench.gate.get("a"), Unavailable)
+
+        bench.left = None
+        assert await bench.gate.get("a") is not None
+
     async def test_that_is_far_away_changes_nothing(self, bench):
         bench.left = 1000.0
         bench.runai.latency[READS] = 1e6
@@ -865,11 +1116,41 @@ async def test_trouble_lasts_as_long_as_the_worst_of_the_classes(bench):
     assert bench.gate.trouble_for(*CallClass) == 0
 
 
+async def test_trouble_lasts_since_the_first_call_that_had_no_answer_was_begun(bench):
+    bench.runai.latency[READS] = 1000.0
+    await bench.fails(bench.gate.get("a"), Unavailable)
+
+    assert bench.gate.trouble_for(READS) == pytest.approx(30, abs=0.1)
+
+
 async def test_trouble_with_the_token_counts_for_every_class(bench):
     await bench.open(READS, REFUSED_TOKEN)
     await asyncio.sleep(10)
 
     assert bench.gate.trouble_for(WRITES) == pytest.approx(10)
+
+
+async def test_a_class_that_is_down_already_is_not_reported_again(bench):
+    await bench.open(READS, Throttled("slow down"))
+    await bench.open(WRITES, REFUSED_TOKEN)
+
+    assert Counter(bench.reports) == Counter(
+        {**{(kind, True): 1 for kind in CallClass}, **{(kind, False): 1 for kind in CallClass}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [
+        (RowQuery(), "all"),
+        (RowQuery(latest=True), "changed"),
+        (RowQuery(changed_since=datetime(2026, 1, 1, tzinfo=UTC)), "changed"),
+        (RowQuery(deleted=True), "deleted"),
+        (RowQuery(deleted=True, latest=True), "deleted"),
+    ],
+)
+async def test_the_poller_has_three_lists(bench, query, key):
+    assert _list_of(query) == key
 
 
 async def test_the_log_has_one_line_for_an_outage_and_one_for_its_end(bench, caplog):

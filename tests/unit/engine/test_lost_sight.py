@@ -318,6 +318,25 @@ async def test_losses_that_were_believed_brake_no_later_one():
     await bench.stop()
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_was_called_deleted_and_is_there_again_is_shown_after_the_next_sweep(bench, restarted):
+    await bench.start(grace=60)
+    stored, workload = await of_one(bench)
+    world = bench.runai.world
+    find, listed = world.find, world.listed
+    world.find, world.listed = lambda *_: None, lambda *_, **__: []
+    await asyncio.sleep(900)
+    assert ready(stored) == "DeletedExternally"
+    if restarted:
+        await bench.start(grace=60)
+        await asyncio.sleep(60)
+
+    world.find, world.listed = find, listed
+    await asyncio.sleep(360)
+    assert ready(stored) == "Running"
+    assert bench.runai.live() == [workload]
+
+
 async def test_those_who_vanished_at_once_are_not_held_for_ever(bench):
     made = [bench.apply(f"w{number}") for number in range(40)]
     await asyncio.sleep(120)

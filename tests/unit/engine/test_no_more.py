@@ -190,6 +190,20 @@ async def test_what_was_deleted_during_a_pause_is_created_again_when_that_ends(b
     assert [each is workload for each in bench.runai.live()] == [False]
 
 
+async def test_who_only_observes_what_was_deleted_is_not_advised_to_create_it_again(bench):
+    stored, workload = await running(bench)
+    observer = bench.apply(
+        "observer", manifest=None, workload_id=workload.id, management_policy=ManagementPolicy.OBSERVE
+    )
+    bench.delete(stored)
+    await asyncio.sleep(400)
+
+    assert observer.status["reason"] == "DeletedExternally"
+    message = next(entry["message"] for entry in observer.status["conditions"] if entry["type"] == "Ready")
+    assert "externalDeletionPolicy" not in message.partition("(docs/")[0]
+    assert "spec.workloadId" in message
+
+
 async def test_where_run_ai_wanted_it_before_it_was_stopped_or_resumed_is_not_shown(bench):
     stored, workload = await running(bench)
     assert stored.status["desiredPhase"] == "Running"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from fakes.bench import RUNS_ON
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.model import SourceRef, SourceText
+from runai_operator.domain.model import DeletionPolicy, RecreatePolicy, RerunPolicy, SourceRef, SourceText
 
 pytestmark = pytest.mark.looptime
 
@@ -191,3 +192,90 @@ async def test_each_source_is_looked_at_once_a_minute_whoever_uses_it_and_whethe
 
     assert set(bench.kube.looks) == {"shared", "missing", "forbidden"}
     assert all(55 <= count <= 66 for count in bench.kube.looks.values())
+
+
+# --- work that has completed
+
+
+def held_job(text, version, *, uid=""):
+    return SourceText(f"apiVersion: batch/v1\nkind: Job\nspec: {{text: {text}}}", str(version), uid=uid)
+
+
+async def completed(bench, kind="ConfigMap", **spec):
+    bench.kube.sources["code"] = held_job("a", 1, uid="1")
+    stored = bench.apply("j", manifest=None, manifest_from=SourceRef(kind, "code", "x.yaml"), **spec)
+    await asyncio.sleep(120)
+    assert condition(stored.status, "Ready")["reason"] == "Completed"
+    return stored
+
+
+@pytest.mark.parametrize("policy", list(RerunPolicy))
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+@pytest.mark.parametrize("changed", ["before a restart", "while it is away", "before the edit"])
+async def test_a_changed_source_and_an_edit_of_something_else_never_have_finished_work_run_again(
+    bench, policy, kind, changed
+):
+    """Nor is it refused. A Secret that is created anew counts as changed, too."""
+    stored = await completed(bench, kind, rerun_policy=policy)
+    if changed == "while it is away":
+        await bench.stop()
+    bench.kube.sources["code"] = held_job("b" if kind == "ConfigMap" else "a", 2, uid="2")
+    if changed == "while it is away":
+        bench.kube.edit(stored, replace(stored.spec, deletion_policy=DeletionPolicy.ORPHAN))
+        await bench.start()
+    elif changed == "before a restart":
+        await bench.start()
+    await asyncio.sleep(100)
+    if changed != "while it is away":
+        bench.edit(stored, deletion_policy=DeletionPolicy.ORPHAN)
+    await asyncio.sleep(300)
+
+    assert reasons(stored) == ("Completed", "Synced", False)
+    assert stored.status["observedGeneration"] == stored.generation
+    assert [method for method, _ in bench.runai.writes] == ["POST"]
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"priority": "low"},
+        {"manifest_from": SourceRef("ConfigMap", "more", "x.yaml")},
+        {"preemptibility": "preemptible"},
+    ],
+)
+async def test_an_edit_of_what_is_submitted_has_finished_work_from_a_source_run_again(bench, edit, restarted):
+    """As a generated ConfigMap does, whose name changes with its content."""
+    policies = {"rerun_policy": RerunPolicy.ON_SPEC_CHANGE, "recreate_policy": RecreatePolicy.ON_IMMUTABLE_CHANGE}
+    stored = await completed(bench, **policies)
+    bench.kube.sources["more"] = held_job("more", 1)
+    if restarted:
+        await bench.start()
+    bench.edit(stored, **edit)
+    await asyncio.sleep(300)
+
+    assert reasons(stored) == ("Completed", "Synced", False)
+    assert [method for method, _ in bench.runai.writes] == ["POST", "DELETE", "POST"]
+
+
+@pytest.mark.parametrize("policy", list(RerunPolicy))
+@pytest.mark.parametrize("edited", [True, False])
+async def test_a_source_that_changed_while_work_finished_and_was_removed_unseen_does_not_have_it_run_again(
+    bench, policy, edited
+):
+    bench.kube.sources["code"] = held_job("a", 1)
+    stored = bench.apply("j", manifest=None, manifest_from=ref("code"), rerun_policy=policy)
+    await asyncio.sleep(15)
+    await bench.stop()
+    await asyncio.sleep(60)
+    [workload] = bench.runai.live()
+    bench.runai.world.delete(workload, bench.now())
+    bench.kube.sources["code"] = held_job("b", 2)
+    if edited:
+        bench.kube.edit(stored, replace(stored.spec, deletion_policy=DeletionPolicy.ORPHAN))
+    await asyncio.sleep(60)
+    await bench.start()
+    await asyncio.sleep(600)
+
+    assert reasons(stored) == ("Completed", "Synced", False)
+    assert [method for method, _ in bench.runai.writes] == ["POST"]

@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from runai_operator.engine.orphans import Cleaner
 
 from fakes.bench import WORLD, Bench, reason
+from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access
 from runai_operator.domain.model import ExternalDeletionPolicy, Orphan, OwnerMark, RecreatePolicy
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -10,7 +12,7 @@ from builders import WORKLOAD_ID, a_row
 from fakes.entries import entries
 from runai_operator.domain.absence import BRAKE, MANY, Place
 from runai_operator.domain.errors import AccessDenied, Scope
-from runai_operator.domain.model import Project, RowPage
+from runai_operator.domain.model import Project, RowPage, RowQuery
 from runai_operator.engine.projects import HIDDEN_MEMORY, VISIBLE_MEMORY, Witness
 
 PLACE = Place("1", "team-a", "c1")
@@ -22,6 +24,7 @@ class Lists:
     def __init__(self) -> None:
         self.listed: tuple[Project, ...] | AccessDenied = ()
         self.rows_found: tuple = ()
+        self.rows_since: Callable[[RowQuery], tuple] | None = None
         self.calls: list[object] = []
 
     async def projects(self, *, name, cluster_id):
@@ -32,7 +35,7 @@ class Lists:
 
     async def rows(self, query):
         self.calls.append(query)
-        return RowPage(self.rows_found, None, None)
+        return RowPage(self.rows_found if self.rows_since is None else self.rows_since(query), None, None)
 
 
 @pytest.fixture
@@ -94,6 +97,18 @@ async def test_a_project_is_asked_for_once_in_a_while(lists, witness, clock):
     clock[0] += VISIBLE_MEMORY + 1
     lists.listed = ()
     assert not await witness.shows(PLACE)
+
+
+async def test_a_deletion_is_found_also_if_its_time_comes_before_that_of_the_creation(lists, witness):
+    ours = replace(a_row(), created_at="2026-01-01T10:00:00Z")
+    ten_minutes_behind = replace(ours, deleted_at="2026-01-01T09:50:05Z")
+
+    def later_than(query):
+        shown = datetime.fromisoformat(ten_minutes_behind.deleted_at) >= query.changed_since
+        return (ten_minutes_behind,) if shown else ()
+
+    lists.rows_since = later_than
+    assert await witness.deleted_row(ours) == ten_minutes_behind
 
 
 async def test_a_deleted_workload_is_found_by_its_id_or_by_when_it_was_made(lists, witness):

@@ -245,7 +245,7 @@ def test_an_open_circuit_breaker_shows_for_its_class_alone(metrics):
 
     shown = {name: value(metrics, "circuit_open", connection="default", **{"class": name}) for name in CALL_CLASSES}
 
-    assert shown == {"lists": 0, "reads": 0, "writes": 1}
+    assert shown == {"lists": 0, "lookups": 0, "reads": 0, "writes": 1}
 
 
 def test_connections_are_measured_apart(metrics, clock):

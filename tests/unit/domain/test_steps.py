@@ -1,0 +1,476 @@
+"""What each step of a pass adds to its state, whole: what is not named here stays as it was."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from builders import (
+    INSTALL,
+    MARK,
+    WORKLOAD_ID,
+    a_desired,
+    a_remote,
+    a_row,
+    a_state,
+    a_workload,
+    completed_status,
+    submitted_status,
+)
+from runai_operator.domain import steps
+from runai_operator.domain.access import Access
+from runai_operator.domain.actions import (
+    AddFinalizer,
+    Adopt,
+    Create,
+    Delete,
+    ForgetWorkload,
+    RecordId,
+    Result,
+    Update,
+    Verdict,
+)
+from runai_operator.domain.errors import NameTaken, Unavailable
+from runai_operator.domain.manifest import KEYED_HASH_VERSION
+from runai_operator.domain.memory import Memory, Requests, Unread
+from runai_operator.domain.model import Candidate, Missing, Sighting
+from runai_operator.domain.plan import StatusSummary
+from runai_operator.domain.requeue import Limits
+from runai_operator.domain.state import State
+from runai_operator.domain.status import overlay
+
+WALL = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENT, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
+DESIRED = a_desired()
+SECRETS = a_desired(f"{KEYED_HASH_VERSION}:aaaa")
+LIVE = a_workload(status=submitted_status())
+FAILED = a_workload(status=submitted_status(phase="Failed", phaseMessage="why", completedAt=MOMENT))
+LEARNT = {
+    "connection": "default",
+    "workloadId": WORKLOAD_ID,
+    "workloadName": "train",
+    "projectId": "1",
+    "ownerUid": "uid-1",
+    "submission": None,
+    "projectName": "team-a",
+    "projectResolvedFrom": "team-a",
+    "submittedHash": DESIRED.fingerprint(adopts=False),
+}
+OLD = Memory(lookup_since=1.0, missing_since=2.0, failures=3)
+
+
+def owing(before: State, learnt, **changes) -> State:
+    """Status has to say it, and says it for the rest of the pass."""
+    workload = replace(before.workload, status=overlay(before.workload.status, learnt))
+    memory = changes.pop("memory", before.memory)
+    return replace(before, workload=workload, memory=memory.owing(learnt), **changes)
+
+
+class TestBegun:
+    def begin(self, workload=LIVE, memory=None, seen=None, **rest):
+        known = {"install": INSTALL, "limits": Limits(grace=7.0), "access": Access(), "now": 9.0, "wall": WALL}
+        return steps.begun(workload, memory or Memory(), Requests(read=True), seen, **(known | rest))
+
+    def test_from_what_is_given(self):
+        access = Access(())
+
+        assert self.begin(memory=Memory(failures=3), access=access) == State(
+            workload=LIVE,
+            install=INSTALL,
+            limits=Limits(grace=7.0),
+            access=access,
+            now=9.0,
+            began=9.0,
+            wall=WALL,
+            memory=Memory(failures=3),
+            requests=Requests(read=True),
+        )
+
+    def test_with_what_status_still_owes(self):
+        owed = Memory(pending_status={"phase": "Pending", "syncStatus": "Synced", "category": None})
+        begun = self.begin(memory=owed)
+
+        assert begun.workload.status == overlay(LIVE.status, {"phase": "Pending"})
+        assert begun.memory.pending_status == {"phase": "Pending"}, "the rest is there already"
+
+    def test_without_a_status_about_another_uid(self):
+        foreign = a_workload(status=submitted_status(ownerUid="uid-0"))
+        begun = self.begin(foreign, memory=Memory(pending_status={"phase": "Pending"}))
+
+        assert begun.workload.status == {"phase": "Pending"}
+        assert begun.memory.pending_status == {**dict.fromkeys(foreign.status), "phase": "Pending"}
+
+    def test_and_the_deletion_is_seen_once(self):
+        going = a_workload(deleting=True, status=submitted_status())
+
+        assert self.begin(going).memory.deletion_seen_at == 9.0
+        assert self.begin(going, memory=Memory(deletion_seen_at=1.0)).memory.deletion_seen_at == 1.0
+        assert self.begin(LIVE).memory.deletion_seen_at is None
+
+    @pytest.mark.parametrize(("version", "expected"), [("7", True), ("6", False), (None, False)])
+    def test_with_the_proof_of_this_process_while_nobody_has_written_the_object(self, version, expected):
+        begun = self.begin(memory=Memory(unmade_at=version, released=True))
+
+        assert begun.unmade is expected
+        assert begun.memory == Memory()
+
+    @pytest.mark.parametrize(
+        ("seen", "memory", "expected"),
+        [
+            (Sighting(WORKLOAD_ID, a_row()), Memory(), a_row()),
+            (Sighting("2", a_row()), Memory(), None),
+            (None, Memory(), None),
+            (
+                Sighting(WORKLOAD_ID, a_row(phase="Failed", phase_updated_at=MOMENT)),
+                Memory(sent_at=LATER),
+                None,
+            ),
+            (
+                Sighting(WORKLOAD_ID, a_row(phase="Failed", phase_updated_at=MOMENT)),
+                Memory(sent_at=LATER, ends_count_at=9.0),
+                a_row(phase="Failed", phase_updated_at=MOMENT),
+            ),
+        ],
+        ids=["its own", "of the workload before", "none", "from before an edit", "from before an edit, and it counts"],
+    )
+    def test_with_its_last_row(self, seen, memory, expected):
+        assert self.begin(seen=seen, memory=memory).row == expected
+
+
+class TestRead:
+    def test_what_is_shown_is_not_missing(self):
+        before = a_state(LIVE, memory=OLD)
+        remote = a_remote(content=SECRETS.content)
+        memory = replace(OLD, missing_since=None, of_secret=True)
+
+        assert steps.seen(before, remote, a_row()) == replace(before, remote=remote, row=a_row(), memory=memory)
+        assert steps.seen(before, a_remote(), None).memory.of_secret is False
+
+    def test_what_may_be_gone_is_missing_as_before(self):
+        may_be_gone = a_remote(desired_phase="Deleted", sync_status=None)
+        assert may_be_gone.may_be_gone
+
+        assert steps.seen(a_state(LIVE, memory=OLD), may_be_gone, None).memory.missing_since == 2.0
+
+    def test_what_is_missing_is_so_since_the_first_time(self):
+        before = a_state(LIVE, now=9.0)
+        assert steps.missing(before) == replace(before, memory=Memory(missing_since=9.0))
+        assert steps.missing(a_state(LIVE, now=9.0, memory=OLD)).memory == OLD
+
+    def test_a_project_is_shown_since_it_was_not(self):
+        hidden = steps.hidden(a_state(LIVE, now=9.0))
+        assert hidden == a_state(LIVE, now=9.0, memory=Memory(missing_since=9.0, project_shown_since=math.inf))
+
+        shown = steps.absent(replace(hidden, now=12.0))
+        assert shown.memory == Memory(missing_since=9.0, project_shown_since=12.0)
+        assert steps.absent(replace(shown, now=15.0)).memory == shown.memory
+        assert steps.absent(a_state(LIVE, now=9.0)).memory == Memory(missing_since=9.0)
+
+    def test_a_look_up_counts_from_the_first(self):
+        found = (Candidate(a_row(), a_remote()), Candidate(a_row(), None))
+        before = a_state(memory=Memory(missing_since=2.0, of_secret=True), is_project_visible=False)
+        after = steps.looked_up(before, found, is_visible=True, now=9.0)
+
+        memory = Memory(lookup_since=9.0, of_secret=True)
+        assert after == replace(before, found=found, is_project_visible=True, memory=memory)
+        assert steps.looked_up(after, (), is_visible=True, now=12.0).memory == memory
+
+    def test_a_look_up_finds_what_is_of_a_secret(self):
+        found = (Candidate(a_row(), a_remote(content=SECRETS.content)),)
+
+        assert steps.looked_up(a_state(), found, is_visible=True, now=9.0).memory.of_secret is True
+
+    def test_a_look_up_in_a_hidden_project_proves_nothing(self):
+        before = a_state(memory=OLD, now=9.0)
+        after = steps.looked_up(before, (), is_visible=False, now=9.0)
+
+        memory = replace(OLD, lookup_since=None, project_shown_since=math.inf)
+        assert after == replace(before, found=(), is_project_visible=False, memory=memory)
+
+
+class TestDone:
+    def test_created(self):
+        before = a_state(desired=DESIRED, row=a_row(), memory=OLD, done=frozenset({AddFinalizer}))
+        memory = Memory(failures=3, first_submission=True, of_secret=False)
+
+        assert steps.created(before, a_remote()) == owing(
+            before,
+            LEARNT,
+            memory=memory,
+            remote=a_remote(),
+            row=None,
+            delivered_now=True,
+            done=frozenset({AddFinalizer, Create}),
+        )
+
+    def test_created_from_a_secret(self):
+        assert steps.created(a_state(desired=SECRETS), a_remote()).memory.of_secret is True
+
+    def test_a_project_is_called_as_runai_calls_it(self):
+        after = steps.created(a_state(desired=DESIRED), a_remote(project_name="team-b"))
+
+        assert after.workload.status["projectName"] == "team-b"
+        assert after.workload.status["projectResolvedFrom"] == "team-a"
+
+    def test_a_post_without_an_answer_makes_earlier_look_ups_worthless(self):
+        before = a_state(memory=OLD)
+        assert steps.unanswered(before) == replace(before, memory=replace(OLD, lookup_since=None))
+
+    def test_adopted_by_its_mark(self):
+        before = a_state(desired=DESIRED, memory=OLD, done=frozenset({AddFinalizer}))
+        learnt = {key: value for key, value in LEARNT.items() if key != "submittedHash"}
+
+        assert steps.adopted(before, Adopt(a_remote(), a_row(), finished=False)) == owing(
+            before,
+            learnt,
+            memory=Memory(failures=3, of_secret=False),
+            remote=a_remote(),
+            row=a_row(),
+            done=frozenset({AddFinalizer, Adopt}),
+        )
+
+    @pytest.mark.parametrize(
+        ("delivered_now", "action", "submitted"),
+        [
+            (True, Adopt(a_remote(), None, finished=False), "v1:aaaa"),
+            (False, Adopt(a_remote(), None, finished=True), "v1:aaaa"),
+            (False, Adopt(a_remote(), None, finished=False, content="v1:cccc"), "v1:cccc"),
+        ],
+        ids=["a PUT was accepted", "it is done", "it holds something else"],
+    )
+    def test_adopted_with_what_it_holds(self, delivered_now, action, submitted):
+        after = steps.adopted(a_state(desired=DESIRED, delivered_now=delivered_now), action)
+
+        assert after.stored_status.content == submitted
+        assert after.delivered_now is (delivered_now or action.finished)
+
+    def test_adopted_by_its_id(self):
+        before = a_state(
+            a_workload(workload_id=WORKLOAD_ID, status={"submittedAt": MOMENT, "previousHash": "h"}), desired=DESIRED
+        )
+        after = steps.adopted(before, Adopt(a_remote(content=SECRETS.content), None, finished=True))
+
+        assert after.stored_status.adopted_id == WORKLOAD_ID
+        assert after.memory.pending_status.items() >= {"submittedAt": None, "previousHash": None}.items()
+        assert after.stored_status.identity == DESIRED.identity(adopts=True)
+        assert after.memory.of_secret is True
+
+    def test_recorded(self):
+        before = a_state(memory=OLD.owing({"workloadId": "1"}), done=frozenset({Adopt}))
+
+        expected = replace(before, workload=LIVE, memory=OLD, done=frozenset({Adopt, RecordId}))
+        assert steps.recorded(before, LIVE) == expected
+
+    def test_updated_with_what_it_held_before(self):
+        before = a_state(
+            LIVE,
+            desired=DESIRED,
+            memory=Memory(first_submission=True, row_reads=3, failures=3),
+            done=frozenset({Delete}),
+        )
+        answer = a_remote(mark=None, updated_at=LATER)
+        learnt = {"submittedHash": DESIRED.fingerprint(adopts=False), "syncStatus": None, "syncMessage": None}
+
+        assert steps.updated(before, answer) == owing(
+            before,
+            learnt,
+            memory=Memory(counts_may_lag=True, failures=3),
+            remote=replace(answer, mark=MARK),
+            delivered_now=True,
+            done=frozenset({Delete, Update}),
+        )
+
+    def test_updated_with_something_else(self):
+        after = steps.updated(a_state(LIVE, desired=a_desired("v1:bbbb"), row=a_row()), a_remote(updated_at=LATER))
+
+        assert (after.stored_status.submitted_at, after.stored_status.previous_hash) == (LATER, "v1:aaaa")
+        assert after.memory.sent_at == LATER
+        assert after.row == a_row()
+
+    def test_updated_and_what_it_held_was_not_known(self):
+        unknown = a_workload(status=submitted_status(submittedHash=None))
+        after = steps.updated(a_state(unknown, desired=DESIRED), a_remote(updated_at=LATER))
+
+        assert after.stored_status.submitted_at == LATER
+
+    def test_updated_after_it_failed(self):
+        after = steps.updated(a_state(FAILED, desired=DESIRED, row=a_row(phase="Failed")), a_remote())
+
+        gone = {"phase": None, "phaseMessage": None, "completedAt": None}
+        assert after.row is None
+        assert after.memory.pending_status.items() >= gone.items()
+        assert gone.keys().isdisjoint(after.workload.status)
+
+    def test_a_put_without_an_answer_leaves_unknown_what_is_there(self):
+        before = a_state(LIVE)
+
+        assert steps.update_unanswered(before) == owing(before, {"submittedHash": f".{DESIRED.identity(adopts=False)}"})
+
+    def test_deleted(self):
+        before = a_state(LIVE, remote=a_remote(), memory=OLD, done=frozenset({Update}))
+        done = frozenset({Update, Delete})
+
+        accepted = replace(before, done=done, memory=replace(OLD, deletion_accepted=True))
+        assert steps.deleted(before, existed=True) == accepted
+        assert steps.deleted(before, existed=False) == replace(before, done=done, remote=None)
+
+    def test_forgotten(self):
+        before = a_state(
+            LIVE,
+            remote=Missing(),
+            row=a_row(),
+            found=(),
+            deletion_wait=0.0,
+            conflict=True,
+            desired=DESIRED,
+            now=9.0,
+            requests=Requests(read=True, row=True),
+            memory=replace(OLD, deletion_accepted=True, recreations=1, recreated_at=8.0).owing({"phase": None}),
+            done=frozenset({Delete, Update}),
+        )
+        after = replace(
+            before,
+            workload=a_workload(),
+            remote=None,
+            row=None,
+            found=None,
+            deletion_wait=None,
+            conflict=False,
+            requests=Requests(row=True),
+            memory=Memory(failures=3, recreations=1, recreated_at=8.0),
+            done=frozenset({Update, ForgetWorkload}),
+        )
+
+        assert steps.forgotten(before, a_workload(), ForgetWorkload()) == after
+        assert steps.forgotten(before, a_workload(), ForgetWorkload(lost=True)) == replace(
+            after, memory=Memory(failures=3, recreations=2, recreated_at=9.0)
+        )
+
+
+DONE = Result(Verdict.IN_SYNC)
+RETRIED = Result(Verdict.RETRYING, Unavailable("down"))
+AT_REST = StatusSummary(workload_id=WORKLOAD_ID, sync="Synced", phase="Running", reason="Running")
+ON_ITS_WAY = replace(AT_REST, sync="Applying", reason="Syncing")
+APPLYING = a_workload(status=submitted_status(syncStatus="Applying"))
+COUNTS = Memory(counts_may_lag=True, row_reads=2)
+
+
+def remembered(state, end=DONE, summary=AT_REST, written=LIVE):
+    return steps.remembered(state, end, summary, written=written, wrote_at=5.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "end", "summary", "expected"),
+    [
+        pytest.param(
+            a_state(LIVE, memory=Memory(failures=3).owing({"a": 1})), DONE, AT_REST, Memory(), id="it is done"
+        ),
+        pytest.param(
+            a_state(LIVE, now=9.0, memory=Memory(failures=3)),
+            RETRIED,
+            AT_REST,
+            Memory(failures=4, unread=Unread(9.0, "RunaiUnavailable", "down")),
+            id="it could not be read",
+        ),
+        pytest.param(
+            a_state(LIVE, now=9.0),
+            replace(RETRIED, outstanding=True),
+            AT_REST,
+            Memory(failures=1, retrying_since=9.0),
+            id="it could not be sent",
+        ),
+        pytest.param(a_state(LIVE), Result(Verdict.WAITING), AT_REST, Memory(failures=1), id="it waits"),
+        pytest.param(a_state(LIVE), Result(Verdict.DELETING), AT_REST, Memory(failures=1), id="it is deleted"),
+        pytest.param(
+            a_state(desired=DESIRED, memory=Memory(failures=3)),
+            Result(Verdict.REJECTED, NameTaken("taken")),
+            AT_REST,
+            Memory(name_wanted=("1", "train")),
+            id="its name is taken",
+        ),
+        pytest.param(
+            a_state(APPLYING, memory=Memory(sync_reads=2)), DONE, ON_ITS_WAY, Memory(sync_reads=3), id="on its way"
+        ),
+        pytest.param(
+            a_state(LIVE, memory=Memory(sync_reads=2)), DONE, ON_ITS_WAY, Memory(), id="on its way by another word"
+        ),
+        pytest.param(a_state(LIVE, memory=Memory(sync_reads=2)), DONE, AT_REST, Memory(), id="it has arrived"),
+        pytest.param(
+            a_state(LIVE, memory=Memory(row_reads=2)),
+            DONE,
+            replace(AT_REST, phase="Pending"),
+            Memory(row_reads=2),
+            id="it is pending",
+        ),
+        pytest.param(
+            a_state(LIVE, memory=Memory(row_reads=2)), DONE, AT_REST, Memory(), id="it is not pending any more"
+        ),
+        pytest.param(a_state(LIVE, memory=COUNTS), DONE, AT_REST, COUNTS, id="its pods are counted after an edit"),
+        pytest.param(
+            a_state(LIVE, memory=COUNTS), DONE, replace(AT_REST, phase="Failed"), Memory(), id="it has finished"
+        ),
+        pytest.param(
+            a_state(LIVE, memory=replace(COUNTS, row_reads=4)),
+            DONE,
+            AT_REST,
+            Memory(),
+            id="they were counted often enough",
+        ),
+        pytest.param(
+            a_state(LIVE, now=9.0, memory=Memory(sent_at=MOMENT)),
+            DONE,
+            AT_REST,
+            Memory(sent_at=MOMENT, ends_count_at=129.0),
+            id="an edit has arrived",
+        ),
+        pytest.param(
+            a_state(APPLYING, now=9.0, memory=Memory(sent_at=MOMENT)),
+            DONE,
+            ON_ITS_WAY,
+            Memory(sent_at=MOMENT, sync_reads=1),
+            id="an edit is on its way",
+        ),
+        pytest.param(
+            a_state(LIVE, now=9.0, memory=Memory(recreations=2, recreated_at=8.0)),
+            DONE,
+            AT_REST,
+            Memory(recreations=2, recreated_at=8.0),
+            id="it was created again a moment ago",
+        ),
+        pytest.param(
+            a_state(LIVE, now=9000.0, memory=Memory(recreations=2, recreated_at=8.0)),
+            DONE,
+            AT_REST,
+            Memory(recreated_at=8.0),
+            id="it was created again, and lasted",
+        ),
+        pytest.param(
+            a_state(conflict=True, unmade=True), DONE, AT_REST, Memory(unmade_at="7"), id="409 to a first attempt"
+        ),
+        pytest.param(a_state(conflict=True), DONE, AT_REST, Memory(), id="409 to a later one"),
+        pytest.param(a_state(unmade=True), DONE, AT_REST, Memory(), id="no 409"),
+    ],
+)
+def test_what_is_remembered(state, end, summary, expected):
+    assert remembered(state, end, summary) == replace(expected, wrote_at=5.0)
+
+
+def test_a_finalizer_that_we_removed_is_not_guarded_any_more():
+    guarded, without = Memory(guarded=True), a_workload(finalizer=False)
+
+    assert not remembered(a_state(LIVE, memory=guarded), written=without).guarded
+    assert remembered(a_state(LIVE, memory=guarded)).guarded
+    assert remembered(a_state(without, memory=guarded), written=without).guarded
+
+
+def test_once_more_failed():
+    assert steps.once_more_failed(Memory(failures=3, row_reads=1)) == Memory(failures=4, row_reads=1)
+
+
+def test_completed_work_is_not_failed_work():
+    before = a_state(a_workload(status=completed_status()), desired=DESIRED, row=a_row(phase="Completed"))
+
+    assert steps.updated(before, a_remote()).row is not None
