@@ -8,7 +8,7 @@ from runai_operator.domain.manifest import Desired
 from runai_operator.domain.marks import is_ours, marked_otherwise
 from runai_operator.domain.model import ExternalDeletionPolicy, Missing, Remote, RerunPolicy
 from runai_operator.domain.reasons import Phase, Reason
-from runai_operator.domain.state import Ending, Recreation, State, has_completed
+from runai_operator.domain.state import Ending, Recreation, State
 
 
 def unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
@@ -32,8 +32,7 @@ def _lost(s: State, *, on_the_way: bool) -> Action:
     if recorded.replacing:
         return ForgetWorkload()
     if recorded.failed or s.ending is Ending.FINISHED:
-        # An edit of what has completed never gets here, and anything else is no reason to run it again.
-        if has_completed(s.row) or not _edit_waits(s):
+        if not _edit_waits(s):
             return Result(Verdict.IN_SYNC)
         if s.workload.spec.rerun_policy is RerunPolicy.ON_SPEC_CHANGE:
             return ForgetWorkload()

@@ -173,6 +173,15 @@ GOING_UNSUBMITTED = a_workload(status={"submission": NOT_SUBMITTED}, **DELETES)
 GOING_ADOPTING = a_workload(workload_id=WORKLOAD_ID, **DELETES)
 GOING_DONE = a_workload(status=completed_status(), **DELETES)
 
+
+def from_source(status):
+    """Edited since, but not in what it says of its source."""
+    source = SourceRef("ConfigMap", "code", "k")
+    return a_workload(
+        generation=2, manifest=None, manifest_from=source, status=status | {"submittedFrom": "ConfigMap/code/k"}
+    )
+
+
 FIRST_ATTEMPT = {"desired": DESIRED, "done": frozenset({AddFinalizer})}
 LOOKED_FOR_LONG = {"memory": Memory(lookup_since=0.0), "now": 60.0}
 RECREATED_JUST_NOW = {"memory": Memory(recreations=1, recreated_at=0.0), "now": 10.0}
@@ -1475,6 +1484,26 @@ MAINTAIN = [
         a_state(at_generation(3, EDITED_LIVE), desired=DESIRED, remote=a_remote(content=DESIRED.content)),
         ends(Verdict.IN_SYNC),
     ),
+    case(
+        "failed and purged, and its source changed: that is no reason to run it again",
+        a_state(FAILED, requests=Requests(read=True, check_content=True), desired=EDITED, remote=Missing()),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "failed and purged, its source changed, and a policy was edited",
+        a_state(from_source(submitted_status(phase="Failed")), desired=EDITED, remote=Missing()),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "completed, its source changed, and a policy was edited",
+        a_state(from_source(completed_status()), desired=EDITED),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "found gone before, which a pause kept from being said: is it?",
+        a_state(a_workload(status=submitted_status(syncStatus="Deleted"))),
+        ReadRemote(WORKLOAD_ID),
+    ),
 ]
 
 
@@ -2294,6 +2323,12 @@ def message_of(state):
         ),
         case("what was never there to observe", a_state(WATCHED, remote=Missing()), WORKLOAD_ID),
         case("what was observed", a_state(WATCHED_BEFORE, remote=Missing()), WORKLOAD_ID),
+        case("what to do where it was observed", a_state(WATCHED_BEFORE, remote=Missing()), "correct spec.workloadId."),
+        case(
+            "what to do where it is gone",
+            a_state(LIVE, requests=READ, remote=Missing()),
+            "set externalDeletionPolicy: Recreate to have it created again.",
+        ),
         case(
             "what was observed, and may be listed yet",
             a_state(WATCHED_BEFORE, remote=Missing(), **MISSING_NOW),

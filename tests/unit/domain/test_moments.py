@@ -642,3 +642,55 @@ def test_trouble_is_what_ready_says_unless_that_shows_completed_work():
     done = [a_condition("Ready", "True", "Completed"), synced, a_condition("Completed")]
     trouble = a_state(a_workload(status=completed_status(conditions=done))).trouble
     assert (trouble.condition_reason, trouble.message) == ("AccessDenied", "No role.")
+
+
+SAID = "ConfigMap/code/k"
+
+
+@pytest.mark.parametrize(
+    ("state", "desired", "expected"),
+    [
+        case(
+            "an edit of the manifest",
+            a_state(a_workload(generation=2, status=submitted_status())),
+            a_desired("v1:bbbb"),
+            True,
+        ),
+        case("no edit", a_state(LIVE), a_desired("v1:bbbb"), False),
+        case("no edit, and a project found elsewhere", a_state(LIVE), a_desired(project_id="2"), False),
+        case(
+            "an edit beside a source that has changed",
+            a_state(from_source(CONFIG_MAP, generation=2, status=submitted_status(submittedFrom=SAID))),
+            a_desired("v1:bbbb"),
+            False,
+        ),
+        case(
+            "an edit of what is sent beside the source",
+            a_state(
+                from_source(CONFIG_MAP, generation=2, priority="high", status=submitted_status(submittedFrom=SAID))
+            ),
+            a_desired("v1:bbbb"),
+            True,
+        ),
+        case(
+            "another source",
+            a_state(from_source(CONFIG_MAP, generation=2, status=submitted_status(submittedFrom="ConfigMap/old/k"))),
+            a_desired("v1:bbbb"),
+            True,
+        ),
+        case(
+            "the same source, and another project",
+            a_state(from_source(CONFIG_MAP, generation=2, status=submitted_status(submittedFrom=SAID))),
+            a_desired("v1:bbbb", project_id="2"),
+            True,
+        ),
+        case(
+            "an edit to a manifest of the spec, which had none before",
+            a_state(a_workload(generation=2, status=submitted_status(submittedFrom=None))),
+            a_desired("v1:bbbb"),
+            True,
+        ),
+    ],
+)
+def test_what_is_reason_to_run_finished_work_again(state, desired, expected):
+    assert state.has_finished_work_run_again(desired) is expected

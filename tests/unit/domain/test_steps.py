@@ -36,7 +36,7 @@ from runai_operator.domain.actions import (
 from runai_operator.domain.errors import NameTaken, Unavailable
 from runai_operator.domain.manifest import KEYED_HASH_VERSION
 from runai_operator.domain.memory import Memory, Requests, Unread
-from runai_operator.domain.model import Candidate, Missing, Sighting
+from runai_operator.domain.model import Candidate, Missing, Sighting, SourceRef
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.requeue import Limits
 from runai_operator.domain.state import State
@@ -210,6 +210,16 @@ class TestDone:
     def test_created_from_a_secret(self):
         assert steps.created(a_state(desired=SECRETS), a_remote()).memory.of_secret is True
 
+    def test_what_comes_from_a_source_says_so(self):
+        workload = a_workload(manifest=None, manifest_from=SourceRef("ConfigMap", "code", "k"), priority="high")
+        before = a_state(workload, desired=DESIRED)
+        said = "ConfigMap/code/k priority=high"
+
+        assert steps.created(before, a_remote()).workload.status["submittedFrom"] == said
+        assert steps.updated(before, a_remote()).workload.status["submittedFrom"] == said
+        other = steps.adopted(before, Adopt(a_remote(), None, finished=False, content="v1:cccc"))
+        assert "submittedFrom" not in other.workload.status, "it holds something else"
+
     def test_a_project_is_called_as_runai_calls_it(self):
         after = steps.created(a_state(desired=DESIRED), a_remote(project_name="team-b"))
 
@@ -284,8 +294,12 @@ class TestDone:
             done=frozenset({Delete}),
         )
         answer = a_remote(mark=None, updated_at=LATER)
-        learnt = {"submittedHash": DESIRED.fingerprint(adopts=False), "submittedFrom": None}
-        learnt |= {"syncStatus": None, "syncMessage": None}
+        learnt = {
+            "submittedHash": DESIRED.fingerprint(adopts=False),
+            "syncStatus": None,
+            "syncMessage": None,
+            "submittedFrom": None,
+        }
 
         assert steps.updated(before, answer) == owing(
             before,

@@ -34,6 +34,10 @@ from runai_operator.engine.poller import (
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def test_metrics_name_the_lists_so():
+    assert (DELTA, DELETED, SWEEP, INCONCLUSIVE) == ("delta", "deleted", "sweep", "Inconclusive")
+
+
 def at(seconds: float) -> datetime:
     return EPOCH + timedelta(seconds=seconds)
 
@@ -297,6 +301,18 @@ class TestThePoller:
         await asyncio.sleep(300)
         assert len(deltas(bench)) - before >= 45
 
+    async def test_may_fail_from_the_first(self):
+        bench = Bench()
+        bench.answers[DELTA] = UnexpectedReply("no JSON")
+        task = asyncio.create_task(bench.poller.run())
+        await asyncio.sleep(60)
+        task.cancel()
+
+        assert not bench.poller.has_answered
+        assert bench.poller.silent_for() == 60
+        assert len([query for _, query in bench.asked if query.latest and not query.deleted]) >= 6
+        assert bench.bugs == 0
+
     async def test_survives_a_bug(self, bench):
         await asyncio.sleep(10)
         bench.answers[DELTA] = ValueError("a bug")
@@ -511,6 +527,7 @@ class TestThePoller:
         lines = [record.getMessage() for record in caplog.records if "show changes" in record.getMessage()]
         assert len(lines) == 2, "and not with each sweep"
         assert lines[1] == "the lists of Run:ai show changes in time again"
+        assert bench.bugs == 0
 
     async def test_takes_a_lag_that_may_be_for_none(self, bench, caplog):
         await asyncio.sleep(260)
@@ -549,9 +566,10 @@ class TestThePoller:
         bench.answers[DELTA] = paged([a_row(id="a", phase_updated_at=stamp(50)), a_row(id="b")], 1)
         await asyncio.sleep(6)
         bench.answers[DELTA] = []
-        await asyncio.sleep(6)
-        last = max(query.changed_since for _, query in deltas(bench))
-        assert 0 <= (last - at(50 - SHORT_OVERLAP)).total_seconds() <= 17
+        await asyncio.sleep(12)
+        # What asks for the second page begins at the row of the first.
+        last = max(query.changed_since for _, query in deltas(bench) if query.changed_since != at(50))
+        assert 0 <= (last - at(50 - SHORT_OVERLAP)).total_seconds() <= 20
         assert bench.bugs == 0
 
     async def test_takes_the_date_of_the_first_page(self, bench):
@@ -591,13 +609,13 @@ class TestThePoller:
         bench.answers[DELTA] = lambda query: RowPage((a_row(id=str(query.offset)),), query.offset + 1, None)
         await asyncio.sleep(60)
 
-        begun = [query.changed_since for time, query in deltas(bench) if query.offset == 0 and time > 90]
-        short = [since for since in begun if since > at(70)]
-        assert len(short) >= 2
-        assert max(short) - min(short) < timedelta(seconds=12)
+        begun = [query.changed_since for time, query in deltas(bench) if query.offset == 0 and time > 100]
+        further = timedelta(seconds=60 + LONG_INTERVAL - SHORT_OVERLAP)
+        assert len(begun) > 3
+        assert set(begun) <= {max(begun), max(begun) - further}
         assert bench.bugs == 0
 
-    async def test_gives_up_a_list_of_all_that_has_no_end(self, bench, monkeypatch):
+    async def test_gives_up_a_list_of_all_that_has_no_end(self, bench, monkeypatch, caplog):
         monkeypatch.setattr(poller, "MOST_SWEEP_PAGES", 3)
         bench.answers[SWEEP] = bench.answers[RECOUNT] = paged([a_row(id=str(number)) for number in range(9)], 1)
         await asyncio.sleep(130)
@@ -607,6 +625,7 @@ class TestThePoller:
         assert (SWEEP, "UnexpectedReply") in bench.polls
         assert bench.swept_ids == []
         assert bench.up[-1] is False
+        assert {record.list for record in caplog.records} == {SWEEP}
 
         bench.answers[SWEEP] = []
         await asyncio.sleep(330)
@@ -669,3 +688,29 @@ class TestThePoller:
         await asyncio.sleep(10)
 
         assert {record.list for record in caplog.records} == {SWEEP}
+
+    async def test_asks_for_no_less_after_failures_that_a_page_came_between(self, bench):
+        await asyncio.sleep(260)
+        asked = []
+
+        def now_and_then(query):
+            asked.append(query)
+            if len(asked) % 2 == 0:
+                raise UnexpectedReply("no JSON")
+            return paged([a_row(id=str(number)) for number in range(4)], 1)(query)
+
+        bench.answers[SWEEP] = now_and_then
+        await asyncio.sleep(140)
+        assert [(query.offset, query.limit) for query in asked] == [(0, 500), *[(n, 500) for n in (1, 1, 2, 2, 3, 3)]]
+        assert bench.swept_ids[-1][1] == {"0", "1", "2", "3"}
+        assert bench.bugs == 0
+
+    async def test_is_late_as_long_as_a_sweep_shows_it(self, bench, caplog):
+        caplog.set_level(logging.INFO)
+        await asyncio.sleep(260)
+        for seconds in (160, 1000):
+            late = (bench.now() - timedelta(seconds=seconds)).isoformat()
+            bench.answers[SWEEP] = [a_row(id="a", phase_updated_at=late)]
+            await asyncio.sleep(280)
+        assert len([lag for lag in bench.lags if lag > 60]) == 3, "when it is noticed, and at the end of each sweep"
+        assert len([record for record in caplog.records if "show changes" in record.getMessage()]) == 1
