@@ -34,7 +34,7 @@ from runai_operator.engine.gate import CallClass
 from runai_simulator.views import v1_row
 from runai_simulator.world import Workload
 from simulation.troubles import LISTS, OUTAGES, READS, SECRET, WRITES, Kind, Side
-from simulation.world import DELTA_INTERVAL, NAMESPACE, REFUSED, Process, World
+from simulation.world import DELTA_INTERVAL, NAMESPACE, REJECTED, Process, World
 
 LATEST = 15.0
 """Seconds from reading an object to the last effect of what was decided then; here no call hangs."""
@@ -298,8 +298,8 @@ class Judge:
                 self._source_is_sent_in_time(stored)
                 self._goes_on_without_its_source(stored)
                 self._quotes_no_secret(stored)
-                self._has_its_turn(stored)
-                self._replacement_is_not_looked_for(stored)
+                self._is_served(stored)
+                self._replacement_is_missing(stored)
         self._nobody_shares()
         self._slow_is_not_away()
         self._status_is_true()
@@ -580,7 +580,7 @@ class Judge:
     def _refusal_is_proof(self, stored: Stored) -> None:
         """Where Run:ai has refused every attempt, nothing is in doubt."""
         uid, attempts = stored.ref.uid, self._world.attempts.get(stored.ref.uid, [])
-        is_refused = bool(attempts) and set(attempts) == {REFUSED}
+        is_refused = bool(attempts) and set(attempts) == {REJECTED}
         held = is_refused and FINALIZER in stored.finalizers and stored.status.get("submission") != NOT_SUBMITTED
         held = held and stored.status.get("workloadId") is None
         waits = self._since_when(("doubt", uid), (held, self._world.process))
@@ -681,7 +681,7 @@ class Judge:
         made = stored.status.get("submittedHash")
         must(made is None or made[0] == "." or is_keyed(made), f"{stored.ref} has a hash that anybody can make: {made}")
 
-    def _has_its_turn(self, stored: Stored) -> None:
+    def _is_served(self, stored: Stored) -> None:
         """While much is asked for elsewhere, what others ask for is looked at soon."""
         world = self._world
         is_due = stored.status.get("observedGeneration") != stored.generation and not stored.ref.name.startswith(
@@ -691,7 +691,7 @@ class Judge:
         bound = SLOW_TURN_IN if any(each.kind is Kind.SLOW for _, each in world.troubles) else TURN_IN
         if world.now() < world.flooded_until and self._is_calm(Side.KUBE, TURN_IN):
             self.checked["turns"] += 1
-            must(not is_due or waits < bound, f"{stored.ref} has been waiting for its turn for {waits:.0f} s")
+            must(not is_due or waits < bound, f"{stored.ref} has been waiting for {waits:.0f} s")
 
     def _slow_is_not_away(self) -> None:
         """A Run:ai that answers slowly is not called unreachable."""
@@ -703,7 +703,7 @@ class Judge:
             held = [error for gate in gates for kind in CallClass if (error := gate.error(kind)) is not None]
             must(not held, f"Run:ai is slow, and {held}")
 
-    def _replacement_is_not_looked_for(self, stored: Stored) -> None:
+    def _replacement_is_missing(self, stored: Stored) -> None:
         """An id that was adopted once is not looked for any more when its workload has been replaced."""
         named, reason = stored.spec.workload_id, self._reason(stored)
         self.checked["truth of adoptions"] += named is not None

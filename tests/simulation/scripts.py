@@ -329,7 +329,7 @@ class Scripts:
         ]
 
     def refusals_come_in_another_form(self) -> list[Timed]:
-        refused = Trouble(Side.RUNAI, Kind.REFUSED, "creates")
+        refused = Trouble(Side.RUNAI, Kind.MISFORMED, "creates")
         self._setup |= {"limited": False}
         return [(0, acts.Begin(refused, 900)), (0.1, self._apply()), (500, acts.Wait())]
 

@@ -64,7 +64,7 @@ class Kind(StrEnum):
     GARBAGE = "garbage"
     ENDLESS = "another page after the last"
     AHEAD = "a row from the future"
-    REFUSED = "refused in another form"
+    MISFORMED = "rejected in another form"
     QUOTING = "refused with a quotation"
     FORGETFUL = "as if it held nothing"
     SLOW = "slow"
@@ -72,10 +72,10 @@ class Kind(StrEnum):
 
 OF_PAGES = (Kind.ENDLESS, Kind.AHEAD)
 """Nothing fails, but the pages of the list are odd."""
-SPECIAL = (Kind.REFUSED, Kind.QUOTING, Kind.FORGETFUL, Kind.SLOW)
+SPECIAL = (Kind.MISFORMED, Kind.QUOTING, Kind.FORGETFUL, Kind.SLOW)
 """What only scripts have."""
 REFUSALS = {
-    Kind.REFUSED: {"details": [{"field": "spec.text", "reason": "is not to the taste of Run:ai"}]},
+    Kind.MISFORMED: {"details": [{"field": "spec.text", "reason": "is not to the taste of Run:ai"}]},
     Kind.QUOTING: {"code": 400, "message": f"cannot use the password {SECRET}"},
 }
 """What HTTP 400 says then."""
@@ -128,7 +128,7 @@ class Trouble:
             conflict = StaleObject("Somebody wrote in between.")
             return conflict if self.kind is Kind.BROKEN else KubernetesUnavailable("Kubernetes is out of reach.")
         match self.kind:
-            case Kind.REFUSED | Kind.QUOTING:
+            case Kind.MISFORMED | Kind.QUOTING:
                 operation = Operation.CREATE if name == "create" else Operation.UPDATE
                 return failure(operation, Answer(400, json.dumps(REFUSALS[self.kind]).encode(), "application/json"))
             case Kind.UNREACHABLE:

@@ -28,7 +28,7 @@ from simulation.troubles import CLASSES, OF_WORKLOADS, SLOWNESS, Kind, Side, Tro
 
 EPOCH = 1_800_000_000.0
 NAMESPACE, CLOSED = "ns", "closed"
-REFUSED, UNKNOWN = "refused", "unknown"
+REJECTED, UNKNOWN = "rejected", "unknown"
 """What is known of an attempt to create: that it made nothing, or nothing; of those before a start, nothing."""
 DELTA_INTERVAL = 15.0
 """Seconds: longer than usual, since polling is most of what there is to simulate."""
@@ -254,7 +254,7 @@ class Process:
             attempts.append(UNKNOWN)
         if trouble is not None and not trouble.after_effect:
             if name == "create" and trouble.makes_nothing:
-                attempts[-1] = REFUSED
+                attempts[-1] = REJECTED
             raise trouble.error(name)
         answer = await make()
         if (happens := world.upon.pop(name, None)) is not None:
@@ -380,7 +380,7 @@ class World:
         self.lookups: list[float] = []
         """Those calls that look for a project."""
         self.flooded_until = 0.0
-        """Until when much is asked for at once, of which each object has its turn."""
+        """Until when much is asked for at once, of which each object is served."""
         self.bugs = 0
         self.doubled_until = 0.0
         """Until when two processes run."""
