@@ -61,11 +61,12 @@ test-model: $(INSTALLED) ## Explore the protocol at random, and show that plante
 .PHONY: test-simulation
 test-simulation: $(INSTALLED) ## Explore random histories of the whole operator in virtual time (MINUTES=20)
 	@echo "==> Simulation: $(or $(MINUTES),20) minutes"
+	@$(PYTHON) -m simulation --weeks 10 --first $(or $(FIRST),0)
 	@$(PYTHON) -m simulation --minutes $(or $(MINUTES),20) --first $(or $(FIRST),0) --keep-going
 
 .PHONY: test-defects
 test-defects: $(INSTALLED) ## Plant one defect after the other in the simulation, and show how each is caught (ONLY=words)
-	@echo "==> Planted defects: at most 20 minutes on two cores"
+	@echo "==> Planted defects: about 20 minutes on two idle cores"
 	@$(PYTHON) -m simulation --defects --jobs $(or $(JOBS),2) --only "$(ONLY)"
 
 .PHONY: test-mutation

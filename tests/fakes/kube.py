@@ -17,6 +17,7 @@ from runai_operator.domain.errors import (
     KubernetesUnavailable,
     SourceUnusable,
     StaleObject,
+    TooLarge,
     Vanished,
 )
 from runai_operator.domain.events import Event
@@ -96,6 +97,8 @@ class FakeKube:
         """The API server answers 500 for these, as for a Secret that it cannot decrypt."""
         self.forbidden_sources: set[str] = set()
         self.missing_keys: set[str] = set()
+        self.large: set[str] = set()
+        """UIDs of objects with more than is read at once."""
         self.looks: Counter[str] = Counter()
         """Metadata reads of sources, by name."""
         self.scopes: Sequence[str | None] = (None,)
@@ -184,12 +187,12 @@ class FakeKubeAccess:
         self._kube, self._chance = kube, chance
 
     async def read(self, ref: Ref, *, large: bool) -> Workload | None:
-        del large
-
         def effect() -> Workload | None:
             self._refuse_forbidden(ref.namespace)
             self._kube.reads += 1
             stored = self._kube.of(ref)
+            if ref.uid in self._kube.large and not large:
+                raise TooLarge("It is large.")
             return stored.as_read() if stored else None
 
         return await call(self._chance, effect, to_runai=False, name="read")

@@ -130,8 +130,17 @@ class FakeRunaiAccess:
         return await self._call("list", effect)
 
     async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
-        """From all pages; that each is read, and what spoils a list, is tried on the wire."""
-        return await self._call("find", lambda: tuple(self._rows(RowQuery(name=name, project_id=project_id))))
+        """From all pages of what has the name anywhere; what spoils a list is tried on the wire."""
+
+        def effect() -> tuple[Row, ...]:
+            pages = self._pages(_in_order(self._rows(RowQuery(name=name)), RowQuery(name=name)))
+            return tuple(row for page in pages for row in page if row.project_id == project_id)
+
+        return await self._call("find", effect)
+
+    def _pages(self, rows: list[Row]) -> list[list[Row]]:
+        most = self._runai.most_rows
+        return [rows[begin : begin + most] for begin in range(0, len(rows), most)]
 
     async def row(self, row_id: str) -> Row | None:
         def effect() -> Row | None:

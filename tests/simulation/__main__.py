@@ -3,6 +3,7 @@
 python -m simulation --minutes 20
 python -m simulation --seed 7
 python -m simulation --defects
+python -m simulation --weeks 10
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from simulation.history import make, play, shrink, told
 from simulation.planting import BUDGET, chosen_defects, controls, hunts
 from simulation.reached import Reached
+from simulation.weeks import grown, live
 
 
 def main() -> int:
@@ -28,12 +30,15 @@ def main() -> int:
     parser.add_argument("--whole", action="store_true", help="do not make it shorter")
     parser.add_argument("--digest", action="store_true", help="print only what stands for the whole history")
     parser.add_argument("--defects", action="store_true", help="plant one defect after the other")
+    parser.add_argument("--weeks", type=int, help="live for so many, with something to do each day")
     parser.add_argument("--only", default="", help="the defects whose sentences contain this")
     parser.add_argument("--jobs", type=int, default=2, help="processes that hunt for defects")
     chosen = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if chosen.defects:
         return plant(chosen.only, first=chosen.first, jobs=chosen.jobs)
+    if chosen.weeks is not None:
+        return grow_old(chosen.weeks, chosen.first)
     if chosen.digest:
         print(play(make(chosen.seed or 0)).digest)
         return 0
@@ -68,6 +73,19 @@ def plant(only: str, *, first: int, jobs: int) -> int:
     )
     print(f"Without a defect, {len(broken)} of the first {most} histories break a promise.", *broken, sep="\n")
     return int(caught < len(made) or bool(broken))
+
+
+def grow_old(weeks: int, seed: int) -> int:
+    lived = live(seed, 7 * weeks)
+    most = Counter[str]()
+    for sizes in lived:
+        most |= sizes
+    print(f"{weeks} weeks; the most that was left at the end of a day:")
+    for path, count in sorted(most.items()):
+        print(f"  {path.removeprefix('.')}: {count}")
+    too_many = grown(lived)
+    print("not bounded:", *[f"{path}: {count}" for path, count in too_many.items()] or ["nothing"], sep="\n  ")
+    return int(bool(too_many))
 
 
 def explore(seconds: float, seed: int, step: int, *, keep_going: bool) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 from fakes.kube import AdmissionRefused, Stored
 from fakes.runai import mark_of
+from runai_operator.domain.checks import MANIFEST_DEPTH
 from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import (
     DeletionPolicy,
@@ -23,10 +25,12 @@ from runai_operator.domain.model import (
 )
 from runai_operator.domain.reasons import Phase
 from runai_simulator.rules import Refused
-from simulation.troubles import Trouble
+from simulation.troubles import SECRET, Trouble
 from simulation.world import NAMESPACE, World
 
 STRANGER = OwnerMark("install-9", "ns", "a", "a-strangers-uid")
+DEPTH = MANIFEST_DEPTH - 3
+"""Of a manifest: as many levels as may be."""
 API_VERSIONS = {"Deployment": "apps/v1", "Job": "batch/v1"}
 
 
@@ -34,6 +38,10 @@ class Act(Protocol):
     """Does itself to a world; what is impossible there does nothing."""
 
     def do(self, world: World) -> None: ...
+
+
+Timed = tuple[float, Act]
+"""An act, and when it is done: seconds."""
 
 
 class Way(StrEnum):
@@ -58,6 +66,15 @@ def manifest_of(kind: str, text: int, way: Way = Way.USUAL) -> dict[str, Any]:
     if STEERING[way]:
         made["metadata"] = {"annotations": STEERING[way]}
     return made
+
+
+@lru_cache
+def deep_manifest() -> dict[str, Any]:
+    """Always the same one, since to compare two takes as many levels."""
+    spec: dict[str, Any] = {"text": 0}
+    for _ in range(DEPTH):
+        spec = {"under": spec}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec}
 
 
 def find(world: World, name: str) -> Stored | None:
@@ -135,14 +152,84 @@ class ApplyFromSource:
 
     name: str
     source: str
+    kind: str = "ConfigMap"
 
     def __str__(self) -> str:
-        return f"apply {self.name} with its manifest from ConfigMap {self.source}"
+        return f"apply {self.name} with its manifest from {self.kind} {self.source}"
 
     def do(self, world: World) -> None:
         if find(world, self.name) is None:
-            ref = SourceRef("ConfigMap", self.source, "manifest")
+            ref = SourceRef(self.kind, self.source, "manifest")
             create(world, self.name, Spec(manifest_from=ref, project_id="1"))
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyDeep:
+    """A manifest that is nested as deeply as one may be."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"apply {self.name} with a manifest of some {DEPTH} levels"
+
+    def do(self, world: World) -> None:
+        if find(world, self.name) is None:
+            create(world, self.name, Spec(manifest=deep_manifest(), project_id="1"))
+
+
+@dataclass(frozen=True, slots=True)
+class MakeLarge:
+    """Somebody's tool leaves large annotations behind."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} gets large annotations"
+
+    def do(self, world: World) -> None:
+        if (stored := find(world, self.name)) is not None:
+            world.kube.large.add(stored.ref.uid)
+            world.kube.touch(stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """One project is asked for a lot at once, in objects of its own."""
+
+    count: int
+    text: int
+    project: str | None = "2"
+    """None: one that does not exist."""
+    kind: str = "Deployment"
+
+    def __str__(self) -> str:
+        where = f"project {self.project}" if self.project is not None else "a misspelt project"
+        return f"apply {self.count} objects with content {self.text} in {where}"
+
+    def do(self, world: World) -> None:
+        world.flooded_until = world.now() + 120.0
+        where = (
+            {"project_id": self.project} if self.project is not None else {"project_name": f"project-on-{self.text}"}
+        )
+        for number in range(self.count):
+            name, manifest = f"many-{number}", manifest_of(self.kind, self.text)
+            if (stored := find(world, name)) is None:
+                create(world, name, Spec(manifest=manifest, **where))
+            elif not stored.deleting:
+                edit(world, stored, manifest=manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class EndFlood:
+    """All objects of a flood are deleted."""
+
+    def __str__(self) -> str:
+        return "delete all that were applied at once"
+
+    def do(self, world: World) -> None:
+        for stored in [each for each in world.kube.objects.values() if each.ref.name.startswith("many-")]:
+            world.flooded_until = world.now() + 120.0
+            world.kube.delete(stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +245,8 @@ class WriteSource:
         if self.text is None:
             world.kube.sources.pop(self.source, None)
             return
-        yaml = f"apiVersion: apps/v1\nkind: Deployment\nspec: {{text: {self.text}}}\n"
-        world.kube.sources[self.source] = SourceText(yaml, str(next(world.kube._versions)))
+        yaml = f"apiVersion: apps/v1\nkind: Deployment\nspec: {{password: {SECRET}, text: {self.text}}}\n"
+        world.kube.sources[self.source] = SourceText(yaml, str(next(world.kube._versions)), f"uid-of-{self.source}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +272,20 @@ class ApplyAdopting:
     policies: Policies = field(default_factory=Policies)
     unmarked: bool = False
     """One of those that nobody has marked, if there are any."""
+    called: str | None = None
+    """The one of this name, rather."""
 
     def __str__(self) -> str:
         verb = "observe" if self.observe else "adopt"
-        return f"apply {self.name}: {verb} workload number {self.which} as a {self.kind}, {self.policies}"
+        which = f"number {self.which}" if self.called is None else self.called
+        return f"apply {self.name}: {verb} workload {which} as a {self.kind}, {self.policies}"
 
     def do(self, world: World) -> None:
         there = [workload for workload in world.runai.live() if workload.deleted is None]
         if self.unmarked:
             there = [workload for workload in there if mark_of(workload) is None] or there
+        if self.called is not None:
+            there = [workload for workload in there if workload.name == self.called]
         if not there or find(world, self.name) is not None:
             return
         chosen = there[self.which % len(there)]
@@ -262,6 +354,7 @@ class Restore:
     def do(self, world: World) -> None:
         stored = find(world, self.name)
         if stored is not None and not stored.deleting:
+            world.by_hand.add(stored.ref.uid)
             world.kube.lose(stored)
             status = dict(stored.status) if self.with_status and "ownerUid" in stored.status else None
             create(world, self.name, stored.spec, status)
@@ -278,6 +371,7 @@ class TakeFinalizer:
 
     def do(self, world: World) -> None:
         if (stored := find(world, self.name)) is not None and stored.finalizers:
+            world.by_hand.add(stored.ref.uid)
             world.kube.replace(stored)
 
 
@@ -397,15 +491,16 @@ class EndIt:
 
     name: str
     phase: str
+    message: str = ""
 
     def __str__(self) -> str:
-        return f"the workload of {self.name} ends: {self.phase}"
+        return f"the workload of {self.name} ends: {self.phase} {self.message}".rstrip()
 
     def do(self, world: World) -> None:
         stored = find(world, self.name)
         workload = world.runai.world.get(stored.status.get("workloadId", "")) if stored is not None else None
         if workload is not None and workload.phase(world.now())[0] == "Running":
-            world.runai.world.set_phase(workload, self.phase, "", world.now())
+            world.runai.world.set_phase(workload, self.phase, self.message, world.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,6 +560,7 @@ class DeleteDefinition:
 
     def do(self, world: World) -> None:
         if world.kube.crd is not None and not world.kube.crd.deleting:
+            world.definition_goes_at = world.now()
             world.kube.delete_crd()
 
 
@@ -502,6 +598,47 @@ class Kill:
     def do(self, world: World) -> None:
         if world.process is not None:
             world.process.dies_in = self.calls
+
+
+@dataclass(frozen=True, slots=True)
+class KillAt:
+    """The operator dies at its next call of this name."""
+
+    call: str
+    is_after: bool = True
+    """After the effect, and before the answer."""
+
+    def __str__(self) -> str:
+        return f"the operator is to be killed {'after' if self.is_after else 'before'} its next {self.call}"
+
+    def do(self, world: World) -> None:
+        if world.process is not None:
+            world.process.dies_at = (self.call, self.is_after)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What is wrong goes on until then."""
+
+    def __str__(self) -> str:
+        return "nothing has happened for a while"
+
+    def do(self, world: World) -> None:
+        del world
+
+
+@dataclass(frozen=True, slots=True)
+class Upon:
+    """Something happens as soon as the next call of this name has taken effect, and before its answer comes."""
+
+    call: str
+    then: Act
+
+    def __str__(self) -> str:
+        return f"upon the next {self.call}: {self.then}"
+
+    def do(self, world: World) -> None:
+        world.upon[self.call] = lambda: self.then.do(world)
 
 
 @dataclass(frozen=True, slots=True)

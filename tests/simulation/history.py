@@ -17,18 +17,22 @@ from runai_operator.domain.model import MOST_ROWS, DeletionPolicy, ExternalDelet
 from runai_operator.domain.reasons import Phase
 from runai_simulator.switches import Switches
 from simulation import acts
+from simulation.acts import Timed
 from simulation.invariants import Broken, Judge
-from simulation.troubles import CLASSES, OF_PAGES, OUTAGES, Kind, Side, Trouble
+from simulation.scripts import MIXED, Needs, script
+from simulation.troubles import CLASSES, OF_PAGES, OUTAGES, SPECIAL, Kind, Side, Trouble
 from simulation.world import FOREIGN, Setup, World
 
 PAID_IN = 900.0
 """Seconds after everything has healed in which all that is owed is delivered: the longest back-off, and two sweeps."""
 PROBED_IN = 2700.0
 """Seconds in which what was refused, and may have become possible without a sign, is tried again."""
-PROBES = 3
+PROBES = 4
 """So many histories to one that waits for that."""
 RESTS_FOR = 200.0
 NAMES = ("a", "b", "c")
+SCRIPTED = ("r", "s", "t")
+"""Names that only scripts use."""
 ADOPTERS = ("x", "y")
 SOURCES = ("p", "q")
 INSTALLS = ("install-1", "install-2")
@@ -53,8 +57,6 @@ UNDOCUMENTED = (
 
 OFTEN = ("put_reruns_failed", "deleted_list", "second_delete")
 """Those under which most goes on as usual."""
-
-Timed = tuple[float, acts.Act]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +91,24 @@ class Played:
 
 
 def make(seed: int) -> History:
-    """A swarm: each history knows a few kinds of acts, names and policies only, and uses these a lot."""
+    """Two of three histories have a script, or a few; all scripts have their turns. The others, and some of these, are a
+    swarm: it knows a few kinds of acts, names and policies only, and uses these a lot."""
     random = Random(seed)
-    maker = _Maker(random)
+    maker = Maker(random)
     made: list[Timed] = []
-    now = random.uniform(0, 5)
-    haste = random.choice([5.0, 20.0, 60.0])
-    for _ in range(random.randint(8, 40)):
-        made += [(now + delay, act) for delay, act in maker.some()]
-        now += random.expovariate(1 / haste)
-    return History(seed, _switches(random), _setup(random), tuple(sorted(made, key=lambda timed: timed[0])))
+    needs, is_swarm = Needs(), not seed % 3 or random.random() < 0.25
+    if seed % 3:
+        names = SCRIPTED if is_swarm or random.random() < 0.7 else NAMES
+        made += script(seed - seed // 3, random, names, needs)
+        if needs.calm:
+            is_swarm = False
+        for _ in range(0 if needs.calm else random.choice([0, 0, 0, 1, 2])):
+            begins, others = random.uniform(0, 200), random.choice([SCRIPTED, NAMES, NAMES])
+            made += [(begins + at, act) for at, act in script(random.randrange(len(MIXED)), random, others, needs)]
+    if is_swarm:
+        made += maker.swarm()
+    switches, setup = _switches(random).changed(needs.switches), replace(_setup(random), **needs.setup)
+    return History(seed, switches, setup, tuple(sorted(made, key=lambda timed: timed[0])))
 
 
 def _switches(random: Random) -> Switches:
@@ -128,7 +138,7 @@ def _setup(random: Random) -> Setup:
     )
 
 
-class _Maker:
+class Maker:
     """Makes the acts of one history."""
 
     def __init__(self, random: Random) -> None:
@@ -142,7 +152,16 @@ class _Maker:
         kinds = dict.fromkeys(each for theme in chosen for each in theme)  # in their order, which a set has not
         self._weights = {self._apply: 3.0, self._delete: 1.0} | {each: random.choice([1.0, 4.0]) for each in kinds}
 
-    def some(self) -> list[Timed]:
+    def swarm(self) -> list[Timed]:
+        """Some dozens of acts."""
+        random, made = self._random, list[Timed]()
+        now, haste = random.uniform(0, 5), random.choice([5.0, 20.0, 60.0])
+        for _ in range(random.randint(8, 40)):
+            made += [(now + delay, act) for delay, act in self._some()]
+            now += random.expovariate(1 / haste)
+        return made
+
+    def _some(self) -> list[Timed]:
         """An act, or a few that belong together, with their delays."""
         [choose] = self._random.choices(list(self._weights), weights=list(self._weights.values()))
         return choose()
@@ -217,7 +236,7 @@ class _Maker:
 
     def _a_trouble(self) -> acts.Begin:
         random = self._random
-        errors = [kind for kind in Kind if kind not in OF_PAGES]
+        errors = [kind for kind in Kind if kind not in (*OF_PAGES, *SPECIAL)]
         trouble = Trouble(Side.RUNAI, random.choice(errors), random.choice(["everything"] * 3 + list(CLASSES)))
         return acts.Begin(trouble, random.choice([5.0, 5.0, 60.0, 300.0, 900.0, 900.0]))
 

@@ -14,7 +14,7 @@ from model.defects import Defect
 from simulation.defects import DEFECTS, PLANTS
 from simulation.history import make, play
 
-BUDGET = 120
+BUDGET = 180
 """Histories for each defect, at most."""
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from runai_operator.domain.errors import (
     AccessDenied,
@@ -16,6 +19,14 @@ from runai_operator.domain.errors import (
     Unavailable,
     UnexpectedReply,
 )
+from runai_operator.domain.model import RowPage
+from runai_operator.runai.failures import Operation, failure
+from runai_operator.runai.wire import Answer
+
+SECRET = "hunter2"
+"""What the manifests in Secrets hold."""
+SLOWNESS = 9.0
+"""Seconds that each call takes while Run:ai is slow."""
 
 
 class Side(StrEnum):
@@ -26,6 +37,7 @@ class Side(StrEnum):
 WRITES = {"create", "update", "delete"}
 READS = {"get", "row"}
 PROJECTS = {"projects", "project"}
+OF_WORKLOADS = READS | {"rows", "find", "update", "delete"}
 LISTS = {"rows", "find"} | PROJECTS
 CLASSES = {
     "everything": WRITES | READS | LISTS,
@@ -52,10 +64,22 @@ class Kind(StrEnum):
     GARBAGE = "garbage"
     ENDLESS = "another page after the last"
     AHEAD = "a row from the future"
+    MISFORMED = "rejected in another form"
+    QUOTING = "refused with a quotation"
+    FORGETFUL = "as if it held nothing"
+    SLOW = "slow"
 
 
 OF_PAGES = (Kind.ENDLESS, Kind.AHEAD)
 """Nothing fails, but the pages of the list are odd."""
+SPECIAL = (Kind.MISFORMED, Kind.QUOTING, Kind.FORGETFUL, Kind.SLOW)
+"""What only scripts have."""
+REFUSALS = {
+    Kind.MISFORMED: {"details": [{"field": "spec.text", "reason": "is not to the taste of Run:ai"}]},
+    Kind.QUOTING: {"code": 400, "message": f"cannot use the password {SECRET}"},
+}
+"""What HTTP 400 says then."""
+THROTTLES = (Kind.THROTTLED, Kind.LONG_HOLD)
 OUTAGES = (Kind.UNREACHABLE, Kind.BROKEN, Kind.LOST)
 """What counts as Run:ai being out of reach."""
 
@@ -79,7 +103,16 @@ class Trouble:
     @property
     def is_error(self) -> bool:
         """It comes in place of an answer; otherwise the answer is another one."""
-        return self.kind not in OF_PAGES
+        return self.kind not in (*OF_PAGES, Kind.FORGETFUL, Kind.SLOW)
+
+    @property
+    def makes_nothing(self) -> bool:
+        """What meets it surely has no effect."""
+        return self.kind in (*REFUSALS, Kind.UNREACHABLE, Kind.FORBIDDEN, Kind.LOGGED_OUT, *THROTTLES)
+
+    def instead(self, name: str, now: datetime) -> Any:
+        """The answer to a call of a Run:ai that seems to hold nothing."""
+        return {"rows": RowPage((), None, now), "find": (), "delete": False}.get(name)
 
     def meets(self, name: str) -> bool:
         if self.side is Side.KUBE:
@@ -95,6 +128,9 @@ class Trouble:
             conflict = StaleObject("Somebody wrote in between.")
             return conflict if self.kind is Kind.BROKEN else KubernetesUnavailable("Kubernetes is out of reach.")
         match self.kind:
+            case Kind.MISFORMED | Kind.QUOTING:
+                operation = Operation.CREATE if name == "create" else Operation.UPDATE
+                return failure(operation, Answer(400, json.dumps(REFUSALS[self.kind]).encode(), "application/json"))
             case Kind.UNREACHABLE:
                 return Unavailable("Run:ai is out of reach.")
             case Kind.FORBIDDEN:

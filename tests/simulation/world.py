@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,21 +16,24 @@ from fakes.kube import FakeKube, Stored
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai
 from runai_operator.domain.access import Access, AccessRule
-from runai_operator.domain.errors import BridgeError, OutcomeUnknown
+from runai_operator.domain.errors import BridgeError, Unavailable
 from runai_operator.domain.manifest import read_mark
-from runai_operator.domain.model import DEFAULT_CONNECTION, MOST_ROWS, CRDState, Meta, RowPage, RowQuery
+from runai_operator.domain.model import DEFAULT_CONNECTION, MOST_ROWS, CRDState, Meta, Row, RowPage, RowQuery
 from runai_operator.domain.requeue import Limits
 from runai_operator.engine.engine import Engine
 from runai_operator.engine.ports import EngineSettings
+from runai_operator.runai.transport import CONNECTIONS, Timeouts
 from runai_simulator.switches import Switches
-from simulation.troubles import CLASSES, Kind, Side, Trouble
+from simulation.troubles import CLASSES, OF_WORKLOADS, SLOWNESS, Kind, Side, Trouble
 
 EPOCH = 1_800_000_000.0
 NAMESPACE, CLOSED = "ns", "closed"
-REFUSED, UNKNOWN = "refused", "unknown"
+REJECTED, UNKNOWN = "rejected", "unknown"
 """What is known of an attempt to create: that it made nothing, or nothing; of those before a start, nothing."""
 DELTA_INTERVAL = 15.0
 """Seconds: longer than usual, since polling is most of what there is to simulate."""
+REPORT_INTERVAL = 15.0
+"""Seconds between two reports of how many there are of everything."""
 FOREIGN = "foreign"
 """The name of a workload whose cluster has a clock that is ahead."""
 
@@ -47,6 +51,9 @@ class Setup:
     delete_rate: int = 100
     release_after: float = Limits().release_after
     rows_a_page: int = MOST_ROWS
+    delta_interval: float = DELTA_INTERVAL
+    sweep_interval: float = 300.0
+    stale_after: float = Limits().stale_after
 
     def __str__(self) -> str:
         usual = Setup()
@@ -62,8 +69,9 @@ class Setup:
         return EngineSettings(
             install=self.install,
             former_installs=self.former,
-            delta_interval=DELTA_INTERVAL,
-            limits=Limits(release_after=self.release_after),
+            delta_interval=self.delta_interval,
+            sweep_interval=self.sweep_interval,
+            limits=Limits(release_after=self.release_after, stale_after=self.stale_after),
             delete_rate=self.delete_rate,
             access=self.access(first_project),
         )
@@ -168,7 +176,10 @@ class Process:
         self.world = world
         self.is_alive = True
         self.dies_in: int | None = None
+        self.dies_at: tuple[str, bool] | None = None
+        """The name of the call at which it is killed, and whether after its effect."""
         self.started_at = world.now()
+        self._connections = asyncio.Semaphore(CONNECTIONS)
         chance = Chance()
         self.observer = SilentObserver()
         self.engine = Engine(
@@ -191,14 +202,15 @@ class Process:
                 await asyncio.sleep(2)
             else:
                 break
-        self.world.kube.connect(self.engine.observe)
+        if self.world.process is self:  # another one may have been started meanwhile
+            self.world.kube.connect(self.engine.observe)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.run())
             group.create_task(self._report())
 
     async def _report(self) -> None:
         while True:
-            await asyncio.sleep(15)
+            await asyncio.sleep(REPORT_INTERVAL)
             self.engine.report()
 
     def start(self) -> None:
@@ -221,25 +233,32 @@ class Process:
             await asyncio.gather(self._task, return_exceptions=True)
         self.is_alive = False
 
-    async def call(self, side: Side, name: str, make: Callable[[], Awaitable[Any]], *args: Any) -> Any:
+    async def call(  # noqa: C901 - in the order in which it happens
+        self, side: Side, name: str, make: Callable[[], Awaitable[Any]], *args: Any
+    ) -> Any:
         """One call, with what lies between the operator and the other side."""
         world = self.world
-        is_last = self._is_last()
-        if is_last and world.random.random() < 0.5:
+        is_last, dies_before = self._is_last(name)
+        if is_last and dies_before:
             self._die(f"before {name}")
         world.count(side, name)
         await asyncio.sleep(world.random.uniform(0.002, 0.1))
         self._check_alive()
-        trouble = world.trouble(side, name)
+        trouble, oddity = world.trouble(side, name), world.oddity(side, name)
+        if oddity is not None and oddity.kind is Kind.FORGETFUL and name in OF_WORKLOADS:
+            return oddity.instead(name, datetime.fromtimestamp(world.now(), UTC))
+        if oddity is not None and oddity.kind is Kind.SLOW:
+            await self._take_long()
         if name == "create":
             attempts = world.attempts.setdefault(read_mark(args[0].manifest).uid, [])  # type: ignore[union-attr]
             attempts.append(UNKNOWN)
         if trouble is not None and not trouble.after_effect:
-            error = trouble.error(name)
-            if name == "create" and not isinstance(error, OutcomeUnknown):
-                attempts[-1] = REFUSED
-            raise error
+            if name == "create" and trouble.makes_nothing:
+                attempts[-1] = REJECTED
+            raise trouble.error(name)
         answer = await make()
+        if (happens := world.upon.pop(name, None)) is not None:
+            happens()
         if is_last:
             self._die(f"after {name}")
         if trouble is not None:
@@ -250,12 +269,28 @@ class Process:
         self._check_alive()
         return answer
 
-    def _is_last(self) -> bool:
+    async def _take_long(self) -> None:
+        """One of as many calls as there are connections; what waits for too long for one of them was not sent."""
+        try:
+            async with asyncio.timeout(Timeouts().pool):
+                await self._connections.acquire()
+        except TimeoutError:
+            raise Unavailable("There is no connection left.") from None
+        try:
+            await asyncio.sleep(SLOWNESS)
+            self._check_alive()
+        finally:
+            self._connections.release()
+
+    def _is_last(self, name: str) -> tuple[bool, bool]:
+        """Whether it is killed at this call, and whether before the effect."""
         self._check_alive()
+        if self.dies_at is not None and self.dies_at[0] == name:
+            return True, not self.dies_at[1]
         if self.dies_in is None:
-            return False
+            return False, False
         self.dies_in -= 1
-        return self.dies_in <= 0
+        return self.dies_in <= 0, self.dies_in <= 0 and self.world.random.random() < 0.5
 
     def _die(self, when: str) -> None:
         self.world.say(f"the operator is killed {when}")
@@ -324,14 +359,28 @@ class World:
         """When something was last wrong on that side."""
         self.hidden_at = 0.0
         """When a project was last hidden or shown."""
+        self.forgot_at = 0.0
+        """When Run:ai last seemed to hold nothing."""
         self.spoiled_at: dict[str, float] = {}
         """When a call of this name last could not be made as usual."""
         self.attempts: dict[str, list[str]] = {}
         """What became of each attempt to create, by the UID of the object."""
         self.read_at: dict[str, float] = {}
         """When a workload was last read by its id."""
+        self.upon: dict[str, Callable[[], None]] = {}
+        """What happens as soon as the next call of this name has taken effect."""
+        self.by_hand: set[str] = set()
+        """UIDs of objects that lost their finalizer, or went, without the operator."""
+        self.definition_goes_at = math.inf
+        """When the CustomResourceDefinition was deleted."""
         self.story: list[str] = []
+        self._last_page: dict[object, tuple[Row, ...]] = {}
+        """Of each list that has no end now."""
         self.calls: dict[Side, list[float]] = {Side.RUNAI: [], Side.KUBE: []}
+        self.lookups: list[float] = []
+        """Those calls that look for a project."""
+        self.flooded_until = 0.0
+        """Until when much is asked for at once, of which each object is served."""
         self.bugs = 0
         self.doubled_until = 0.0
         """Until when two processes run."""
@@ -345,13 +394,22 @@ class World:
 
     def count(self, side: Side, name: str) -> None:
         self.calls[side].append(self._loop.time())
+        if name == "projects":
+            self.lookups.append(self._loop.time())
         if name in ("create", "update", "delete"):
             self.say(f"    the operator calls {name}")
+
+    def forget(self) -> None:
+        """What happened until now."""
+        del self.story[:], self.lookups[:], self.kube.events[:], self.runai.writes[:]
+        for calls in self.calls.values():
+            del calls[:]
 
     # --- what goes wrong
 
     def begin(self, trouble: Trouble, seconds: float) -> None:
-        self.troubles.append((self.now() + seconds, trouble))
+        """The newest counts."""
+        self.troubles.insert(0, (self.now() + seconds, trouble))
 
     def heal(self) -> None:
         for side in Side:
@@ -375,22 +433,37 @@ class World:
         for _, trouble in self.troubles:
             self.troubled_at[trouble.side] = now
             if trouble.side is Side.RUNAI:
+                self.forgot_at = now if trouble.kind is Kind.FORGETFUL else self.forgot_at
                 self.spoiled_at |= dict.fromkeys(CLASSES[trouble.calls], now)
         if self.kube.is_cut:
             self.troubled_at[Side.KUBE] = now
         mets = (each for _, each in self.troubles if each.side is side and each.is_error and each.meets(name))
         return next(mets, None)
 
+    def oddity(self, side: Side, name: str) -> Trouble | None:
+        """What does not fail, and is odd, about this call."""
+        odd = (Kind.FORGETFUL, Kind.SLOW)
+        mets = (each for _, each in self.troubles if each.side is side and each.kind in odd and each.meets(name))
+        return next(mets, None)
+
     def _distort(self, query: RowQuery, page: RowPage) -> RowPage:
         """What the odd pages of the list look like."""
         for _, trouble in self.troubles:
-            if trouble.kind is Kind.ENDLESS and query.name is None and page.rows:
-                page = replace(page, next_offset=query.offset + len(page.rows))
+            if trouble.kind is Kind.ENDLESS and query.name is None:
+                page = self._without_an_end(query, page)
             elif trouble.kind is Kind.AHEAD:
                 ahead = datetime.fromtimestamp(self.now() + 7200, UTC).isoformat().replace("+00:00", "Z")
                 rows = [replace(row, phase_updated_at=ahead) if row.name == FOREIGN else row for row in page.rows]
                 page = replace(page, rows=tuple(rows))
         return page
+
+    def _without_an_end(self, query: RowQuery, page: RowPage) -> RowPage:
+        """Beyond its end the list shows its last page again."""
+        list_asked = (query.deleted, query.phase, query.changed_since is None, query.latest)
+        if page.rows:
+            self._last_page[list_asked] = page.rows
+        rows = page.rows or self._last_page.get(list_asked, ())
+        return replace(page, rows=rows, next_offset=query.offset + max(1, len(rows)))
 
     # --- the operator
 
