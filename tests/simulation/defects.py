@@ -521,6 +521,9 @@ NOT_MET = frozenset(
         "the mark of an object that is gone stands in the way for ever",
         "the project that the spec names decides about access, not the real one",
         "no delta runs beside a sweep",
+        "nothing that Run:ai once showed becomes unknown",
+        "what a failed pass was asked for is forgotten",
+        "an edit whose answer was lost counts as sent",
     }
 )
 """Which no history within the budget meets. The first two are caught by the model; the first has another guard here, since a loss
