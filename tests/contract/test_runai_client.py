@@ -16,7 +16,7 @@ import pytest
 
 from controlplane.certificates import Authority
 from fakes.scripted_runai import UUID, workload
-from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable, UnexpectedReply
+from runai_operator.domain.errors import BridgeError, OutcomeUnknown, PageTooLarge, Unavailable, UnexpectedReply
 from runai_operator.domain.model import RowQuery, Submission
 from runai_operator.engine.engine import WORKERS
 from runai_operator.main import _runai_client
@@ -250,6 +250,27 @@ async def test_a_lost_answer_leaves_writes_in_doubt_but_not_reads(server: Server
 
         server.behave = _accept
         assert await create_in_the_end(client) == UUID, "the client works on afterwards"
+
+
+async def _announces_much(peer: Peer) -> None:
+    await peer.raw(b"HTTP/1.1 202 x\r\nContent-Type: application/json\r\nContent-Length: 10485760\r\n\r\n")
+
+
+async def _sends_much(peer: Peer) -> None:
+    await peer.raw(b"HTTP/1.1 202 x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+    with contextlib.suppress(ConnectionError):
+        for _ in range(10):
+            await peer.raw(b"100000\r\n" + b"x" * 2**20 + b"\r\n")
+
+
+@pytest.mark.parametrize("behave", [_announces_much, _sends_much])
+async def test_an_answer_that_is_too_large_is_not_waited_for(server: Server, client: RunaiClient, behave):
+    """Ten MiB: announced and never sent, and sent without being announced or ended."""
+    server.behave = behave
+    with pytest.raises(OutcomeUnknown):
+        await client.create(SUBMISSION)
+    with pytest.raises(PageTooLarge):
+        await client.rows(RowQuery())
 
 
 @pytest.mark.parametrize(("fault", "kind"), FAULTS, ids=lambda value: value.__name__.strip("_"))

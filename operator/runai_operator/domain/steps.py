@@ -193,7 +193,7 @@ def _owing(s: State, learnt: Json) -> State:
 
 def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None = None) -> State:
     """From here on the id has to get into status, even if the next write fails. `content`: hash of what it holds, unless that
-    is what is asked for."""
+    is what is asked for; not known where neither is so, though something was sent."""
     learnt: Json = {
         "connection": s.connection,
         "workloadId": remote.id,
@@ -212,10 +212,11 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
         }  # whose end counts as its own, whenever that was
     if isinstance(s.desired, Desired):
         learnt["projectResolvedFrom"] = s.workload.spec.project_name
-    if isinstance(s.desired, Desired) and (delivered or content is not None):
-        held = s.desired if content is None else replace(s.desired, content=content)
-        said = said_of_source(s.workload.spec) if content is None else None
-        learnt |= {"submittedHash": s.hash_of(held), "submittedFrom": said}
+        if delivered and content is None:
+            learnt |= {"submittedHash": s.hash_of(s.desired), "submittedFrom": said_of_source(s.workload.spec)}
+        elif content is not None or remote.id != s.workload_id or s.stored_status.content is None:
+            held = replace(s.desired, content=content or "")
+            learnt |= {"submittedHash": s.hash_of(held), "submittedFrom": None}
     workload = replace(s.workload, status=overlay(s.workload.status, learnt))
     memory = replace(s.memory.owing(learnt), lookup_since=None, missing_since=None)
     return replace(s, workload=workload, memory=memory, remote=remote, delivered_now=delivered)

@@ -108,6 +108,7 @@ class StoredStatus:
 
     @property
     def content(self) -> str | None:
+        """Hash of it. Empty where something was sent, and what Run:ai holds of it is not known."""
         return self.submitted_hash.rpartition(".")[0] if self.submitted_hash else None
 
     @property
@@ -153,7 +154,7 @@ class StoredStatus:
     @property
     def delivered(self) -> bool:
         """Run:ai has accepted the last change."""
-        return bool(self.submitted_hash) and self.synced_reason != Reason.NOT_DELIVERED
+        return bool(self.content) and self.synced_reason != Reason.NOT_DELIVERED
 
     @property
     def not_submitted(self) -> bool:

@@ -229,6 +229,10 @@ def _parse_and_read(answer: Answer, read: Callable[[Json], _T]) -> _T:
 
 
 async def _read_bounded(response: httpx.Response, limit: int) -> bytes | None:
+    """None for what is larger, of which no byte is read where the headers say so."""
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        return None
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk

@@ -244,7 +244,7 @@ class TestDone:
 
     def test_adopted_by_its_mark(self):
         before = a_state(desired=DESIRED, memory=OLD, done=frozenset({AddFinalizer}))
-        learnt = {key: value for key, value in LEARNT.items() if key not in ("submittedHash", "submittedFrom")}
+        learnt = LEARNT | {"submittedHash": "." + LEARNT["submittedHash"].rpartition(".")[2], "submittedFrom": None}
 
         assert steps.adopted(before, Adopt(a_remote(), a_row(), finished=False)) == owing(
             before,
@@ -254,6 +254,21 @@ class TestDone:
             row=a_row(),
             done=frozenset({AddFinalizer, Adopt}),
         )
+
+    @pytest.mark.parametrize("content", [None, "v1:cccc"])
+    def test_what_was_adopted_by_its_mark_does_not_count_as_only_observed_without_the_finalizer(self, content):
+        before = a_state(a_workload(finalizer=False), desired=DESIRED)
+        after = steps.adopted(before, Adopt(replace(a_remote(), content=content), a_row(), finished=False))
+
+        assert after.workload_id == WORKLOAD_ID
+        assert not after.only_observed
+        assert not after.stored_status.delivered, "what it holds is not proven to be what is asked for"
+
+    def test_adopting_what_is_on_record_keeps_what_is_known_of_it(self):
+        before = steps.created(a_state(desired=DESIRED), a_remote())
+        after = steps.adopted(before, Adopt(a_remote(), a_row(), finished=False))
+
+        assert after.stored_status.submitted_hash == before.stored_status.submitted_hash
 
     @pytest.mark.parametrize(
         ("delivered_now", "action", "submitted"),
