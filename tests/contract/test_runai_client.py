@@ -155,7 +155,7 @@ async def _silent(peer: Peer) -> None:
 
 
 async def _dripping(peer: Peer) -> None:
-    await peer.raw(b"HTTP/1.1 202 x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
+    await peer.raw(b"HTTP/1.1 202 x\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n")
     while not peer.writer.is_closing():
         await peer.raw(b" ")
         await asyncio.sleep(0.05)
