@@ -114,6 +114,8 @@ REQUEUED = [
     case("outcome unknown, just before its ceiling", Result(Verdict.RETRYING, OutcomeUnknown("lost")), 4, (1, 8, 16)),
     case("outcome unknown, at its ceiling", Result(Verdict.RETRYING, OutcomeUnknown("lost")), 5, (1, 15, 30)),
     case("busy, at its ceiling", Result(Verdict.RETRYING, Busy("busy")), 5, (1, 15, 30)),
+    case("busy for five minutes", Result(Verdict.RETRYING, Busy("busy")), 24, (1, 15, 30)),
+    case("busy for longer", Result(Verdict.RETRYING, Busy("busy")), 25, (1, 150, 300)),
     case("throttled, with a hint", Result(Verdict.RETRYING, Throttled("wait", after=20)), 9, (20, 20.5, 21)),
     case("throttled, with a hint of nothing", Result(Verdict.RETRYING, Throttled("wait", after=0)), 9, (0, 0.5, 1)),
     case("throttled, without a hint", Result(Verdict.RETRYING, Throttled("wait")), 3, (1, 4, 8)),

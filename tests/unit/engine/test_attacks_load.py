@@ -15,7 +15,7 @@ from fakes.kube import FakeKubeAccess
 from fakes.uneven_runai import Lost, Troubles, UnevenRunai
 from runai_operator.domain.actions import Render
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import AccessDenied, OutcomeUnknown, StaleObject, Throttled, Unavailable
+from runai_operator.domain.errors import AccessDenied, Busy, OutcomeUnknown, StaleObject, Throttled, Unavailable
 from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Spec
 from runai_operator.engine import reconcile
 from runai_operator.engine.engine import WORKERS
@@ -292,6 +292,23 @@ async def test_a_single_workload_that_may_not_be_read_holds_back_no_other(bench)
     await asyncio.sleep(30)
 
     assert bench.outstanding() == [odd.ref.name]
+
+
+async def test_edits_that_run_ai_does_not_take_for_hours_cost_less_and_less(bench):
+    """As while a cluster is not connected: each is answered 409, since the change before it is still being applied."""
+    edited = await bench.running(60)
+    bench.troubles["update"] = lambda: Busy("HTTP 409")
+    bench.edit_all(edited)
+    await asyncio.sleep(1200)
+    began = bench.loop.time()
+    await asyncio.sleep(1200)
+
+    assert bench.counts(began, 1200)["update"] <= 20 * 60 * 0.5, "each less than every other minute"
+    assert bench.of_kube(began, 1200) <= 20 * 60 * 0.5
+
+    bench.troubles.clear()
+    await asyncio.sleep(330)
+    assert bench.outstanding() == []
 
 
 @pytest.mark.parametrize("kind", [READS, WRITES])
