@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runai_operator.domain.actions import Result, Verdict
-from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, Scope, Throttled
+from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, InvalidWorkload, Scope, Throttled
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.model import Meta
 from runai_operator.domain.reasons import Reason
@@ -208,9 +208,10 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
         case Verdict.TOO_LARGE:
             return CONFLICT_PAUSE * jitter
         case Verdict.FAILED:
-            # A right that is missing comes back with a person, if at all: a whole namespace may lack it.
-            is_denied = isinstance(end.error, AccessDenied)
-            return backoff(failures, jitter, ceiling=BACKOFF_CEILING if is_denied else SOON_CEILING)
+            # A right that is missing comes back with a person, if at all, and a policy goes with one: a whole namespace
+            # may be concerned.
+            is_refused = isinstance(end.error, AccessDenied | InvalidWorkload)
+            return backoff(failures, jitter, ceiling=BACKOFF_CEILING if is_refused else SOON_CEILING)
         case Verdict.BUG:
             return backoff(failures, jitter)
     return None

@@ -288,11 +288,12 @@ def test_what_is_to_be_said_in_half_a_second_is_said_then():
     assert until_restated(Memory(retrying_since=0.0), Limits(stalled_after=10.0), now=9.5) == 0.5
 
 
-def test_a_missing_right_is_asked_for_less_often_than_a_short_failure():
+def test_a_missing_right_or_what_a_policy_refuses_is_tried_less_often_than_a_short_failure():
     def longest(error):
         return requeue_after(Result(Verdict.FAILED, error), 20, 1.0)
 
     assert longest(AccessDenied("no")) == 300
+    assert longest(InvalidWorkload("a policy says no")) == 300
     assert longest(KubernetesUnavailable("down")) == 30
 
 

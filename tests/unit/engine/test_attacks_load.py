@@ -15,7 +15,15 @@ from fakes.kube import FakeKubeAccess
 from fakes.uneven_runai import Lost, Troubles, UnevenRunai
 from runai_operator.domain.actions import Render
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import AccessDenied, Busy, OutcomeUnknown, StaleObject, Throttled, Unavailable
+from runai_operator.domain.errors import (
+    AccessDenied,
+    Busy,
+    InvalidWorkload,
+    OutcomeUnknown,
+    StaleObject,
+    Throttled,
+    Unavailable,
+)
 from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Spec
 from runai_operator.engine import reconcile
 from runai_operator.engine.engine import WORKERS
@@ -340,10 +348,18 @@ def test_reads_leave_a_worker_for_what_lists_show():
     assert WORKERS // 4 > MOST_READS + MOST_ROW_READS
 
 
-@pytest.mark.parametrize("what", ["kube read", "kube write"])
-async def test_an_object_that_always_conflicts_is_tried_less_and_less_often(bench, what):
+@pytest.mark.parametrize(
+    ("what", "trouble"),
+    [
+        pytest.param("kube read", lambda: StaleObject("HTTP 409"), id="reads conflict"),
+        pytest.param("kube write", lambda: StaleObject("HTTP 409"), id="writes conflict"),
+        pytest.param("kube write", lambda: InvalidWorkload("a policy says no"), id="writes are refused"),
+        pytest.param("kube write", lambda: AccessDenied("HTTP 403"), id="writes are forbidden"),
+    ],
+)
+async def test_an_object_that_cannot_be_written_is_tried_less_and_less_often(bench, what, trouble):
     edited = await bench.running(20)
-    bench.kube_troubles.update({(what, stored.ref.name): lambda: StaleObject("HTTP 409") for stored in edited})
+    bench.kube_troubles.update({(what, stored.ref.name): trouble for stored in edited})
     bench.edit_all(edited)
     assert await bench.shown_after("Failed") <= SOON
     await asyncio.sleep(1800)
