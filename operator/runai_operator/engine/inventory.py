@@ -166,11 +166,11 @@ class Inventory:
     def update_meta(self, entry: Entry, meta: Meta, *, anew: bool = False) -> Entry:
         """As an event or a list shows it. `anew`: somebody changed something, so failures are counted from zero."""
         memory = entry.memory
-        if entry.meta.has_finalizer:
+        if entry.meta.has_finalizer and not memory.guarded:
             memory = replace(memory, guarded=True)
         if meta.generation != entry.meta.generation:
             memory = replace(memory, large=False)
-        if anew:
+        if anew and memory.failures:
             memory = replace(memory, failures=0)
         return self._put(replace(entry, meta=meta, memory=memory))
 
@@ -192,7 +192,7 @@ class Inventory:
             is_news = not entry.summary.agrees_with(seen) if before is None else watched(before) != watched(seen)
             if entry.memory.is_stale(row):
                 is_news = entry.summary.phase is not None  # whatever that is, it has ended since
-            kept = self._put(replace(entry, row=seen))
+            kept = entry if seen == entry.row else self._put(replace(entry, row=seen))  # deltas overlap
             if is_news:
                 news.append(kept)
         return news
@@ -317,7 +317,9 @@ class Inventory:
     def _put(self, entry: Entry) -> Entry:
         before = self._by_uid.get(entry.uid)
         if before is None or before.summary is not entry.summary or before.meta is not entry.meta:
-            entry = replace(entry, owed_since=self._owed_since(before, entry))
+            owed_since = self._owed_since(before, entry)
+            if owed_since != entry.owed_since:
+                entry = replace(entry, owed_since=owed_since)
         if before is None or before.summary is not entry.summary or before.name_wanted != entry.name_wanted:
             if before is not None:
                 self._unindex(before)
