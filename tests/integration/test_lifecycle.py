@@ -78,6 +78,7 @@ def test_edited_labels_cause_no_call(operator, runai, workloads):
 def test_delete_removes_the_workload_first_and_then_the_object(operator, runai, workloads):
     workloads.apply("a", manifest=RUNS_ON)
     workloads.wait_condition("a", "Ready", "True")
+    runai.fault(kind="latency", method="DELETE", seconds=3, count=1)
     workloads.delete("a")
     seen_while_live = []
     while workloads.find("a") is not None:

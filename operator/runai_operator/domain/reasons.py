@@ -368,7 +368,7 @@ class Reason(StrEnum):
         "RunaiBusy",
         Group.RETRYING,
         "Run:ai is still applying or deleting.",
-        WAIT,
+        "Wait; if that lasts, see that the workload's cluster is connected.",
         "The operator tries again by itself",
     )
     HOLDER_UNREADABLE = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runai_operator.domain.actions import Result, Verdict
-from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, Scope, Throttled
+from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, Held, InvalidWorkload, Scope, Throttled
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.model import Meta
 from runai_operator.domain.reasons import Reason
@@ -21,6 +21,8 @@ PROMPT_SYNC_READS = 24
 """How often, within five minutes, a sync in flight is read that soon; after that also when its row shows a change."""
 PROMPT_READS = 6
 """How often, within half a minute, the end of a deletion or of a wait is looked for at once."""
+PROMPT_TRIES = 24
+"""How often, within about five minutes, a change is sent again that soon to a workload which takes none now."""
 PAGE_CEILING = 60.0
 START_CEILING = 5.0
 KUBE_HINT_CEILING = 10.0
@@ -206,9 +208,10 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
         case Verdict.TOO_LARGE:
             return CONFLICT_PAUSE * jitter
         case Verdict.FAILED:
-            # A right that is missing comes back with a person, if at all: a whole namespace may lack it.
-            is_denied = isinstance(end.error, AccessDenied)
-            return backoff(failures, jitter, ceiling=BACKOFF_CEILING if is_denied else SOON_CEILING)
+            # A right that is missing comes back with a person, if at all, and a policy goes with one: a whole namespace
+            # may be concerned.
+            is_refused = isinstance(end.error, AccessDenied | InvalidWorkload)
+            return backoff(failures, jitter, ceiling=BACKOFF_CEILING if is_refused else SOON_CEILING)
         case Verdict.BUG:
             return backoff(failures, jitter)
     return None
@@ -241,8 +244,9 @@ def _after_trouble(error: BridgeError | None, failures: int, jitter: float) -> f
     if isinstance(error, Throttled) and error.after is not None:
         return min(error.after, LONGEST_HINT) + jitter
     # Trouble of the connection ends for all at once: an object that met it alone, so that no circuit breaker opened, is not
-    # the last to notice.
-    is_soon = isinstance(error, Busy) or (error is not None and error.scope is Scope.CONNECTION)
+    # the last to notice. What Run:ai is at may take days, as on a cluster that is not connected.
+    is_brief = isinstance(error, Busy) and failures <= PROMPT_TRIES
+    is_soon = is_brief or (error is not None and error.scope is Scope.CONNECTION)
     return backoff(failures, jitter, ceiling=SOON_CEILING if is_soon else BACKOFF_CEILING)
 
 

@@ -8,8 +8,9 @@ as under an autoscaler, and no delta shows that.
 Each delta has its watermark: the server's clock at the first page of its last complete way through the list. It reaches
 back before that by an overlap, since lists lag: a short one each time, and each minute a long one, of the longest lag and that
 minute. A watermark taken from the rows would stand still after a burst, and every poll would return the burst again. Where no
-answer has a `Date`, it is estimated. Where a sweep shows a row that deltas should have shown, what it was taken from is not
-believed any more: a proxy may have put the `Date` there, and rows may name the future.
+answer has a `Date`, it is estimated. Where a sweep shows a row that deltas should have shown, or the rows of an answer are much
+later than its `Date`, what it was taken from is not believed any more: a proxy may have put the `Date` there, and rows may
+name the future.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ LONG_INTERVAL = 60.0
 """Seconds between two deltas that reach back for what lists showed late."""
 MOST_BACK = timedelta(days=2)
 """How far a delta goes back for what lists showed late."""
+MOST_BEHIND = timedelta(hours=1)
+"""By which the rows of an answer may be later than its `Date`, as where clusters stamp them."""
 MOST_DELTA_PAGES = 40
 """What one delta reads at most; the next goes on from there."""
 SWEEP_RATE = 10
@@ -95,6 +98,9 @@ class _Delta:
         """A way through the list that began with this page is complete; `newest` is the latest time that its rows name, and
         `wall` what our own clock says."""
         date = first.server_time if self.trusted is _Source.DATE else None
+        if date is not None and newest is not None and min(newest, wall) - date > MOST_BEHIND:
+            # Each poll would return everything since then.
+            self.trusted, date = _Source.ROWS, None
         self.taken_from = _Source.DATE if date is not None else max(self.trusted, _Source.ROWS)
         self.watermark, self.set_at = date or self._estimated(newest, now, wall), now
 
@@ -106,12 +112,12 @@ class _Delta:
         shown = min(newest, wall) if newest is not None and asks_rows else None
         return max((time for time in (gone_on, shown) if time is not None), default=None)
 
-    def step_back(self, to: datetime, now: float) -> None:
+    def step_back(self, to: datetime, now: float, wall: datetime) -> None:
         """What happened at this time was not shown, though the watermark says so: from now on it is taken from something else."""
         if self.watermark is None or to >= self.watermark:
             return
         self.trusted = _Source(min(self.taken_from + 1, _Source.CLOCK))
-        self.watermark, self.set_at = max(to, self.watermark - MOST_BACK), now
+        self.watermark, self.set_at = max(to, min(self.watermark, wall) - MOST_BACK), now
 
     def newest_of(self, rows: Iterable[Row]) -> datetime | None:
         stamps = (row.deleted_at if self.kind == DELETED else row.phase_updated_at for row in rows)
@@ -392,7 +398,7 @@ class Poller:
         self._lag = max(self._lag, lag)
         if lag > self._overlap:
             for delta in (self._changes, self._deletions):
-                delta.step_back(changed, self._clock())
+                delta.step_back(changed, self._clock(), self._now())
         if self._lag > self._overlap and not self._lags:
             self._lags = True
             log.warning(

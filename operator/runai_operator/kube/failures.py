@@ -34,6 +34,9 @@ FOREIGN = (aiohttp.ClientError, OSError, Unreadable, ConfigException)
 
 _DETAIL_LIMIT = 512
 _QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_WEBHOOK = re.compile(r'admission webhook "([a-z0-9.-]{1,253})"')
+_OF_POLICY = re.compile(r"\bdenied (?:the )?request\b")
+"""What admission says, be it a webhook or a ValidatingAdmissionPolicy; the status code is its own choice."""
 _TOO_LARGE = ("request is too large", "larger than max", "entity too large")
 """etcd (1.5 MiB), its client (2 MiB) and the API server (3 MiB) in turn; the first two come as a bare 500."""
 
@@ -85,7 +88,7 @@ def _of_answer(call: Call, answer: Answer) -> BridgeError:
         return Vanished(f"The object {call.resource}/{call.name} no longer exists.")
     if answer.status == 409:
         return StaleObject(f"The object has changed before the operator could {call}.")
-    if answer.status == 422:
+    if answer.status == 422 or (answer.status in (400, 403) and _OF_POLICY.search(message)):
         return InvalidWorkload(f"Kubernetes refuses to {call}: {_sentence(message or 'no reason was given')}")
     if answer.status == 403 and _is_terminating(answer):
         return Vanished(f"Namespace {call.namespace} is being deleted, so nothing can be created in it.")
@@ -145,4 +148,4 @@ def _sentence(text: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    return one_line(_QUOTED.sub('"…"', text))
+    return one_line(_QUOTED.sub('"…"', _WEBHOOK.sub(r"admission webhook \1", text)))

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -370,12 +370,13 @@ def update_body(submission: Submission) -> bytes:
 
 
 def read_date(header: str | None) -> datetime | None:
-    """An HTTP date, aware and in UTC."""
+    """An HTTP date, aware and in UTC. The last year of the calendar is no time: nothing could be after it."""
     try:
         date = parsedate_to_datetime(header or "")
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+        moment = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return moment if moment.year < MAXYEAR else None
 
 
 def read_jwt(token: str) -> Json:

@@ -114,6 +114,8 @@ REQUEUED = [
     case("outcome unknown, just before its ceiling", Result(Verdict.RETRYING, OutcomeUnknown("lost")), 4, (1, 8, 16)),
     case("outcome unknown, at its ceiling", Result(Verdict.RETRYING, OutcomeUnknown("lost")), 5, (1, 15, 30)),
     case("busy, at its ceiling", Result(Verdict.RETRYING, Busy("busy")), 5, (1, 15, 30)),
+    case("busy for five minutes", Result(Verdict.RETRYING, Busy("busy")), 24, (1, 15, 30)),
+    case("busy for longer", Result(Verdict.RETRYING, Busy("busy")), 25, (1, 150, 300)),
     case("throttled, with a hint", Result(Verdict.RETRYING, Throttled("wait", after=20)), 9, (20, 20.5, 21)),
     case("throttled, with a hint of nothing", Result(Verdict.RETRYING, Throttled("wait", after=0)), 9, (0, 0.5, 1)),
     case("throttled, without a hint", Result(Verdict.RETRYING, Throttled("wait")), 3, (1, 4, 8)),
@@ -286,11 +288,12 @@ def test_what_is_to_be_said_in_half_a_second_is_said_then():
     assert until_restated(Memory(retrying_since=0.0), Limits(stalled_after=10.0), now=9.5) == 0.5
 
 
-def test_a_missing_right_is_asked_for_less_often_than_a_short_failure():
+def test_a_missing_right_or_what_a_policy_refuses_is_tried_less_often_than_a_short_failure():
     def longest(error):
         return requeue_after(Result(Verdict.FAILED, error), 20, 1.0)
 
     assert longest(AccessDenied("no")) == 300
+    assert longest(InvalidWorkload("a policy says no")) == 300
     assert longest(KubernetesUnavailable("down")) == 30
 
 

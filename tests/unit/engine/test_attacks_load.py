@@ -15,7 +15,15 @@ from fakes.kube import FakeKubeAccess
 from fakes.uneven_runai import Lost, Troubles, UnevenRunai
 from runai_operator.domain.actions import Render
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.errors import AccessDenied, OutcomeUnknown, StaleObject, Throttled, Unavailable
+from runai_operator.domain.errors import (
+    AccessDenied,
+    Busy,
+    InvalidWorkload,
+    OutcomeUnknown,
+    StaleObject,
+    Throttled,
+    Unavailable,
+)
 from runai_operator.domain.model import DEFAULT_CONNECTION, NOT_SUBMITTED, Spec
 from runai_operator.engine import reconcile
 from runai_operator.engine.engine import WORKERS
@@ -294,6 +302,23 @@ async def test_a_single_workload_that_may_not_be_read_holds_back_no_other(bench)
     assert bench.outstanding() == [odd.ref.name]
 
 
+async def test_edits_that_run_ai_does_not_take_for_hours_cost_less_and_less(bench):
+    """As while a cluster is not connected: each is answered 409, since the change before it is still being applied."""
+    edited = await bench.running(60)
+    bench.troubles["update"] = lambda: Busy("HTTP 409")
+    bench.edit_all(edited)
+    await asyncio.sleep(1200)
+    began = bench.loop.time()
+    await asyncio.sleep(1200)
+
+    assert bench.counts(began, 1200)["update"] <= 20 * 60 * 0.5, "each less than every other minute"
+    assert bench.of_kube(began, 1200) <= 20 * 60 * 0.5
+
+    bench.troubles.clear()
+    await asyncio.sleep(330)
+    assert bench.outstanding() == []
+
+
 @pytest.mark.parametrize("kind", [READS, WRITES])
 async def test_calls_that_hang_delay_no_bystander(bench, kind):
     """A worker whose call hangs is lost until its deadline, so edits may not have them all."""
@@ -323,10 +348,18 @@ def test_reads_leave_a_worker_for_what_lists_show():
     assert WORKERS // 4 > MOST_READS + MOST_ROW_READS
 
 
-@pytest.mark.parametrize("what", ["kube read", "kube write"])
-async def test_an_object_that_always_conflicts_is_tried_less_and_less_often(bench, what):
+@pytest.mark.parametrize(
+    ("what", "trouble"),
+    [
+        pytest.param("kube read", lambda: StaleObject("HTTP 409"), id="reads conflict"),
+        pytest.param("kube write", lambda: StaleObject("HTTP 409"), id="writes conflict"),
+        pytest.param("kube write", lambda: InvalidWorkload("a policy says no"), id="writes are refused"),
+        pytest.param("kube write", lambda: AccessDenied("HTTP 403"), id="writes are forbidden"),
+    ],
+)
+async def test_an_object_that_cannot_be_written_is_tried_less_and_less_often(bench, what, trouble):
     edited = await bench.running(20)
-    bench.kube_troubles.update({(what, stored.ref.name): lambda: StaleObject("HTTP 409") for stored in edited})
+    bench.kube_troubles.update({(what, stored.ref.name): trouble for stored in edited})
     bench.edit_all(edited)
     assert await bench.shown_after("Failed") <= SOON
     await asyncio.sleep(1800)

@@ -89,14 +89,14 @@ class TestAWatermark:
 
     def test_that_passed_over_a_change_is_taken_from_something_else_from_then_on(self):
         delta = a_delta(watermark=at(100), set_at=7.0)
-        delta.step_back(at(60), now=8.0)
+        delta.step_back(at(60), now=8.0, wall=at(500))
         assert (delta.watermark, delta.set_at, delta.trusted) == (at(60), 8.0, _Source.ROWS)
 
         delta.advance(dated(200), at(90), now=9.0, wall=at(500))
         assert (delta.watermark, delta.taken_from) == (at(90), _Source.ROWS)
 
         for _ in range(2):
-            delta.step_back(at(50), now=10.0)
+            delta.step_back(at(50), now=10.0, wall=at(500))
             delta.watermark = at(70)
             delta.advance(dated(200), at(90), now=15.0, wall=at(500))
         assert (delta.trusted, delta.taken_from) == (_Source.CLOCK, _Source.CLOCK)
@@ -104,14 +104,34 @@ class TestAWatermark:
 
     def test_goes_back_two_days_at_most(self):
         delta = a_delta(watermark=at(0))
-        delta.step_back(at(-1e7), now=0.0)
+        delta.step_back(at(-1e7), now=0.0, wall=at(0))
 
         assert delta.watermark == at(0) - MOST_BACK
+
+    def test_goes_back_two_days_from_now_where_it_is_far_in_the_future(self):
+        delta = a_delta(watermark=at(1e9))
+        delta.step_back(at(60), now=0.0, wall=at(100))
+
+        assert delta.watermark == at(60)
+
+    def test_is_taken_from_the_rows_where_they_are_much_later_than_the_date(self):
+        delta = a_delta()
+        delta.advance(dated(0), at(3600), now=7.0, wall=at(1e6))
+        assert (delta.watermark, delta.trusted) == (at(0), _Source.DATE)
+
+        delta.advance(dated(0), at(3601), now=8.0, wall=at(1e6))
+        assert (delta.watermark, delta.taken_from, delta.trusted) == (at(3601), _Source.ROWS, _Source.ROWS)
+
+    def test_is_the_date_where_rows_name_the_future(self):
+        delta = a_delta()
+        delta.advance(dated(0), at(1e9), now=7.0, wall=at(3600))
+
+        assert (delta.watermark, delta.trusted) == (at(0), _Source.DATE)
 
     @pytest.mark.parametrize("watermark", [None, at(50), at(60)])
     def test_that_passed_over_nothing_stays(self, watermark):
         delta = a_delta(watermark=watermark)
-        delta.step_back(at(60), now=8.0)
+        delta.step_back(at(60), now=8.0, wall=at(500))
 
         assert (delta.watermark, delta.trusted) == (watermark, _Source.DATE)
 

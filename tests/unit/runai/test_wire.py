@@ -542,6 +542,7 @@ def test_only_the_apis_own_404_means_that_a_workload_is_gone(answer, absent):
         ("", None),
         (None, None),
         ("Fri, 31 Dec 9999 23:59:00 -1200", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
     ],
 )
 def test_the_servers_clock_is_read_in_utc(header, date):
