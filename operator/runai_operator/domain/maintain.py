@@ -34,7 +34,7 @@ from runai_operator.domain.stored_status import LOST_REASONS
 def maintain(s: State) -> Action:
     """The next action for an object whose status has a workload id."""
     if s.delivered_now and s.adoption_pending:
-        return adopt_what_was_observed(s)  # where no mark can be read, only status tells that it is ours
+        return adopt_what_was_observed(s)  # where no mark can be read, only status says that it is ours
     if s.delivered_now:
         return Result(Verdict.DELIVERED)
     if s.failed is not None:
