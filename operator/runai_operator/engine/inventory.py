@@ -15,7 +15,7 @@ from runai_operator.domain.actions import Result
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import Meta, Ref, Row, Sighting, is_later, is_same_moment
 from runai_operator.domain.plan import StatusSummary, is_owed
-from runai_operator.domain.reasons import Phase
+from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.status import watched
 from runai_operator.domain.stored_status import GONE_REASONS, LOST_REASONS
 
@@ -60,6 +60,11 @@ class Entry:
         """It is pending, and only the scheduler can say why."""
         says_itself = self.row is not None and self.row.phase_message is not None and not self.row.by_scheduler
         return self.summary.phase == Phase.PENDING and not says_itself and not self.meta.deleting
+
+    @property
+    def takes_changes(self) -> bool:
+        """What its source holds may have to be sent. To completed work only an edit is, which may have to wait for it."""
+        return self.summary.phase != Phase.COMPLETED or self.summary.synced_reason == Reason.NOT_DELIVERED
 
     def has_vanished(self, *, shown_since: float) -> bool:
         """Nothing that is known explains why a list of all does not show its workload. `shown_since`: loop seconds; what was
