@@ -28,7 +28,7 @@ ERROR_LIMIT = 64 * 1024
 _INLINE_LIMIT = 256 * 1024
 """A larger body is parsed off the event loop; up to here it takes less than 5 ms."""
 
-CONNECTIONS = 16
+CONNECTIONS = 25
 _LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30.0)
 """More than the engine's workers and its poller, so that none waits for a connection (which would count as an outage).
 Few connections carry a burst (16 at 20 ms are 800 calls a second), and 30 s is below the 60 s after which common
