@@ -71,20 +71,6 @@ async def test_nor_an_edit_in_another_project(bench):
     assert len(bench.runai.live()) < 3001, "it is still going on"
 
 
-async def test_nor_a_change_that_somebody_wants_in_another(bench):
-    """It is of the same kind as theirs, so that only taking turns between projects lets it pass."""
-    stored = await bystander_of(bench)
-    bench.latency["create"] = 1.0
-    for number in range(3000):
-        bench.apply(f"w{number}")
-    await asyncio.sleep(0.1)
-    bench.edit(stored, manifest=EDITED)
-    await asyncio.sleep(IN_TIME)
-
-    assert bench.called("update") == 1
-    assert len(bench.runai.live()) < 3001, "it is still going on"
-
-
 class LargeBench(UnevenBench):
     """Reading the bystander would hold up others."""
 
