@@ -144,8 +144,7 @@ def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
 
 def _follow_change_of_identity(s: State) -> Action:
     # A replacement that was begun goes on, whatever the policy is by now: else nothing would be left.
-    goes_on = s.stored_status.replacing and (s.remote is None or s.is_going)
-    if goes_on or s.workload.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE:
+    if s.replacement_goes_on or s.workload.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE:
         return _replace(s)
     error = InvalidWorkload(
         "Name, project, preemptibility, mnnvl and the manifest's apiVersion and kind cannot be changed in Run:ai: undo"

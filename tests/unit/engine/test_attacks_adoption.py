@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench, ready, standing
 from fakes.chance import Mishap
 from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access, AccessRule
+from runai_operator.domain.errors import Unavailable
 from runai_operator.domain.model import (
     DeletionPolicy,
     ExternalDeletionPolicy,
@@ -231,6 +232,31 @@ async def test_a_replacement_that_was_forbidden_before_its_deletion_was_sent_is_
     assert ready(stored)["reason"] == "ImmutableFieldChanged"
     assert standing(bench) == workload
     assert "submission" not in stored.status
+    await bench.stop()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_replacement_that_is_forbidden_while_run_ai_cannot_be_read_goes_on_once_it_can(restarted):
+    """One failed reading used to make it a refusal, which is tried again after half an hour."""
+    bench = UnevenBench(replace(WORLD, delete_time=60))
+    await bench.start()
+    stored = bench.apply("x", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    bench.edit(stored, preemptibility="preemptible")
+    await asyncio.sleep(5)
+    if restarted:
+        await bench.stop()
+    bench.troubles["get"] = lambda: Unavailable("Nobody knows.")
+    bench.edit(stored, recreate_policy=RecreatePolicy.NEVER)
+    if restarted:
+        await bench.start()
+    await asyncio.sleep(3)
+    assert (ready(stored)["reason"], stored.status["submission"]) == ("RunaiUnavailable", "Replacing")
+    bench.troubles.clear()
+    await asyncio.sleep(180)
+
+    [new] = standing(bench)
+    assert (ready(stored)["reason"], stored.status["workloadId"]) == ("Running", new.id)
     await bench.stop()
 
 
