@@ -11,7 +11,7 @@ from builders import WORKLOAD_ID, a_condition, a_desired, a_remote, a_row, a_sta
 from runai_operator.domain.actions import Delete, ReadRemote, Result, Update, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
-from runai_operator.domain.errors import InvalidWorkload, OutcomeUnknown, Unavailable
+from runai_operator.domain.errors import Busy, InvalidWorkload, OutcomeUnknown, SourceUnusable, Unavailable
 from runai_operator.domain.memory import Requests
 from runai_operator.domain.model import ManagementPolicy, RecreatePolicy
 from runai_operator.domain.reasons import Reason
@@ -160,3 +160,266 @@ def test_a_deletion_that_waits_for_a_person_does_not_say_that_it_goes_on_by_itse
     assert "once the annotation bridge.run.ai/paused is removed" in ready["message"]
     assert "by itself" not in ready["message"]
     assert "deletionPolicy: Orphan" in ready["message"]
+
+
+# --- what a person reads
+
+SENT = "What was submitted has reached the cluster."
+UNTOLD = "This Run:ai does not report whether a workload has reached its cluster."
+LOOK = "Its logs in Run:ai may say more; an edit of the manifest is sent (docs/status.md#failed)."
+MEND = "Mend what is named: an edit is sent (docs/status.md#syncfailed)."
+WHO = "Find out who deleted it (docs/status.md#runaideleting)."
+
+
+def words(status, kind):
+    """Status, reason and message of a condition; None when it is absent."""
+    found = condition(status, kind)
+    return found and (found["status"], found["reason"], found["message"])
+
+
+def abnormal(status):
+    return [kind for kind in ("Reconciling", "Stalled") if condition(status, kind)]
+
+
+def shown(phase, detail=None, **remote):
+    """What status says once Run:ai has taken everything, and shows this."""
+    row = a_row(phase=phase, phase_message=detail)
+    s = a_state(a_workload(status=submitted_status()), desired=a_desired(), remote=a_remote(**remote), row=row)
+    return build_status(s, Result(Verdict.IN_SYNC), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("phase", "detail", "ready", "beside"),
+    [
+        ("Running", "all is well", ("True", "Running", "The workload is running."), []),
+        ("Completed", None, ("True", "Completed", "The workload has completed."), []),
+        ("Stopped", None, ("True", "Stopped", "The workload is stopped in Run:ai."), []),
+        ("Stopped", "by an admin", ("True", "Stopped", "Run:ai reports: by an admin."), []),
+        ("Failed", None, ("False", "Failed", f"The workload has failed. {LOOK}"), ["Stalled"]),
+        ("Failed", " out of memory. ", ("False", "Failed", f"Run:ai reports: out of memory. {LOOK}"), ["Stalled"]),
+        ("Pending", None, ("False", "Pending", "The phase in Run:ai is Pending."), ["Reconciling"]),
+        ("Pending", "no GPU is free.", ("False", "Pending", "Run:ai reports: no GPU is free."), ["Reconciling"]),
+        (
+            None,
+            None,
+            ("False", "Creating", "The workload is on its cluster and has no phase yet."),
+            ["Reconciling"],
+        ),
+        (
+            "Degraded",
+            None,
+            (
+                "False",
+                "Degraded",
+                "The workload runs with a problem. Run:ai may get over it by itself (docs/status.md#degraded).",
+            ),
+            ["Reconciling"],
+        ),
+        (
+            "Degraded",
+            "a pod is lost",
+            (
+                "False",
+                "Degraded",
+                "Run:ai reports: a pod is lost. Run:ai may get over it by itself (docs/status.md#degraded).",
+            ),
+            ["Reconciling"],
+        ),
+        (
+            "Suspending",
+            None,
+            ("False", "UnknownPhase", "The phase in Run:ai is Suspending. See it in Run:ai (docs/status.md#unknownphase)."),
+            ["Reconciling"],
+        ),
+    ],
+)  # fmt: skip
+def test_once_it_is_on_its_cluster_the_phase_is_told(phase, detail, ready, beside):
+    status = shown(phase, detail)
+
+    assert (words(status, "Ready"), abnormal(status)) == (ready, beside)
+    assert words(status, "Synced") == ("True", "Synced", SENT)
+
+
+@pytest.mark.parametrize(
+    ("sync", "said", "ready", "beside"),
+    [
+        (
+            "Failed",
+            "no such image.",
+            ("False", "SyncFailed", f"Run:ai reports: no such image. {MEND}"),
+            ["Stalled"],
+        ),
+        (
+            "Failed",
+            None,
+            (
+                "False",
+                "SyncFailed",
+                f"Run:ai could not bring the workload to its cluster and gave no reason. {MEND}",
+            ),
+            ["Stalled"],
+        ),
+        (
+            "Queued",
+            None,
+            ("False", "Syncing", "Run:ai accepted the workload and is bringing it to its cluster (Queued)."),
+            ["Reconciling"],
+        ),
+    ],
+)
+def test_before_that_how_it_gets_there_is_told_whatever_the_phase(sync, said, ready, beside):
+    status = shown("Running", sync_status=sync, sync_message=said)
+
+    assert (words(status, "Ready"), abnormal(status)) == (ready, beside)
+    assert words(status, "Synced") == ready
+
+
+@pytest.mark.parametrize(
+    ("remote", "synced"),
+    [
+        ({"desired_phase": "Deleted"}, ("True", "Synced")),
+        ({"sync_status": "Deleting"}, ("False", "Syncing")),
+    ],
+)
+def test_what_run_ai_deletes_is_no_longer_ready_whatever_the_phase(remote, synced):
+    status = shown("Running", **remote)
+
+    assert words(status, "Ready") == ("False", "RunaiDeleting", f"Run:ai is deleting the workload. {WHO}")
+    assert abnormal(status) == ["Reconciling"]
+    assert words(status, "Synced")[:2] == synced
+
+
+def test_where_run_ai_does_not_report_the_sync_ready_goes_by_the_phase():
+    status = shown("Running", sync_status=None)
+
+    assert words(status, "Ready") == ("True", "Running", "The workload is running.")
+    assert words(status, "Synced") == ("Unknown", "SyncNotReported", UNTOLD)
+
+
+def test_the_answer_to_a_submission_never_reports_the_sync():
+    s = a_state(a_workload(status=submitted_status()), desired=a_desired(), remote=a_remote(sync_status=None))
+    status = build_status(s, Result(Verdict.DELIVERED), now=NOW)
+
+    assert words(status, "Ready") == ("False", "Syncing", "The workload was submitted to Run:ai.")
+    assert words(status, "Synced") == words(status, "Ready")
+    assert abnormal(status) == ["Reconciling"]
+
+
+ORPHAN = (
+    "Setting deletionPolicy: Orphan leaves the workload in Run:ai and removes this object at once"
+    " (docs/status.md#deleting)."
+)
+AGAIN = "The operator tries again by itself (docs/status.md#runaiunavailable)."
+INVALID = InvalidWorkload("It has no name.", reason=Reason.INVALID_SPEC)
+DOWN = Unavailable("It cannot be reached.")
+BUSY = Busy("The name is held.", reason=Reason.WAITING_FOR_NAME)
+NO_SOURCE = SourceUnusable("It is not there.", reason=Reason.SOURCE_NOT_FOUND)
+RUNS = ("True", "Running", "The workload is running.")
+EDIT = "It has no name. An edit is tried at once (docs/status.md#invalidspec)."
+REACH = f"It cannot be reached. {AGAIN}"
+
+
+@pytest.mark.parametrize(
+    ("end", "ready", "beside", "synced"),
+    [
+        pytest.param(
+            Result(Verdict.DELETING),
+            ("False", "Deleting", f"The workload is being deleted. {ORPHAN}"),
+            ["Reconciling"],
+            ("False", "Deleting", f"The workload is being deleted. {ORPHAN}"),
+            id="it is being deleted",
+        ),
+        pytest.param(
+            Result(Verdict.DELETING, BUSY),
+            ("False", "Deleting", f"The name is held. {ORPHAN}"),
+            ["Reconciling"],
+            ("False", "Deleting", f"The name is held. {ORPHAN}"),
+            id="its deletion waits for something",
+        ),
+        pytest.param(
+            Result(Verdict.REJECTED, INVALID, outstanding=True),
+            ("False", "InvalidSpec", EDIT),
+            ["Stalled"],
+            ("False", "NotDelivered", EDIT),
+            id="what was to be sent is refused",
+        ),
+        pytest.param(
+            Result(Verdict.REJECTED, GONE),
+            ("False", "DeletedExternally", "It was deleted."),
+            ["Stalled"],
+            ("False", "DeletedExternally", "It was deleted."),
+            id="nothing was to be sent, and it is lost",
+        ),
+        pytest.param(
+            Result(Verdict.WAITING, BUSY, outstanding=True),
+            ("False", "WaitingForName", "The name is held."),
+            ["Reconciling"],
+            ("False", "NotDelivered", "The name is held."),
+            id="Run:ai has to finish something first",
+        ),
+        pytest.param(
+            Result(Verdict.WAITING, BUSY),
+            ("False", "WaitingForName", "The name is held."),
+            ["Reconciling"],
+            ("False", "WaitingForName", "The name is held."),
+            id="it is created again in a while",
+        ),
+        pytest.param(
+            Result(Verdict.RETRYING, DOWN, outstanding=True),
+            ("False", "RunaiUnavailable", REACH),
+            ["Reconciling"],
+            ("False", "NotDelivered", REACH),
+            id="it cannot be sent now",
+        ),
+        pytest.param(
+            Result(Verdict.RETRYING, DOWN),
+            RUNS,
+            [],
+            ("True", "Synced", SENT),
+            id="it cannot be read now",
+        ),
+        pytest.param(
+            Result(Verdict.IN_SYNC, outstanding=True),
+            RUNS,
+            [],
+            ("False", "NotDelivered", "The last change has not been sent to Run:ai."),
+            id="an edit waits for another turn",
+        ),
+        pytest.param(
+            Result(Verdict.IN_SYNC, NO_SOURCE),
+            RUNS,
+            [],
+            ("False", "SourceNotFound", "It is not there."),
+            id="it goes on without its source",
+        ),
+        pytest.param(
+            Result(Verdict.PAUSED, outstanding=True),
+            (
+                "False",
+                "Paused",
+                "Paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to submit them.",
+            ),
+            ["Stalled"],
+            ("False", "NotDelivered", "The last change has not been sent to Run:ai."),
+            id="it is paused, with something to send",
+        ),
+    ],
+)
+def test_what_the_pass_could_not_do_is_told_before_what_run_ai_shows(end, ready, beside, synced):
+    status = build_status(a_state(a_workload(status=submitted_status())), end, now=NOW)
+
+    assert (words(status, "Ready"), abnormal(status)) == (ready, beside)
+    assert words(status, "Synced") == synced
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        Result(Verdict.RETRYING, DOWN, outstanding=True),
+        Result(Verdict.WAITING, BUSY, outstanding=True),
+    ],
+)
+def test_what_waits_for_too_long_has_stalled(end):
+    s = a_state(a_workload(status=submitted_status()))
+
+    assert abnormal(build_status(s, end, now=NOW, stalled=True)) == ["Stalled"]
