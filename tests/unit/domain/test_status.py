@@ -7,7 +7,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builders import WORKLOAD_ID, a_condition, a_desired, a_remote, a_row, a_state, a_workload, submitted_status
+from builders import (
+    WORKLOAD_ID,
+    a_condition,
+    a_desired,
+    a_remote,
+    a_row,
+    a_state,
+    a_workload,
+    completed_status,
+    submitted_status,
+)
 from runai_operator.domain.actions import Delete, ReadRemote, Result, Update, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
@@ -423,3 +433,121 @@ def test_what_waits_for_too_long_has_stalled(end):
     s = a_state(a_workload(status=submitted_status()))
 
     assert abnormal(build_status(s, end, now=NOW, stalled=True)) == ["Stalled"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "ready", "reason"),
+    [
+        ("Running", "True", "Paused"),
+        ("Completed", "True", "Paused"),
+        ("Failed", "False", "Failed"),
+        ("Pending", "False", "Pending"),
+    ],
+)
+def test_what_is_paused_says_so_unless_something_is_wrong(phase, ready, reason):
+    s = a_state(a_workload(paused=True, status=submitted_status(phase=phase)))
+    told = words(build_status(s, Result(Verdict.PAUSED), now=NOW), "Ready")
+
+    assert told[:2] == (ready, reason)
+    assert told[2].startswith("Paused: nothing is written to Run:ai") is (reason == "Paused")
+
+
+@pytest.mark.parametrize(
+    ("phase", "beside"),
+    [
+        pytest.param("Pending", ["Stalled"], id="on its way for too long"),
+        pytest.param("Running", [], id="what runs has not stalled"),
+    ],
+)
+def test_an_edit_that_waits_for_too_long_has_stalled_what_is_on_its_way(phase, beside):
+    s = a_state(a_workload(status=submitted_status(phase=phase)))
+    status = build_status(s, Result(Verdict.IN_SYNC, outstanding=True), now=NOW, stalled=True)
+
+    assert abnormal(status) == beside
+
+
+FINISHED = completed_status()
+DONE = ("True", "Completed", "The workload has completed.")
+
+
+@pytest.mark.parametrize("end", [Verdict.REJECTED, Verdict.RETRYING])
+@pytest.mark.parametrize(
+    ("status", "desired", "expected"),
+    [
+        pytest.param(FINISHED, INVALID, "Completed", id="its manifest cannot be had any more"),
+        pytest.param(FINISHED, a_desired(), "InvalidSpec", id="something else is wrong with it"),
+        pytest.param(submitted_status(), INVALID, "InvalidSpec", id="it has not completed"),
+    ],
+)
+def test_what_has_completed_stays_so_when_nothing_is_known_to_be_sent_instead(end, status, desired, expected):
+    s = a_state(a_workload(generation=2, status=status), desired=desired)
+
+    assert words(build_status(s, Result(end, INVALID, outstanding=True), now=NOW), "Ready")[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("requests", "stored", "expected"),
+    [
+        pytest.param(Requests(restate=True), FINISHED, "Completed", id="said again"),
+        pytest.param(Requests(), FINISHED, "RunaiUnavailable", id="not said again: something is to be sent"),
+        pytest.param(Requests(restate=True), submitted_status(), "RunaiUnavailable", id="it has not completed"),
+    ],
+)
+def test_completed_work_that_is_told_again_has_still_completed(requests, stored, expected):
+    s = a_state(a_workload(status=stored), requests=requests)
+
+    assert words(build_status(s, Result(Verdict.RETRYING, DOWN, outstanding=True), now=NOW), "Ready")[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("stored", "row", "expected"),
+    [
+        pytest.param(FINISHED, a_row(phase="Running"), True, id="it had, whatever is shown now"),
+        pytest.param(submitted_status(), a_row(phase="Completed"), True, id="it has"),
+        pytest.param(submitted_status(), a_row(phase="Failed"), False, id="it failed"),
+        pytest.param({"conditions": FINISHED["conditions"]}, None, False, id="the one before had"),
+    ],
+)
+def test_completed_stays_for_as_long_as_the_workload_is_on_record(stored, row, expected):
+    status = build_status(a_state(a_workload(status=stored), row=row), Result(Verdict.IN_SYNC), now=NOW)
+
+    assert words(status, "Completed") == (DONE if expected else None)
+    assert (status.get("phase") == "Completed") is expected
+
+
+LOST_AT = a_condition("Ready", "False", "DeletedExternally") | {"message": "It was deleted on Monday."}
+OLD_SYNCED = a_condition("Synced", "False", "DeletedExternally") | {"message": "Deleted, it was."}
+
+
+@pytest.mark.parametrize("kind", ["Reconciling", "Stalled"])
+def test_that_it_is_lost_is_told_as_before_until_it_can_be_read_again(kind):
+    stored = submitted_status(conditions=[LOST_AT, LOST_AT | {"type": kind, "status": "True"}, OLD_SYNCED])
+    s = a_state(a_workload(status=stored))
+    unreadable = build_status(s, Result(Verdict.RETRYING, DOWN), now=NOW)
+    read = build_status(replace(s, remote=a_remote(), row=a_row()), Result(Verdict.IN_SYNC), now=NOW)
+
+    assert words(unreadable, "Ready") == ("False", "DeletedExternally", "It was deleted on Monday.")
+    assert words(unreadable, "Synced") == ("False", "DeletedExternally", "Deleted, it was.")
+    assert abnormal(unreadable) == [kind]
+    assert words(unreadable, kind) == ("True", "DeletedExternally", "It was deleted on Monday.")
+    assert (words(read, "Ready"), words(read, "Synced")[:2]) == (RUNS, ("True", "Synced"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "since"),
+    [
+        ("Ready", "True", "2025-12-31T00:00:00Z"),
+        ("Ready", "False", "2026-01-01T00:00:00Z"),
+        ("Synced", "True", "2025-12-31T00:00:00Z"),
+        ("Synced", "Unknown", "2026-01-01T00:00:00Z"),
+    ],
+)
+def test_the_transition_time_is_that_of_the_status_of_the_condition(kind, status, since):
+    before = [
+        a_condition(one, "True", "Other") | {"lastTransitionTime": "2025-12-31T00:00:00Z"}
+        for one in ("Ready", "Synced")
+    ]
+    changed = [entry | ({"status": status} if entry["type"] == kind else {}) for entry in before]
+    s = a_state(a_workload(status=submitted_status(conditions=changed)))
+
+    assert condition(build_status(s, Result(Verdict.IN_SYNC), now=NOW), kind)["lastTransitionTime"] == since
