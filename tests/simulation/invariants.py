@@ -300,6 +300,7 @@ class Judge:
                 self._quotes_no_secret(stored)
                 self._is_served(stored)
                 self._replacement_is_missing(stored)
+                self._gone_owners_do_not_hinder(stored)
         self._nobody_shares()
         self._slow_is_not_away()
         self._status_is_true()
@@ -711,6 +712,24 @@ class Judge:
         must(
             not (is_spent and reason == Reason.WORKLOAD_NOT_FOUND),
             f"{stored.ref} looks for {named}, which was to be replaced",
+        )
+
+    def _gone_owners_do_not_hinder(self, stored: Stored) -> None:
+        """What is refused as another's is, when that is said, another's that exists, or did a moment ago."""
+        is_refused = self._reason(stored) == Reason.MANAGED_BY_OTHER and self._is(stored, "Stalled", "True")
+        said = self._since_when(("another's", stored.ref.uid), (is_refused, stored.generation))
+        if not is_refused or said > 0 or not self._reads_marks():
+            return
+        self.checked["truth of owners"] += 1
+        holds = self._is_anothers(stored) or self._was_lately_anothers(stored)
+        must(holds, f"{stored.ref} is refused what bears the mark of an object that is gone")
+
+    def _was_lately_anothers(self, stored: Stored) -> bool:
+        """An object that went a moment ago, or one that is about to adopt the same."""
+        named = stored.spec.workload_id or stored.status.get("workloadId")
+        return any(
+            each.ref.uid != stored.ref.uid and named in (each.spec.workload_id, each.status.get("workloadId"))
+            for each in self._everything()
         )
 
     def _nobody_shares(self) -> None:

@@ -287,14 +287,13 @@ class Scripts:
 
     def work_ends_out_of_sight(self) -> list[Timed]:
         """And no list shows it afterwards."""
-        random, at = self._random, self._settled()
+        at = self._settled()
         self._switches |= {"run_time": 1200.0}
         policies = self._with(outside=ExternalDeletionPolicy.RECREATE)
-        ended = acts.EndIt(self._name, random.choice([Phase.COMPLETED, Phase.COMPLETED, Phase.FAILED]))
         return [
             (0, self._apply(policies=policies)),
             (at, acts.Restart(100)),
-            (at + 5, ended),
+            (at + 5, acts.EndIt(self._name, Phase.COMPLETED)),
             (at + 10, acts.DeleteOutside(0, purge=True, of=self._name)),
         ]
 
@@ -456,6 +455,130 @@ class Scripts:
             (0, acts.Flood(MANY + 5, 1)),
             (60, acts.Begin(Trouble(Side.RUNAI, Kind.FORGETFUL), 700)),
             (760, acts.Wait()),
+        ]
+
+    def edit_fails_at_once(self) -> list[Timed]:
+        """Whether Run:ai took it is not known, and it did not."""
+        random, at = self._random, self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"run_time": 1200.0}
+        fails = acts.Begin(Trouble(Side.RUNAI, Kind.BROKEN, "updates"), random.choice([3, 20]))
+        return [
+            (0, self._apply(kind="Deployment", text=1)),
+            (at, fails),
+            (at, self._apply(kind="Deployment", text=2)),
+            (at + 300, acts.Wait()),
+        ]
+
+    def deletion_is_shown_while_reads_fail(self) -> list[Timed]:
+        """The list of deleted workloads has it, and nothing else confirms that."""
+        random, at = self._random, self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"deleted_list": True, "retention": 1_209_600.0, "run_time": 1200.0, "list_lag": 1.0}
+        fails = acts.Begin(Trouble(Side.RUNAI, random.choice([Kind.BROKEN, Kind.UNREACHABLE]), "reads"), 260)
+        return [
+            (0, self._apply(kind="Deployment")),
+            (at, fails),
+            (at, acts.DeleteOutside(0, of=self._name)),
+            (at + 300, acts.Wait()),
+        ]
+
+    def work_is_stopped_while_lists_fail(self) -> list[Timed]:
+        """No other call shows that."""
+        random, at = self._random, self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"deleted_list": True, "retention": 1_209_600.0, "run_time": 1200.0, "list_lag": 1.0}
+        failing = random.choice(["the list of workloads", "lists", "everything"])
+        return [
+            (0, self._apply(kind="Deployment")),
+            (at, acts.Begin(Trouble(Side.RUNAI, random.choice([Kind.BROKEN, Kind.UNREACHABLE]), failing), 300)),
+            (at + self._soon(), acts.StopOutside(0, resume=False)),
+            (at + 350, acts.Wait()),
+        ]
+
+    def another_adopts_what_stays(self) -> list[Timed]:
+        """Which bears the mark of an object that is gone."""
+        random, at, kind = self._random, self._settled(), self._random.choice(KINDS)
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"run_time": 1200.0, "raw_manifest_echo": True, "raw_annotations": True, "ids_equal": True}
+        stays = self._with(deletion=DeletionPolicy.ORPHAN)
+        adopts = acts.ApplyAdopting(self._second, 0, kind, policies=Policies(), called=self._name)
+        return [
+            (0, self._apply(kind=kind, policies=stays)),
+            (at, acts.DeleteIt(self._name)),
+            (at + random.choice([20, 60]), adopts),
+            (at + 120, acts.Wait()),
+        ]
+
+    def project_is_barred_under_a_move(self) -> list[Timed]:
+        """The workload is in a project that may not be used any more, and its object names one that may."""
+        at = self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"run_time": 1200.0}
+        policies = self._with(recreate=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+        return [
+            (0, self._apply(project="2", policies=policies)),
+            (at, acts.Reinstall(5, limited=True)),
+            (at + 10 + self._soon(), acts.MoveIt(self._name, "1")),
+            (at + 120, acts.Wait()),
+        ]
+
+    def work_is_stopped_during_a_long_sweep(self) -> list[Timed]:
+        at = self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False, "rows_a_page": 1}
+        self._switches |= {"deleted_list": True, "retention": 1_209_600.0, "run_time": 1200.0, "list_lag": 1.0}
+        return [
+            (0, self._apply(kind="Deployment")),
+            (1, acts.Crowd(30)),
+            (at, acts.Restart(1)),
+            (at + 5 + self._soon(), acts.StopOutside(0, resume=False)),
+            (at + 200, acts.Wait()),
+        ]
+
+    def policy_changes_while_it_is_carried_out(self) -> list[Timed]:
+        """The workload was to stay when the object was read, and is to go when its finalizer is removed."""
+        at = self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"run_time": 1200.0}
+        return [
+            (0, self._apply(policies=self._with(deletion=DeletionPolicy.ORPHAN))),
+            (at, acts.DeleteIt(self._name)),
+            (at, acts.Upon("read", acts.SetPolicies(self._name, Policies()))),
+        ]
+
+    def project_hides_under_a_deletion(self) -> list[Timed]:
+        """That Run:ai has accepted and cannot finish; and no witness can be asked."""
+        random, at = self._random, self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"hidden_answers_404": True, "run_time": 1200.0}
+        broken = Trouble(Side.RUNAI, random.choice([Kind.BROKEN, Kind.UNREACHABLE, Kind.GARBAGE]), "lists")
+        return [
+            (0, self._apply()),
+            (at, acts.Disconnect(connected=False)),
+            (at + 1, acts.DeleteIt(self._name)),
+            (at + 20, acts.HideProject("1", hidden=True)),
+            (at + 20, acts.Begin(broken, 300)),
+            (at + 400, acts.HideProject("1", hidden=False)),
+        ]
+
+    def edit_does_not_mend_a_failure(self) -> list[Timed]:
+        """The workload stays as it is."""
+        at = self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"put_reruns_failed": False, "run_time": 1200.0}
+        return [
+            (0, self._apply(kind="Job", text=1)),
+            (at, acts.EndIt(self._name, Phase.FAILED)),
+            (at + 60, self._apply(kind="Job", text=2)),
         ]
 
 

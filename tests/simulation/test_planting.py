@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simulation.defects import DEFECTS, NOT_MET, PLANTS
+from simulation.defects import PLANTS
 from simulation.planting import chosen_defects, hunt
 
 CHEAP = ("the POST goes out before the finalizer is added", "Reconciling and Stalled stand together")
@@ -23,12 +23,10 @@ def test_every_defect_is_described_once():
     sentences = [defect.breaks for defect in PLANTS]
 
     assert len(set(sentences)) == len(sentences)
-    assert set(sentences) >= NOT_MET
-    assert len(DEFECTS) >= 40
+    assert len(PLANTS) >= 40
 
 
 def test_the_docs_show_how_every_planted_defect_is_caught():
     page = (Path(__file__).parents[2] / "docs" / "correctness.md").read_text()
 
-    assert [defect.breaks for defect in DEFECTS if f"| {defect.breaks} |" not in page] == []
-    assert [breaks for breaks in NOT_MET if f"- {breaks}" not in page] == []
+    assert [defect.breaks for defect in PLANTS if f"| {defect.breaks} |" not in page] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runai_operator.engine.inventory import Inventory
 from runai_operator.engine.projects import Projects
 from simulation.weeks import grown, live
 
@@ -12,7 +13,20 @@ def test_nothing_grows_over_virtual_weeks():
     assert grown(live(1, DAYS)) == {}
 
 
-def test_what_grows_is_noticed(monkeypatch):
+def test_a_cache_that_grows_is_noticed(monkeypatch):
     monkeypatch.setattr(Projects, "_is_recent", lambda self, answer: True)
 
     assert any("answers" in path for path in grown(live(1, DAYS)))
+
+
+def test_an_index_that_is_never_cleaned_is_noticed(monkeypatch):
+    forget = Inventory.forget
+
+    def leaves_an_entry_behind(self, uid):
+        if (entry := forget(self, uid)) is not None and entry.workload_id is not None:
+            self._by_workload_id[entry.workload_id] = ()
+        return entry
+
+    monkeypatch.setattr(Inventory, "forget", leaves_an_entry_behind)
+
+    assert any("_by_workload_id" in path for path in grown(live(1, DAYS)))

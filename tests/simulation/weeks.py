@@ -24,6 +24,8 @@ from simulation.scripts import MIXED, Needs, script
 from simulation.world import Setup, World
 
 DAY = 86_400.0
+EVENING = 7200.0
+"""How long before the end of a day one more object comes."""
 FEW = 8
 """How many are remembered of what is bounded by a number."""
 PATIENT = Setup(delta_interval=300.0, sweep_interval=3600.0, stale_after=1800.0)
@@ -80,6 +82,10 @@ async def _pass_a_day(there: World, judge: Judge, todo: list[Timed]) -> None:
     there.kube.once_gone.clear()
     for stored in list(there.kube.objects.values()):
         there.kube.delete(stored)
+    await judge.after(begins + DAY - EVENING - loop.time())
+    acts.Flood(1, 0).do(there)  # what is remembered for a while is forgotten with its next use
+    await judge.after(PAID_IN)
+    acts.EndFlood().do(there)
     await judge.after(begins + DAY - loop.time())
     judge.all_is_paid()
     for workload in list(there.runai.world):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from runai_operator.domain.actions import Action, Adopt, ReadRemote, Render, Result, Update, Verdict
+from runai_operator.domain.actions import Action, Adopt, ForgetWorkload, ReadRemote, Render, Result, Update, Verdict
 from runai_operator.domain.barred import unless_barred
 from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, InvalidWorkload
 from runai_operator.domain.intent import intent_first, is_proven, refuse
@@ -37,6 +37,8 @@ def adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
             return ReadRemote(workload_id, with_row=True)
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not s.in_doubt)
+        case Missing() | Remote(gone=True) if s.workload_id == workload_id and s.adoption_unproven:
+            return ForgetWorkload()  # it was only observed, so another may be named
         case Missing() | Remote(gone=True):
             # In doubt it may be ours already, and only out of sight.
             return replace(refuse(s, not_found_error(workload_id)), in_doubt=s.in_doubt)

@@ -71,7 +71,7 @@ def _next(s: State) -> Action:
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:
         return observe(s)
     action = submit(s) if s.workload_id is None else maintain(s)
-    return _hold(action) if workload.meta.paused else action
+    return _hold(s, action) if workload.meta.paused else action
 
 
 def _restated(s: State) -> Action | None:
@@ -85,7 +85,7 @@ def _restated(s: State) -> Action | None:
     return Result(Verdict.PAUSED if s.workload.meta.paused else Verdict.IN_SYNC)
 
 
-def _hold(action: Action) -> Action:
+def _hold(s: State, action: Action) -> Action:
     """Paused: reads go on, and writes wait."""
     match action:
         case Render() | ReadRemote() | FindRemote() | ReadOwner() | ReadProject():
@@ -94,7 +94,7 @@ def _hold(action: Action) -> Action:
             return Result(Verdict.PAUSED, outstanding=outstanding)
         case Result():
             return action
-    return Result(Verdict.PAUSED, outstanding=True)
+    return Result(Verdict.PAUSED, outstanding=True, not_submitted=is_proven(s))
 
 
 def _not_connected(s: State, error: BridgeError) -> Result:

@@ -114,9 +114,13 @@ def finished_error(phase: str) -> InvalidWorkload:
 
 def gone_error(workload_id: str, *, observed: bool = False) -> InvalidWorkload:
     """`observed`: it was only shown, and cannot be created again."""
-    advice = "correct spec.workloadId" if observed else "set externalDeletionPolicy: Recreate to have it created again"
+    advice = (
+        "and create one that names another workload in spec.workloadId"
+        if observed
+        else "or set externalDeletionPolicy: Recreate to have it created again"
+    )
     return InvalidWorkload(
         f"Workload {workload_id} was deleted in Run:ai by somebody else, and nothing shows that it had finished: delete this"
-        f" object, or {advice}.",
+        f" object, {advice}.",
         reason=Reason.DELETED_EXTERNALLY,
     )

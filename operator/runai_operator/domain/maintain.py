@@ -33,13 +33,15 @@ from runai_operator.domain.stored_status import LOST_REASONS
 
 def maintain(s: State) -> Action:
     """The next action for an object whose status has a workload id."""
+    if s.delivered_now and s.adoption_pending:
+        return adopt_what_was_observed(s)  # where no mark can be read, only status says that it is ours
     if s.delivered_now:
         return Result(Verdict.DELIVERED)
     if s.failed is not None:
         return _after_failed_update(s.failed)
     if "workloadId" in s.memory.pending_status:
         return RecordId()
-    if s.adoption_pending:
+    if s.adoption_pending and not (s.names_own and s.is_going):
         return adopt_what_was_observed(s)
     if s.only_observed:
         return ForgetWorkload()
@@ -141,7 +143,9 @@ def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
 
 
 def _follow_change_of_identity(s: State) -> Action:
-    if s.workload.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE:
+    # A replacement that was begun goes on, whatever the policy is by now: else nothing would be left.
+    goes_on = s.stored_status.replacing and (s.remote is None or s.is_going)
+    if goes_on or s.workload.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE:
         return _replace(s)
     error = InvalidWorkload(
         "Name, project, preemptibility, mnnvl and the manifest's apiVersion and kind cannot be changed in Run:ai: undo"

@@ -237,6 +237,12 @@ class State:
         return self.adoption_pending and self.stored_status.submitted_hash is None
 
     @property
+    def names_own(self) -> bool:
+        """The spec names, by its id, the workload on record to which something was sent."""
+        is_named = self.workload_id is not None and self.workload_id == self.workload.spec.workload_id
+        return is_named and self.stored_status.submitted_hash is not None
+
+    @property
     def only_observed(self) -> bool:
         """The id on record is that of a workload which the spec named once, to be observed: nothing was ever sent to it,
         and there was no intent to."""
@@ -407,7 +413,7 @@ class State:
     def is_replacing(self, end: Result) -> bool:
         """We are having the workload deleted to create it anew, given that this pass ends with `end`; whatever the spec
         asks for until that is done."""
-        is_alive = isinstance(self.remote, Remote) and not (self.remote.gone or self.remote.being_deleted)
+        is_alive = isinstance(self.remote, Remote) and not self.is_going
         waits = isinstance(end.error, Busy) and end.error.condition_reason == Reason.RECREATING
         is_begun = waits or (Delete in self.done and not self.workload.meta.deleting)
         return is_begun or (self.stored_status.replacing and not is_alive)
@@ -473,6 +479,11 @@ class State:
     def is_gone(self) -> bool:
         """Read in this pass: the workload does not exist any more."""
         return isinstance(self.remote, Missing) or (isinstance(self.remote, Remote) and self.remote.gone)
+
+    @property
+    def is_going(self) -> bool:
+        """Read in this pass: the workload is gone, or somebody has asked to delete it."""
+        return self.is_gone or (isinstance(self.remote, Remote) and self.remote.being_deleted)
 
     @property
     def is_lost(self) -> bool:

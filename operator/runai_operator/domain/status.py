@@ -390,9 +390,10 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
     before = condition(s.workload.status, ConditionType.SYNCED)
     if end.verdict is Verdict.RETRYING and before is not None and s.stored_status.reason in LOST_REASONS:
         return before["status"], before["reason"], before["message"]
-    if sync == "Synced" or (
-        sync == "Deleted" and status.get("phase") in FINISHED
-    ):  # it ran there before it was removed
+    has_run_there = (sync == "Deleted" and status.get("phase") in FINISHED) or (
+        sync == "Deleting" and status.get("phase") == Phase.COMPLETED  # which is read no more
+    )
+    if sync == "Synced" or has_run_there:
         return "True", Reason.SYNCED, Reason.SYNCED.meaning
     if sync == "Failed":
         return "False", Reason.SYNC_FAILED, _why_the_sync_failed(status)

@@ -14,7 +14,7 @@ from runai_operator.domain.events import Event
 from runai_operator.domain.memory import Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, is_misstated, plan_of, shows_news
-from runai_operator.domain.reasons import Phase, Reason
+from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import (
     FIRST_STATUS,
     NAME_SPACING,
@@ -206,7 +206,7 @@ class Engine:
         entry = self.inventory.add(row.meta, StatusSummary.of_cells(row))
         if self._is_new(uid):
             self._newcomers.add(uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
-        if entry.summary.has_source and entry.summary.phase != Phase.COMPLETED:
+        if entry.summary.has_source and entry.takes_changes:
             self._enqueue(entry, Lane.PERIODIC)  # no process but this one knows what the source held when it was read
         self._carry_on(entry, probe_within=PROBE_AT_START)
         return uid
@@ -504,7 +504,7 @@ class Engine:
     async def _check_sources(self) -> None:
         users: dict[SourceKey, list[tuple[str, Source]]] = {}
         for entry in self.inventory:
-            if (source := entry.memory.source) is not None and entry.summary.phase != Phase.COMPLETED:
+            if (source := entry.memory.source) is not None and entry.takes_changes:
                 key = (entry.ref.namespace, source.ref.kind, source.ref.name)
                 users.setdefault(key, []).append((entry.uid, source))
         await self._sources.check(users)

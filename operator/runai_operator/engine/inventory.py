@@ -15,7 +15,7 @@ from runai_operator.domain.actions import Result
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import Meta, Ref, Row, Sighting, is_later, is_same_moment
 from runai_operator.domain.plan import StatusSummary, is_owed
-from runai_operator.domain.reasons import Phase
+from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.status import watched
 from runai_operator.domain.stored_status import GONE_REASONS, LOST_REASONS
 
@@ -60,6 +60,11 @@ class Entry:
         """It is pending, and only the scheduler can say why."""
         says_itself = self.row is not None and self.row.phase_message is not None and not self.row.by_scheduler
         return self.summary.phase == Phase.PENDING and not says_itself and not self.meta.deleting
+
+    @property
+    def takes_changes(self) -> bool:
+        """What its source holds may have to be sent. To completed work only an edit is, which may have to wait for it."""
+        return self.summary.phase != Phase.COMPLETED or self.summary.synced_reason == Reason.NOT_DELIVERED
 
     def has_vanished(self, *, shown_since: float) -> bool:
         """Nothing that is known explains why a list of all does not show its workload. `shown_since`: loop seconds; what was
@@ -166,11 +171,11 @@ class Inventory:
     def update_meta(self, entry: Entry, meta: Meta, *, anew: bool = False) -> Entry:
         """As an event or a list shows it. `anew`: somebody changed something, so failures are counted from zero."""
         memory = entry.memory
-        if entry.meta.has_finalizer:
+        if entry.meta.has_finalizer and not memory.guarded:
             memory = replace(memory, guarded=True)
         if meta.generation != entry.meta.generation:
             memory = replace(memory, large=False)
-        if anew:
+        if anew and memory.failures:
             memory = replace(memory, failures=0)
         return self._put(replace(entry, meta=meta, memory=memory))
 
@@ -192,7 +197,7 @@ class Inventory:
             is_news = not entry.summary.agrees_with(seen) if before is None else watched(before) != watched(seen)
             if entry.memory.is_stale(row):
                 is_news = entry.summary.phase is not None  # whatever that is, it has ended since
-            kept = self._put(replace(entry, row=seen))
+            kept = entry if seen == entry.row else self._put(replace(entry, row=seen))  # deltas overlap
             if is_news:
                 news.append(kept)
         return news
@@ -317,7 +322,9 @@ class Inventory:
     def _put(self, entry: Entry) -> Entry:
         before = self._by_uid.get(entry.uid)
         if before is None or before.summary is not entry.summary or before.meta is not entry.meta:
-            entry = replace(entry, owed_since=self._owed_since(before, entry))
+            owed_since = self._owed_since(before, entry)
+            if owed_since != entry.owed_since:
+                entry = replace(entry, owed_since=owed_since)
         if before is None or before.summary is not entry.summary or before.name_wanted != entry.name_wanted:
             if before is not None:
                 self._unindex(before)

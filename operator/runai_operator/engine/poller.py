@@ -20,7 +20,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from enum import IntEnum
 from random import Random
 from typing import TypeVar
@@ -107,7 +107,9 @@ class _Delta:
     def _estimated(self, newest: datetime | None, now: float, wall: datetime) -> datetime | None:
         """Where no answer says what time it is there, or none is believed: the clock has gone on, and what rows show is in the
         past. A row that names the future is not believed, or what changes until then would be passed over."""
-        gone_on = None if self.watermark is None else self.watermark + timedelta(seconds=now - self.set_at)
+        # The calendar ends with its last year, so from there nothing goes on.
+        known = self.watermark if self.watermark is not None and self.watermark.year < MAXYEAR else None
+        gone_on = None if known is None else known + timedelta(seconds=now - self.set_at)
         asks_rows = self.taken_from is _Source.ROWS or gone_on is None
         shown = min(newest, wall) if newest is not None and asks_rows else None
         return max((time for time in (gone_on, shown) if time is not None), default=None)

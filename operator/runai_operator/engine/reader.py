@@ -37,7 +37,8 @@ class Reader:
                 return await self._explain_absence(s, remote, action.workload_id, upstream)
             row = s.row
             # What became of it while it was out of sight is in no delta.
-            if (action.with_row and row is None) or s.memory.missing_since is not None:
+            has_been_away = s.memory.missing_since is not None and not s.is_to_go
+            if (action.with_row and row is None) or has_been_away:
                 row = await self._row_of(remote, upstream) or row
             elif row is None and s.stored_status.phase is not None:
                 row = await self._row_since(s, remote, upstream)

@@ -405,6 +405,8 @@ class Reconciler:
         # What follows is an attempt: in the same project, unless the spec names another.
         project_id = s.target_project or s.stored_status.project_id
         patch = {**forget_run(), "projectId": project_id, "submission": None, "conditions": kept}
+        if s.names_own:
+            patch["adoptedId"] = s.workload_id  # what takes its place is created
         workload = await self._writer.status(s.workload, patch)
         return steps.forgotten(s, workload, action)
 

@@ -12,17 +12,17 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import MAXYEAR, UTC, datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.manifest import CONTENT, OWNER_ANNOTATIONS, read_content, read_mark
-from runai_operator.domain.model import Gvk, Json, Project, Remote, Row, RowPage, RowQuery, Submission
+from runai_operator.domain.model import Gvk, Json, Project, Remote, Row, RowPage, RowQuery, Submission, is_later
 from runai_operator.text import clip, one_line
 
 PROJECT_PAGE = 100
@@ -229,12 +229,20 @@ def read_page(query: RowQuery, date: datetime | None) -> Callable[[Json], RowPag
         found, unreadable = _read_all(body, "workloads", _read_row)
         if unreadable and not found and query.name is not None:
             raise Unreadable("nothing readable among its workloads")
-        rows = tuple(
-            row for row in found if query.name in (None, row.name) and query.project_id in (None, row.project_id)
-        )
-        return RowPage(rows, _next_offset(body, query.offset), date, unreadable)
+        wanted = (row for row in found if query.name in (None, row.name) and query.project_id in (None, row.project_id))
+        return RowPage(_each_once(wanted), _next_offset(body, query.offset), date, unreadable)
 
     return read
+
+
+def _each_once(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Of two rows of one workload the one that changed last: each poll would take both for news."""
+    latest: dict[str, Row] = {}
+    for row in rows:
+        known = latest.get(row.id)
+        if known is None or not is_later(known.phase_updated_at, row.phase_updated_at):
+            latest[row.id] = row
+    return tuple(latest.values())
 
 
 def read_whole_page(query: RowQuery) -> Callable[[Json], tuple[list[Row], int | None]]:
@@ -370,13 +378,12 @@ def update_body(submission: Submission) -> bytes:
 
 
 def read_date(header: str | None) -> datetime | None:
-    """An HTTP date, aware and in UTC. The last year of the calendar is no time: nothing could be after it."""
+    """An HTTP date, aware and in UTC."""
     try:
         date = parsedate_to_datetime(header or "")
-        moment = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment if moment.year < MAXYEAR else None
 
 
 def read_jwt(token: str) -> Json:
@@ -485,8 +492,8 @@ def _may_be_named(name: str | None, item: Any) -> bool:
 
 def _next_offset(body: Json, offset: int) -> int | None:
     """Offset of the next page; None for one that does not lead forward, which would never end."""
-    following = _count(body.get("next"))
-    return following if following is not None and following > offset else None
+    following = number(body.get("next"))
+    return int(following) if following is not None and offset < following <= _INT32_MAX else None
 
 
 def _equals(**wanted: str | None) -> list[str]:

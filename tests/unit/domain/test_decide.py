@@ -590,7 +590,7 @@ SUBMIT = [
     case(
         "paused before it was ever submitted",
         a_state(paused(NEW), desired=DESIRED),
-        ends(Verdict.PAUSED, outstanding=True),
+        ends(Verdict.PAUSED, outstanding=True, not_submitted=True),
     ),
     case("paused: what would be sent is still found out", a_state(paused(NEW)), Render()),
     case(
@@ -2323,7 +2323,11 @@ def message_of(state):
         ),
         case("what was never there to observe", a_state(WATCHED, remote=Missing()), WORKLOAD_ID),
         case("what was observed", a_state(WATCHED_BEFORE, remote=Missing()), WORKLOAD_ID),
-        case("what to do where it was observed", a_state(WATCHED_BEFORE, remote=Missing()), "correct spec.workloadId."),
+        case(
+            "what to do where it was observed",
+            a_state(WATCHED_BEFORE, remote=Missing()),
+            "create one that names another",
+        ),
         case(
             "what to do where it is gone",
             a_state(LIVE, requests=READ, remote=Missing()),

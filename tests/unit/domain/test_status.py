@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from builders import (
+    GVK,
+    REF,
     WORKLOAD_ID,
     a_condition,
     a_desired,
@@ -18,12 +20,13 @@ from builders import (
     completed_status,
     submitted_status,
 )
+from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.actions import Delete, ReadRemote, Result, Update, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import Busy, InvalidWorkload, OutcomeUnknown, SourceUnusable, Unavailable
 from runai_operator.domain.memory import Requests
-from runai_operator.domain.model import ManagementPolicy, RecreatePolicy
+from runai_operator.domain.model import ManagementPolicy, RecreatePolicy, SourceRef
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.status import build_status, patch_between
 from runai_operator.domain.steps import update_unanswered
@@ -551,3 +554,170 @@ def test_the_transition_time_is_that_of_the_status_of_the_condition(kind, status
     s = a_state(a_workload(status=submitted_status(conditions=changed)))
 
     assert condition(build_status(s, Result(Verdict.IN_SYNC), now=NOW), kind)["lastTransitionTime"] == since
+
+
+# --- which workload it is about, and what is on record of it
+
+SECRET = SourceRef("Secret", "train", "job.yaml")
+NOTHING_SENT = {"observedGeneration": -1}
+OTHER_ID = "22222222-2222-4222-8222-222222222222"
+
+
+def recorded(s, end=Result(Verdict.IN_SYNC)):
+    return build_status(s, end, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("stored", "end", "expected"),
+    [
+        pytest.param(NOTHING_SENT, Result(Verdict.REJECTED, INVALID, not_submitted=True), "NotSubmitted", id="proven"),
+        pytest.param(NOTHING_SENT, Result(Verdict.REJECTED, INVALID), None, id="in doubt"),
+        pytest.param(
+            NOTHING_SENT | {"submission": "NameHeld"}, Result(Verdict.RETRYING, DOWN, outstanding=True), "NameHeld",
+            id="in doubt, and the name was refused",
+        ),
+        pytest.param(
+            submitted_status(), Result(Verdict.WAITING, Busy("It goes.", reason=Reason.RECREATING), outstanding=True),
+            "Replacing", id="the old one has to go first",
+        ),
+        pytest.param(submitted_status(), Result(Verdict.RETRYING, DOWN, not_submitted=True), None, id="it is there"),
+    ],
+)  # fmt: skip
+def test_how_far_the_submission_is(stored, end, expected):
+    assert recorded(a_state(a_workload(status=stored)), end).get("submission") == expected
+
+
+@pytest.mark.parametrize(
+    ("end", "desired", "project", "owner"),
+    [
+        pytest.param(
+            Result(Verdict.REJECTED, INVALID, not_submitted=True), a_desired(), None, None, id="none was made"
+        ),
+        pytest.param(Result(Verdict.RETRYING, DOWN, outstanding=True), a_desired(), "1", REF.uid, id="one may be"),
+        pytest.param(Result(Verdict.RETRYING, DOWN, outstanding=True), None, None, None, id="no project is known"),
+    ],
+)
+def test_an_attempt_in_doubt_has_its_project_and_its_owner_on_record(end, desired, project, owner):
+    status = recorded(a_state(a_workload(), desired=desired), end)
+
+    assert (status.get("projectId"), status.get("ownerUid")) == (project, owner)
+
+
+@pytest.mark.parametrize(
+    ("desired", "expected"),
+    [
+        pytest.param(a_desired(), "team-a", id="as the spec names it"),
+        pytest.param(a_desired(project_id="2"), None, id="the spec names another"),
+        pytest.param(None, None, id="the spec was not read"),
+    ],
+)
+def test_the_name_by_which_the_project_was_found_is_on_record(desired, expected):
+    s = a_state(a_workload(status=submitted_status()), desired=desired)
+
+    assert recorded(s).get("projectResolvedFrom") == expected
+
+
+@pytest.mark.parametrize(
+    ("end", "token", "expected"),
+    [
+        (Result(Verdict.IN_SYNC), "now", "now"),
+        (Result(Verdict.IN_SYNC), None, "before"),
+        (Result(Verdict.RETRYING, DOWN), "now", "before"),
+    ],
+)
+def test_what_was_asked_by_annotation_is_done_unless_it_failed(end, token, expected):
+    s = a_state(a_workload(token=token, status=submitted_status(lastHandledReconcileAt="before")))
+
+    assert recorded(s, end)["lastHandledReconcileAt"] == expected
+
+
+def test_before_there_is_a_workload_status_names_what_is_asked_for():
+    asked = recorded(a_state(a_workload(), gvk=GVK, connection="east"))
+    unread = recorded(a_state(a_workload(), connection="east"))
+
+    assert (asked["projectName"], asked["gvk"]) == ("team-a", {"group": "batch", "version": "v1", "kind": "Job"})
+    assert unread["projectName"] == "team-a"
+    assert "gvk" not in unread
+    assert "ownerUid" not in unread
+    assert "connection" not in unread
+
+
+def test_what_is_there_keeps_its_own_project_and_connection():
+    s = a_state(a_workload(status=submitted_status(projectName="renamed")), connection="east")
+    status = recorded(s)
+
+    assert (status["projectName"], status["ownerUid"]) == ("renamed", REF.uid)
+    assert "connection" not in status
+
+
+BARRED = Access((AccessRule(("team-a",), ("other",)),))
+
+
+@pytest.mark.parametrize(
+    ("spec", "remote", "access", "expected"),
+    [
+        pytest.param({"management_policy": ManagementPolicy.OBSERVE}, a_remote(), Access(), WORKLOAD_ID, id="observed"),
+        pytest.param(
+            {"management_policy": ManagementPolicy.OBSERVE}, a_remote(project_name="p"), BARRED, None,
+            id="it may not be observed",
+        ),
+        pytest.param(
+            {"management_policy": ManagementPolicy.OBSERVE}, a_remote(id=OTHER_ID), Access(), None, id="another was read"
+        ),
+        pytest.param({}, a_remote(), Access(), None, id="it may be adopted yet"),
+    ],
+)  # fmt: skip
+def test_a_workload_that_the_spec_names_is_shown_once_it_may_be(spec, remote, access, expected):
+    s = a_state(a_workload(workload_id=WORKLOAD_ID, **spec), remote=remote, row=a_row(), access=access)
+    status = recorded(s)
+
+    assert status.get("workloadId") == expected
+    assert status.get("workloadName") == ("train" if expected else None)
+    assert status.get("connection") == ("default" if expected else None)
+    assert status.get("ownerUid") == (REF.uid if expected else None)
+
+
+HASH = a_desired().fingerprint(adopts=False)
+OTHER = a_desired("v1:bbbb")
+DOUBT = f".{a_desired().identity(adopts=False)}"
+UNDONE = Result(Verdict.RETRYING, DOWN, outstanding=True)
+
+
+@pytest.mark.parametrize(
+    ("end", "stored", "expected"),
+    [
+        pytest.param(Result(Verdict.DELIVERED), HASH, OTHER.fingerprint(adopts=False), id="it was sent"),
+        pytest.param(Result(Verdict.IN_SYNC), HASH, HASH, id="it was not"),
+        pytest.param(Result(Verdict.IN_SYNC), "v0:12.34", OTHER.fingerprint(adopts=False), id="hashed otherwise"),
+        pytest.param(Result(Verdict.IN_SYNC, outstanding=True), "v0:12.34", "v0:12.34", id="hashed otherwise, edited"),
+        pytest.param(Result(Verdict.RETRYING, DOWN), "v0:12.34", "v0:12.34", id="hashed otherwise, not read"),
+        pytest.param(Result(Verdict.IN_SYNC), None, None, id="nothing was ever sent"),
+    ],
+)
+def test_the_hash_of_what_was_sent_is_on_record(end, stored, expected):
+    s = a_state(a_workload(status=submitted_status(submittedHash=stored)), desired=OTHER)
+
+    assert recorded(s, end).get("submittedHash") == expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "generation", "end", "expected"),
+    [
+        pytest.param({"remote": a_remote(content="v1:cccc")}, 1, UNDONE, DOUBT, id="it holds something else"),
+        pytest.param({"remote": a_remote(content="v1:cccc")}, 1, Result(Verdict.IN_SYNC), HASH, id="nothing is owed"),
+        pytest.param({"remote": a_remote(content="v1:aaaa")}, 3, UNDONE, HASH, id="it holds what is on record"),
+        pytest.param({}, 2, UNDONE, HASH, id="one edit, which was not sent"),
+        pytest.param({}, 3, UNDONE, DOUBT, id="two edits, the first of which may have been sent"),
+        pytest.param({"row": a_row(phase="Completed")}, 3, UNDONE, HASH, id="it has completed, and takes none"),
+    ],
+)
+def test_the_hash_is_given_up_when_run_ai_may_hold_something_else(seen, generation, end, expected):
+    s = a_state(a_workload(generation=generation, status=submitted_status()), **seen)
+
+    assert recorded(s, end)["submittedHash"] == expected
+
+
+def test_what_had_completed_holds_what_is_on_record():
+    s = a_state(a_workload(generation=3, status=completed_status()))
+
+    assert recorded(s, UNDONE)["submittedHash"] == HASH

@@ -181,7 +181,7 @@ async def test_what_another_object_has_taken_over_is_not_cleaned_up_as_an_orphan
     await bench.stop()
 
 
-@pytest.mark.parametrize("then", ["paused", "invalid", "restarted", "undone"])
+@pytest.mark.parametrize("then", ["paused", "invalid", "restarted", "undone", "forbidden"])
 async def test_a_replacement_that_was_begun_ends_with_one_whatever_happens_meanwhile(then):
     bench = Bench(replace(WORLD, delete_time=60))
     await bench.start()
@@ -199,6 +199,8 @@ async def test_a_replacement_that_was_begun_ends_with_one_whatever_happens_meanw
             await bench.start()
         case "undone":
             bench.edit(stored, preemptibility=None, recreate_policy=RecreatePolicy.NEVER)
+        case "forbidden":
+            bench.edit(stored, recreate_policy=RecreatePolicy.NEVER)
     await asyncio.sleep(900)
     assert ready(stored)["reason"] != "DeletedExternally"
     if then == "paused":
@@ -210,6 +212,25 @@ async def test_a_replacement_that_was_begun_ends_with_one_whatever_happens_meanw
 
     assert len(standing(bench)) == 1
     assert ready(stored)["reason"] == "Running"
+    await bench.stop()
+
+
+async def test_a_replacement_that_was_forbidden_before_its_deletion_was_sent_is_not_carried_out():
+    bench = Bench(replace(WORLD, delete_time=60))
+    await bench.start()
+    stored = bench.apply("x", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    workload = standing(bench)
+    bench.chance.named["delete"] = Mishap.LOST_BEFORE
+    bench.edit(stored, preemptibility="preemptible")
+    await asyncio.sleep(0.1)
+    assert stored.status["submission"] == "Replacing"
+    bench.edit(stored, recreate_policy=RecreatePolicy.NEVER)
+    await asyncio.sleep(900)
+
+    assert ready(stored)["reason"] == "ImmutableFieldChanged"
+    assert standing(bench) == workload
+    assert "submission" not in stored.status
     await bench.stop()
 
 
@@ -306,3 +327,42 @@ async def test_finished_work_of_another_object_that_was_observed_is_neither_reru
     await asyncio.sleep(60)
     assert bench.kube.objects == {}
     assert standing(bench) == [workload]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_who_is_to_manage_what_was_only_observed_and_is_gone_may_name_another(bench, restarted):
+    first, second = somebody_makes(bench, "first"), somebody_makes(bench, "second")
+    await asyncio.sleep(30)
+    stored = bench.apply("x", workload_id=first.id, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(30)
+    bench.runai.world.delete(first, bench.now())
+    await asyncio.sleep(400)
+    assert ready(stored)["reason"] == "DeletedExternally"
+    bench.edit(stored, management_policy=ManagementPolicy.MANAGE)
+    if restarted:
+        await bench.start()
+    await asyncio.sleep(60)
+    assert (ready(stored)["reason"], stored.status["submission"]) == ("WorkloadNotFound", "NotSubmitted")
+    assert "workloadId" not in stored.status
+
+    bench.edit(stored, workload_id=second.id)
+    await asyncio.sleep(60)
+    assert (ready(stored)["reason"], stored.status["workloadId"]) == ("Running", second.id)
+    assert standing(bench) == [second]
+
+
+@pytest.mark.parametrize("echo", [{}, {"raw_manifest_echo": False}])
+async def test_what_was_only_observed_is_adopted_by_one_put_though_no_mark_can_be_read(echo):
+    """It used to be sent at every reading, since nothing told that it was ours by then."""
+    bench = Bench(replace(WORLD, **echo))
+    await bench.start()
+    workload = somebody_makes(bench, "prod")
+    await asyncio.sleep(30)
+    stored = bench.apply("x", workload_id=workload.id, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(30)
+    bench.edit(stored, management_policy=ManagementPolicy.MANAGE)
+    await asyncio.sleep(300)
+
+    assert sent_to(bench, workload) == ["PUT"]
+    assert (ready(stored)["reason"], stored.status["adoptedId"]) == ("Running", workload.id)
+    await bench.stop()

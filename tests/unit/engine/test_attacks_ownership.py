@@ -10,7 +10,7 @@ import pytest
 from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
 from fakes.chance import Mishap
 from runai_operator.domain.conditions import condition
-from runai_operator.domain.model import ManagementPolicy, RecreatePolicy, RerunPolicy
+from runai_operator.domain.model import ExternalDeletionPolicy, ManagementPolicy, RecreatePolicy, RerunPolicy
 
 pytestmark = pytest.mark.looptime
 
@@ -72,6 +72,48 @@ async def test_naming_its_own_workload_in_the_spec_changes_nothing_in_runai(benc
 
     assert standing(bench) == [ours]
     assert ready(stored)["reason"] == "Running"
+
+
+@pytest.mark.parametrize("observed", [False, True])
+async def test_its_own_workload_named_in_the_spec_is_created_again_if_it_was_deleted_meanwhile(bench, observed):
+    """It used to be looked for in vain, as if it had still to be adopted."""
+    stored = bench.apply("x", external_deletion_policy=ExternalDeletionPolicy.RECREATE)
+    await asyncio.sleep(30)
+    [old] = standing(bench)
+    if observed:
+        bench.edit(stored, workload_id=old.id, management_policy=ManagementPolicy.OBSERVE)
+        await asyncio.sleep(30)
+    await bench.stop()
+    bench.kube.edit(stored, replace(stored.spec, workload_id=old.id, management_policy=ManagementPolicy.MANAGE))
+    bench.runai.world.delete(old, bench.now())
+    await asyncio.sleep(30)
+    await bench.start()
+    await asyncio.sleep(120)
+
+    [new] = standing(bench)
+    assert (ready(stored)["reason"], stored.status["workloadId"]) == ("Running", new.id)
+    bench.edit(stored, priority="high")
+    await asyncio.sleep(30)
+    bench.delete(stored)
+    await asyncio.sleep(60)
+    assert standing(bench) == []
+
+
+async def test_its_own_workload_named_in_the_spec_while_it_is_replaced_is_replaced_all_the_same():
+    bench = Bench(replace(WORLD, delete_time=60))
+    await bench.start()
+    stored = bench.apply("x", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    bench.edit(stored, preemptibility="preemptible")
+    await asyncio.sleep(5)
+    bench.edit(stored, workload_id=stored.status["workloadId"])
+    await asyncio.sleep(10)
+    assert ready(stored)["reason"] == "Recreating"
+    await asyncio.sleep(300)
+
+    [new] = standing(bench)
+    assert (ready(stored)["reason"], stored.status["workloadId"]) == ("Running", new.id)
+    await bench.stop()
 
 
 async def test_its_own_workload_named_in_the_spec_is_deleted_where_no_mark_is_shown():

@@ -11,10 +11,11 @@ from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench
 from fakes.uneven_runai import Lost
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import OutcomeUnknown, Unavailable
-from runai_operator.domain.model import RecreatePolicy
+from runai_operator.domain.model import RecreatePolicy, RerunPolicy
 
 pytestmark = pytest.mark.looptime
 
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
 TWO = {**RUNS_ON, "spec": {"replicas": 2}}
 
 
@@ -137,6 +138,24 @@ async def test_a_change_that_is_undone_while_the_old_one_goes_leads_to_a_new_one
     assert reasons(stored) == ("Running", "Synced", False)
     assert "submission" not in stored.status
     assert len(bench.runai.world.creates) == 2
+    await ended(bench)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_second_run_that_is_called_off_while_the_old_one_goes_leaves_the_end_of_the_first(restarted):
+    bench = await started(delete_time=60)
+    stored = bench.apply("w", manifest=JOB, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)
+    await asyncio.sleep(60)
+    bench.edit(stored, manifest={**JOB, "spec": {"text": "second"}})
+    await asyncio.sleep(5)
+    assert reasons(stored)[0] == "Recreating"
+    bench.edit(stored, manifest=JOB, rerun_policy=RerunPolicy.NEVER)
+    if restarted:
+        await bench.start()
+    await asyncio.sleep(300)
+
+    assert reasons(stored) == ("Completed", "Synced", False)
+    assert len(bench.runai.world.creates) == 1
     await ended(bench)
 
 

@@ -114,6 +114,12 @@ class TestAWatermark:
 
         assert delta.watermark == at(60)
 
+    def test_does_not_go_on_beyond_the_end_of_the_calendar(self):
+        delta = a_delta(watermark=datetime.max.replace(tzinfo=UTC), set_at=7.0)
+        delta.advance(dated(None), at(90), now=9.0, wall=at(500))
+
+        assert delta.watermark == at(90)
+
     def test_is_taken_from_the_rows_where_they_are_much_later_than_the_date(self):
         delta = a_delta()
         delta.advance(dated(0), at(3600), now=7.0, wall=at(1e6))

@@ -8,7 +8,7 @@ import pytest
 
 from fakes.bench import RUNS_ON
 from fakes.kube import cells_of
-from runai_operator.domain.model import NOT_SUBMITTED
+from runai_operator.domain.model import NOT_SUBMITTED, Spec
 
 pytestmark = pytest.mark.looptime
 
@@ -67,3 +67,20 @@ async def test_ready_and_reason_follow_the_condition(bench):
         if stored.status.get("conditions"):
             assert (stored.status["ready"], stored.status["reason"]) == columns(stored)[:2]
     assert columns(stored)[:2] == ("True", "Running")
+
+
+async def test_what_was_paused_before_it_was_submitted_can_still_be_corrected(bench):
+    stored = bench.kube.create("ns", "w", Spec(manifest=RUNS_ON, project_name="team-a"))
+    bench.kube.touch(stored, paused=True)
+    bench.engine.observe("ADDED", stored.meta())
+    await asyncio.sleep(30)
+    assert (stored.status["reason"], stored.status["submission"]) == ("Paused", NOT_SUBMITTED)
+
+    bench.edit(stored, project_name="team-b")
+    await asyncio.sleep(10)
+    bench.kube.touch(stored, paused=False)
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(15)
+
+    assert (stored.status["reason"], stored.status["projectName"]) == ("Running", "team-b")
+    assert len(bench.runai.live()) == 1

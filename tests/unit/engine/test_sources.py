@@ -13,6 +13,7 @@ from runai_operator.domain.model import DeletionPolicy, RecreatePolicy, RerunPol
 
 pytestmark = pytest.mark.looptime
 
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
 SOON = 75
 """Seconds: within a tenth, a minute between two looks, and what the pass takes."""
 HOUR = 3600
@@ -99,6 +100,24 @@ async def test_what_the_source_lacked_at_first_is_noticed_within_a_minute(bench,
 
     assert replicas(bench) == [1]
     assert reasons(stored) == ("Running", "Synced", False)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_is_to_run_again_from_a_source_that_comes_late_does_so_within_a_minute(bench, restarted):
+    stored = bench.apply("a", manifest=JOB, rerun_policy=RerunPolicy.ON_SPEC_CHANGE)
+    await asyncio.sleep(60)
+    bench.edit(stored, manifest=None, manifest_from=ref("late"))
+    await asyncio.sleep(10)
+    assert reasons(stored)[:2] == ("Completed", "NotDelivered")
+    if restarted:
+        await bench.start()
+        await asyncio.sleep(60)
+
+    bench.kube.sources["late"] = SourceText("{apiVersion: batch/v1, kind: Job, spec: {text: second}}", "1")
+    await asyncio.sleep(SOON)
+
+    [workload] = bench.runai.live()
+    assert workload.manifest["spec"] == {"text": "second"}
 
 
 async def test_a_source_that_cannot_be_read_stops_the_look_at_no_other(bench):

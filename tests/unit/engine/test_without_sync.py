@@ -49,6 +49,19 @@ async def test_an_object_stays_until_its_workload_is_gone_and_goes_then(world):
     await bench.stop()
 
 
+async def test_while_a_deletion_takes_its_time_nobody_looks_for_how_the_work_ended():
+    bench = await running({})
+    stored = bench.apply("a")
+    await asyncio.sleep(60)
+    found, read = bench.runai.calls.get("find", 0), bench.runai.calls["get"]
+    bench.delete(stored)
+    await asyncio.sleep(50)
+
+    assert bench.runai.calls["get"] > read + 4
+    assert bench.runai.calls.get("find", 0) == found
+    await bench.stop()
+
+
 @pytest.mark.parametrize("world", WORLDS)
 async def test_what_is_replaced_is_created_again_when_the_old_one_is_gone(world):
     bench = await running(world)
