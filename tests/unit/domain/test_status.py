@@ -560,10 +560,11 @@ def test_the_transition_time_is_that_of_the_status_of_the_condition(kind, status
 
 SECRET = SourceRef("Secret", "train", "job.yaml")
 NOTHING_SENT = {"observedGeneration": -1}
+IN_SYNC = Result(Verdict.IN_SYNC)
 OTHER_ID = "22222222-2222-4222-8222-222222222222"
 
 
-def recorded(s, end=Result(Verdict.IN_SYNC)):
+def recorded(s, end=IN_SYNC):
     return build_status(s, end, now=NOW)
 
 
