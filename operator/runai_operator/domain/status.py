@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -40,16 +40,12 @@ class StatusField:
     remote: str | None = None
     """The attribute of `Remote` that it shows."""
     row: str | None = None
-    """The attribute of `Row` that it shows; where there is one for `Remote` too, the row wins."""
+    """The attribute of `Row` that it shows, and that triggers a pass when it changes; where there is one for `Remote` too, the
+    row wins."""
     kept: bool = False
     """It stays when a reading leaves it out; otherwise it is removed then."""
     of_run: bool = True
     """It belongs to one workload in Run:ai, and is removed when that is forgotten."""
-
-    @property
-    def watched(self) -> bool:
-        """A row whose value differs from the last one triggers a pass."""
-        return self.row is not None
 
 
 FIELDS = (
@@ -57,7 +53,7 @@ FIELDS = (
     StatusField("ready", 7, of_run=False),
     StatusField("reason", 256, of_run=False),
     StatusField("connection", 253, of_run=False),
-    StatusField("workloadId", 64, remote="id", kept=True),
+    StatusField("workloadId", 64, remote="id"),
     StatusField("adoptedId", 64, of_run=False),
     StatusField("workloadName", 253, remote="name", kept=True),
     StatusField("projectId", 64, remote="project_id", kept=True),
@@ -91,8 +87,6 @@ FIELDS = (
 """Everything that this version writes, in the order of the schema. A new field is one line here, beside its reader in
 `runai.wire` and its schema in the CRD."""
 
-BOUNDS: Mapping[str, int] = {field.name: field.bound for field in FIELDS if isinstance(field.bound, int)}
-"""Of each string, in characters."""
 RUN_FIELDS = tuple(field.name for field in FIELDS if field.of_run)
 """The fields that belong to one workload in Run:ai, and are removed when that is forgotten."""
 
@@ -106,7 +100,7 @@ _CONTRADICTING: Mapping[str | None, Collection[Phase]] = {
 }
 """Phases in which Run:ai no longer wants the workload to be there."""
 _FROM_ROW = [(field, field.row) for field in FIELDS if field.row is not None]
-_watched_values = attrgetter(*(field.row for field in FIELDS if field.row is not None and field.watched))
+_watched_values = attrgetter(*(attribute for _, attribute in _FROM_ROW))
 
 
 def watched(row: Row) -> tuple[object, ...]:
@@ -278,8 +272,9 @@ def _is_record_doubtful(s: State) -> bool:
 def _was_hashed_otherwise(s: State, desired: Desired, end: Result) -> bool:
     """By another version of the operator: what changes from now on could not be noticed by the old hash."""
     recorded = s.stored_status.content
-    is_settled = end.verdict is Verdict.IN_SYNC and not end.outstanding
-    return is_settled and bool(recorded) and same_content(recorded or "", desired.content) is None
+    if not recorded or end.verdict is not Verdict.IN_SYNC or end.outstanding:
+        return False
+    return same_content(recorded, desired.content) is None
 
 
 def _is_silent_about_sync(s: State, end: Result) -> bool:
@@ -296,9 +291,7 @@ def _is_silent_about_sync(s: State, end: Result) -> bool:
     )
 
 
-def ready_condition(
-    s: State, status: Mapping[str, Any], end: Result, *, stalled: bool, silent: bool = False
-) -> ReadyCondition:
+def ready_condition(s: State, status: Mapping[str, Any], end: Result, *, stalled: bool, silent: bool) -> ReadyCondition:
     """What Ready says; the first match wins: deleting, rejected, waiting, retrying, paused, then what Run:ai shows."""
     match end.verdict:
         case Verdict.DELETING:
@@ -315,7 +308,8 @@ def ready_condition(
         case Verdict.RETRYING if end.outstanding:
             return _failing(end.error, stalled=stalled)
         case Verdict.RETRYING if s.stored_status.reason in LOST_REASONS:
-            return _as_before(s)
+            # There is no fresh reading of Run:ai, and only one may clear this reason.
+            return _failing(s.trouble, stalled=condition(s.workload.status, ConditionType.STALLED) is not None)
         case Verdict.PAUSED if end.outstanding:
             message = (
                 "Paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to submit them."
@@ -336,15 +330,6 @@ def _failing(error: BridgeError | None, *, stalled: bool) -> ReadyCondition:
 def _until_stalled(shown: ReadyCondition, *, stalled: bool) -> ReadyCondition:
     """An edit may wait until Run:ai has deleted the workload."""
     return replace(shown, reconciling=False, stalled=True) if stalled and shown.reconciling else shown
-
-
-def _as_before(s: State) -> ReadyCondition:
-    """As it was: there is no fresh reading of Run:ai, and only one may clear this reason."""
-    ready = condition(s.workload.status, ConditionType.READY) or {}
-    stalled = condition(s.workload.status, ConditionType.STALLED) is not None
-    return ReadyCondition(
-        "False", str(ready.get("reason")), str(ready.get("message", "")), reconciling=not stalled, stalled=stalled
-    )
 
 
 def _as_shown(status: Mapping[str, Any], *, silent: bool) -> ReadyCondition:
@@ -404,7 +389,7 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
         return "Unknown", unknown.condition_reason, unknown.message
     before = condition(s.workload.status, ConditionType.SYNCED)
     if end.verdict is Verdict.RETRYING and before is not None and s.stored_status.reason in LOST_REASONS:
-        return str(before.get("status")), str(before.get("reason")), str(before.get("message", ""))
+        return before["status"], before["reason"], before["message"]
     has_run_there = (sync == "Deleted" and status.get("phase") in FINISHED) or (
         sync == "Deleting" and status.get("phase") == Phase.COMPLETED  # which is read no more
     )
@@ -467,7 +452,7 @@ def _conditions(
         {
             "type": kind.value,
             "status": status,
-            "reason": clip(str(reason), 256),
+            "reason": str(reason),
             "message": clip(_with_hint(reason, message), MESSAGE_LIMIT),
             "observedGeneration": s.workload.meta.generation,
             "lastTransitionTime": _transition_time(s, kind, status, now),
@@ -480,16 +465,16 @@ def _conditions(
 
 
 def _with_hint(reason: str, message: str) -> str:
-    """A message that is shown again has it already."""
+    """The reason of a message that is shown again is only a text: the message has it already."""
     hint = reason.hint if isinstance(reason, Reason) else ""
-    return message if not hint or hint in message else f"{message} {hint}"
+    return f"{message} {hint}" if hint else message
 
 
 def _transition_time(s: State, kind: str, status: str, now: datetime) -> str:
     before = condition(s.workload.status, kind)
-    if before is not None and before.get("status") == status and before.get("lastTransitionTime"):
+    if before is not None and before["status"] == status:
         return str(before["lastTransitionTime"])
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _bounded(name: str, value: Any) -> Any:

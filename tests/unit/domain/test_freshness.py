@@ -73,3 +73,36 @@ def test_after_calm_it_is_believed_at_once_again():
         changes += gone + back
 
     assert changes == 100
+
+
+def test_the_oftener_it_falls_silent_soon_after_its_return_the_longer_it_has_to_answer():
+    source, now, lasted = Source(60.0), 0.0, []
+    for _ in range(7):
+        source, now = source.seen(now=now + 90.0, silent_for=60.0, trouble=DOWN), now + 90.0
+        began = now = now + 1.0
+        while (source := source.seen(now=now, silent_for=0.0, trouble=None)).stale is not None:
+            now += 1.0
+        lasted.append(now - began)
+
+    assert lasted == [0.0, 60.0, 120.0, 240.0, 480.0, CALM, CALM]
+
+
+def test_what_it_answered_before_it_fell_silent_again_does_not_count():
+    """A second time within the calm, it has to answer for a minute."""
+    source = Source(60.0, stale=DOWN, flaps=1)
+    answers = (True, False, True, True)
+    for now, answers_now in zip((0.0, 59.0, 60.0, 119.0), answers, strict=True):
+        source = source.seen(now=now, silent_for=0.0, trouble=None if answers_now else DOWN)
+
+    assert source.stale is not None
+    assert source.seen(now=120.0, silent_for=0.0, trouble=None).stale is None
+
+
+def test_an_error_that_is_kept_holds_no_traceback():
+    """It would keep alive all that the call had at hand."""
+    try:
+        raise DOWN.twin()
+    except Unavailable as error:
+        source = Source(60.0).seen(now=100.0, silent_for=60.0, trouble=error)
+
+    assert source.stale.__traceback__ is None

@@ -7,13 +7,26 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builders import WORKLOAD_ID, a_condition, a_desired, a_remote, a_row, a_state, a_workload, submitted_status
+from builders import (
+    GVK,
+    REF,
+    WORKLOAD_ID,
+    a_condition,
+    a_desired,
+    a_remote,
+    a_row,
+    a_state,
+    a_workload,
+    completed_status,
+    submitted_status,
+)
+from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.actions import Delete, ReadRemote, Result, Update, Verdict
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
-from runai_operator.domain.errors import InvalidWorkload, OutcomeUnknown, Unavailable
+from runai_operator.domain.errors import Busy, InvalidWorkload, OutcomeUnknown, SourceUnusable, Unavailable
 from runai_operator.domain.memory import Requests
-from runai_operator.domain.model import ManagementPolicy, RecreatePolicy
+from runai_operator.domain.model import ManagementPolicy, RecreatePolicy, SourceRef
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.status import build_status, patch_between
 from runai_operator.domain.steps import update_unanswered
@@ -160,3 +173,552 @@ def test_a_deletion_that_waits_for_a_person_does_not_say_that_it_goes_on_by_itse
     assert "once the annotation bridge.run.ai/paused is removed" in ready["message"]
     assert "by itself" not in ready["message"]
     assert "deletionPolicy: Orphan" in ready["message"]
+
+
+# --- what a person reads
+
+SENT = "What was submitted has reached the cluster."
+UNTOLD = "This Run:ai does not report whether a workload has reached its cluster."
+LOOK = "Its logs in Run:ai may say more; an edit of the manifest is sent (docs/status.md#failed)."
+MEND = "Mend what is named: an edit is sent (docs/status.md#syncfailed)."
+WHO = "Find out who deleted it (docs/status.md#runaideleting)."
+
+
+def words(status, kind):
+    """Status, reason and message of a condition; None when it is absent."""
+    found = condition(status, kind)
+    return found and (found["status"], found["reason"], found["message"])
+
+
+def abnormal(status):
+    return [kind for kind in ("Reconciling", "Stalled") if condition(status, kind)]
+
+
+def shown(phase, detail=None, **remote):
+    """What status says once Run:ai has taken everything, and shows this."""
+    row = a_row(phase=phase, phase_message=detail)
+    s = a_state(a_workload(status=submitted_status()), desired=a_desired(), remote=a_remote(**remote), row=row)
+    return build_status(s, Result(Verdict.IN_SYNC), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("phase", "detail", "ready", "beside"),
+    [
+        ("Running", "all is well", ("True", "Running", "The workload is running."), []),
+        ("Completed", None, ("True", "Completed", "The workload has completed."), []),
+        ("Stopped", None, ("True", "Stopped", "The workload is stopped in Run:ai."), []),
+        ("Stopped", "by an admin", ("True", "Stopped", "Run:ai reports: by an admin."), []),
+        ("Failed", None, ("False", "Failed", f"The workload has failed. {LOOK}"), ["Stalled"]),
+        ("Failed", " out of memory. ", ("False", "Failed", f"Run:ai reports: out of memory. {LOOK}"), ["Stalled"]),
+        ("Pending", None, ("False", "Pending", "The phase in Run:ai is Pending."), ["Reconciling"]),
+        ("Pending", "no GPU is free.", ("False", "Pending", "Run:ai reports: no GPU is free."), ["Reconciling"]),
+        (
+            None,
+            None,
+            ("False", "Creating", "The workload is on its cluster and has no phase yet."),
+            ["Reconciling"],
+        ),
+        (
+            "Degraded",
+            None,
+            (
+                "False",
+                "Degraded",
+                "The workload runs with a problem. Run:ai may get over it by itself (docs/status.md#degraded).",
+            ),
+            ["Reconciling"],
+        ),
+        (
+            "Degraded",
+            "a pod is lost",
+            (
+                "False",
+                "Degraded",
+                "Run:ai reports: a pod is lost. Run:ai may get over it by itself (docs/status.md#degraded).",
+            ),
+            ["Reconciling"],
+        ),
+        (
+            "Suspending",
+            None,
+            ("False", "UnknownPhase", "The phase in Run:ai is Suspending. See it in Run:ai (docs/status.md#unknownphase)."),
+            ["Reconciling"],
+        ),
+    ],
+)  # fmt: skip
+def test_once_it_is_on_its_cluster_the_phase_is_told(phase, detail, ready, beside):
+    status = shown(phase, detail)
+
+    assert (words(status, "Ready"), abnormal(status)) == (ready, beside)
+    assert words(status, "Synced") == ("True", "Synced", SENT)
+
+
+@pytest.mark.parametrize(
+    ("sync", "said", "ready", "beside"),
+    [
+        (
+            "Failed",
+            "no such image.",
+            ("False", "SyncFailed", f"Run:ai reports: no such image. {MEND}"),
+            ["Stalled"],
+        ),
+        (
+            "Failed",
+            None,
+            (
+                "False",
+                "SyncFailed",
+                f"Run:ai could not bring the workload to its cluster and gave no reason. {MEND}",
+            ),
+            ["Stalled"],
+        ),
+        (
+            "Queued",
+            None,
+            ("False", "Syncing", "Run:ai accepted the workload and is bringing it to its cluster (Queued)."),
+            ["Reconciling"],
+        ),
+    ],
+)
+def test_before_that_how_it_gets_there_is_told_whatever_the_phase(sync, said, ready, beside):
+    status = shown("Running", sync_status=sync, sync_message=said)
+
+    assert (words(status, "Ready"), abnormal(status)) == (ready, beside)
+    assert words(status, "Synced") == ready
+
+
+@pytest.mark.parametrize(
+    ("remote", "synced"),
+    [
+        ({"desired_phase": "Deleted"}, ("True", "Synced")),
+        ({"sync_status": "Deleting"}, ("False", "Syncing")),
+    ],
+)
+def test_what_run_ai_deletes_is_no_longer_ready_whatever_the_phase(remote, synced):
+    status = shown("Running", **remote)
+
+    assert words(status, "Ready") == ("False", "RunaiDeleting", f"Run:ai is deleting the workload. {WHO}")
+    assert abnormal(status) == ["Reconciling"]
+    assert words(status, "Synced")[:2] == synced
+
+
+def test_where_run_ai_does_not_report_the_sync_ready_goes_by_the_phase():
+    status = shown("Running", sync_status=None)
+
+    assert words(status, "Ready") == ("True", "Running", "The workload is running.")
+    assert words(status, "Synced") == ("Unknown", "SyncNotReported", UNTOLD)
+
+
+def test_the_answer_to_a_submission_never_reports_the_sync():
+    s = a_state(a_workload(status=submitted_status()), desired=a_desired(), remote=a_remote(sync_status=None))
+    status = build_status(s, Result(Verdict.DELIVERED), now=NOW)
+
+    assert words(status, "Ready") == ("False", "Syncing", "The workload was submitted to Run:ai.")
+    assert words(status, "Synced") == words(status, "Ready")
+    assert abnormal(status) == ["Reconciling"]
+
+
+ORPHAN = (
+    "Setting deletionPolicy: Orphan leaves the workload in Run:ai and removes this object at once"
+    " (docs/status.md#deleting)."
+)
+AGAIN = "The operator tries again by itself (docs/status.md#runaiunavailable)."
+INVALID = InvalidWorkload("It has no name.", reason=Reason.INVALID_SPEC)
+DOWN = Unavailable("It cannot be reached.")
+BUSY = Busy("The name is held.", reason=Reason.WAITING_FOR_NAME)
+NO_SOURCE = SourceUnusable("It is not there.", reason=Reason.SOURCE_NOT_FOUND)
+RUNS = ("True", "Running", "The workload is running.")
+EDIT = "It has no name. An edit is tried at once (docs/status.md#invalidspec)."
+REACH = f"It cannot be reached. {AGAIN}"
+
+
+@pytest.mark.parametrize(
+    ("end", "ready", "beside", "synced"),
+    [
+        pytest.param(
+            Result(Verdict.DELETING),
+            ("False", "Deleting", f"The workload is being deleted. {ORPHAN}"),
+            ["Reconciling"],
+            ("False", "Deleting", f"The workload is being deleted. {ORPHAN}"),
+            id="it is being deleted",
+        ),
+        pytest.param(
+            Result(Verdict.DELETING, BUSY),
+            ("False", "Deleting", f"The name is held. {ORPHAN}"),
+            ["Reconciling"],
+            ("False", "Deleting", f"The name is held. {ORPHAN}"),
+            id="its deletion waits for something",
+        ),
+        pytest.param(
+            Result(Verdict.REJECTED, INVALID, outstanding=True),
+            ("False", "InvalidSpec", EDIT),
+            ["Stalled"],
+            ("False", "NotDelivered", EDIT),
+            id="what was to be sent is refused",
+        ),
+        pytest.param(
+            Result(Verdict.REJECTED, GONE),
+            ("False", "DeletedExternally", "It was deleted."),
+            ["Stalled"],
+            ("False", "DeletedExternally", "It was deleted."),
+            id="nothing was to be sent, and it is lost",
+        ),
+        pytest.param(
+            Result(Verdict.WAITING, BUSY, outstanding=True),
+            ("False", "WaitingForName", "The name is held."),
+            ["Reconciling"],
+            ("False", "NotDelivered", "The name is held."),
+            id="Run:ai has to finish something first",
+        ),
+        pytest.param(
+            Result(Verdict.WAITING, BUSY),
+            ("False", "WaitingForName", "The name is held."),
+            ["Reconciling"],
+            ("False", "WaitingForName", "The name is held."),
+            id="it is created again in a while",
+        ),
+        pytest.param(
+            Result(Verdict.RETRYING, DOWN, outstanding=True),
+            ("False", "RunaiUnavailable", REACH),
+            ["Reconciling"],
+            ("False", "NotDelivered", REACH),
+            id="it cannot be sent now",
+        ),
+        pytest.param(
+            Result(Verdict.RETRYING, DOWN),
+            RUNS,
+            [],
+            ("True", "Synced", SENT),
+            id="it cannot be read now",
+        ),
+        pytest.param(
+            Result(Verdict.IN_SYNC, outstanding=True),
+            RUNS,
+            [],
+            ("False", "NotDelivered", "The last change has not been sent to Run:ai."),
+            id="an edit waits for another turn",
+        ),
+        pytest.param(
+            Result(Verdict.IN_SYNC, NO_SOURCE),
+            RUNS,
+            [],
+            ("False", "SourceNotFound", "It is not there."),
+            id="it goes on without its source",
+        ),
+        pytest.param(
+            Result(Verdict.PAUSED, outstanding=True),
+            (
+                "False",
+                "Paused",
+                "Paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to submit them.",
+            ),
+            ["Stalled"],
+            ("False", "NotDelivered", "The last change has not been sent to Run:ai."),
+            id="it is paused, with something to send",
+        ),
+    ],
+)
+def test_what_the_pass_could_not_do_is_told_before_what_run_ai_shows(end, ready, beside, synced):
+    status = build_status(a_state(a_workload(status=submitted_status())), end, now=NOW)
+
+    assert (words(status, "Ready"), abnormal(status)) == (ready, beside)
+    assert words(status, "Synced") == synced
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        Result(Verdict.RETRYING, DOWN, outstanding=True),
+        Result(Verdict.WAITING, BUSY, outstanding=True),
+    ],
+)
+def test_what_waits_for_too_long_has_stalled(end):
+    s = a_state(a_workload(status=submitted_status()))
+
+    assert abnormal(build_status(s, end, now=NOW, stalled=True)) == ["Stalled"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "ready", "reason"),
+    [
+        ("Running", "True", "Paused"),
+        ("Completed", "True", "Paused"),
+        ("Failed", "False", "Failed"),
+        ("Pending", "False", "Pending"),
+    ],
+)
+def test_what_is_paused_says_so_unless_something_is_wrong(phase, ready, reason):
+    s = a_state(a_workload(paused=True, status=submitted_status(phase=phase)))
+    told = words(build_status(s, Result(Verdict.PAUSED), now=NOW), "Ready")
+
+    assert told[:2] == (ready, reason)
+    assert told[2].startswith("Paused: nothing is written to Run:ai") is (reason == "Paused")
+
+
+@pytest.mark.parametrize(
+    ("phase", "beside"),
+    [
+        pytest.param("Pending", ["Stalled"], id="on its way for too long"),
+        pytest.param("Running", [], id="what runs has not stalled"),
+    ],
+)
+def test_an_edit_that_waits_for_too_long_has_stalled_what_is_on_its_way(phase, beside):
+    s = a_state(a_workload(status=submitted_status(phase=phase)))
+    status = build_status(s, Result(Verdict.IN_SYNC, outstanding=True), now=NOW, stalled=True)
+
+    assert abnormal(status) == beside
+
+
+FINISHED = completed_status()
+DONE = ("True", "Completed", "The workload has completed.")
+
+
+@pytest.mark.parametrize("end", [Verdict.REJECTED, Verdict.RETRYING])
+@pytest.mark.parametrize(
+    ("status", "desired", "expected"),
+    [
+        pytest.param(FINISHED, INVALID, "Completed", id="its manifest cannot be had any more"),
+        pytest.param(FINISHED, a_desired(), "InvalidSpec", id="something else is wrong with it"),
+        pytest.param(submitted_status(), INVALID, "InvalidSpec", id="it has not completed"),
+    ],
+)
+def test_what_has_completed_stays_so_when_nothing_is_known_to_be_sent_instead(end, status, desired, expected):
+    s = a_state(a_workload(generation=2, status=status), desired=desired)
+
+    assert words(build_status(s, Result(end, INVALID, outstanding=True), now=NOW), "Ready")[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("requests", "stored", "expected"),
+    [
+        pytest.param(Requests(restate=True), FINISHED, "Completed", id="said again"),
+        pytest.param(Requests(), FINISHED, "RunaiUnavailable", id="not said again: something is to be sent"),
+        pytest.param(Requests(restate=True), submitted_status(), "RunaiUnavailable", id="it has not completed"),
+    ],
+)
+def test_completed_work_that_is_told_again_has_still_completed(requests, stored, expected):
+    s = a_state(a_workload(status=stored), requests=requests)
+
+    assert words(build_status(s, Result(Verdict.RETRYING, DOWN, outstanding=True), now=NOW), "Ready")[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("stored", "row", "expected"),
+    [
+        pytest.param(FINISHED, a_row(phase="Running"), True, id="it had, whatever is shown now"),
+        pytest.param(submitted_status(), a_row(phase="Completed"), True, id="it has"),
+        pytest.param(submitted_status(), a_row(phase="Failed"), False, id="it failed"),
+        pytest.param({"conditions": FINISHED["conditions"]}, None, False, id="the one before had"),
+    ],
+)
+def test_completed_stays_for_as_long_as_the_workload_is_on_record(stored, row, expected):
+    status = build_status(a_state(a_workload(status=stored), row=row), Result(Verdict.IN_SYNC), now=NOW)
+
+    assert words(status, "Completed") == (DONE if expected else None)
+    assert (status.get("phase") == "Completed") is expected
+
+
+LOST_AT = a_condition("Ready", "False", "DeletedExternally") | {"message": "It was deleted on Monday."}
+OLD_SYNCED = a_condition("Synced", "False", "DeletedExternally") | {"message": "Deleted, it was."}
+
+
+@pytest.mark.parametrize("kind", ["Reconciling", "Stalled"])
+def test_that_it_is_lost_is_told_as_before_until_it_can_be_read_again(kind):
+    stored = submitted_status(conditions=[LOST_AT, LOST_AT | {"type": kind, "status": "True"}, OLD_SYNCED])
+    s = a_state(a_workload(status=stored))
+    unreadable = build_status(s, Result(Verdict.RETRYING, DOWN), now=NOW)
+    read = build_status(replace(s, remote=a_remote(), row=a_row()), Result(Verdict.IN_SYNC), now=NOW)
+
+    assert words(unreadable, "Ready") == ("False", "DeletedExternally", "It was deleted on Monday.")
+    assert words(unreadable, "Synced") == ("False", "DeletedExternally", "Deleted, it was.")
+    assert abnormal(unreadable) == [kind]
+    assert words(unreadable, kind) == ("True", "DeletedExternally", "It was deleted on Monday.")
+    assert (words(read, "Ready"), words(read, "Synced")[:2]) == (RUNS, ("True", "Synced"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "since"),
+    [
+        ("Ready", "True", "2025-12-31T00:00:00Z"),
+        ("Ready", "False", "2026-01-01T00:00:00Z"),
+        ("Synced", "True", "2025-12-31T00:00:00Z"),
+        ("Synced", "Unknown", "2026-01-01T00:00:00Z"),
+    ],
+)
+def test_the_transition_time_is_that_of_the_status_of_the_condition(kind, status, since):
+    before = [
+        a_condition(one, "True", "Other") | {"lastTransitionTime": "2025-12-31T00:00:00Z"}
+        for one in ("Ready", "Synced")
+    ]
+    changed = [entry | ({"status": status} if entry["type"] == kind else {}) for entry in before]
+    s = a_state(a_workload(status=submitted_status(conditions=changed)))
+
+    assert condition(build_status(s, Result(Verdict.IN_SYNC), now=NOW), kind)["lastTransitionTime"] == since
+
+
+# --- which workload it is about, and what is on record of it
+
+SECRET = SourceRef("Secret", "train", "job.yaml")
+NOTHING_SENT = {"observedGeneration": -1}
+IN_SYNC = Result(Verdict.IN_SYNC)
+OTHER_ID = "22222222-2222-4222-8222-222222222222"
+
+
+def recorded(s, end=IN_SYNC):
+    return build_status(s, end, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("stored", "end", "expected"),
+    [
+        pytest.param(NOTHING_SENT, Result(Verdict.REJECTED, INVALID, not_submitted=True), "NotSubmitted", id="proven"),
+        pytest.param(NOTHING_SENT, Result(Verdict.REJECTED, INVALID), None, id="in doubt"),
+        pytest.param(
+            NOTHING_SENT | {"submission": "NameHeld"}, Result(Verdict.RETRYING, DOWN, outstanding=True), "NameHeld",
+            id="in doubt, and the name was refused",
+        ),
+        pytest.param(
+            submitted_status(), Result(Verdict.WAITING, Busy("It goes.", reason=Reason.RECREATING), outstanding=True),
+            "Replacing", id="the old one has to go first",
+        ),
+        pytest.param(submitted_status(), Result(Verdict.RETRYING, DOWN, not_submitted=True), None, id="it is there"),
+    ],
+)  # fmt: skip
+def test_how_far_the_submission_is(stored, end, expected):
+    assert recorded(a_state(a_workload(status=stored)), end).get("submission") == expected
+
+
+@pytest.mark.parametrize(
+    ("end", "desired", "project", "owner"),
+    [
+        pytest.param(
+            Result(Verdict.REJECTED, INVALID, not_submitted=True), a_desired(), None, None, id="none was made"
+        ),
+        pytest.param(Result(Verdict.RETRYING, DOWN, outstanding=True), a_desired(), "1", REF.uid, id="one may be"),
+        pytest.param(Result(Verdict.RETRYING, DOWN, outstanding=True), None, None, None, id="no project is known"),
+    ],
+)
+def test_an_attempt_in_doubt_has_its_project_and_its_owner_on_record(end, desired, project, owner):
+    status = recorded(a_state(a_workload(), desired=desired), end)
+
+    assert (status.get("projectId"), status.get("ownerUid")) == (project, owner)
+
+
+@pytest.mark.parametrize(
+    ("desired", "expected"),
+    [
+        pytest.param(a_desired(), "team-a", id="as the spec names it"),
+        pytest.param(a_desired(project_id="2"), None, id="the spec names another"),
+        pytest.param(None, None, id="the spec was not read"),
+    ],
+)
+def test_the_name_by_which_the_project_was_found_is_on_record(desired, expected):
+    s = a_state(a_workload(status=submitted_status()), desired=desired)
+
+    assert recorded(s).get("projectResolvedFrom") == expected
+
+
+@pytest.mark.parametrize(
+    ("end", "token", "expected"),
+    [
+        (Result(Verdict.IN_SYNC), "now", "now"),
+        (Result(Verdict.IN_SYNC), None, "before"),
+        (Result(Verdict.RETRYING, DOWN), "now", "before"),
+    ],
+)
+def test_what_was_asked_by_annotation_is_done_unless_it_failed(end, token, expected):
+    s = a_state(a_workload(token=token, status=submitted_status(lastHandledReconcileAt="before")))
+
+    assert recorded(s, end)["lastHandledReconcileAt"] == expected
+
+
+def test_before_there_is_a_workload_status_names_what_is_asked_for():
+    asked = recorded(a_state(a_workload(), gvk=GVK, connection="east"))
+    unread = recorded(a_state(a_workload(), connection="east"))
+
+    assert (asked["projectName"], asked["gvk"]) == ("team-a", {"group": "batch", "version": "v1", "kind": "Job"})
+    assert unread["projectName"] == "team-a"
+    assert "gvk" not in unread
+    assert "ownerUid" not in unread
+    assert "connection" not in unread
+
+
+def test_what_is_there_keeps_its_own_project_and_connection():
+    s = a_state(a_workload(status=submitted_status(projectName="renamed")), connection="east")
+    status = recorded(s)
+
+    assert (status["projectName"], status["ownerUid"]) == ("renamed", REF.uid)
+    assert "connection" not in status
+
+
+BARRED = Access((AccessRule(("team-a",), ("other",)),))
+
+
+@pytest.mark.parametrize(
+    ("spec", "remote", "access", "expected"),
+    [
+        pytest.param({"management_policy": ManagementPolicy.OBSERVE}, a_remote(), Access(), WORKLOAD_ID, id="observed"),
+        pytest.param(
+            {"management_policy": ManagementPolicy.OBSERVE}, a_remote(project_name="p"), BARRED, None,
+            id="it may not be observed",
+        ),
+        pytest.param(
+            {"management_policy": ManagementPolicy.OBSERVE}, a_remote(id=OTHER_ID), Access(), None, id="another was read"
+        ),
+        pytest.param({}, a_remote(), Access(), None, id="it may be adopted yet"),
+    ],
+)  # fmt: skip
+def test_a_workload_that_the_spec_names_is_shown_once_it_may_be(spec, remote, access, expected):
+    s = a_state(a_workload(workload_id=WORKLOAD_ID, **spec), remote=remote, row=a_row(), access=access)
+    status = recorded(s)
+
+    assert status.get("workloadId") == expected
+    assert status.get("workloadName") == ("train" if expected else None)
+    assert status.get("connection") == ("default" if expected else None)
+    assert status.get("ownerUid") == (REF.uid if expected else None)
+
+
+HASH = a_desired().fingerprint(adopts=False)
+OTHER = a_desired("v1:bbbb")
+DOUBT = f".{a_desired().identity(adopts=False)}"
+UNDONE = Result(Verdict.RETRYING, DOWN, outstanding=True)
+
+
+@pytest.mark.parametrize(
+    ("end", "stored", "expected"),
+    [
+        pytest.param(Result(Verdict.DELIVERED), HASH, OTHER.fingerprint(adopts=False), id="it was sent"),
+        pytest.param(Result(Verdict.IN_SYNC), HASH, HASH, id="it was not"),
+        pytest.param(Result(Verdict.IN_SYNC), "v0:12.34", OTHER.fingerprint(adopts=False), id="hashed otherwise"),
+        pytest.param(Result(Verdict.IN_SYNC, outstanding=True), "v0:12.34", "v0:12.34", id="hashed otherwise, edited"),
+        pytest.param(Result(Verdict.RETRYING, DOWN), "v0:12.34", "v0:12.34", id="hashed otherwise, not read"),
+        pytest.param(Result(Verdict.IN_SYNC), None, None, id="nothing was ever sent"),
+    ],
+)
+def test_the_hash_of_what_was_sent_is_on_record(end, stored, expected):
+    s = a_state(a_workload(status=submitted_status(submittedHash=stored)), desired=OTHER)
+
+    assert recorded(s, end).get("submittedHash") == expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "generation", "end", "expected"),
+    [
+        pytest.param({"remote": a_remote(content="v1:cccc")}, 1, UNDONE, DOUBT, id="it holds something else"),
+        pytest.param({"remote": a_remote(content="v1:cccc")}, 1, Result(Verdict.IN_SYNC), HASH, id="nothing is owed"),
+        pytest.param({"remote": a_remote(content="v1:aaaa")}, 3, UNDONE, HASH, id="it holds what is on record"),
+        pytest.param({}, 2, UNDONE, HASH, id="one edit, which was not sent"),
+        pytest.param({}, 3, UNDONE, DOUBT, id="two edits, the first of which may have been sent"),
+        pytest.param({"row": a_row(phase="Completed")}, 3, UNDONE, HASH, id="it has completed, and takes none"),
+    ],
+)
+def test_the_hash_is_given_up_when_run_ai_may_hold_something_else(seen, generation, end, expected):
+    s = a_state(a_workload(generation=generation, status=submitted_status()), **seen)
+
+    assert recorded(s, end)["submittedHash"] == expected
+
+
+def test_what_had_completed_holds_what_is_on_record():
+    s = a_state(a_workload(generation=3, status=completed_status()))
+
+    assert recorded(s, UNDONE)["submittedHash"] == HASH
