@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-import looptime
-
 from runai_operator.domain.model import MOST_ROWS, DeletionPolicy, ExternalDeletionPolicy, RecreatePolicy, RerunPolicy
 from runai_operator.domain.reasons import Phase
 from runai_simulator.switches import Switches
 from simulation import acts
 from simulation.acts import Timed
 from simulation.invariants import Broken, Judge
+from simulation.loop import virtual_loop
 from simulation.scripts import MIXED, Needs, script
 from simulation.troubles import CLASSES, OF_PAGES, OUTAGES, SPECIAL, Kind, Side, Trouble
 from simulation.world import FOREIGN, Setup, World
@@ -420,8 +419,7 @@ class Maker:
 
 def play(history: History) -> Played:
     """Raises nothing of what it finds: it is in the played."""
-    loop_class = looptime.make_event_loop_class(asyncio.SelectorEventLoop)
-    with asyncio.Runner(loop_factory=lambda: loop_class(start=0, noop_cycles=0)) as runner:
+    with asyncio.Runner(loop_factory=virtual_loop) as runner:
         return runner.run(_play(history))
 
 

@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter
 from random import Random
 
-import looptime
 import pytest
 
 from fakes.entries import entries
@@ -20,6 +19,7 @@ from simulation import acts, world
 from simulation.acts import Timed
 from simulation.history import PAID_IN, SCRIPTED, Maker
 from simulation.invariants import Judge
+from simulation.loop import virtual_loop
 from simulation.scripts import MIXED, Needs, script
 from simulation.world import Setup, World
 
@@ -35,10 +35,9 @@ ENDS_THE_PROCESS = (acts.Restart, acts.Kill, acts.KillAt, acts.Overlap, acts.Rei
 
 def live(seed: int, days: int) -> list[Counter[str]]:
     """What there was at the end of each day: entries of containers, by where they hang, and tasks. Raises `Broken`."""
-    loop_class = looptime.make_event_loop_class(asyncio.SelectorEventLoop)
     with (
         pytest.MonkeyPatch.context() as patch,
-        asyncio.Runner(loop_factory=lambda: loop_class(start=0, noop_cycles=0)) as runner,
+        asyncio.Runner(loop_factory=virtual_loop) as runner,
     ):
         patch.setattr(poller, "RECOUNT_INTERVAL", 600.0)
         patch.setattr(inventory, "ENDED", FEW)

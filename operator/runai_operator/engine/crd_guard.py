@@ -38,7 +38,8 @@ class CRDGuard:
         self._begun = float("-inf")
         self._last = CRDState(deleting=False, confirmed=False)
         self._blind = False
-        self._held: set[str] = set()
+        self._held: dict[str, None] = {}
+        """In the order in which they came."""
         self._holds = asyncio.Event()
 
     async def seen_since(self, uid: str, moment: float) -> CRDState:
@@ -46,7 +47,7 @@ class CRDGuard:
         be. Raises the errors of the reading."""
         await self._refresh(moment)
         if _holds(self._last):
-            self._held.add(uid)
+            self._held[uid] = None
             self._holds.set()
         return self._last
 
@@ -86,7 +87,7 @@ class CRDGuard:
                 self._release()
 
     def _release(self) -> None:
-        held, self._held = self._held, set()
+        held, self._held = self._held, {}
         self._holds.clear()
         for uid in held:
             self._wake(uid, self._random.uniform(0, WAKE_WITHIN))

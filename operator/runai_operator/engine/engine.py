@@ -238,7 +238,7 @@ class Engine:
 
     async def _resync_scope(self, scope: str | None) -> BridgeError | None:
         """The error if it cannot be listed; what is known of its objects then stays as it is."""
-        known = {entry.uid for entry in self.inventory if scope in (None, entry.ref.namespace)}
+        known = [entry.uid for entry in self.inventory if scope in (None, entry.ref.namespace)]
         try:
             listed = {self._load(row) async for row in self._kube.list_all(scope)}
         except BridgeError as error:
@@ -248,8 +248,9 @@ class Engine:
             return error
         if self._unlisted.pop(scope, None) is not None:
             log.info("RunaiWorkloads in %s can be listed again", scope or "the whole cluster")
-        for uid in known - listed:
-            self._vanished(uid)
+        for uid in known:
+            if uid not in listed:
+                self._vanished(uid)
         return None
 
     # --- what the connections bring (`Listener`)
