@@ -44,6 +44,14 @@ def _lost(s: State, *, on_the_way: bool) -> Action:
     return Result(Verdict.REJECTED, gone_error(str(s.workload_id)))
 
 
+def as_it_ended(s: State, workload_id: str, error: InvalidWorkload | None = None) -> Result | None:
+    """What was only shown is gone, and stays as it ended; None where it had not finished. `error`: what is amiss beside it."""
+    recorded = s.stored_status
+    if recorded.completed or recorded.failed or s.ending is Ending.FINISHED:
+        return Result(Verdict.IN_SYNC, error)
+    return ended_unseen(s, workload_id, outstanding=error is not None)
+
+
 def ended_unseen(s: State, workload_id: str, *, outstanding: bool) -> Result | None:
     """It is gone, and whether it had finished is not known (yet). None where it had not, or need not be known."""
     recreates = s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE
@@ -109,6 +117,14 @@ def finished_error(phase: str) -> InvalidWorkload:
         f"The workload has finished ({phase}) and finished work does not run again by itself: undo the change, or set"
         " rerunPolicy: OnSpecChange to run it again, or create a new RunaiWorkload.",
         reason=Reason.FINISHED_NOT_RERUN,
+    )
+
+
+def ended_unowned_error(workload_id: str) -> InvalidWorkload:
+    return InvalidWorkload(
+        f"Workload {workload_id} had finished and was gone from Run:ai before it could be adopted, so nothing is sent to it: to"
+        " run it again, create a new RunaiWorkload.",
+        reason=Reason.WORKLOAD_NOT_FOUND,
     )
 
 

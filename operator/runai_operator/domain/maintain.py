@@ -21,7 +21,7 @@ from runai_operator.domain.adopt import adopt_what_was_observed, is_of_kind
 from runai_operator.domain.barred import unless_barred, unless_target_barred
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, SourceUnusable
 from runai_operator.domain.finalize import rate_limited
-from runai_operator.domain.lost import finished_error, recreating, unless_lost
+from runai_operator.domain.lost import as_it_ended, ended_unowned_error, finished_error, recreating, unless_lost
 from runai_operator.domain.manifest import Desired
 from runai_operator.domain.marks import marked_otherwise
 from runai_operator.domain.model import Missing, RecreatePolicy, Remote, RerunPolicy
@@ -41,6 +41,8 @@ def maintain(s: State) -> Action:
         return _after_failed_update(s.failed)
     if "workloadId" in s.memory.pending_status:
         return RecordId()
+    if ended := _as_it_ended(s):
+        return ended
     if s.adoption_pending and not (s.names_own and s.is_going):
         return adopt_what_was_observed(s)
     if s.only_observed:
@@ -48,6 +50,14 @@ def maintain(s: State) -> Action:
     if not s.workload.meta.has_finalizer:
         return AddFinalizer()
     return _follow_spec(s)
+
+
+def _as_it_ended(s: State) -> Result | None:
+    """Of what was only observed and is gone; None where it had not finished, so that another may be named."""
+    workload_id = s.workload_id
+    if workload_id is None or workload_id != s.to_adopt or not (s.adoption_unproven and s.is_gone):
+        return None
+    return as_it_ended(s, workload_id, ended_unowned_error(workload_id))
 
 
 def _after_failed_update(error: BridgeError) -> Action:
@@ -144,8 +154,7 @@ def _follow_edit_of_finished(s: State, desired: Desired) -> Action:
 
 def _follow_change_of_identity(s: State) -> Action:
     # A replacement that was begun goes on, whatever the policy is by now: else nothing would be left.
-    goes_on = s.stored_status.replacing and (s.remote is None or s.is_going)
-    if goes_on or s.workload.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE:
+    if s.replacement_goes_on or s.workload.spec.recreate_policy is RecreatePolicy.ON_IMMUTABLE_CHANGE:
         return _replace(s)
     error = InvalidWorkload(
         "Name, project, preemptibility, mnnvl and the manifest's apiVersion and kind cannot be changed in Run:ai: undo"

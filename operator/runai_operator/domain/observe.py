@@ -7,9 +7,9 @@ from runai_operator.domain.adopt import not_found_error
 from runai_operator.domain.barred import unless_barred
 from runai_operator.domain.errors import BridgeError, InvalidWorkload
 from runai_operator.domain.intent import refuse
-from runai_operator.domain.lost import ended_unseen, gone_error
+from runai_operator.domain.lost import as_it_ended, gone_error
 from runai_operator.domain.model import Missing, Remote
-from runai_operator.domain.state import Ending, State
+from runai_operator.domain.state import State
 
 
 def observe(s: State) -> Action:
@@ -35,12 +35,6 @@ def observe(s: State) -> Action:
         case Remote(gone=False) as remote:
             return unless_barred(s, remote) or Result(Verdict.IN_SYNC)
         case Missing() | Remote() if s.stored_status.workload_id == workload_id:
-            return _lost_from_sight(s, workload_id)
+            return as_it_ended(s, workload_id) or refuse(s, gone_error(workload_id, observed=True))
         case Missing() | Remote():
             return refuse(s, not_found_error(workload_id))
-
-
-def _lost_from_sight(s: State, workload_id: str) -> Action:
-    if s.stored_status.failed or s.ending is Ending.FINISHED:
-        return Result(Verdict.IN_SYNC)
-    return ended_unseen(s, workload_id, outstanding=False) or refuse(s, gone_error(workload_id, observed=True))

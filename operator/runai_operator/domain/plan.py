@@ -23,6 +23,8 @@ SETTLED_SYNCS = frozenset({"Synced", "Failed", "Deleted"})
 """Words of Run:ai for a sync that has come to its end."""
 SOURCE_REASONS = frozenset({Reason.SOURCE_NOT_FOUND, Reason.SOURCE_FORBIDDEN, Reason.SOURCE_INVALID})
 """Reasons of Synced beside a workload that goes on without its source, at which every process looks by itself."""
+BESIDE_REASONS = SOURCE_REASONS | {Reason.WORKLOAD_NOT_FOUND}
+"""Reasons of Synced beside a workload that goes on, or that had finished, without what is amiss: nothing is outstanding."""
 RETRY_REASONS = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 """Reasons of a retry."""
 MENDED_BY_RESTART = frozenset({Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER, Reason.INSTALL_CHANGED})
@@ -166,7 +168,7 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
         return Need.PASS if meta.has_finalizer else Need.NOTHING
     if _is_unseen(summary, meta) or _is_in_doubt(summary, meta):
         return Need.PASS
-    if summary.synced_reason in MIRROR_REASONS | SOURCE_REASONS and summary.reason in PHASE_REASONS:
+    if summary.synced_reason in MIRROR_REASONS | BESIDE_REASONS and summary.reason in PHASE_REASONS:
         # Where it is unknown, the lists say when it is known again (`is_misstated`).
         return _needed_of_run(summary)
     if summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:

@@ -276,7 +276,7 @@ class Reason(StrEnum):
         "WorkloadNotFound",
         Group.REJECTED,
         "Run:ai has no workload with the id in `spec.workloadId`.",
-        "Correct the id.",
+        "Correct the id. What was only observed and had finished stays as it ended, with this reason in `Synced` alone.",
     )
     DELETED_EXTERNALLY = (
         "DeletedExternally",

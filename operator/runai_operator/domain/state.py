@@ -413,10 +413,15 @@ class State:
     def is_replacing(self, end: Result) -> bool:
         """We are having the workload deleted to create it anew, given that this pass ends with `end`; whatever the spec
         asks for until that is done."""
-        is_alive = isinstance(self.remote, Remote) and not self.is_going
         waits = isinstance(end.error, Busy) and end.error.condition_reason == Reason.RECREATING
         is_begun = waits or (Delete in self.done and not self.workload.meta.deleting)
-        return is_begun or (self.stored_status.replacing and not is_alive)
+        return is_begun or self.replacement_goes_on
+
+    @property
+    def replacement_goes_on(self) -> bool:
+        """We wanted the workload deleted to create it anew, and no reading of this pass shows that it is still there."""
+        is_alive = isinstance(self.remote, Remote) and not self.is_going
+        return self.stored_status.replacing and not is_alive
 
     def name_wanted(self, end: Result) -> tuple[str, str] | None:
         """Project and name that the submission waits for, given that this pass ends with `end`."""

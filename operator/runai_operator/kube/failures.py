@@ -78,6 +78,9 @@ def message_of(answer: Answer) -> str:
 
 def _of_answer(call: Call, answer: Answer) -> BridgeError:
     message = message_of(answer)
+    refusal = InvalidWorkload(f"Kubernetes refuses to {call}: {_sentence(message or 'no reason was given')}")
+    if _is_of_admission(answer):
+        return refusal
     if answer.status == 413 or any(words in message.lower() for words in _TOO_LARGE):
         return InvalidWorkload(
             "The object is too large for Kubernetes: it leaves no room for the operator's finalizer and status. Make the"
@@ -88,8 +91,8 @@ def _of_answer(call: Call, answer: Answer) -> BridgeError:
         return Vanished(f"The object {call.resource}/{call.name} no longer exists.")
     if answer.status == 409:
         return StaleObject(f"The object has changed before the operator could {call}.")
-    if answer.status == 422 or (answer.status in (400, 403) and _OF_POLICY.search(message)):
-        return InvalidWorkload(f"Kubernetes refuses to {call}: {_sentence(message or 'no reason was given')}")
+    if answer.status == 422:
+        return refusal
     if answer.status == 403 and _is_terminating(answer):
         return Vanished(f"Namespace {call.namespace} is being deleted, so nothing can be created in it.")
     if answer.status == 403:
@@ -129,6 +132,11 @@ def _status(answer: Answer) -> dict[str, Any]:
 def _details(answer: Answer) -> dict[str, Any]:
     details = _status(answer).get("details")
     return details if isinstance(details, dict) else {}
+
+
+def _is_of_admission(answer: Answer) -> bool:
+    said = str(_status(answer).get("message", ""))
+    return 400 <= answer.status < 500 and _OF_POLICY.search(_unquoted(said)) is not None
 
 
 def _is_terminating(answer: Answer) -> bool:

@@ -492,8 +492,9 @@ def _may_be_named(name: str | None, item: Any) -> bool:
 
 def _next_offset(body: Json, offset: int) -> int | None:
     """Offset of the next page; None for one that does not lead forward, which would never end."""
-    following = number(body.get("next"))
-    return int(following) if following is not None and offset < following <= _INT32_MAX else None
+    read = number(body.get("next"))
+    following = None if read is None else int(read)
+    return following if following is not None and offset < following <= _INT32_MAX else None
 
 
 def _equals(**wanted: str | None) -> list[str]:

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench, ready, standing
 from fakes.chance import Mishap
 from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access, AccessRule
+from runai_operator.domain.conditions import condition
+from runai_operator.domain.errors import Unavailable
 from runai_operator.domain.model import (
     DeletionPolicy,
     ExternalDeletionPolicy,
@@ -234,6 +236,31 @@ async def test_a_replacement_that_was_forbidden_before_its_deletion_was_sent_is_
     await bench.stop()
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_replacement_that_is_forbidden_while_run_ai_cannot_be_read_goes_on_once_it_can(restarted):
+    """One failed reading used to make it a refusal, which is tried again after half an hour."""
+    bench = UnevenBench(replace(WORLD, delete_time=60))
+    await bench.start()
+    stored = bench.apply("x", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    bench.edit(stored, preemptibility="preemptible")
+    await asyncio.sleep(5)
+    if restarted:
+        await bench.stop()
+    bench.troubles["get"] = lambda: Unavailable("Nobody knows.")
+    bench.edit(stored, recreate_policy=RecreatePolicy.NEVER)
+    if restarted:
+        await bench.start()
+    await asyncio.sleep(3)
+    assert (ready(stored)["reason"], stored.status["submission"]) == ("RunaiUnavailable", "Replacing")
+    bench.troubles.clear()
+    await asyncio.sleep(180)
+
+    [new] = standing(bench)
+    assert (ready(stored)["reason"], stored.status["workloadId"]) == ("Running", new.id)
+    await bench.stop()
+
+
 ALLOWED = Access((AccessRule(("ns",), ("team-a",), adoption=True),))
 REVOKED = Access((AccessRule(("ns",), ("team-b",)),))
 
@@ -365,4 +392,41 @@ async def test_what_was_only_observed_is_adopted_by_one_put_though_no_mark_can_b
 
     assert sent_to(bench, workload) == ["PUT"]
     assert (ready(stored)["reason"], stored.status["adoptedId"]) == ("Running", workload.id)
+    await bench.stop()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize(("end", "ready_status"), [("Completed", "True"), ("Failed", "False")])
+async def test_what_was_only_observed_stays_as_it_ended_though_it_is_gone_when_it_is_to_be_managed(
+    end, ready_status, seen, restarted
+):
+    """It used to be forgotten, and then said not to be found."""
+    bench = UnevenBench()
+    await bench.start()
+    workload = somebody_makes(bench, "j", JOB)
+    await asyncio.sleep(5)
+    stored = bench.apply("x", manifest=JOB, workload_id=workload.id, management_policy=ManagementPolicy.OBSERVE)
+    await asyncio.sleep(5)
+    if not seen:
+        await bench.stop()
+    bench.runai.world.set_phase(workload, end, "", bench.now())
+    await asyncio.sleep(30)
+    bench.runai.world.delete(workload, bench.now())
+    await asyncio.sleep(300)
+    bench.edit(stored, management_policy=ManagementPolicy.MANAGE)
+    if restarted or not seen:
+        await bench.start()
+    await asyncio.sleep(60)
+
+    synced = condition(stored.status, "Synced") or {}
+    assert (ready(stored)["status"], ready(stored)["reason"], stored.status["phase"]) == (ready_status, end, end)
+    assert (synced["status"], synced["reason"]) == ("False", "WorkloadNotFound")
+    at, writes = bench.loop.time(), bench.kube.writes
+    await asyncio.sleep(3600)
+    assert (bench.called("get", "find", since=at), bench.kube.writes) == (0, writes)
+    bench.delete(stored)
+    await asyncio.sleep(60)
+    assert bench.kube.objects == {}
+    assert sent_to(bench, workload) == []
     await bench.stop()

@@ -57,6 +57,20 @@ async def test_thousands_of_new_objects_of_one_project_delay_no_status_of_anothe
     assert len(bench.runai.live()) < 3001, "it is still going on"
 
 
+async def test_nor_an_edit_in_another_project(bench):
+    stored = await bystander_of(bench)
+    bench.latency["create"] = 1.0
+    for number in range(3000):
+        bench.apply(f"w{number}")
+    await asyncio.sleep(0.1)
+    began = bench.loop.time()
+    bench.edit(stored, manifest=EDITED)
+    await asyncio.sleep(IN_TIME)
+
+    assert bench.called("update", since=began) == 1
+    assert len(bench.runai.live()) < 3001, "it is still going on"
+
+
 class LargeBench(UnevenBench):
     """Reading the bystander would hold up others."""
 
@@ -76,7 +90,7 @@ class LargeBench(UnevenBench):
 
 
 @pytest.mark.parametrize("each_takes", [1.0, 25.0])
-async def test_nor_of_an_object_that_is_large(each_takes):
+async def test_nor_a_status_of_an_object_that_is_large(each_takes):
     async with LargeBench().started() as bench:
         stored = await bystander_of(bench)
         bench.latency["create"] = each_takes

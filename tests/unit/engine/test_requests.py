@@ -22,9 +22,23 @@ class TroubledBench(Bench):
     def __init__(self):
         super().__init__()
         self.troubles = Troubles()
+        self.unreadable = False
+        """Kubernetes answers 500 when an object is read."""
 
     def connections(self, chance):
         return {DEFAULT_CONNECTION: UnevenRunai(self.runai.client(chance), self.troubles, {}, lambda _: None)}
+
+    def kube_access(self, chance):
+        access = super().kube_access(chance)
+        read = access.read
+
+        async def troubled(ref, *, large):
+            if self.unreadable:
+                raise Unavailable("HTTP 500")
+            return await read(ref, large=large)
+
+        access.read = troubled
+        return access
 
     def request(self, stored, token):
         """As somebody annotates the object."""
@@ -87,6 +101,20 @@ async def test_a_read_that_fails_is_done_again(bench):
     await asyncio.sleep(10)
 
     assert reason(stored) == "DeletedExternally"
+
+
+async def test_a_read_that_was_requested_is_done_although_the_pass_did_not_come_so_far(bench):
+    """The pass that is repeated would have no reason of its own to read."""
+    stored = await running(bench)
+    before = reads(bench)
+    bench.unreadable = True
+    bench.engine.read_due(stored.ref.uid)
+    await asyncio.sleep(5)
+    assert reads(bench) == before
+
+    bench.unreadable = False
+    await asyncio.sleep(30)
+    assert reads(bench) == before + 1
 
 
 async def test_the_same_token_again_asks_for_nothing_and_two_in_a_row_are_one(bench):

@@ -22,7 +22,7 @@ def refused(status: int, message: str) -> Answer:
     return Answer(status, json.dumps({"kind": "Status", "message": message, "details": {"name": "w"}}).encode())
 
 
-@pytest.mark.parametrize("status", [400, 403, 422])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
 @pytest.mark.parametrize(
     ("message", "shown"),
     [

@@ -291,6 +291,7 @@ def test_rows_are_compared_again_since_filters_are_only_presumed():
         ("", None),
         ("1000", 1000),
         (1000.0, 1000),
+        (500.5, None),
         ("soon", None),
         (1e300, None),
         (True, None),
