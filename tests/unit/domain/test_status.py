@@ -9,6 +9,7 @@ import pytest
 
 from builders import (
     GVK,
+    MARK,
     REF,
     WORKLOAD_ID,
     a_condition,
@@ -26,7 +27,7 @@ from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import Busy, InvalidWorkload, OutcomeUnknown, SourceUnusable, Unavailable
 from runai_operator.domain.memory import Requests
-from runai_operator.domain.model import ManagementPolicy, RecreatePolicy, SourceRef
+from runai_operator.domain.model import ManagementPolicy, Missing, RecreatePolicy, SourceRef
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.status import build_status, patch_between
 from runai_operator.domain.steps import update_unanswered
@@ -722,3 +723,26 @@ def test_what_had_completed_holds_what_is_on_record():
     s = a_state(a_workload(generation=3, status=completed_status()))
 
     assert recorded(s, UNDONE)["submittedHash"] == HASH
+
+
+@pytest.mark.parametrize(
+    ("status", "remote", "expected"),
+    [
+        pytest.param(submitted_status(), Missing(), "Deleted", id="it is gone"),
+        pytest.param(
+            submitted_status(syncStatus="Synced"),
+            a_remote(mark=replace(MARK, uid="another")),
+            "Synced",
+            id="it is another's now",
+        ),
+        pytest.param({}, Missing(), None, id="it is named by the spec, and was never ours"),
+    ],
+)
+def test_only_what_was_ours_and_is_gone_is_deleted(status, remote, expected):
+    s = a_state(a_workload(workload_id=WORKLOAD_ID, status=status), remote=remote)
+
+    assert recorded(s).get("syncStatus") == expected
+
+
+def test_fields_of_a_newer_version_stay():
+    assert patch_between({"ofTheNextVersion": 1, "phase": "Running"}, {}) == {"phase": None}
