@@ -682,6 +682,7 @@ def test_a_workload_that_the_spec_names_is_shown_once_it_may_be(spec, remote, ac
 HASH = a_desired().fingerprint(adopts=False)
 OTHER = a_desired("v1:bbbb")
 DOUBT = f".{a_desired().identity(adopts=False)}"
+LONG_AGO = "2025-01-01T00:00:00Z"
 UNDONE = Result(Verdict.RETRYING, DOWN, outstanding=True)
 
 
@@ -746,3 +747,16 @@ def test_only_what_was_ours_and_is_gone_is_deleted(status, remote, expected):
 
 def test_fields_of_a_newer_version_stay():
     assert patch_between({"ofTheNextVersion": 1, "phase": "Running"}, {}) == {"phase": None}
+
+
+@pytest.mark.parametrize("key", ["type", "status", "reason", "message", "lastTransitionTime"])
+def test_a_condition_that_was_stored_without_a_part_of_it_is_made_anew(key):
+    """Under another schema, or by hand on an API server that has none."""
+    stored = [a_condition(kind, "False") | {"lastTransitionTime": LONG_AGO} for kind in ("Ready", "Synced")]
+    for each in stored:
+        del each[key]
+    s = a_state(a_workload(status=submitted_status(reason="WorkloadNotFound", conditions=stored)))
+    status = recorded(s, UNDONE)
+
+    for kind in ("Ready", "Synced"):
+        assert condition(status, kind)["lastTransitionTime"] == "2026-01-01T00:00:00Z"
