@@ -68,7 +68,7 @@ class Cleaner:
 
     async def _is_gone(self, orphan: Orphan, place: Place) -> bool:
         """Whether there is a proof that what is not found does not exist."""
-        if await self._witness.shows(place):
+        if await self._witness.shows(place, newly=True):
             return True
         if orphan.workload_id is None or orphan.project_id is None:
             return False

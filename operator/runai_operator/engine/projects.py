@@ -177,6 +177,7 @@ class Witness:
         """`clock` in loop seconds."""
         self._runai, self._clock = runai, clock
         self._visible: dict[Place, tuple[bool, float]] = {}
+        """And when that was asked."""
         self._asking = KeyedLocks[Place]()
         self._unlisted = set[str]()
         self._vanished: dict[str, float] = {}
@@ -184,18 +185,21 @@ class Witness:
         self._shown_at = float("-inf")
         """When a project that had been hidden was shown again."""
 
-    async def shows(self, place: Place) -> bool:
-        """Whether the credentials may see the project."""
+    async def shows(self, place: Place, *, newly: bool = False) -> bool:
+        """Whether the credentials may see the project. `newly`: that they may was found out after this call, since they may
+        have lost it a moment ago; those who wait for an answer share the next one."""
+        called = self._clock()
         async with self._asking.of(place):
-            known = self._visible.get(place)
-            if known is None or self._clock() - known[1] > VISIBLE_MEMORY:
-                was_hidden = known is not None and not known[0]
-                known = await self._look_for(place), self._clock()
+            is_visible, asked = self._visible.get(place, (False, float("-inf")))
+            if self._clock() - asked > VISIBLE_MEMORY or (newly and is_visible and asked <= called):
+                was_hidden = place in self._visible and not is_visible
+                asked = self._clock()
+                is_visible = await self._look_for(place)
                 self._visible = {each: seen for each, seen in self._visible.items() if self._is_recent(*seen)}
-                self._visible[place] = known
-                if was_hidden and known[0]:
+                self._visible[place] = is_visible, asked
+                if was_hidden and is_visible:
                     self._shown_at = self._clock()
-        return known[0]
+        return is_visible
 
     def _is_recent(self, is_visible: bool, at: float) -> bool:
         """What is in a hidden project is looked for again and again, so an old answer is about one that nobody uses."""

@@ -75,7 +75,7 @@ class Reader:
 
     async def _ask_witnesses(self, s: State, workload_id: str, upstream: Upstream) -> tuple[Row | None, bool]:
         """Its row in the list of deleted workloads, and whether its project is visible to us; as far as it matters."""
-        if s.absence_is_explained and await upstream.witness.shows(s.place):
+        if s.absence_is_explained and await upstream.witness.shows(s.place, newly=True):
             return None, True
         row, status = s.row if s.row is not None and s.row.deleted_at else None, s.stored_status
         if row is None and workload_id == s.workload_id and status.name is not None and status.project_id is not None:
@@ -131,7 +131,7 @@ class Reader:
             for name in former_names(s.workload, self._former_installs, but=action.name):
                 of_name = await self._named(name, project_id, upstream)
                 found += tuple(each for each in of_name if may_be_ours(each, s.mark))
-            is_visible = bool(found) or await upstream.witness.shows(s.place)
+            is_visible = bool(found) or await upstream.witness.shows(s.place, newly=True)
         except BridgeError as error:
             if error.condition_reason != Reason.PROJECT_NOT_FOUND:
                 return replace(s, found=error)

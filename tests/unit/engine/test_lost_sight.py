@@ -66,6 +66,25 @@ async def test_a_deletion_is_held_while_the_role_is_lost_and_goes_on_when_it_is_
     assert workload.deleted is not None
 
 
+async def test_a_role_that_is_lost_between_two_deletions_is_noticed_by_the_second(bench):
+    """That the project was visible a moment ago, when the first was over, proves nothing for the second."""
+    bench.runai.world.switch({"deleted_list": False, "delete_time": 8}, bench.now())
+    made = [bench.apply(name) for name in "ab"]
+    await asyncio.sleep(30)
+    bench.delete(made[0])
+    await asyncio.sleep(5)
+    bench.delete(made[1])
+    while len(bench.kube.objects) == 2:  # noqa: ASYNC110 - a fake's status
+        await asyncio.sleep(0.1)
+    [left] = bench.runai.live()
+    hide(bench)
+    bench.runai.world.switches = replace(bench.runai.world.switches, cluster_connected=False)
+    bench.engine.read_due(made[1].ref.uid)
+    await asyncio.sleep(60)
+
+    assert bench.kube.objects, f"{left.name} is not gone"
+
+
 @pytest.mark.parametrize("deleted", [True, False])
 async def test_a_workload_that_is_shown_again_later_than_its_project_is_not_taken_for_gone(bench, deleted):
     await bench.start(grace=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -97,6 +98,39 @@ async def test_a_project_is_asked_for_once_in_a_while(lists, witness, clock):
     clock[0] += VISIBLE_MEMORY + 1
     lists.listed = ()
     assert not await witness.shows(PLACE)
+
+
+async def test_what_is_to_be_shown_newly_is_not_taken_from_memory(lists, witness, clock):
+    lists.listed = (Project("1", "team-a", "c1"),)
+    assert await witness.shows(PLACE)
+    lists.listed = ()
+
+    assert not await witness.shows(PLACE, newly=True)
+    lists.listed = (Project("1", "team-a", "c1"),)
+    assert not await witness.shows(PLACE, newly=True), "that it is hidden is the safe answer, and may be a little old"
+
+
+async def test_those_who_wait_for_an_answer_share_the_next_one(lists, clock):
+    lists.listed = (Project("1", "team-a", "c1"),)
+    asked = 0
+
+    class Slow:
+        async def projects(self, **of):
+            nonlocal asked
+            asked += 1
+            for _ in range(5):
+                await asyncio.sleep(0)
+                clock[0] += 0.01
+            return await lists.projects(**of)
+
+    witness = Witness(Slow(), lambda: clock[0])
+    first = asyncio.create_task(witness.shows(PLACE, newly=True))
+    await asyncio.sleep(0)
+    clock[0] += 0.001
+    others = [asyncio.create_task(witness.shows(PLACE, newly=True)) for _ in range(20)]
+    assert all([await first, *[await each for each in others]])
+
+    assert asked == 2
 
 
 async def test_a_deletion_is_found_also_if_its_time_comes_before_that_of_the_creation(lists, witness):
