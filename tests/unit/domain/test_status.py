@@ -26,11 +26,12 @@ from runai_operator.domain.actions import Delete, ReadRemote, Result, Update, Ve
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import Busy, InvalidWorkload, OutcomeUnknown, SourceUnusable, Unavailable
-from runai_operator.domain.memory import Requests
+from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import ManagementPolicy, Missing, RecreatePolicy, SourceRef
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.status import build_status, patch_between
 from runai_operator.domain.steps import update_unanswered
+from runai_operator.domain.stored_status import SINCE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LOST = OutcomeUnknown("lost")
@@ -760,3 +761,115 @@ def test_a_condition_that_was_stored_without_a_part_of_it_is_made_anew(key):
 
     for kind in ("Ready", "Synced"):
         assert condition(status, kind)["lastTransitionTime"] == "2026-01-01T00:00:00Z"
+
+
+# --- what Run:ai shows of it
+
+
+def a_memory(**known):
+    return replace(Memory(), **known)
+
+
+@pytest.mark.parametrize(
+    ("stored", "first", "phase", "expected"),
+    [
+        pytest.param("Applying", True, "Running", "Synced", id="its pods run, so it has reached the cluster"),
+        pytest.param(None, True, "Initializing", "Synced", id="the same, and no sync was ever read"),
+        pytest.param("Applying", False, "Running", "Applying", id="they may be those from before an edit"),
+        pytest.param("Applying", True, "Pending", "Applying", id="it has no pods yet"),
+        pytest.param("Failed", True, "Running", "Failed", id="it failed"),
+        pytest.param("Deleted", True, "Running", "Deleted", id="it is gone"),
+        pytest.param("Deleting", True, "Running", "Deleting", id="it goes"),
+    ],
+)
+def test_pods_prove_a_first_sync_that_is_not_over(stored, first, phase, expected):
+    status = submitted_status(syncStatus=stored)
+    s = a_state(a_workload(status=status), memory=a_memory(first_submission=first), row=a_row(phase=phase))
+
+    assert recorded(s).get("syncStatus") == expected
+
+
+PODS = {"runningPods": 1, "requestedPods": 2}
+
+
+@pytest.mark.parametrize(
+    ("stored", "row", "phase", "pods"),
+    [
+        pytest.param("Running", None, None, None, id="while it ran"),
+        pytest.param("Failed", None, "Failed", 1, id="when it had failed"),
+        pytest.param("Completed", None, "Completed", 1, id="when it had completed"),
+        pytest.param("Running", a_row(phase="Completed", running_pods=0), "Completed", 0, id="when it ended unseen"),
+    ],
+)
+def test_of_what_is_gone_only_how_it_ended_is_shown(stored, row, phase, pods):
+    s = a_state(a_workload(status=submitted_status(phase=stored, **PODS)), remote=Missing(), row=row)
+    status = recorded(s)
+
+    assert (status.get("phase"), status.get("runningPods")) == (phase, pods)
+
+
+@pytest.mark.parametrize("remote", [None, a_remote(desired_phase="Running")])
+@pytest.mark.parametrize("phase", ["Stopping", "Stopped", "Running"])
+def test_what_is_wanted_of_it_goes_when_a_list_shows_otherwise_unless_it_was_just_read(remote, phase):
+    s = a_state(a_workload(status=submitted_status(desiredPhase="Running")), remote=remote, row=a_row(phase=phase))
+    expected = None if remote is None and phase != "Running" else "Running"
+
+    assert recorded(s).get("desiredPhase") == expected
+
+
+# --- what may quote a Secret
+
+SAID = "spec.template is wrong: hunter2"
+CUT = "a message about spec.template, left out since the manifest comes from a Secret"
+PLAIN = f"{HASH}"
+SHORTLY_AGO = f"{HASH}{SINCE}{int(NOW.timestamp()) - 1}"
+
+
+@pytest.mark.parametrize("field", ["syncMessage", "phaseMessage"])
+@pytest.mark.parametrize(
+    ("source", "of_secret", "hashed", "before", "sync", "is_cut"),
+    [
+        pytest.param(None, False, PLAIN, None, "Failed", False, id="no Secret"),
+        pytest.param(SECRET, False, PLAIN, None, "Failed", True, id="the manifest comes from one"),
+        pytest.param(None, True, PLAIN, None, "Failed", True, id="what Run:ai holds does"),
+        pytest.param(None, False, PLAIN, CUT, "Failed", True, id="it was cut before"),
+        pytest.param(None, None, PLAIN, None, "Failed", False, id="not read yet, but on record"),
+        pytest.param(None, None, None, None, "Failed", True, id="not read yet, and not on record"),
+        pytest.param(None, None, None, SAID, "Failed", False, id="the same, and it was shown before"),
+        pytest.param(None, False, SHORTLY_AGO, None, "Failed", True, id="it has just taken the place of one"),
+        pytest.param(None, False, SHORTLY_AGO, SAID, "Failed", False, id="the same, and it was shown before"),
+    ],
+)
+def test_a_message_is_cut_where_it_may_quote_a_secret(field, source, of_secret, hashed, before, sync, is_cut):
+    """What Run:ai says of the manifest that it holds."""
+    status = submitted_status(submittedHash=hashed, syncStatus=sync, **{field: before})
+    said = a_remote(sync_status=sync, sync_message=SAID if field == "syncMessage" else None)
+    row = a_row(phase_message=SAID) if field == "phaseMessage" else None
+    memory = a_memory(of_secret=of_secret)
+    s = a_state(a_workload(status=status, manifest_from=source), remote=said, row=row, memory=memory, wall=NOW)
+
+    assert recorded(s)[field] == (CUT if is_cut else SAID)
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "is_cut"),
+    [
+        pytest.param("syncMessage", "Applying", False, id="a sync that was seen on its way is the present one"),
+        pytest.param("syncMessage", "Synced", True, id="one that had come to its end is not"),
+        pytest.param("syncMessage", None, True, id="nor one that was never seen"),
+        pytest.param("phaseMessage", "Applying", True, id="of pods that tells nothing"),
+    ],
+)
+def test_shortly_after_a_secret_the_end_of_a_sync_is_shown_if_it_was_seen_on_its_way(field, before, is_cut):
+    said = a_remote(sync_status="Failed", sync_message=SAID)
+    status = submitted_status(submittedHash=SHORTLY_AGO, syncStatus=before)
+    memory = a_memory(of_secret=False)
+    s = a_state(a_workload(status=status), remote=said, row=a_row(phase_message=SAID), memory=memory, wall=NOW)
+
+    assert recorded(s)[field] == (CUT if is_cut else SAID)
+
+
+def test_a_message_that_names_no_field_is_left_out_wholly():
+    s = a_state(a_workload(status=submitted_status(), manifest_from=SECRET), remote=a_remote(sync_message="hunter2"))
+
+    assert recorded(s)["syncMessage"] == "a message, left out since the manifest comes from a Secret"
