@@ -873,3 +873,62 @@ def test_a_message_that_names_no_field_is_left_out_wholly():
     s = a_state(a_workload(status=submitted_status(), manifest_from=SECRET), remote=a_remote(sync_message="hunter2"))
 
     assert recorded(s)["syncMessage"] == "a message, left out since the manifest comes from a Secret"
+
+
+# --- what Ready makes of that
+
+
+def ready_of(stored, **seen):
+    ready = condition(recorded(a_state(a_workload(status=stored), **seen)), "Ready")
+    return ready["status"], ready["reason"]
+
+
+@pytest.mark.parametrize(
+    ("synced", "ready", "sync", "expected"),
+    [
+        pytest.param(("Unknown", "SyncNotReported"), "Running", None, "Running", id="Run:ai never tells"),
+        pytest.param(("Unknown", "RunaiUnavailable"), "Running", None, "Running", id="it did not, before an outage"),
+        pytest.param(("Unknown", "RunaiUnavailable"), "Syncing", None, "Syncing", id="it was in flight"),
+        pytest.param(("Unknown", "RunaiUnavailable"), "Running", "Applying", "Syncing", id="it did, before an outage"),
+        pytest.param(("True", "Synced"), "Running", None, "Syncing", id="it did"),
+    ],
+)
+def test_where_run_ai_tells_nothing_of_the_sync_the_phase_decides(synced, ready, sync, expected):
+    """Until it is read again."""
+    conditions = [a_condition("Ready", "True", ready), a_condition("Synced", *synced)]
+    status = submitted_status(syncStatus=sync, reason=ready, conditions=conditions)
+
+    assert ready_of(status, row=a_row())[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "sync", "expected"),
+    [
+        pytest.param("Failed", "Deleted", ("False", "Failed"), id="it had failed before it went"),
+        pytest.param("Failed", "Failed", ("False", "SyncFailed"), id="its last edit did not reach the cluster"),
+        pytest.param("Failed", "Deleting", ("False", "RunaiDeleting"), id="it goes"),
+        pytest.param("Running", "Deleted", ("False", "RunaiDeleting"), id="it ran until it went"),
+        pytest.param("Completed", "Deleted", ("True", "Completed"), id="it had completed"),
+    ],
+)
+def test_the_end_of_the_work_says_more_than_that_of_the_workload(phase, sync, expected):
+    assert ready_of(submitted_status(phase=phase, syncStatus=sync)) == expected
+
+
+def test_what_run_ai_leaves_empty_is_not_shown():
+    s = a_state(a_workload(status=submitted_status(phaseMessage="why")), row=a_row(phase_message=""))
+
+    assert "phaseMessage" not in recorded(s)
+
+
+def test_a_wait_without_a_reason_says_so():
+    status = recorded(a_state(a_workload(status=submitted_status())), Result(Verdict.WAITING, outstanding=True))
+
+    assert condition(status, "Ready")["message"].startswith("The operator gave no reason. ")
+
+
+def test_what_is_only_observed_and_owes_something_without_a_reason_says_that_it_was_not_sent():
+    workload = a_workload(status=submitted_status(), management_policy=ManagementPolicy.OBSERVE)
+    status = recorded(a_state(workload), Result(Verdict.PAUSED, outstanding=True))
+
+    assert condition(status, "Synced")["reason"] == "NotDelivered"
