@@ -131,7 +131,8 @@ class Reader:
             for name in former_names(s.workload, self._former_installs, but=action.name):
                 of_name = await self._named(name, project_id, upstream)
                 found += tuple(each for each in of_name if may_be_ours(each, s.mark))
-            is_visible = bool(found) or await upstream.witness.shows(s.place, newly=True)
+            # As long as this look-up proves nothing by itself, what was seen a moment ago will do.
+            is_visible = bool(found) or await upstream.witness.shows(s.place, newly=s.looked_long_enough)
         except BridgeError as error:
             if error.condition_reason != Reason.PROJECT_NOT_FOUND:
                 return replace(s, found=error)
