@@ -26,6 +26,7 @@ from runai_operator.domain.actions import Delete, ReadRemote, Result, Update, Ve
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import Busy, InvalidWorkload, OutcomeUnknown, SourceUnusable, Unavailable
+from runai_operator.domain.freshness import Freshness
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import ManagementPolicy, Missing, RecreatePolicy, SourceRef
 from runai_operator.domain.reasons import Reason
@@ -799,6 +800,7 @@ PODS = {"runningPods": 1, "requestedPods": 2}
         pytest.param("Failed", None, "Failed", 1, id="when it had failed"),
         pytest.param("Completed", None, "Completed", 1, id="when it had completed"),
         pytest.param("Running", a_row(phase="Completed", running_pods=0), "Completed", 0, id="when it ended unseen"),
+        pytest.param("Running", a_row(phase="Running", running_pods=1), None, None, id="when it was last seen running"),
     ],
 )
 def test_of_what_is_gone_only_how_it_ended_is_shown(stored, row, phase, pods):
@@ -831,6 +833,7 @@ SHORTLY_AGO = f"{HASH}{SINCE}{int(NOW.timestamp()) - 1}"
     [
         pytest.param(None, False, PLAIN, None, "Failed", False, id="no Secret"),
         pytest.param(SECRET, False, PLAIN, None, "Failed", True, id="the manifest comes from one"),
+        pytest.param(SECRET, False, PLAIN, SAID, "Failed", True, id="the same, although it was shown before"),
         pytest.param(None, True, PLAIN, None, "Failed", True, id="what Run:ai holds does"),
         pytest.param(None, False, PLAIN, CUT, "Failed", True, id="it was cut before"),
         pytest.param(None, None, PLAIN, None, "Failed", False, id="not read yet, but on record"),
@@ -932,3 +935,55 @@ def test_what_is_only_observed_and_owes_something_without_a_reason_says_that_it_
     status = recorded(a_state(workload), Result(Verdict.PAUSED, outstanding=True))
 
     assert condition(status, "Synced")["reason"] == "NotDelivered"
+
+
+@pytest.mark.parametrize("remote", [a_remote(), Missing()])
+def test_of_what_may_be_adopted_yet_nothing_is_shown(remote):
+    s = a_state(a_workload(workload_id=WORKLOAD_ID), remote=remote, row=a_row(phase="Completed", running_pods=1))
+    status = recorded(s)
+
+    assert not {"phase", "runningPods", "syncStatus", "desiredPhase"} & status.keys()
+
+
+def test_what_has_changed_is_written_and_nothing_else():
+    assert patch_between({"phase": "Running", "name": "w"}, {"phase": "Failed", "name": "w"}) == {"phase": "Failed"}
+
+
+# --- what Synced says
+
+
+def synced_of(stored, **seen):
+    synced = condition(recorded(a_state(a_workload(status=stored), **seen)), "Synced")
+    return synced["status"], synced["reason"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "sync", "expected"),
+    [
+        pytest.param("Completed", "Deleted", "True", id="it completed, and was removed"),
+        pytest.param("Completed", "Deleting", "True", id="it completed, and is being removed"),
+        pytest.param("Failed", "Deleted", "True", id="it failed, and was removed"),
+        pytest.param("Failed", "Deleting", "False", id="it failed, and is being removed"),
+        pytest.param("Running", "Deleted", "False", id="it ran until it was removed"),
+    ],
+)
+def test_what_ended_on_the_cluster_had_reached_it(phase, sync, expected):
+    assert synced_of(submitted_status(phase=phase, syncStatus=sync))[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("sync", "synced", "fresh", "expected"),
+    [
+        pytest.param("Synced", "True", Freshness(lists=DOWN), "Unknown", id="lists are silent"),
+        pytest.param("Synced", "True", Freshness(reads=DOWN), "True", id="readings are, which it does not need"),
+        pytest.param("Applying", "True", Freshness(reads=DOWN), "Unknown", id="readings are, of a sync in flight"),
+        pytest.param("Applying", "True", Freshness(lists=DOWN), "False", id="lists are, which do not show that"),
+        pytest.param(None, "SyncNotReported", Freshness(reads=DOWN), "Unknown", id="Run:ai never tells"),
+        pytest.param("Synced", "True", Freshness(is_known=False), "True", id="not known yet, as before"),
+    ],
+)
+def test_whether_it_is_in_sync_is_unknown_while_what_shows_it_is_silent(sync, synced, fresh, expected):
+    said = ("Unknown", synced) if sync is None else (synced, "Synced")
+    status = submitted_status(syncStatus=sync, conditions=[a_condition("Synced", *said)])
+
+    assert synced_of(status, freshness=fresh)[0] == expected
