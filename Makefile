@@ -53,6 +53,16 @@ test-install: $(INSTALLED) binaries ## Install by Helm and kustomize, and run Gi
 	@echo "==> Installation and GitOps: at most 10 minutes on two cores"
 	@$(VENV)/bin/pytest -m "installation and not slow" $(PARALLEL) $(PYTEST_ARGS)
 
+.PHONY: image
+image: $(INSTALLED) ## Build the images with Docker or buildah, and show what they consist of
+	@echo "==> Images: a minute or two; a few minutes more where base images cannot be pulled"
+	@$(PYTHON) -m image build
+
+.PHONY: image-check
+image-check: $(INSTALLED) ## Build the images, and fail if anything is in them that should not be
+	@echo "==> Images: a minute or two; a few minutes more where base images cannot be pulled"
+	@$(PYTHON) -m image check
+
 .PHONY: test-model
 test-model: $(INSTALLED) ## Explore the protocol at random, and show that planted defects are caught
 	@echo "==> Model: about twenty minutes"
@@ -131,6 +141,7 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml (UPGRADE=--upgrade for th
 	@echo "==> Locking: under a minute"
 	@$(UV) pip compile $(COMPILE) pyproject.toml -o requirements.txt
 	@$(UV) pip compile $(COMPILE) pyproject.toml --extra simulator --group dev -c requirements.txt -o requirements-dev.txt
+	@printf '%s\n' pyyaml starlette uvicorn | $(UV) pip compile $(COMPILE) - -c requirements-dev.txt -o requirements-simulator.txt
 	@$(UV) pip compile $(COMPILE) tests/mutation/requirements.in -c requirements-dev.txt -o tests/mutation/requirements.txt
 
 .PHONY: clean

@@ -1,4 +1,4 @@
-"""What can be said of the image without building it; `tests/e2e` builds it where that is possible."""
+"""What can be said of the images without building them; `make image-check` and `make test-node` do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from runai_operator import __version__
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "Dockerfile").read_text()
 INSTRUCTIONS = re.sub(r"\\\n", " ", TEXT)
-FINAL = INSTRUCTIONS.split("\nFROM ")[-1]
+STAGES = dict(re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM |\Z)", INSTRUCTIONS, re.MULTILINE | re.DOTALL))
+RUNTIME = STAGES["runtime"]
+IMAGES = ("simulator", "operator")
 
 
 def test_the_linter_has_nothing_to_say():
@@ -26,12 +28,18 @@ def test_the_linter_has_nothing_to_say():
 
 
 def test_it_runs_as_a_numeric_user_without_rights():
-    assert re.search(r"^USER (\d+):(\d+)$", FINAL, re.MULTILINE).groups() == ("65532", "65532")
+    assert re.search(r"^USER (\d+):(\d+)$", RUNTIME, re.MULTILINE).groups() == ("65532", "65532")
+    assert [name for name in IMAGES if "USER" in STAGES[name]] == []
+
+
+def test_the_operator_is_what_a_build_without_a_target_makes():
+    assert list(STAGES)[-1] == "operator"
+    assert re.findall(r"^FROM runtime AS (\S+)", INSTRUCTIONS, re.MULTILINE) == list(IMAGES)
 
 
 def test_installers_stay_in_the_builder():
-    assert "uv " not in FINAL
-    assert "pip uninstall" in FINAL
+    assert [name for name in ("runtime", *IMAGES) if "uv " in STAGES[name]] == []
+    assert "pip uninstall" in RUNTIME
     assert "apt-get" not in INSTRUCTIONS, "a compiler would have to come from there"
 
 
@@ -42,16 +50,18 @@ def test_the_installers_of_the_base_go_or_the_build_fails():
 def test_the_bases_are_pinned_arguments_with_one_python():
     bases = dict(re.findall(r"^ARG (BUILDER|RUNTIME)=(\S+)$", INSTRUCTIONS, re.MULTILINE))
 
-    assert re.findall(r"^FROM (\S+)", INSTRUCTIONS, re.MULTILINE) == ["${BUILDER}", "${RUNTIME}"]
+    assert re.findall(r"^FROM (\$\S+)", INSTRUCTIONS, re.MULTILINE) == ["${BUILDER}", "${RUNTIME}"]
     assert len({re.search(r"python:(\d+\.\d+)", base)[1] for base in bases.values()}) == 1
     assert not [base for base in bases.values() if base.endswith(":latest") or ":" not in base]
 
 
-def test_it_says_what_it_is():
-    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]+)"', FINAL))
+@pytest.mark.parametrize("image", IMAGES)
+def test_it_says_what_it_is(image):
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]+)"', RUNTIME + STAGES[image]))
 
     assert labels.keys() == {"title", "description", "licenses", "source", "version", "revision"}
-    assert f"ARG VERSION={__version__}\n" in FINAL
+    assert labels["title"] == f"runai-{image}"
+    assert f"ARG VERSION={__version__}\n" in RUNTIME
 
 
 def test_the_same_uv_as_everywhere():
@@ -68,19 +78,20 @@ def test_it_builds_with_buildah_too():
 def test_it_writes_nothing_at_run_time():
     """The root file system is read-only: bytecode is compiled at build time and not written later."""
     assert "UV_COMPILE_BYTECODE=1" in TEXT
-    assert "PYTHONDONTWRITEBYTECODE=1" in FINAL
+    assert "PYTHONDONTWRITEBYTECODE=1" in RUNTIME
 
 
 def test_everything_installed_is_locked():
     installs = re.findall(r"uv (?:pip install|build) [^&\n]*", INSTRUCTIONS)
 
-    assert len(installs) == 3
+    assert len(installs) == 5
     assert all("--require-hashes" in one or "--no-deps" in one for one in installs)
 
 
 def test_the_entry_point_takes_signals_itself():
-    assert 'ENTRYPOINT ["runai-operator"]' in FINAL
-    assert 'CMD ["run"]' in FINAL
+    assert 'ENTRYPOINT ["runai-operator"]' in STAGES["operator"]
+    assert 'CMD ["run"]' in STAGES["operator"]
+    assert 'ENTRYPOINT ["runai-simulator"]' in STAGES["simulator"]
 
 
 def test_only_what_is_needed_goes_to_the_build():

@@ -25,6 +25,7 @@ TOP_LEVEL = {
     "operator",
     "pyproject.toml",
     "requirements-dev.txt",
+    "requirements-simulator.txt",
     "requirements.txt",
     "tests",
 }
@@ -108,6 +109,17 @@ def test_the_lock_is_in_step_with_pyproject(lock, dev):
 def test_the_runtime_lock_is_part_of_the_lock_of_everything():
     """What the tests run with is what the image is built from."""
     assert read_lock("requirements.txt").items() <= read_lock("requirements-dev.txt").items()
+
+
+def test_the_image_of_the_simulator_has_its_extra_and_nothing_of_kubernetes():
+    extra = {
+        canonicalize_name(Requirement(text).name) for text in PYPROJECT["project"]["optional-dependencies"]["simulator"]
+    }
+    locked = read_lock("requirements-simulator.txt")
+
+    assert locked.items() <= read_lock("requirements-dev.txt").items()
+    assert locked.keys() >= extra
+    assert locked.keys().isdisjoint({"kopf", "kubernetes", "httpx"})
 
 
 def test_the_image_is_built_without_the_simulator_and_the_test_bench():
