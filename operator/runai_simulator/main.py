@@ -14,7 +14,7 @@ from runai_simulator.switches import Switches
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 after SIGTERM or SIGINT, at any moment, 2 for arguments that cannot be used."""
+    """Exit code: 0 after SIGTERM or SIGINT, at any moment, 2 for arguments that cannot be used, or without the extra."""
     with Signals() as signals:
         return _serve(_parser().parse_args(argv), signals)
 
@@ -59,10 +59,14 @@ class Signals:
 
 
 def _serve(args: argparse.Namespace, signals: Signals) -> int:
-    # Most of the start: a stop must be heard by then.
-    from runai_simulator.app import Simulator  # noqa: PLC0415
-    from runai_simulator.server import listen, make_server  # noqa: PLC0415
-
+    try:
+        # Most of the start: a stop must be heard by then.
+        from runai_simulator.app import Simulator  # noqa: PLC0415
+        from runai_simulator.server import listen, make_server  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        print(f"runai-simulator: {missing} is missing: pip install 'runai-operator[simulator]'", file=sys.stderr)  # noqa: T201
+        return 2
     try:
         simulator = Simulator(Switches().changed(dict(map(_switch, args.switch))), seed=args.seed)
         server = make_server(simulator.app, tls_cert=args.tls_cert, tls_key=args.tls_key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -109,3 +110,15 @@ def test_bad_arguments_are_explained_in_one_line(arguments, says, capsys):
     assert shown.out == ""
     assert says in shown.err
     assert shown.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_without_the_extra_one_sentence_says_what_to_install(missing):
+    bare = (
+        f"import sys; sys.modules[{missing!r}] = None; from runai_simulator.main import main; sys.exit(main(['serve']))"
+    )
+    done = subprocess.run([sys.executable, "-c", bare], capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"runai-simulator: {missing} is missing: pip install 'runai-operator[simulator]'\n"
