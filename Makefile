@@ -36,7 +36,7 @@ demo: $(INSTALLED) ## Show the whole life of workloads on a real API server (KEE
 .PHONY: test
 test: $(INSTALLED) binaries ## Run the tests (PYTEST_ARGS="-k name" to choose)
 	@echo "==> Tests: about eight minutes on two cores"
-	@$(VENV)/bin/pytest -m "not slow and not installation" $(PARALLEL) $(PYTEST_ARGS)
+	@$(VENV)/bin/pytest -m "not slow and not installation and not node" $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-repeat
 test-repeat: $(INSTALLED) binaries ## Run the tests N=10 times, half of them beside a busy core; shows what ever failed
@@ -62,6 +62,11 @@ image: $(INSTALLED) ## Build the images with Docker or buildah, and show what th
 image-check: $(INSTALLED) ## Build the images, and fail if anything is in them that should not be
 	@echo "==> Images: a minute or two; a few minutes more where base images cannot be pulled"
 	@$(PYTHON) -m image check
+
+.PHONY: test-node
+test-node: $(INSTALLED) ## Run the image on a real Kubernetes node (Linux, root), installed as admins do
+	@echo "==> Node: minutes; the first time a quarter of an hour of preparation on two cores"
+	@$(PYTHON) -m node tests/node -m node $(PYTEST_ARGS)
 
 .PHONY: test-model
 test-model: $(INSTALLED) ## Explore the protocol at random, and show that planted defects are caught

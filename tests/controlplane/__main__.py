@@ -15,7 +15,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m controlplane", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     names = commands.add_parser("prepare", help="download or build what is missing").add_argument("names", nargs="*")
-    names.help = f"any of {', '.join(gobuild.PROGRAMS)}; all of them without a name"
+    names.help = f"any of {', '.join(gobuild.PROGRAMS)}; without a name, all but those of a node"
     commands.add_parser("run", help="run etcd and kube-apiserver with our CRDs until interrupted")
     arguments = parser.parse_args()
     try:
@@ -26,7 +26,7 @@ def main() -> int:
 
 
 def prepare(names: list[str]) -> int:
-    for name, path in binaries.prepare(names or gobuild.PROGRAMS).items():
+    for name, path in binaries.prepare(names or gobuild.CONTROL_PLANE).items():
         print(f"{name}: {path}")
     return 0
 

@@ -62,7 +62,7 @@ def require(name: str) -> Path:
 
 
 def prepare(
-    names: Collection[str] = gobuild.PROGRAMS, *, index_url: str | None = None, console: Console | None = None
+    names: Collection[str] = gobuild.CONTROL_PLANE, *, index_url: str | None = None, console: Console | None = None
 ) -> dict[str, Path]:
     """Fetch the programs that are missing, showing progress; return where each is. Safe to run side by side.
 

@@ -72,8 +72,14 @@ PROGRAMS = {
         Program("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", minutes=1),
         Program("kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", minutes=2),
         Program("helm", "helm", "helm.sh/helm/v4/cmd/helm", minutes=2),
+        Program("kubelet", "kubernetes", "k8s.io/kubernetes/cmd/kubelet", minutes=4),
+        Program("kube-proxy", "kubernetes", "k8s.io/kubernetes/cmd/kube-proxy", minutes=1),
+        Program("kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", minutes=1),
     )
 }
+NODE = ("kubelet", "kube-proxy", "kube-scheduler")
+"""What only a node with running pods needs; Linux only."""
+CONTROL_PLANE = tuple(name for name in PROGRAMS if name not in NODE)
 
 
 def build(program: Program, target: Path, console: Console) -> None:

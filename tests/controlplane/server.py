@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+import psutil
 import yaml
 
 from controlplane import binaries, supervisor
@@ -60,10 +61,13 @@ AUDIT_POLICY = {
 class Server:
     """One supervised server process; its output goes to `log`."""
 
-    def __init__(self, name: str, arguments: Sequence[str], log: Path) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], log: Path, *, program: Path | None = None, path: str = os.defpath
+    ) -> None:
         self.name = name
         self._log = log
-        command = [sys.executable, "-I", supervisor.__file__, str(binaries.require(name)), *arguments]
+        program = program or binaries.require(name)
+        command = [sys.executable, "-I", supervisor.__file__, str(program), *arguments]
         with log.open("ab") as output:
             self._log_start = output.tell()
             self._process = subprocess.Popen(
@@ -71,7 +75,7 @@ class Server:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=quiet_environment(log.parent),
+                env={**quiet_environment(log.parent), "PATH": path},
                 start_new_session=True,  # Ctrl-C is the harness's to handle, so that all stops in order
             )
 
@@ -81,18 +85,28 @@ class Server:
         self._process.stdin.close()
         self._process.wait()
 
+    @property
+    def served(self) -> psutil.Process:
+        """The server itself, to be frozen or killed."""
+        (process,) = psutil.Process(self._process.pid).children()
+        return process
+
     def wait_ready(self, url: str) -> None:
         """Poll `url` until it answers 200. Raises `StartFailed`, with the server stopped."""
-        deadline = time.monotonic() + READY_SECONDS
         with httpx.Client(verify=False, trust_env=False) as http:  # only readiness: real clients verify
-            while not _is_ok(http, url):
-                if self._process.poll() is not None:
-                    self.stop()
-                    raise StartFailed(f"{self.name} ended while starting:\n{self.output()[-LOG_TAIL:]}")
-                if time.monotonic() > deadline:
-                    self.stop()
-                    raise StartFailed(f"{self.name} was not ready in time:\n{self.output()[-LOG_TAIL:]}")
-                time.sleep(POLL_SECONDS)
+            self.wait_until(lambda: _is_ok(http, url))
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Poll until it is `ready`. Raises `StartFailed`, with the server stopped."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not ready():
+            if self._process.poll() is not None:
+                self.stop()
+                raise StartFailed(f"{self.name} ended while starting:\n{self.output()[-LOG_TAIL:]}")
+            if time.monotonic() > deadline:
+                self.stop()
+                raise StartFailed(f"{self.name} was not ready in time:\n{self.output()[-LOG_TAIL:]}")
+            time.sleep(POLL_SECONDS)
 
     def output(self) -> str:
         """Return what this process has logged."""
@@ -105,6 +119,16 @@ class ControlPlane:
     `directory` takes all files and is kept; without it they go to a temporary folder. `audit_log` may lie elsewhere.
     Raises `binaries.BinaryMissing` where a binary is not there, `StartFailed` where a server does not start.
     """
+
+    address = LOOPBACK
+    """Where the API server listens; etcd is on loopback."""
+    names: tuple[str, ...] = ("localhost", "kubernetes.default.svc")
+    """What else its certificate is for."""
+    apiserver_flags: tuple[str, ...] = (
+        "--authorization-mode=RBAC",
+        "--service-cluster-ip-range=10.0.0.0/24",
+        "--endpoint-reconciler-type=none",  # nobody looks for this server in its own Endpoints
+    )
 
     def __init__(self, directory: Path | None = None, *, audit_log: Path | None = None) -> None:
         self._temporary = directory is None
@@ -233,18 +257,16 @@ class ControlPlane:
         )
 
     def _start_apiserver(self, port: int) -> None:
-        self.url = f"https://{LOOPBACK}:{port}"
+        self.url = f"https://{self.address}:{port}"
         self._start(
             "kube-apiserver",
             f"{self.url}/readyz",
             f"--etcd-servers={self._etcd_url}",
-            f"--bind-address={LOOPBACK}",
-            f"--advertise-address={LOOPBACK}",
+            f"--bind-address={self.address}",
+            f"--advertise-address={self.address}",
             f"--secure-port={port}",
-            "--service-cluster-ip-range=10.0.0.0/24",
-            "--authorization-mode=RBAC",
             "--allow-privileged",
-            "--endpoint-reconciler-type=none",  # nobody looks for this server in its own Endpoints
+            *self.apiserver_flags,
             f"--client-ca-file={self.ca_file}",
             *self._serving_flags(),
             f"--service-account-issuer={ISSUER}",
@@ -261,8 +283,8 @@ class ControlPlane:
             f"--tls-private-key-file={self.directory}/server.key",
         ]
 
-    def _start(self, name: str, ready_url: str, *flags: str) -> None:
-        server = Server(name, flags, self.directory / f"{name}.log")
+    def _start(self, name: str, ready_url: str, *flags: str, path: str = os.defpath) -> None:
+        server = Server(name, flags, self.directory / f"{name}.log", path=path)
         self._servers[name] = server
         try:
             server.wait_ready(ready_url)
@@ -272,19 +294,22 @@ class ControlPlane:
 
     def _write_files(self) -> None:
         self.ca_file.write_bytes(self._authority.pair.certificate_pem)
-        self._authority.server(LOOPBACK, "localhost", "kubernetes.default.svc").write(self.directory, "server")
+        self._authority.server(self.address, *self.names).write(self.directory, "server")
         tokens = new_key()
         write_secret(self.directory / "service-account.key", private_pem(tokens))
         (self.directory / "service-account.pub").write_bytes(public_pem(tokens))
         (self.directory / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY))
 
     def _write_admin_kubeconfig(self) -> None:
-        admin = self._authority.client("admin", group="system:masters")
-        user = {
-            "client-certificate-data": base64.b64encode(admin.certificate_pem).decode(),
-            "client-key-data": base64.b64encode(admin.key_pem).decode(),
+        self._write_certificate_kubeconfig("admin", "admin", group="system:masters")
+
+    def _write_certificate_kubeconfig(self, name: str, user: str, *, group: str) -> Path:
+        pair = self._authority.client(user, group=group)
+        data = {
+            "client-certificate-data": base64.b64encode(pair.certificate_pem).decode(),
+            "client-key-data": base64.b64encode(pair.key_pem).decode(),
         }
-        self._write_kubeconfig("admin", user, "default")
+        return self._write_kubeconfig(name, data, "default")
 
     def _write_kubeconfig(self, name: str, user: Object, namespace: str) -> Path:
         authority = base64.b64encode(self._authority.pair.certificate_pem).decode()

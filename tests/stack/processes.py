@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import os
 import re
 import signal
@@ -114,32 +115,12 @@ QUICK = {"list_lag": 0.1, "sync_time": 0.05, "phase_time": 0.1, "run_time": 0.5,
 """Switches of a control plane that is in a hurry."""
 
 
-class Simulator(Process):
-    """`runai-simulator serve` on a free port of loopback."""
+class Runai(abc.ABC):
+    """What a test asks the simulator, and tells it, wherever it runs."""
 
-    def __init__(self, directory: Path, *, host: str = "127.0.0.1", port: int = 0, **switches: bool | float) -> None:
-        command = [sys.executable, "-m", "runai_simulator", "serve"]
-        command += ["--host", host, "--port", str(port or free_port())]
-        for name, value in switches.items():
-            command += ["--switch", f"{name}={str(value).lower()}"]
-        super().__init__(command, env={}, log=directory / "simulator.log")
-        self.url = ""
-
-    def start(self) -> Self:
-        super().start()
-        found = self.wait_until("listening", lambda: re.findall(r"listening on (http\S+)", self.output()))
-        self.url = str(found[-1])
-        return self
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rsplit(":", 1)[1])
-
+    @abc.abstractmethod
     def admin(self, method: str, path: str, json: Any = None) -> Any:
         """One call of the admin endpoint."""
-        answer = httpx.request(method, f"{self.url}/_admin/{path}", json=json, timeout=30, trust_env=False)
-        answer.raise_for_status()
-        return answer.json()
 
     def all(self) -> list[dict[str, Any]]:
         """Every workload it remembers, deleted ones too."""
@@ -180,6 +161,33 @@ class Simulator(Process):
 
     def purge(self, workload_id: str) -> None:
         self.admin("DELETE", f"workloads/{workload_id}")
+
+
+class Simulator(Process, Runai):
+    """`runai-simulator serve` on a free port of loopback."""
+
+    def __init__(self, directory: Path, *, host: str = "127.0.0.1", port: int = 0, **switches: bool | float) -> None:
+        command = [sys.executable, "-m", "runai_simulator", "serve"]
+        command += ["--host", host, "--port", str(port or free_port())]
+        for name, value in switches.items():
+            command += ["--switch", f"{name}={str(value).lower()}"]
+        super().__init__(command, env={}, log=directory / "simulator.log")
+        self.url = ""
+
+    def start(self) -> Self:
+        super().start()
+        found = self.wait_until("listening", lambda: re.findall(r"listening on (http\S+)", self.output()))
+        self.url = str(found[-1])
+        return self
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    def admin(self, method: str, path: str, json: Any = None) -> Any:
+        answer = httpx.request(method, f"{self.url}/_admin/{path}", json=json, timeout=30, trust_env=False)
+        answer.raise_for_status()
+        return answer.json()
 
 
 class Operator(Process):
