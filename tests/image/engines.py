@@ -62,14 +62,18 @@ class Buildah:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = folder / "containers.conf"  # or networks are set up in /etc
+        settings.write_text(f'[network]\nnetwork_config_dir = "{folder / "networks"}"\n')
+        self._variables = {"CONTAINERS_CONF": os.environ.get("CONTAINERS_CONF", str(settings))}
 
     @staticmethod
     def answers() -> bool:
         return shutil.which("buildah") is not None
 
     def has(self, image: str) -> bool:
-        return _succeeds([*self._command, "inspect", "--type=image", image], PULL_SECONDS) or (
-            not image.startswith("localhost/") and _succeeds([*self._command, "pull", "--quiet", image], PULL_SECONDS)
+        return self._succeeds("inspect", "--type=image", image) or (
+            not image.startswith("localhost/") and self._succeeds("pull", "--quiet", image)
         )
 
     def build(self, context: Path, tags: Sequence[str], target: str, arguments: Mapping[str, str]) -> None:
@@ -82,11 +86,15 @@ class Buildah:
 
     def run(self, *arguments: str) -> str:
         """One command of buildah's; its output."""
-        return run([*self._command, *arguments])
+        return run([*self._command, *arguments], **self._variables)
+
+    def _succeeds(self, *arguments: str) -> bool:
+        return _succeeds([*self._command, *arguments], PULL_SECONDS, **self._variables)
 
     @property
     def _command(self) -> list[str]:
-        return ["buildah", f"--root={self._folder / 'storage'}", f"--runroot={self._folder / 'run'}"]
+        alone = ["unshare", "--mount"] if os.geteuid() == 0 else []  # what it mounts goes with it
+        return [*alone, "buildah", f"--root={self._folder / 'storage'}", f"--runroot={self._folder / 'run'}"]
 
 
 def choose(folder: Path) -> Engine:
@@ -98,9 +106,12 @@ def choose(folder: Path) -> Engine:
     raise ImageFailed("There is neither a Docker engine nor buildah here: start the one, or install the other.")
 
 
-def run(command: Sequence[str]) -> str:
+def run(command: Sequence[str], **variables: str) -> str:
     """Run a program; its output. Raises `ImageFailed` with the end of what it said."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode:
         raise ImageFailed(f"{' '.join(command)} failed:\n{done.stdout[-LOG_TAIL:]}")
     return done.stdout
@@ -111,10 +122,10 @@ def _build_flags(tags: Sequence[str], target: str, arguments: Mapping[str, str])
     return [*(f"--tag={tag}" for tag in tags), f"--target={target}", *given]
 
 
-def _succeeds(command: Sequence[str], seconds: float) -> bool:
+def _succeeds(command: Sequence[str], seconds: float, **variables: str) -> bool:
+    environment = {**os.environ, **variables}
     try:
-        return (
-            subprocess.run(command, capture_output=True, timeout=seconds, env=os.environ, check=False).returncode == 0
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         return False
+    return done.returncode == 0

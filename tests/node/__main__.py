@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from types import FrameType
@@ -45,7 +44,9 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, _end)
-    work = Path(tempfile.mkdtemp(prefix="node-", dir=ROOT / "build"))
+    work = ROOT / "build" / "node"
+    shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
+    work.mkdir()
     environment = {**os.environ, INSIDE: os.pathsep.join(map(str, images)), "NODE_WORK": str(work)}
     command = ["unshare", *NAMESPACES, sys.executable, "-m", "node", *arguments]
     try:
