@@ -377,6 +377,8 @@ class World:
         self._last_page: dict[object, tuple[Row, ...]] = {}
         """Of each list that has no end now."""
         self.calls: dict[Side, list[float]] = {Side.RUNAI: [], Side.KUBE: []}
+        self.starts: list[float] = []
+        """Of processes."""
         self.lookups: list[float] = []
         """Those calls that look for a project."""
         self.flooded_until = 0.0
@@ -401,7 +403,7 @@ class World:
 
     def forget(self) -> None:
         """What happened until now."""
-        del self.story[:], self.lookups[:], self.kube.events[:], self.runai.writes[:]
+        del self.story[:], self.starts[:], self.lookups[:], self.kube.events[:], self.runai.writes[:]
         for calls in self.calls.values():
             del calls[:]
 
@@ -471,6 +473,7 @@ class World:
         for stored in self.kube.objects.values():
             self.attempts.setdefault(stored.ref.uid, []).append(UNKNOWN)
         self.process = Process(self)
+        self.starts.append(self._loop.time())
         self.say("the operator starts")
         self.process.start()
 
