@@ -257,6 +257,10 @@ class Process:
                 attempts[-1] = REJECTED
             raise trouble.error(name)
         answer = await make()
+        if name == "delete":
+            world.deleted.add(args[0])
+        if name == "get" and answer is None and args[0] in world.deleted:
+            world.ends.append(asyncio.get_running_loop().time())
         if (happens := world.upon.pop(name, None)) is not None:
             happens()
         if is_last:
@@ -381,6 +385,10 @@ class World:
         """Of processes."""
         self.lookups: list[float] = []
         """Those calls that look for a project."""
+        self.deleted: set[str] = set()
+        """Ids of workloads whose deletion was asked for."""
+        self.ends: list[float] = []
+        """When such a workload was found to be gone."""
         self.flooded_until = 0.0
         """Until when much is asked for at once, of which each object is served."""
         self.bugs = 0
@@ -403,7 +411,7 @@ class World:
 
     def forget(self) -> None:
         """What happened until now."""
-        del self.story[:], self.starts[:], self.lookups[:], self.kube.events[:], self.runai.writes[:]
+        del self.story[:], self.starts[:], self.lookups[:], self.ends[:], self.kube.events[:], self.runai.writes[:]
         for calls in self.calls.values():
             del calls[:]
 
