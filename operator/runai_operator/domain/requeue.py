@@ -219,7 +219,7 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
         case Verdict.RETRYING:
             return _after_trouble(end.error, failures, jitter)
         case Verdict.CONFLICT:
-            return jitter * CONFLICT_PAUSE * _exponential(failures - 1, BACKOFF_CEILING / CONFLICT_PAUSE, base=4.0)
+            return jitter * CONFLICT_PAUSE * _exponential(failures - 1, SOON_CEILING / CONFLICT_PAUSE, base=4.0)
         case Verdict.TOO_LARGE:
             return CONFLICT_PAUSE * jitter
         case Verdict.FAILED:
