@@ -438,6 +438,12 @@ class World:
             self.install_as(mended, down=1)
 
     def trouble(self, side: Side, name: str) -> Trouble | None:
+        self.note_troubles()
+        mets = (each for _, each in self.troubles if each.side is side and each.is_error and each.meets(name))
+        return next(mets, None)
+
+    def note_troubles(self) -> None:
+        """Until when there were any; also while no call meets them."""
         now = self.now()
         self.troubles = [(until, trouble) for until, trouble in self.troubles if until > now]
         for _, trouble in self.troubles:
@@ -447,8 +453,6 @@ class World:
                 self.spoiled_at |= dict.fromkeys(CLASSES[trouble.calls], now)
         if self.kube.is_cut:
             self.troubled_at[Side.KUBE] = now
-        mets = (each for _, each in self.troubles if each.side is side and each.is_error and each.meets(name))
-        return next(mets, None)
 
     def oddity(self, side: Side, name: str) -> Trouble | None:
         """What does not fail, and is odd, about this call."""
