@@ -804,19 +804,37 @@ PODS = {"runningPods": 1, "requestedPods": 2}
     ],
 )
 def test_of_what_is_gone_only_how_it_ended_is_shown(stored, row, phase, pods):
-    s = a_state(a_workload(status=submitted_status(phase=stored, **PODS)), remote=Missing(), row=row)
-    status = recorded(s)
+    status = submitted_status(phase=stored, desiredPhase="Running", **PODS)
+    status = recorded(a_state(a_workload(status=status), remote=Missing(), row=row))
 
     assert (status.get("phase"), status.get("runningPods")) == (phase, pods)
+    assert status.get("desiredPhase") == (phase and "Running")
 
 
-@pytest.mark.parametrize("remote", [None, a_remote(desired_phase="Running")])
-@pytest.mark.parametrize("phase", ["Stopping", "Stopped", "Running"])
-def test_what_is_wanted_of_it_goes_when_a_list_shows_otherwise_unless_it_was_just_read(remote, phase):
-    s = a_state(a_workload(status=submitted_status(desiredPhase="Running")), remote=remote, row=a_row(phase=phase))
-    expected = None if remote is None and phase != "Running" else "Running"
+@pytest.mark.parametrize("was_read", [False, True])
+@pytest.mark.parametrize(
+    ("wanted", "phase", "contradicts"),
+    [
+        ("Running", "Stopping", True),
+        ("Running", "Stopped", True),
+        ("Running", "Running", False),
+        ("Running", "Resuming", False),
+        ("Stopped", "Resuming", True),
+        ("Stopped", "Running", True),
+        ("Stopped", "Stopping", False),
+        ("Stopped", "Stopped", False),
+    ],
+)
+def test_what_is_wanted_of_it_goes_when_a_list_shows_otherwise_unless_it_was_just_read(
+    wanted, phase, contradicts, was_read
+):
+    s = a_state(
+        a_workload(status=submitted_status(desiredPhase=wanted)),
+        remote=a_remote(desired_phase=wanted) if was_read else None,
+        row=a_row(phase=phase),
+    )
 
-    assert recorded(s).get("desiredPhase") == expected
+    assert recorded(s).get("desiredPhase") == (wanted if was_read or not contradicts else None)
 
 
 # --- what may quote a Secret
