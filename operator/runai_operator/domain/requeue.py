@@ -45,8 +45,10 @@ DOUBT_PROBE = 30.0
 HELD_PROBE = 300.0
 """How often an object that waits for a person is read again; most of what people do triggers an event at once."""
 CONFLICT_PAUSE = 0.1
-"""The longest wait before a pass is repeated because somebody wrote in between, for the first time. The next ones wait
-longer: whoever writes all the time may go on for hours."""
+"""The longest wait before a pass is repeated because somebody wrote in between, for the first time. Each next one may wait four
+times as long: whoever writes all the time may go on for hours."""
+PROMPT_REPEATS = 2
+"""How often a pass is repeated that soon because somebody wrote in between."""
 WAKE_WITHIN = 4.0
 """Objects that were held back together are woken within this time."""
 GIVE_UP_WITHIN = 60.0
@@ -103,6 +105,11 @@ def repeat_call_after(hint: float) -> float:
 def faster(rate: float, *, ceiling: float) -> float:
     """How many objects are woken in the next second, after `rate` in this one went well."""
     return min(ceiling, rate * 2)
+
+
+def slower(rate: float, *, floor: float) -> float:
+    """How many failed passes are repeated in a second, after `rate` and another failure."""
+    return max(floor, rate / 2)
 
 
 def spread(seconds: float, jitter: float) -> float:
@@ -177,6 +184,14 @@ def until_restated(memory: Memory, limits: Limits, *, now: float) -> float | Non
     return left if left > 0 else None
 
 
+def is_paced(end: Result) -> bool:
+    """Whether the next pass waits for its turn among all that failed: what fails, fails for thousands at once. A first conflict
+    ends at once."""
+    return end.verdict in (Verdict.FAILED, Verdict.BUG) or (
+        end.verdict is Verdict.CONFLICT and end.memory.failures > PROMPT_REPEATS
+    )
+
+
 def goes_on(end: Result, failures: int) -> bool:
     """What Run:ai has to finish takes so long that nobody waits for its end any more: it is read when there is room."""
     waits = end.verdict in (Verdict.DELETING, Verdict.WAITING) and (end.error is None or isinstance(end.error, Busy))
@@ -204,7 +219,7 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
         case Verdict.RETRYING:
             return _after_trouble(end.error, failures, jitter)
         case Verdict.CONFLICT:
-            return jitter * CONFLICT_PAUSE * _exponential(failures - 1, BACKOFF_CEILING / CONFLICT_PAUSE)
+            return jitter * CONFLICT_PAUSE * _exponential(failures - 1, SOON_CEILING / CONFLICT_PAUSE, base=4.0)
         case Verdict.TOO_LARGE:
             return CONFLICT_PAUSE * jitter
         case Verdict.FAILED:

@@ -143,7 +143,8 @@ REQUEUED = [
     case("deleting, throttled", Result(Verdict.DELETING, Throttled("wait", after=20)), 9, (20, 20.5, 21)),
     # No status could be written.
     case("somebody wrote in between", Result(Verdict.CONFLICT, StaleObject("again")), 1, (0, 0.05, 0.1)),
-    case("somebody writes all the time", Result(Verdict.CONFLICT, StaleObject("again")), 9, (0, 12.8, 25.6)),
+    case("somebody wrote in between again", Result(Verdict.CONFLICT, StaleObject("again")), 3, (0, 0.8, 1.6)),
+    case("somebody writes all the time", Result(Verdict.CONFLICT, StaleObject("again")), 9, (0, 15, 30)),
     case("to be read apart", Result(Verdict.TOO_LARGE, TooLarge("large")), 9, (0, 0.05, 0.1)),
     case("Kubernetes hiccups", Result(Verdict.FAILED, KubernetesUnavailable("?")), 5, (1, 15, 30)),
     case("a bug", Result(Verdict.BUG), 9, (1, 150, 300)),
