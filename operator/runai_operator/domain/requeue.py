@@ -22,7 +22,8 @@ PROMPT_SYNC_READS = 24
 PROMPT_READS = 6
 """How often, within half a minute, the end of a deletion or of a wait is looked for at once."""
 PROMPT_TRIES = 24
-"""How often, within about five minutes, a change is sent again that soon to a workload which takes none now."""
+"""How often, within about five minutes, a change is sent again that soon to a workload which takes none now, or written again
+over what somebody else wrote."""
 PAGE_CEILING = 60.0
 START_CEILING = 5.0
 KUBE_HINT_CEILING = 10.0
@@ -185,7 +186,7 @@ def until_restated(memory: Memory, limits: Limits, *, now: float) -> float | Non
 
 
 def is_paced(end: Result) -> bool:
-    """Whether the next pass waits for its turn among all that failed: what fails, fails for thousands at once. A first conflict
+    """Whether the next pass is rate-limited among all that failed: what fails, fails for thousands at once. A first conflict
     ends at once."""
     return end.verdict in (Verdict.FAILED, Verdict.BUG) or (
         end.verdict is Verdict.CONFLICT and end.memory.failures > PROMPT_REPEATS
@@ -219,7 +220,8 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
         case Verdict.RETRYING:
             return _after_trouble(end.error, failures, jitter)
         case Verdict.CONFLICT:
-            return jitter * CONFLICT_PAUSE * _exponential(failures - 1, SOON_CEILING / CONFLICT_PAUSE, base=4.0)
+            ceiling = SOON_CEILING if failures <= PROMPT_TRIES else BACKOFF_CEILING
+            return jitter * CONFLICT_PAUSE * _exponential(failures - 1, ceiling / CONFLICT_PAUSE, base=4.0)
         case Verdict.TOO_LARGE:
             return CONFLICT_PAUSE * jitter
         case Verdict.FAILED:

@@ -117,7 +117,7 @@ class _Retries:
         self._planned[key] = retry
         heapq.heappush(self._later, (retry.due, key))
         self._rate, self._goes_well = slower(self._rate, floor=SLOWEST_RATE), False
-        self._look()
+        self._arrange()
 
     def cancel(self, key: str) -> None:
         """The work begins, or is not wanted any more."""
@@ -131,17 +131,17 @@ class _Retries:
         if key in self._under_way:
             self._under_way.discard(key)
             self._goes_well |= key not in self._planned
-            self._look()
+            self._arrange()
 
-    def _look(self) -> None:
-        """Begins what may begin now, and plans when to look again."""
+    def _arrange(self) -> None:
+        """Begins what may begin now, and sets the timer for the next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         while (at := self._next_at()) <= self._clock():
             self._begin_first()
         if at < math.inf:
-            self._timer = asyncio.get_running_loop().call_at(at, self._look)
+            self._timer = asyncio.get_running_loop().call_at(at, self._arrange)
 
     def _next_at(self) -> float:
         """When something may begin; inf when something else has to happen first."""

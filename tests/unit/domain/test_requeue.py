@@ -147,6 +147,7 @@ REQUEUED = [
     case("somebody wrote in between", Result(Verdict.CONFLICT, StaleObject("again")), 1, (0, 0.05, 0.1)),
     case("somebody wrote in between again", Result(Verdict.CONFLICT, StaleObject("again")), 3, (0, 0.8, 1.6)),
     case("somebody writes all the time", Result(Verdict.CONFLICT, StaleObject("again")), 9, (0, 15, 30)),
+    case("somebody writes for hours", Result(Verdict.CONFLICT, StaleObject("again")), 25, (0, 150, 300)),
     case("to be read apart", Result(Verdict.TOO_LARGE, TooLarge("large")), 9, (0, 0.05, 0.1)),
     case("Kubernetes hiccups", Result(Verdict.FAILED, KubernetesUnavailable("?")), 5, (1, 15, 30)),
     case("a bug", Result(Verdict.BUG), 9, (1, 150, 300)),
@@ -317,7 +318,7 @@ def test_no_reason_is_needed_to_try_again():
         (Verdict.DELETING, 9, False),
     ],
 )
-def test_what_fails_for_thousands_at_once_waits_for_its_turn_and_a_first_conflict_does_not(verdict, failures, paced):
+def test_what_fails_for_thousands_at_once_is_rate_limited_and_a_first_conflict_is_not(verdict, failures, paced):
     assert is_paced(Result(verdict, memory=Memory(failures=failures))) is paced
 
 
