@@ -86,7 +86,7 @@ test-defects: $(INSTALLED) ## Plant one defect after the other in the simulation
 
 .PHONY: test-mutation
 test-mutation: $(VENV)/.mutation-installed ## Change the rules in small ways, and show what no test notices (ONLY=domain.decide)
-	@echo "==> Mutants: a quarter of an hour for the rules, hours for everything"
+	@echo "==> Mutants: three quarters of an hour on one core, or ONLY=domain.decide: minutes"
 	@$(PYTHON) -m mutation --jobs $(or $(JOBS),2) --only $(ONLY)
 
 .PHONY: test-crash

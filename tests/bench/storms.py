@@ -24,6 +24,8 @@ import looptime
 
 from fakes.bench import RUNS_ON, WORLD, Bench
 from fakes.kube import Stored
+from runai_operator.domain.errors import KubernetesUnavailable
+from runai_operator.domain.model import Ref
 from runai_operator.runai.failures import Operation, failure
 from runai_operator.runai.wire import Answer
 
@@ -117,13 +119,14 @@ class Storm:
     def __init__(self, **world: Any) -> None:
         self.runai_calls, self.kubernetes_calls = Counter[str](), Counter[str]()
         self.troubles: dict[str, Callable[..., Any]] = {}
+        self.kube_troubles: dict[str, Callable[..., Any]] = {}
         self.bench = Bench(replace(WORLD, **world))
         runai, kube = self.bench.connections, self.bench.kube_access
         self.bench.connections = lambda chance: {  # type: ignore[method-assign]
             name: Noted(port, self.runai_calls, RUNAI_TAKES, self.troubles) for name, port in runai(chance).items()
         }
         self.bench.kube_access = lambda chance: Noted(  # type: ignore[method-assign]
-            kube(chance), self.kubernetes_calls, KUBERNETES_TAKES, {}
+            kube(chance), self.kubernetes_calls, KUBERNETES_TAKES, self.kube_troubles
         )
 
     async def start(self) -> Stored:
@@ -207,6 +210,20 @@ async def v2_down(storm: Storm) -> Figures:
     return await storm.watch(bystander)
 
 
+async def kubernetes_fails(storm: Storm) -> Figures:
+    """Writes, for all but the bystander: so does a webhook that is down."""
+    bystander = await storm.start()
+    made = await storm.running(1000)
+
+    def trouble(ref: Ref, *_: Any) -> Exception | None:
+        return KubernetesUnavailable("HTTP 500") if ref.name != bystander.ref.name else None
+
+    storm.kube_troubles |= {STATUS: trouble, FINALIZERS: trouble}
+    for each in made:
+        storm.bench.edit(each, manifest={**RUNS_ON, "spec": {"replicas": 2}})
+    return await storm.watch(bystander)
+
+
 async def many_new(storm: Storm) -> Figures:
     bystander = await storm.start()
     for number in range(3000):
@@ -234,6 +251,7 @@ STORMS: list[tuple[str, Callable[[Storm], Awaitable[Figures]]]] = [
     ("the same, 429, `Retry-After: 3600`", lambda storm: posts_fail(storm, 429, retry_after="3600")),
     ("the same, 429 without `Retry-After`", lambda storm: posts_fail(storm, 429)),
     ("V2 answers 503, lists work, 200 edits", v2_down),
+    ("Kubernetes answers writes with 500, 1,000 edits", kubernetes_fails),
     ("3,000 new ones of one project", many_new),
     ("90 deletions that never end", deletions_never_end),
 ]

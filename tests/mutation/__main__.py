@@ -24,7 +24,7 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 JUDGED = (
     *(f"domain.{name}" for name in ("decide", "submit", "adopt", "maintain", "lost", "finalize", "observe")),
     *(f"domain.{name}" for name in ("intent", "ownership", "barred", "absence")),
-    *(f"domain.{name}" for name in ("state", "steps", "plan", "memory", "stored_status", "requeue")),
+    *(f"domain.{name}" for name in ("state", "steps", "plan", "memory", "status", "stored_status", "requeue")),
     *(f"engine.{name}" for name in ("circuit", "gate", "poller")),
 )
 TESTS = {

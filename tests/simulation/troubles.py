@@ -94,6 +94,8 @@ class Trouble:
     """One of `CLASSES`; not looked at for Kubernetes."""
 
     def __str__(self) -> str:
+        if self.side is Side.KUBE and self.kind is Kind.BROKEN:
+            return f"{self.side}, writes: somebody writes in between"
         return f"{self.side}, {self.calls}: {self.kind}"
 
     @property

@@ -257,6 +257,10 @@ class Process:
                 attempts[-1] = REJECTED
             raise trouble.error(name)
         answer = await make()
+        if name == "delete":
+            world.deleted.add(args[0])
+        if name == "get" and answer is None and args[0] in world.deleted:
+            world.ends.append(asyncio.get_running_loop().time())
         if (happens := world.upon.pop(name, None)) is not None:
             happens()
         if is_last:
@@ -377,8 +381,14 @@ class World:
         self._last_page: dict[object, tuple[Row, ...]] = {}
         """Of each list that has no end now."""
         self.calls: dict[Side, list[float]] = {Side.RUNAI: [], Side.KUBE: []}
+        self.starts: list[float] = []
+        """Of processes."""
         self.lookups: list[float] = []
         """Those calls that look for a project."""
+        self.deleted: set[str] = set()
+        """Ids of workloads whose deletion was asked for."""
+        self.ends: list[float] = []
+        """When such a workload was found to be gone."""
         self.flooded_until = 0.0
         """Until when much is asked for at once, of which each object is served."""
         self.bugs = 0
@@ -401,7 +411,7 @@ class World:
 
     def forget(self) -> None:
         """What happened until now."""
-        del self.story[:], self.lookups[:], self.kube.events[:], self.runai.writes[:]
+        del self.story[:], self.starts[:], self.lookups[:], self.ends[:], self.kube.events[:], self.runai.writes[:]
         for calls in self.calls.values():
             del calls[:]
 
@@ -428,6 +438,12 @@ class World:
             self.install_as(mended, down=1)
 
     def trouble(self, side: Side, name: str) -> Trouble | None:
+        self.note_troubles()
+        mets = (each for _, each in self.troubles if each.side is side and each.is_error and each.meets(name))
+        return next(mets, None)
+
+    def note_troubles(self) -> None:
+        """Until when there were any; also while no call meets them."""
         now = self.now()
         self.troubles = [(until, trouble) for until, trouble in self.troubles if until > now]
         for _, trouble in self.troubles:
@@ -437,8 +453,6 @@ class World:
                 self.spoiled_at |= dict.fromkeys(CLASSES[trouble.calls], now)
         if self.kube.is_cut:
             self.troubled_at[Side.KUBE] = now
-        mets = (each for _, each in self.troubles if each.side is side and each.is_error and each.meets(name))
-        return next(mets, None)
 
     def oddity(self, side: Side, name: str) -> Trouble | None:
         """What does not fail, and is odd, about this call."""
@@ -471,6 +485,7 @@ class World:
         for stored in self.kube.objects.values():
             self.attempts.setdefault(stored.ref.uid, []).append(UNKNOWN)
         self.process = Process(self)
+        self.starts.append(self._loop.time())
         self.say("the operator starts")
         self.process.start()
 

@@ -19,7 +19,7 @@ def unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
         case Missing() | Remote(gone=True):
             return _lost(s, on_the_way=on_the_way)
         case Remote(mark=mark) as remote if mark is not None and not is_ours(mark, s.mark):
-            return Result(Verdict.REJECTED, marked_otherwise(remote, s.mark), outstanding=True)
+            return Result(Verdict.REJECTED, marked_otherwise(remote, s.mark), outstanding=on_the_way)
         case Remote(being_deleted=True) if s.stored_status.replacing:
             return recreating()  # by us: the change that asked for it was undone too late
         case Remote(being_deleted=True):

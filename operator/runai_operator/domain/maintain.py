@@ -73,7 +73,7 @@ def _follow_spec(s: State) -> Action:
         return Render()
     match s.desired:
         case None:
-            return _check_on(s)
+            return _beside(_check_on(s), None if _can_send_nothing(s) else s.lack_of_source)
         case BridgeError() if _can_send_nothing(s):
             return Result(Verdict.IN_SYNC)
         case SourceUnusable() as error if not s.edited:
@@ -107,9 +107,9 @@ def _may_be_outstanding(s: State) -> bool:
     return s.edited or (s.must_check_content and not s.stored_status.completed)
 
 
-def _beside(action: Action, error: BridgeError) -> Action:
+def _beside(action: Action, error: BridgeError | None) -> Action:
     """The workload goes on as it was sent, and status says what is amiss beside it."""
-    if isinstance(action, Result) and action.verdict is Verdict.IN_SYNC:
+    if error is not None and isinstance(action, Result) and action.verdict is Verdict.IN_SYNC:
         return replace(action, error=error)
     return action
 

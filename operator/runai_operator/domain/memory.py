@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import Row, SourceRef, is_later
 from runai_operator.domain.reasons import Phase
 
@@ -24,6 +25,8 @@ class Source:
 
     ref: SourceRef
     version: str | None
+    lack: BridgeError | None = None
+    """Why it gave no text."""
 
 
 @dataclass(frozen=True, slots=True)

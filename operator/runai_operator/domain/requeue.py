@@ -22,7 +22,8 @@ PROMPT_SYNC_READS = 24
 PROMPT_READS = 6
 """How often, within half a minute, the end of a deletion or of a wait is looked for at once."""
 PROMPT_TRIES = 24
-"""How often, within about five minutes, a change is sent again that soon to a workload which takes none now."""
+"""How often, within about five minutes, a change is sent again that soon to a workload which takes none now, or written again
+over what somebody else wrote."""
 PAGE_CEILING = 60.0
 START_CEILING = 5.0
 KUBE_HINT_CEILING = 10.0
@@ -45,8 +46,10 @@ DOUBT_PROBE = 30.0
 HELD_PROBE = 300.0
 """How often an object that waits for a person is read again; most of what people do triggers an event at once."""
 CONFLICT_PAUSE = 0.1
-"""The longest wait before a pass is repeated because somebody wrote in between, for the first time. The next ones wait
-longer: whoever writes all the time may go on for hours."""
+"""The longest wait before a pass is repeated because somebody wrote in between, for the first time. Each next one may wait four
+times as long: whoever writes all the time may go on for hours."""
+PROMPT_REPEATS = 2
+"""How often a pass is repeated that soon because somebody wrote in between."""
 WAKE_WITHIN = 4.0
 """Objects that were held back together are woken within this time."""
 GIVE_UP_WITHIN = 60.0
@@ -103,6 +106,11 @@ def repeat_call_after(hint: float) -> float:
 def faster(rate: float, *, ceiling: float) -> float:
     """How many objects are woken in the next second, after `rate` in this one went well."""
     return min(ceiling, rate * 2)
+
+
+def slower(rate: float, *, floor: float) -> float:
+    """How many failed passes are repeated in a second, after `rate` and another failure."""
+    return max(floor, rate / 2)
 
 
 def spread(seconds: float, jitter: float) -> float:
@@ -177,6 +185,14 @@ def until_restated(memory: Memory, limits: Limits, *, now: float) -> float | Non
     return left if left > 0 else None
 
 
+def is_paced(end: Result) -> bool:
+    """Whether the next pass is rate-limited among all that failed: what fails, fails for thousands at once. A first conflict
+    ends at once."""
+    return end.verdict in (Verdict.FAILED, Verdict.BUG) or (
+        end.verdict is Verdict.CONFLICT and end.memory.failures > PROMPT_REPEATS
+    )
+
+
 def goes_on(end: Result, failures: int) -> bool:
     """What Run:ai has to finish takes so long that nobody waits for its end any more: it is read when there is room."""
     waits = end.verdict in (Verdict.DELETING, Verdict.WAITING) and (end.error is None or isinstance(end.error, Busy))
@@ -204,7 +220,8 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
         case Verdict.RETRYING:
             return _after_trouble(end.error, failures, jitter)
         case Verdict.CONFLICT:
-            return jitter * CONFLICT_PAUSE * _exponential(failures - 1, BACKOFF_CEILING / CONFLICT_PAUSE)
+            ceiling = SOON_CEILING if failures <= PROMPT_TRIES else BACKOFF_CEILING
+            return jitter * CONFLICT_PAUSE * _exponential(failures - 1, ceiling / CONFLICT_PAUSE, base=4.0)
         case Verdict.TOO_LARGE:
             return CONFLICT_PAUSE * jitter
         case Verdict.FAILED:

@@ -267,6 +267,12 @@ class State:
         return self.requests.check_content or self.asked or (source is not None and self.memory.source is None)
 
     @property
+    def lack_of_source(self) -> BridgeError | None:
+        """Why the source gave no manifest when it was last read."""
+        source = self.memory.source
+        return source.lack if source is not None and source.ref == self.workload.spec.manifest_from else None
+
+    @property
     def edited(self) -> bool:
         """The spec asks for something that may not have reached Run:ai, wherever its manifest comes from."""
         recorded = self.stored_status

@@ -414,8 +414,7 @@ def _why_unknown(s: State, status: Mapping[str, Any], end: Result, *, silent: bo
     if (unread := s.unread(end)) is not None:  # at this object, whatever happens at others
         is_stale = s.now - unread.since >= s.limits.stale_after
         return was or (end.error if is_stale else None)
-    sync = status.get("syncStatus")
-    if not silent and sync not in ("Synced", "Failed", "Deleted"):
+    if not silent and status.get("syncStatus") not in SETTLED_SYNCS:
         return None if isinstance(s.remote, Remote) else was or s.freshness.reads
     return s.freshness.lists if s.freshness.is_known else was
 

@@ -25,6 +25,7 @@ from runai_operator.domain.requeue import (
     WRITE_SPACING,
     give_up_after,
     goes_on,
+    is_paced,
     next_count_read,
     next_first_status,
     next_row_read,
@@ -412,9 +413,14 @@ class Engine:
             delay = until_ends_count(entry.memory, now=self._clock())
         if result.summary is not None:
             self._follow_row(entry)
-        if delay is not None and goes_on(result, entry.memory.failures):
+        if delay is None:
+            return
+        if is_paced(result):
+            lane = Lane.LARGE if entry.memory.large else _lane_after(result, lane)
+            self._queue.retry(entry.uid, lane, failures=entry.memory.failures, flow=entry.flow, delay=delay)
+        elif goes_on(result, entry.memory.failures):
             self._plan_read(entry, delay)
-        elif delay is not None:
+        else:
             self._enqueue(entry, _lane_after(result, lane), delay=delay)
 
     def _plan_restatement(self, entry: Entry) -> None:

@@ -25,7 +25,9 @@ FIRST_MISS_MEMORY, MISS_MEMORY = 5.0, 60.0
 TROUBLE_MEMORY = 0.5
 """Seconds for which a failed question is not asked again: enough for all who wait for a worker to hear of it."""
 VISIBLE_MEMORY = 5.0
-"""Seconds for which it is remembered whether a project is visible: many workloads of one project may go together."""
+"""Seconds for which it is remembered that a project is visible: many workloads of one project may go together."""
+HIDDEN_PAUSE = 10.0
+"""Seconds until a hidden one is looked for again, which takes two questions."""
 CLOCK_DIFFERENCE = timedelta(hours=1)
 """By which a deletion may seem to come before the creation, if another clock stamps it, such as a cluster's."""
 HIDDEN_MEMORY = 3600.0
@@ -191,7 +193,9 @@ class Witness:
         called = self._clock()
         async with self._asking.of(place):
             is_visible, asked = self._visible.get(place, (False, float("-inf")))
-            if self._clock() - asked > VISIBLE_MEMORY or (newly and is_visible and asked <= called):
+            if self._clock() - asked > (VISIBLE_MEMORY if is_visible else HIDDEN_PAUSE) or (
+                newly and is_visible and asked <= called
+            ):
                 was_hidden = place in self._visible and not is_visible
                 asked = self._clock()
                 is_visible = await self._look_for(place)

@@ -75,10 +75,12 @@ class Reader:
 
     async def _ask_witnesses(self, s: State, workload_id: str, upstream: Upstream) -> tuple[Row | None, bool]:
         """Its row in the list of deleted workloads, and whether its project is visible to us; as far as it matters."""
+        if s.row is not None and s.row.deleted_at:
+            return s.row, True
         if s.absence_is_explained and await upstream.witness.shows(s.place, newly=True):
             return None, True
-        row, status = s.row if s.row is not None and s.row.deleted_at else None, s.stored_status
-        if row is None and workload_id == s.workload_id and status.name is not None and status.project_id is not None:
+        row, status = None, s.stored_status
+        if workload_id == s.workload_id and status.name is not None and status.project_id is not None:
             known = Row(workload_id, status.name, status.project_id, created_at=status.created_at)
             row = await upstream.witness.deleted_row(known)
         return row, row is not None or await upstream.witness.shows(s.place)

@@ -62,7 +62,7 @@ class Renderer:
             try:
                 held = await self._read_source(workload.ref.namespace, ref)
             except SourceUnusable as error:
-                return Rendered(error, Source(ref, error.version))
+                return Rendered(error, Source(ref, error.version, lack=error.without_quotes()))
             source, key = Source(ref, held.version), held.uid if ref.kind == "Secret" else None
         gvk = None
         try:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from runai_operator.domain.requeue import faster, slower
 
 
 class Lane(StrEnum):
@@ -24,6 +28,12 @@ class Lane(StrEnum):
 
 LARGE_PATIENCE = 1.0
 """Seconds after which large work is served whatever else is being worked on."""
+SLOWEST_RATE = 1.0
+"""How often in a second failed work is begun again while it goes on failing, however much there is: what fails at Kubernetes
+fails for thousands at once."""
+FASTEST_RATE = 64.0
+MOST_RETRIES = 5
+"""Under way at the same time: a call that hangs holds its worker for a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,97 @@ class _FairLane:
         self._size -= 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Retry:
+    due: float
+    failures: int
+    lane: Lane
+    flow: str
+
+
+class _Retries:
+    """Failed work that waits to be begun again: each piece for a pause of its own, and all together no faster than goes well.
+
+    The rate halves with each failure, and doubles in a second in which what was begun again ended well. Of what is due, the
+    least tried comes first, so that a short failure does not wait behind what fails for hours.
+    """
+
+    def __init__(self, begin: Callable[[str, _Retry], None], clock: Callable[[], float]) -> None:
+        self._begin, self._clock = begin, clock
+        self._planned: dict[str, _Retry] = {}
+        self._later: list[tuple[float, str]] = []
+        self._due: list[tuple[int, float, str]] = []
+        self._under_way: set[str] = set()
+        self._rate, self._next, self._stepped_at = FASTEST_RATE, -math.inf, -math.inf
+        self._goes_well = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._planned
+
+    def plan(self, key: str, retry: _Retry) -> None:
+        """Work has failed, and is begun again when that is due, or later."""
+        self._planned[key] = retry
+        heapq.heappush(self._later, (retry.due, key))
+        self._rate, self._goes_well = slower(self._rate, floor=SLOWEST_RATE), False
+        self._arrange()
+
+    def cancel(self, key: str) -> None:
+        """The work begins, or is not wanted any more."""
+        self._planned.pop(key, None)
+        if not self._planned:
+            self._later.clear()
+            self._due.clear()
+
+    def ended(self, key: str) -> None:
+        """The work is over, or was dropped; if it has failed, `plan` was called before."""
+        if key in self._under_way:
+            self._under_way.discard(key)
+            self._goes_well |= key not in self._planned
+            self._arrange()
+
+    def _arrange(self) -> None:
+        """Begins what may begin now, and sets the timer for the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while (at := self._next_at()) <= self._clock():
+            self._begin_first()
+        if at < math.inf:
+            self._timer = asyncio.get_running_loop().call_at(at, self._arrange)
+
+    def _next_at(self) -> float:
+        """When something may begin; inf when something else has to happen first."""
+        now = self._clock()
+        while self._later and (self._later[0][0] <= now or not self._is_planned(*self._later[0])):
+            due, key = heapq.heappop(self._later)
+            if self._is_planned(due, key):
+                heapq.heappush(self._due, (self._planned[key].failures, due, key))
+        while self._due and not self._is_planned(*self._due[0][1:]):
+            heapq.heappop(self._due)
+        if len(self._under_way) >= MOST_RETRIES:
+            return math.inf
+        if self._due:
+            return self._next
+        return max(self._next, self._later[0][0]) if self._later else math.inf
+
+    def _is_planned(self, due: float, key: str) -> bool:
+        retry = self._planned.get(key)
+        return retry is not None and retry.due == due
+
+    def _begin_first(self) -> None:
+        _, _, key = heapq.heappop(self._due)
+        retry, now = self._planned[key], self._clock()
+        self.cancel(key)
+        self._under_way.add(key)
+        if now - self._stepped_at >= 1.0:
+            if self._goes_well:
+                self._rate = faster(self._rate, ceiling=FASTEST_RATE)
+            self._stepped_at, self._goes_well = now, False
+        self._next = now + 1 / self._rate
+        self._begin(key, retry)
+
+
 class WorkQueue:
     """A key is queued once at most and worked on by one worker at a time; adding it again moves it up, never down."""
 
@@ -87,6 +188,7 @@ class WorkQueue:
         self._delayed: dict[str, tuple[float, Lane, str, asyncio.TimerHandle]] = {}
         self._active: dict[str, Lane] = {}
         self._again: dict[str, tuple[float, Lane, str]] = {}
+        self._retries = _Retries(lambda key, retry: self.add(key, retry.lane, flow=retry.flow), clock)
         self._wake = asyncio.Event()
 
     def add(self, key: str, lane: Lane, *, flow: str = "", delay: float = 0.0) -> None:
@@ -102,6 +204,10 @@ class WorkQueue:
             self._move_up(key, lane, flow)
             return
         self._schedule(key, due, lane, flow)
+
+    def retry(self, key: str, lane: Lane, *, failures: int, flow: str = "", delay: float = 0.0) -> None:
+        """Work on `key` has failed, `failures` times in a row: queues it after `delay` seconds, or later when much fails."""
+        self._retries.plan(key, _Retry(self._clock() + delay, failures, lane, flow))
 
     def _move_up(self, key: str, lane: Lane, flow: str) -> None:
         place = self._ready[key]
@@ -162,6 +268,7 @@ class WorkQueue:
         key, since = self._lanes[lane].take()
         del self._ready[key]
         self._active[key] = lane
+        self._retries.cancel(key)
         return Work(key, lane, now - since)
 
     def _large_is_overdue(self, now: float) -> bool:
@@ -173,6 +280,7 @@ class WorkQueue:
         self._active.pop(key, None)
         if (planned := self._again.pop(key, None)) is not None:
             self._schedule(key, *planned)
+        self._retries.ended(key)
         self._wake.set()
 
     def forget(self, key: str) -> None:
@@ -182,10 +290,12 @@ class WorkQueue:
             planned[3].cancel()
         if (place := self._ready.pop(key, None)) is not None:
             self._lanes[place.lane].remove(key, place.flow)
+        self._retries.cancel(key)
+        self._retries.ended(key)
 
     def knows(self, key: str) -> bool:
         """Whether `key` is planned, ready or being worked on."""
-        return key in self._active or key in self._ready or key in self._delayed
+        return any(key in those for those in (self._active, self._ready, self._delayed, self._retries))
 
     def depth(self) -> dict[Lane, int]:
         """Ready pieces of work by lane."""

@@ -802,7 +802,7 @@ MAINTAIN = [
     case(
         "our workload carries another UID: yield",
         a_state(LIVE, requests=READ, remote=a_remote(mark=EARLIER_LIFE)),
-        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+        ends(Verdict.REJECTED, "ManagedByOther"),
     ),
     case(
         "Run:ai is down, nothing outstanding",

@@ -37,6 +37,7 @@ from runai_operator.domain.requeue import (
     faster,
     give_up_after,
     goes_on,
+    is_paced,
     next_count_read,
     next_first_status,
     next_poll,
@@ -48,6 +49,7 @@ from runai_operator.domain.requeue import (
     requeue_after,
     retry_page_after,
     retry_start_after,
+    slower,
     spread,
     until_ends_count,
     until_restated,
@@ -143,7 +145,9 @@ REQUEUED = [
     case("deleting, throttled", Result(Verdict.DELETING, Throttled("wait", after=20)), 9, (20, 20.5, 21)),
     # No status could be written.
     case("somebody wrote in between", Result(Verdict.CONFLICT, StaleObject("again")), 1, (0, 0.05, 0.1)),
-    case("somebody writes all the time", Result(Verdict.CONFLICT, StaleObject("again")), 9, (0, 12.8, 25.6)),
+    case("somebody wrote in between again", Result(Verdict.CONFLICT, StaleObject("again")), 3, (0, 0.8, 1.6)),
+    case("somebody writes all the time", Result(Verdict.CONFLICT, StaleObject("again")), 9, (0, 15, 30)),
+    case("somebody writes for hours", Result(Verdict.CONFLICT, StaleObject("again")), 25, (0, 150, 300)),
     case("to be read apart", Result(Verdict.TOO_LARGE, TooLarge("large")), 9, (0, 0.05, 0.1)),
     case("Kubernetes hiccups", Result(Verdict.FAILED, KubernetesUnavailable("?")), 5, (1, 15, 30)),
     case("a bug", Result(Verdict.BUG), 9, (1, 150, 300)),
@@ -300,3 +304,24 @@ def test_a_missing_right_or_what_a_policy_refuses_is_tried_less_often_than_a_sho
 def test_no_reason_is_needed_to_try_again():
     assert requeue_after(Result(Verdict.RETRYING), 20, 1.0) == 300
     assert requeue_after(Result(Verdict.REJECTED), 0, 0.5) == 1800
+
+
+@pytest.mark.parametrize(
+    ("verdict", "failures", "paced"),
+    [
+        (Verdict.FAILED, 1, True),
+        (Verdict.BUG, 1, True),
+        (Verdict.CONFLICT, 2, False),
+        (Verdict.CONFLICT, 3, True),
+        (Verdict.RETRYING, 9, False),
+        (Verdict.TOO_LARGE, 9, False),
+        (Verdict.DELETING, 9, False),
+    ],
+)
+def test_what_fails_for_thousands_at_once_is_rate_limited_and_a_first_conflict_is_not(verdict, failures, paced):
+    assert is_paced(Result(verdict, memory=Memory(failures=failures))) is paced
+
+
+def test_failures_halve_the_rate_of_retries_to_a_floor():
+    assert slower(8.0, floor=1.0) == 4.0
+    assert slower(1.5, floor=1.0) == 1.0

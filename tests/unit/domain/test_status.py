@@ -27,7 +27,7 @@ from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import Busy, InvalidWorkload, OutcomeUnknown, SourceUnusable, Unavailable
 from runai_operator.domain.freshness import Freshness
-from runai_operator.domain.memory import Memory, Requests
+from runai_operator.domain.memory import Memory, Requests, Unread
 from runai_operator.domain.model import ManagementPolicy, Missing, RecreatePolicy, SourceRef
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.status import build_status, patch_between
@@ -212,7 +212,7 @@ def shown(phase, detail=None, **remote):
         ("Stopped", None, ("True", "Stopped", "The workload is stopped in Run:ai."), []),
         ("Stopped", "by an admin", ("True", "Stopped", "Run:ai reports: by an admin."), []),
         ("Failed", None, ("False", "Failed", f"The workload has failed. {LOOK}"), ["Stalled"]),
-        ("Failed", " out of memory. ", ("False", "Failed", f"Run:ai reports: out of memory. {LOOK}"), ["Stalled"]),
+        ("Failed", " lost with node X. ", ("False", "Failed", f"Run:ai reports: lost with node X. {LOOK}"), ["Stalled"]),
         ("Pending", None, ("False", "Pending", "The phase in Run:ai is Pending."), ["Reconciling"]),
         ("Pending", "no GPU is free.", ("False", "Pending", "Run:ai reports: no GPU is free."), ["Reconciling"]),
         (
@@ -804,19 +804,37 @@ PODS = {"runningPods": 1, "requestedPods": 2}
     ],
 )
 def test_of_what_is_gone_only_how_it_ended_is_shown(stored, row, phase, pods):
-    s = a_state(a_workload(status=submitted_status(phase=stored, **PODS)), remote=Missing(), row=row)
-    status = recorded(s)
+    status = submitted_status(phase=stored, desiredPhase="Running", **PODS)
+    status = recorded(a_state(a_workload(status=status), remote=Missing(), row=row))
 
     assert (status.get("phase"), status.get("runningPods")) == (phase, pods)
+    assert status.get("desiredPhase") == (phase and "Running")
 
 
-@pytest.mark.parametrize("remote", [None, a_remote(desired_phase="Running")])
-@pytest.mark.parametrize("phase", ["Stopping", "Stopped", "Running"])
-def test_what_is_wanted_of_it_goes_when_a_list_shows_otherwise_unless_it_was_just_read(remote, phase):
-    s = a_state(a_workload(status=submitted_status(desiredPhase="Running")), remote=remote, row=a_row(phase=phase))
-    expected = None if remote is None and phase != "Running" else "Running"
+@pytest.mark.parametrize("was_read", [False, True])
+@pytest.mark.parametrize(
+    ("wanted", "phase", "contradicts"),
+    [
+        ("Running", "Stopping", True),
+        ("Running", "Stopped", True),
+        ("Running", "Running", False),
+        ("Running", "Resuming", False),
+        ("Stopped", "Resuming", True),
+        ("Stopped", "Running", True),
+        ("Stopped", "Stopping", False),
+        ("Stopped", "Stopped", False),
+    ],
+)
+def test_what_is_wanted_of_it_goes_when_a_list_shows_otherwise_unless_it_was_just_read(
+    wanted, phase, contradicts, was_read
+):
+    s = a_state(
+        a_workload(status=submitted_status(desiredPhase=wanted)),
+        remote=a_remote(desired_phase=wanted) if was_read else None,
+        row=a_row(phase=phase),
+    )
 
-    assert recorded(s).get("desiredPhase") == expected
+    assert recorded(s).get("desiredPhase") == (wanted if was_read or not contradicts else None)
 
 
 # --- what may quote a Secret
@@ -952,8 +970,9 @@ def test_what_has_changed_is_written_and_nothing_else():
 # --- what Synced says
 
 
-def synced_of(stored, **seen):
-    synced = condition(recorded(a_state(a_workload(status=stored), **seen)), "Synced")
+def synced_of(stored, end=IN_SYNC, policy=ManagementPolicy.MANAGE, **seen):
+    s = a_state(a_workload(status=stored, management_policy=policy), **seen)
+    synced = condition(recorded(s, end), "Synced")
     return synced["status"], synced["reason"]
 
 
@@ -965,25 +984,86 @@ def synced_of(stored, **seen):
         pytest.param("Failed", "Deleted", "True", id="it failed, and was removed"),
         pytest.param("Failed", "Deleting", "False", id="it failed, and is being removed"),
         pytest.param("Running", "Deleted", "False", id="it ran until it was removed"),
+        pytest.param("Completed", "Failed", "False", id="it completed, without its last edit"),
     ],
 )
 def test_what_ended_on_the_cluster_had_reached_it(phase, sync, expected):
     assert synced_of(submitted_status(phase=phase, syncStatus=sync))[0] == expected
 
 
+def was(synced, **fields):
+    """A status whose Synced said this."""
+    return submitted_status(
+        conditions=[a_condition("Ready", "True", "Running"), a_condition("Synced", *synced)], **fields
+    )
+
+
+YES, OUTAGE = ("True", "Synced"), ("Unknown", "RunaiUnavailable")
+IN_FLIGHT, UNREPORTED = ("False", "Syncing"), ("Unknown", "SyncNotReported")
+
+
 @pytest.mark.parametrize(
-    ("sync", "synced", "fresh", "expected"),
+    ("sync", "stored", "fresh", "expected"),
     [
-        pytest.param("Synced", "True", Freshness(lists=DOWN), "Unknown", id="lists are silent"),
-        pytest.param("Synced", "True", Freshness(reads=DOWN), "True", id="readings are, which it does not need"),
-        pytest.param("Applying", "True", Freshness(reads=DOWN), "Unknown", id="readings are, of a sync in flight"),
-        pytest.param("Applying", "True", Freshness(lists=DOWN), "False", id="lists are, which do not show that"),
-        pytest.param(None, "SyncNotReported", Freshness(reads=DOWN), "Unknown", id="Run:ai never tells"),
-        pytest.param("Synced", "True", Freshness(is_known=False), "True", id="not known yet, as before"),
+        pytest.param("Synced", YES, Freshness(lists=DOWN), OUTAGE, id="lists are silent"),
+        pytest.param("Synced", YES, Freshness(reads=DOWN), YES, id="readings are, which it does not need"),
+        pytest.param("Synced", OUTAGE, Freshness(), YES, id="lists answer again"),
+        pytest.param("Synced", YES, Freshness(is_known=False), YES, id="not known yet, as before"),
+        pytest.param("Synced", OUTAGE, Freshness(is_known=False), OUTAGE, id="not known yet, and was not before"),
+        pytest.param("Applying", IN_FLIGHT, Freshness(reads=DOWN), OUTAGE, id="readings are, of a sync in flight"),
+        pytest.param("Applying", IN_FLIGHT, Freshness(lists=DOWN), IN_FLIGHT, id="lists are, which do not show that"),
+        pytest.param("Applying", OUTAGE, Freshness(), OUTAGE, id="nobody has read it again yet"),
+        pytest.param(None, UNREPORTED, Freshness(reads=DOWN), UNREPORTED, id="readings are, and Run:ai never tells"),
+        pytest.param(None, UNREPORTED, Freshness(lists=DOWN), OUTAGE, id="lists are, and Run:ai never tells"),
     ],
 )
-def test_whether_it_is_in_sync_is_unknown_while_what_shows_it_is_silent(sync, synced, fresh, expected):
-    said = ("Unknown", synced) if sync is None else (synced, "Synced")
-    status = submitted_status(syncStatus=sync, conditions=[a_condition("Synced", *said)])
+def test_whether_it_is_in_sync_is_unknown_while_what_shows_it_is_silent(sync, stored, fresh, expected):
+    assert synced_of(was(stored, syncStatus=sync), freshness=fresh) == expected
 
-    assert synced_of(status, freshness=fresh)[0] == expected
+
+SILENT = Freshness(lists=DOWN, reads=DOWN)
+
+
+@pytest.mark.parametrize(
+    ("status", "end", "remote", "expected"),
+    [
+        pytest.param(was(IN_FLIGHT, syncStatus="Applying"), IN_SYNC, a_remote(sync_status="Applying"), IN_FLIGHT,
+                     id="it was just read"),
+        pytest.param(was(YES), Result(Verdict.DELIVERED), None, YES, id="it was just delivered"),
+        pytest.param(completed_status(), IN_SYNC, None, YES, id="it has completed, which is for good"),
+        pytest.param(was(YES), IN_SYNC, None, OUTAGE, id="otherwise it is"),
+    ],
+)  # fmt: skip
+def test_what_is_known_for_another_reason_is_not_unknown(status, end, remote, expected):
+    assert synced_of(status, end, remote=remote, freshness=SILENT) == expected
+
+
+@pytest.mark.parametrize("policy", [ManagementPolicy.MANAGE, ManagementPolicy.OBSERVE])
+@pytest.mark.parametrize(
+    ("stored", "since", "now", "expected"),
+    [
+        pytest.param(YES, None, 159.0, YES, id="for the first time"),
+        pytest.param(YES, 100.0, 159.0, YES, id="for less than a minute"),
+        pytest.param(YES, 100.0, 160.0, ("Unknown", "RunaiBusy"), id="for a minute"),
+        pytest.param(OUTAGE, 100.0, 159.0, OUTAGE, id="which was unknown before"),
+        pytest.param(OUTAGE, 100.0, 160.0, OUTAGE, id="the same, for a minute"),
+    ],
+)
+def test_what_cannot_be_read_is_unknown_after_a_while(policy, stored, since, now, expected):
+    """By itself, while others can be read."""
+    unread = None if since is None else Unread(since, Reason.RUNAI_BUSY, "It is busy.")
+    end = Result(Verdict.RETRYING, Busy("It is busy.", reason=Reason.RUNAI_BUSY))
+
+    assert synced_of(was(stored), end, policy, memory=a_memory(unread=unread), now=now) == expected
+
+
+def test_that_a_workload_is_gone_is_told_whether_or_not_the_answer_speaks_of_the_sync():
+    gone = a_remote(deleted_at=LONG_AGO, sync_status=None, unlisted=True)
+
+    assert synced_of(was(YES), remote=gone)[1] == synced_of(was(YES), remote=Missing())[1] == "Syncing"
+
+
+def test_that_it_is_lost_is_told_even_where_synced_was_never_stored():
+    lost = was(YES) | {"conditions": [LOST_AT]}
+
+    assert synced_of(lost, Result(Verdict.RETRYING, DOWN)) == YES

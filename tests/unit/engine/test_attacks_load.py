@@ -19,6 +19,7 @@ from runai_operator.domain.errors import (
     AccessDenied,
     Busy,
     InvalidWorkload,
+    KubernetesUnavailable,
     OutcomeUnknown,
     StaleObject,
     Throttled,
@@ -29,6 +30,7 @@ from runai_operator.engine import reconcile
 from runai_operator.engine.engine import WORKERS
 from runai_operator.engine.gate import CallClass
 from runai_operator.engine.limits import MOST_READS, MOST_ROW_READS
+from runai_operator.engine.workqueue import SLOWEST_RATE
 
 pytestmark = pytest.mark.looptime
 
@@ -78,7 +80,7 @@ class LoadBench(Bench):
     def __init__(self):
         super().__init__()
         self.troubles, self.latency, self.log = Troubles(), {}, []
-        self.kube_troubles = {}
+        self.kube_troubles, self.kube_latency = {}, {}
 
     def kube_access(self, chance):
         return CountedKube(self, chance)
@@ -91,7 +93,7 @@ class LoadBench(Bench):
 
     async def kube_call(self, what, ref):
         self.note(what)
-        await asyncio.sleep(0.004)
+        await asyncio.sleep(self.kube_latency.get(ref.name, 0.004))
         if (trouble := self.kube_troubles.get((what, ref.name), self.kube_troubles.get(what))) is not None:
             raise trouble()
 
@@ -457,3 +459,62 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     assert set(upstream.gate._lots) == {"token", *CallClass}
     assert bench.engine._events._queue.empty()
     assert len(asyncio.all_tasks()) == WORKERS + 20
+
+
+@pytest.mark.parametrize("what", ["kube read", "kube write"])
+@pytest.mark.parametrize(
+    ("trouble", "heals_in"),
+    [
+        pytest.param(lambda: KubernetesUnavailable("HTTP 500"), 180, id="500"),
+        pytest.param(lambda: AccessDenied("HTTP 403"), 480, id="403"),
+        pytest.param(lambda: StaleObject("HTTP 409"), 480, id="409"),
+    ],
+)
+async def test_what_fails_at_kubernetes_costs_it_little_however_many_objects_there_are(bench, what, trouble, heals_in):
+    """Three hundred objects, each with a back-off of its own, used to make 2,400 calls a minute at an API server that
+    was ailing already."""
+    edited = await bench.running(300)
+    bench.kube_troubles[what] = trouble
+    bench.edit_all(edited)
+    await asyncio.sleep(180)
+    began = bench.loop.time()
+    await asyncio.sleep(1800)
+
+    assert max(bench.of_kube(began + 60 * minute) for minute in range(30)) <= 2 * 60 * SLOWEST_RATE + 10
+
+    bench.kube_troubles.clear()
+    await asyncio.sleep(heals_in)
+    assert bench.outstanding() == []
+
+
+async def test_a_short_failure_at_kubernetes_does_not_wait_behind_what_fails_for_hours(bench):
+    """As behind a webhook that fails in one namespace."""
+    edited = await bench.running(300)
+    bench.kube_troubles |= {
+        ("kube write", stored.ref.name): (lambda: KubernetesUnavailable("HTTP 500")) for stored in edited
+    }
+    bench.edit_all(edited)
+    await asyncio.sleep(600)
+    bystander = bench.kube.objects["ns", "bystander"]
+    bench.kube_troubles["kube write", "bystander"] = lambda: KubernetesUnavailable("HTTP 500")
+    bench.edit(bystander, manifest=EDITED)
+    await asyncio.sleep(1)
+    del bench.kube_troubles["kube write", "bystander"]
+    await asyncio.sleep(10)
+
+    assert "bystander" not in bench.outstanding()
+
+
+async def test_calls_of_kubernetes_that_hang_and_fail_again_and_again_hold_few_workers(bench):
+    edited = await bench.running(200)
+    bench.kube_latency |= {stored.ref.name: 30.0 for stored in edited}
+    bench.kube_troubles |= {
+        ("kube read", stored.ref.name): (lambda: KubernetesUnavailable("timeout")) for stored in edited
+    }
+    bench.edit_all(edited)
+    await asyncio.sleep(900)
+    bench.edit(bench.kube.objects["ns", "bystander"], manifest=EDITED)
+    await asyncio.sleep(SOON)
+
+    assert "bystander" not in bench.outstanding()
+    assert await bench.shown_after("Failed") <= SOON

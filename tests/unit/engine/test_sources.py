@@ -298,3 +298,33 @@ async def test_a_source_that_changed_while_work_finished_and_was_removed_unseen_
 
     assert reasons(stored) == ("Completed", "Synced", False)
     assert [method for method, _ in bench.runai.writes] == ["POST"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_goes_on_without_its_source_says_so_whatever_its_phase_becomes(bench, restarted):
+    """A pass that a list asks for reads no source."""
+    stored = await running(bench)
+    del bench.kube.sources["code"]
+    await asyncio.sleep(SOON)
+    if restarted:
+        await bench.start()
+        await asyncio.sleep(60)
+    [workload] = bench.runai.live()
+    for phase in ("Degraded", "Running"):
+        bench.runai.world.set_phase(workload, phase, "", bench.now())
+        await asyncio.sleep(20)
+        assert reasons(stored) == (phase, "SourceNotFound", False)
+
+
+async def test_completed_work_needs_no_source_whatever_is_read_of_it_later(bench):
+    bench.kube.sources["code"] = SourceText("apiVersion: batch/v1\nkind: Job\nspec: {}", "1")
+    stored = bench.apply("a", manifest=None, manifest_from=ref("code"))
+    await asyncio.sleep(10)
+    del bench.kube.sources["code"]
+    await asyncio.sleep(SOON)
+
+    assert reasons(stored) == ("Completed", "Synced", False)
+    bench.kube.touch(stored, token="t1")
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Completed", "Synced", False)

@@ -14,7 +14,7 @@ from fakes.entries import entries
 from runai_operator.domain.absence import BRAKE, MANY, Place
 from runai_operator.domain.errors import AccessDenied, Scope
 from runai_operator.domain.model import Project, RowPage, RowQuery
-from runai_operator.engine.projects import HIDDEN_MEMORY, VISIBLE_MEMORY, Witness
+from runai_operator.engine.projects import HIDDEN_MEMORY, HIDDEN_PAUSE, VISIBLE_MEMORY, Witness
 
 PLACE = Place("1", "team-a", "c1")
 
@@ -98,6 +98,13 @@ async def test_a_project_is_asked_for_once_in_a_while(lists, witness, clock):
     clock[0] += VISIBLE_MEMORY + 1
     lists.listed = ()
     assert not await witness.shows(PLACE)
+    asked = len(lists.calls)
+    clock[0] += HIDDEN_PAUSE - 1
+    assert not await witness.shows(PLACE)
+    assert len(lists.calls) == asked, "twice the calls, so it waits for twice as long"
+    clock[0] += 2
+    lists.listed = (Project("1", "team-a", "c1"),)
+    assert await witness.shows(PLACE)
 
 
 async def test_what_is_to_be_shown_newly_is_not_taken_from_memory(lists, witness, clock):

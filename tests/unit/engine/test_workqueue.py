@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from contextlib import suppress
 
 import pytest
 
-from runai_operator.engine.workqueue import LARGE_PATIENCE, Lane, WorkQueue
+from runai_operator.engine.workqueue import LARGE_PATIENCE, MOST_RETRIES, SLOWEST_RATE, Lane, WorkQueue
 
 pytestmark = pytest.mark.looptime
 
@@ -192,3 +194,96 @@ async def test_work_that_hangs_leaves_workers_to_status_work_that_comes_later():
     assert sum(worker.done() for worker in workers) == 7
     for worker in workers:
         worker.cancel()
+
+
+async def work(queue, seconds, fails):
+    """When each piece of work was begun, by one worker, for so long; what `fails` is retried."""
+    loop, begun, tries = asyncio.get_running_loop(), [], Counter()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while True:
+                key = (await queue.get()).key
+                begun.append((loop.time(), key))
+                tries[key] += 1
+                if fails(key):
+                    queue.retry(key, Lane.PERIODIC, failures=tries[key], delay=1)
+                queue.done(key)
+    return begun
+
+
+async def test_however_much_fails_again_and_again_it_is_retried_once_a_second_together(queue):
+    for number in range(100):
+        queue.add(f"{number}", Lane.USER)
+
+    await work(queue, 10, lambda key: True)
+    begun = await work(queue, 200, lambda key: True)
+
+    assert len(begun) <= 200 * SLOWEST_RATE + 1
+    assert {key for _, key in begun} == {f"{number}" for number in range(100)}, "the least tried is the next"
+
+
+async def test_what_fails_no_more_is_retried_faster_and_faster(queue):
+    for number in range(500):
+        queue.add(f"{number}", Lane.USER)
+    await work(queue, 1, lambda key: True)
+
+    begun = await work(queue, 60, lambda key: False)
+
+    assert len(begun) == 500
+    assert begun[-1][0] <= 20
+
+
+async def test_a_failure_among_few_is_retried_when_its_pause_is_over(queue):
+    queue.retry("single", Lane.USER, failures=1, delay=2)
+
+    began = asyncio.get_running_loop().time()
+    assert (await queue.get()).key == "single"
+    assert asyncio.get_running_loop().time() - began == pytest.approx(2)
+
+
+async def test_a_short_failure_is_retried_before_what_failed_often(queue):
+    for number in range(100):
+        queue.retry(f"{number}", Lane.PERIODIC, failures=9)
+    await asyncio.sleep(5)
+
+    queue.retry("new", Lane.PERIODIC, failures=1, delay=1)
+    await asyncio.sleep(2)
+    for _ in range(MOST_RETRIES):  # those that were begun before
+        queue.done((await queue.get()).key)
+
+    assert (await queue.get()).key == "new"
+
+
+async def test_few_retries_are_under_way_at_a_time(queue):
+    for number in range(20):
+        queue.retry(f"{number}", Lane.PERIODIC, failures=1)
+    await asyncio.sleep(60)
+
+    assert queue.depth()[Lane.PERIODIC] == MOST_RETRIES
+
+
+@pytest.mark.parametrize("leave", ["added", "forgotten"])
+async def test_a_retry_that_is_not_needed_any_more_is_not_made(queue, leave):
+    queue.retry("one", Lane.USER, failures=1, delay=5)
+    assert queue.knows("one")
+    if leave == "added":
+        queue.add("one", Lane.USER)
+        queue.done((await queue.get()).key)
+    else:
+        queue.forget("one")
+    assert not queue.knows("one")
+    queue.add("other", Lane.USER, delay=60)
+
+    assert (await queue.get()).key == "other"
+
+
+async def test_a_retry_that_is_forgotten_once_begun_makes_room_for_others(queue):
+    for number in range(2 * MOST_RETRIES):
+        queue.retry(f"{number}", Lane.PERIODIC, failures=1)
+    await asyncio.sleep(20)
+    for number in range(2 * MOST_RETRIES):
+        queue.forget(f"{number}")
+
+    queue.retry("next", Lane.PERIODIC, failures=1)
+
+    assert (await queue.get()).key == "next"
