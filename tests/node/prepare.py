@@ -31,6 +31,8 @@ PACKAGES = {
     "unshare": "util-linux",
 }
 """Programs, and the packages that have them."""
+POLICY = Path("/usr/sbin/policy-rc.d")
+"""What Debian asks before it starts a service."""
 PLUGINS = Path("/usr/lib/cni")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PROGRAMS = ("etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "helm", *gobuild.NODE)
@@ -89,13 +91,27 @@ def _install(packages: list[str]) -> None:
     if not packages:
         return
     print(f"Installing with apt: {', '.join(packages)}", flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # no service is to start
-    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            ["apt-get", "-qq", *command], env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise NotHere(f"apt-get {command[0]} failed: {done.stderr.strip()[-500:]}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    with _no_service_starts():
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+            asked = ["apt-get", "-qq", *command]
+            done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise NotHere(f"apt-get {command[0]} failed: {done.stderr.strip()[-500:]}")
+
+
+@contextlib.contextmanager
+def _no_service_starts() -> Iterator[None]:
+    """While packages are installed: containerd is to run on the node, not on the machine."""
+    if POLICY.exists():  # somebody has decided that already
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
 
 
 def _pause(archive: Path) -> Path:

@@ -57,3 +57,23 @@ def test_without_namespaces_one_sentence_says_so(monkeypatch):
 
     with pytest.raises(prepare.NotHere, match="namespaces are refused here"):
         prepare.check()
+
+
+def test_no_service_of_the_machine_starts_while_packages_are_installed(monkeypatch, tmp_path):
+    policy = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(prepare, "POLICY", policy)
+    with prepare._no_service_starts():
+        code = subprocess.run([policy, "containerd", "start"], check=False).returncode
+
+    assert code == 101
+    assert not policy.exists()
+
+
+def test_what_somebody_has_decided_about_services_stays(monkeypatch, tmp_path):
+    policy = tmp_path / "policy-rc.d"
+    policy.write_text("theirs")
+    monkeypatch.setattr(prepare, "POLICY", policy)
+    with prepare._no_service_starts():
+        assert policy.read_text() == "theirs"
+
+    assert policy.read_text() == "theirs"
