@@ -20,7 +20,8 @@ from runai_operator.engine.ports import Runai
 PROJECT_MEMORY = 300.0
 """Seconds for which a resolved project is cached."""
 FIRST_MISS_MEMORY, MISS_MEMORY = 5.0, 60.0
-"""Seconds for which it is cached that there is no such project: at first, and doubled each time up to this."""
+"""Seconds for which it is cached that there is no such project, or that we may not ask: at first, and doubled each time up to
+this."""
 
 TROUBLE_MEMORY = 0.5
 """Seconds for which a failed question is not asked again: enough for all who wait for a worker to hear of it."""
@@ -142,16 +143,18 @@ class Projects:
             found = error
         if isinstance(found, str):
             lasts = PROJECT_MEMORY
-        elif _is_miss(found):
-            was_missed = before is not None and _is_miss(before.found)
-            lasts = min(MISS_MEMORY, 2 * before.lasts) if before is not None and was_missed else FIRST_MISS_MEMORY
+        elif _is_refusal(found):
+            was_refused = before is not None and _is_refusal(before.found)
+            lasts = min(MISS_MEMORY, 2 * before.lasts) if before is not None and was_refused else FIRST_MISS_MEMORY
         else:
             lasts = 0.0 if isinstance(found, CircuitOpen) else TROUBLE_MEMORY
         return _Answer(self._clock(), found, lasts)
 
 
-def _is_miss(found: str | BridgeError | None) -> bool:
-    """There is no such project."""
+def _is_refusal(found: str | BridgeError | None) -> bool:
+    """There is no such project, or we may not ask."""
+    if isinstance(found, AccessDenied):
+        return found.scope is not Scope.CONNECTION
     return found is None or isinstance(found, InvalidWorkload)
 
 
