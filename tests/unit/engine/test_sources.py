@@ -327,3 +327,27 @@ async def test_what_completes_without_its_source_lacks_nothing_any_more(bench):
     await asyncio.sleep(20)
 
     assert reasons(stored) == ("Completed", "Synced", False)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_is_paused_without_its_source_says_so_as_before(bench, restarted):
+    stored = await running(bench)
+    del bench.kube.sources["code"]
+    await asyncio.sleep(SOON)
+    before = condition(stored.status, "Synced")
+    bench.kube.touch(stored, paused=True)
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(5)
+    if restarted:
+        await bench.start()
+    await asyncio.sleep(60)
+    writes = bench.kube.writes
+    await asyncio.sleep(HOUR)
+
+    assert condition(stored.status, "Ready")["reason"] == "Paused"
+    assert condition(stored.status, "Synced") == before
+    assert bench.kube.writes == writes
+
+    bench.kube.sources["code"] = held(1, 3)
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Paused", "Synced", False)
