@@ -351,3 +351,16 @@ async def test_what_is_paused_without_its_source_says_so_as_before(bench, restar
     bench.kube.sources["code"] = held(1, 3)
     await asyncio.sleep(SOON)
     assert reasons(stored) == ("Paused", "Synced", False)
+
+
+async def test_why_a_source_cannot_be_read_is_said_as_it_is_by_now(bench):
+    """Who gets the operator its right back must not be told for ever that it has none."""
+    stored = await running(bench)
+    bench.kube.forbidden_sources.add("code")
+    del bench.kube.sources["code"]
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Running", "SourceForbidden", False)
+
+    bench.kube.forbidden_sources.clear()
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Running", "SourceNotFound", False)
