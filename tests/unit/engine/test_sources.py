@@ -327,3 +327,40 @@ async def test_what_completes_without_its_source_lacks_nothing_any_more(bench):
     await asyncio.sleep(20)
 
     assert reasons(stored) == ("Completed", "Synced", False)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_is_paused_without_its_source_says_so_as_before(bench, restarted):
+    stored = await running(bench)
+    del bench.kube.sources["code"]
+    await asyncio.sleep(SOON)
+    before = condition(stored.status, "Synced")
+    bench.kube.touch(stored, paused=True)
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(5)
+    if restarted:
+        await bench.start()
+    await asyncio.sleep(60)
+    writes = bench.kube.writes
+    await asyncio.sleep(HOUR)
+
+    assert condition(stored.status, "Ready")["reason"] == "Paused"
+    assert condition(stored.status, "Synced") == before
+    assert bench.kube.writes == writes
+
+    bench.kube.sources["code"] = held(1, 3)
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Paused", "Synced", False)
+
+
+async def test_why_a_source_cannot_be_read_is_said_as_it_is_by_now(bench):
+    """Who gets the operator its right back must not be told for ever that it has none."""
+    stored = await running(bench)
+    bench.kube.forbidden_sources.add("code")
+    del bench.kube.sources["code"]
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Running", "SourceForbidden", False)
+
+    bench.kube.forbidden_sources.clear()
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Running", "SourceNotFound", False)
