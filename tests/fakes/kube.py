@@ -288,12 +288,14 @@ class FakeKubeAccess:
             raise SourceUnusable(f"No key {source.key}.", reason=Reason.SOURCE_NOT_FOUND, version=held.version)
         return held
 
-    async def source_version(self, namespace: str, source: SourceRef) -> str | None:
+    async def source_version(self, namespace: str, source: SourceRef) -> str:
         del namespace
         self._kube.looks[source.name] += 1
         self._refuse_broken(source)
-        found = self._kube.sources.get(source.name) if source.name not in self._kube.forbidden_sources else None
-        return found.version if found else None
+        if source.name in self._kube.forbidden_sources:
+            return Reason.SOURCE_FORBIDDEN
+        found = self._kube.sources.get(source.name)
+        return found.version if found else Reason.SOURCE_NOT_FOUND
 
     def _refuse_broken(self, source: SourceRef) -> None:
         if source.name in self._kube.broken_sources:

@@ -246,7 +246,7 @@ def _over(phase: str | None, sync: str | None, desired: str | None) -> Iterator[
     for end in ends:
         yield Pass(end, phase, sync, desired)
         yield Pass(end, phase, sync, desired, latched=True)
-        paused = Result(Verdict.PAUSED, outstanding=end.outstanding) if end.verdict is Verdict.IN_SYNC else end
+        paused = replace(end, verdict=Verdict.PAUSED) if end.verdict is Verdict.IN_SYNC else end
         if end.verdict is not Verdict.DELIVERED:
             yield Pass(paused, phase, sync, desired, paused=True)
         if end.verdict is Verdict.IN_SYNC and not end.outstanding:

@@ -195,7 +195,8 @@ def one_bad_source(patch: Patch) -> None:
 
 
 def no_source_no_workload(patch: Patch) -> None:
-    patch.setattr(maintain, "_beside", lambda action, error: Result(Verdict.REJECTED, error, outstanding=True))
+    refused = Result(Verdict.REJECTED, outstanding=True)
+    patch.setattr(maintain, "_beside", lambda action, error: action if error is None else replace(refused, error=error))
 
 
 def requests_are_lost(patch: Patch) -> None:

@@ -16,7 +16,7 @@ from runai_operator.domain.reasons import Phase
 from runai_simulator.switches import Switches
 from simulation import acts
 from simulation.acts import Timed
-from simulation.invariants import Broken, Judge
+from simulation.invariants import NEWS_FOR, Broken, Judge
 from simulation.loop import virtual_loop
 from simulation.scripts import MIXED, Needs, script
 from simulation.troubles import CLASSES, OF_PAGES, OUTAGES, SPECIAL, Kind, Side, Trouble
@@ -429,9 +429,11 @@ async def _play(history: History) -> Played:
     watching = asyncio.create_task(judge.watch())
     try:
         await _act(history, world, judge)
+        await _settle(judge)
         judge.all_is_paid()
         if judge.anything_is_refused() and history.seed % PROBES == 0:
             await judge.after(PROBED_IN - PAID_IN)
+            await _settle(judge)
             judge.all_is_settled()
         await judge.rests(RESTS_FOR)
     except Broken as broken:
@@ -442,6 +444,12 @@ async def _play(history: History) -> Played:
         await world.stop()
     virtual = asyncio.get_running_loop().time()
     return Played(judge.verdict, judge.promise, world.story, judge.checked, judge.most, virtual)
+
+
+async def _settle(judge: Judge) -> None:
+    for _ in range(3):
+        if judge.is_news():
+            await judge.after(NEWS_FOR)
 
 
 async def _act(history: History, world: World, judge: Judge) -> None:

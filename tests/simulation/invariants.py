@@ -13,6 +13,7 @@ import traceback
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from fakes.kube import Stored
@@ -44,7 +45,7 @@ SWEEP = 330.0
 """Seconds from one complete list to the next, and to the reading by id that confirms what it lacks."""
 LOOKED_EVERY = 4.0
 """Seconds between two checks while nothing happens."""
-MOST_CALLS = {(Side.RUNAI, 60.0): 150, (Side.KUBE, 60.0): 120, (Side.RUNAI, 600.0): 600, (Side.KUBE, 600.0): 450}
+MOST_CALLS = {(Side.RUNAI, 60.0): 150, (Side.KUBE, 60.0): 150, (Side.RUNAI, 600.0): 600, (Side.KUBE, 600.0): 450}
 """Of some five objects, whatever is wrong, within so many seconds."""
 EACH_MORE = {60.0: 28, 600.0: 60}
 """What each object more may take of that: it may be edited and deleted in the same minute, and both are followed promptly."""
@@ -52,6 +53,8 @@ EACH_START = {Side.RUNAI: 0, Side.KUBE: 30}
 """What each start of a process may take: the new one looks at everything, and tries at once what is outstanding."""
 MOST_LOOKUPS = 22
 """Of projects within a minute, however many objects name one."""
+LOOKUPS_A_START = 2
+"""A new process knows none."""
 CALLS_AT_REST = 40
 BLANK_FOR = 60.0
 """Seconds that an object may be without a status, whatever is wrong with Run:ai."""
@@ -59,6 +62,8 @@ STALLED_AFTER = 600.0 + 90.0
 """Seconds of retries after which status says that it is stalled, and the time to write that."""
 PENDING_FOR = 690.0
 """Seconds in which status says why something is pending; the most after a restart."""
+NEWS_FOR = 300.0
+"""Seconds in which what has begun may be under way: a replacement waits for the end of the last one."""
 SENT_IN = 150.0
 """Seconds in which an edit is sent while everything works that it needs."""
 GRANTED = 400.0
@@ -861,7 +866,11 @@ class Judge:
         more = max(0, len(self._world.kube.objects) - 5)
         lookups, ends = (sum(at > now - 60.0 for at in times) for times in (self._world.lookups, self._world.ends))
         # What was deleted is only taken for gone on an answer of its own.
-        must(lookups <= MOST_LOOKUPS + ends, f"projects were looked for {lookups} times within a minute")
+        starts = sum(at > now - 60.0 for at in self._world.starts)
+        must(
+            lookups <= MOST_LOOKUPS + ends + LOOKUPS_A_START * starts,
+            f"projects were looked for {lookups} times within a minute",
+        )
         self._more = [(at, each) for at, each in self._more if at > now - 600.0 - LOOKED_EVERY] + [(now, more)]
         for (side, within), most in MOST_CALLS.items():
             # A check may have been a few seconds before, and much may have gone since.
@@ -878,6 +887,12 @@ class Judge:
             must(made <= allowed, f"{made} calls of {side} within {within:.0f} s")
 
     # --- at the end, long after everything was healed
+
+    def is_news(self) -> bool:
+        """Something has begun a moment ago, such as the probe of what was refused."""
+        since = datetime.fromtimestamp(self._world.now() - NEWS_FOR, UTC).isoformat()
+        begun = (condition(stored.status, "Reconciling") for stored in self._world.kube.objects.values())
+        return any(each["lastTransitionTime"] > since for each in begun if each is not None)
 
     def all_is_paid(self) -> None:
         """What is owed is delivered, and nothing waits for what is not there any more."""

@@ -466,7 +466,8 @@ class World:
             if trouble.kind is Kind.ENDLESS and query.name is None:
                 page = self._without_an_end(query, page)
             elif trouble.kind is Kind.AHEAD:
-                ahead = datetime.fromtimestamp(self.now() + 7200, UTC).isoformat().replace("+00:00", "Z")
+                # The same on all pages of a list, which may have no end at that.
+                ahead = datetime.fromtimestamp(self.now() // 60 * 60 + 7200, UTC).isoformat().replace("+00:00", "Z")
                 rows = [replace(row, phase_updated_at=ahead) if row.name == FOREIGN else row for row in page.rows]
                 page = replace(page, rows=tuple(rows))
         return page

@@ -29,6 +29,8 @@ The one promise is *exactly one workload in Run:ai for each custom resource*:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runai_operator.domain.actions import (
     Action,
     FindRemote,
@@ -90,8 +92,8 @@ def _hold(s: State, action: Action) -> Action:
     match action:
         case Render() | ReadRemote() | FindRemote() | ReadOwner() | ReadProject():
             return action
-        case Result(verdict=Verdict.IN_SYNC, outstanding=outstanding):
-            return Result(Verdict.PAUSED, outstanding=outstanding)
+        case Result(verdict=Verdict.IN_SYNC):
+            return replace(action, verdict=Verdict.PAUSED)
         case Result():
             return action
     return Result(Verdict.PAUSED, outstanding=True, not_submitted=is_proven(s))

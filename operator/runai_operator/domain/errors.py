@@ -92,13 +92,13 @@ class NameTaken(InvalidWorkload):
 
 
 class SourceUnusable(InvalidWorkload):
-    """The source of `manifestFrom` gives no text; `version`: its resourceVersion, None where it cannot be read."""
+    """The source of `manifestFrom` gives no text; `version`: its resourceVersion, or the reason where it cannot be read."""
 
     reason = Reason.SOURCE_INVALID
 
     def __init__(self, message: str, *, reason: str | None = None, version: str | None = None) -> None:
         super().__init__(message, reason=reason)
-        self.version = version
+        self.version = version or self.condition_reason
 
 
 class Busy(BridgeError):

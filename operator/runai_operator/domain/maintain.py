@@ -73,7 +73,7 @@ def _follow_spec(s: State) -> Action:
         return Render()
     match s.desired:
         case None:
-            return _beside(_check_on(s), None if _can_send_nothing(s) else s.lack_of_source)
+            return _beside(_check_on(s), s.lack_of_source)
         case BridgeError() if _can_send_nothing(s):
             return Result(Verdict.IN_SYNC)
         case SourceUnusable() as error if not s.edited:

@@ -21,10 +21,10 @@ NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a manifest was looked for, and at which resourceVersion; None when it was missing or forbidden."""
+    """Where a manifest was looked for, and at which resourceVersion, or the reason why it could not be read."""
 
     ref: SourceRef
-    version: str | None
+    version: str
     lack: BridgeError | None = None
     """Why it gave no text."""
 

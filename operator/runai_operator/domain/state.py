@@ -268,8 +268,10 @@ class State:
 
     @property
     def lack_of_source(self) -> BridgeError | None:
-        """Why the source gave no manifest when it was last read."""
+        """Why the source gave no manifest when it was last read; None for completed work, which needs none."""
         source = self.memory.source
+        if self.stored_status.completed or has_completed(self.row):
+            return None
         return source.lack if source is not None and source.ref == self.workload.spec.manifest_from else None
 
     @property
@@ -499,12 +501,13 @@ class State:
     @property
     def is_lost(self) -> bool:
         """What Run:ai shows under the id on record, if anything, is not ours any more, as far as is known."""
-        if self.workload_id is None or self.workload.spec.management_policy is ManagementPolicy.OBSERVE:
+        if self.workload_id is None or self.is_gone:
             return self.is_gone
-        if isinstance(self.remote, Remote) and not self.remote.gone:
-            return self.remote.mark is not None and not is_ours(self.remote.mark, self.mark)
+        observes = self.workload.spec.management_policy is ManagementPolicy.OBSERVE
+        if isinstance(self.remote, Remote):
+            return not observes and self.remote.mark is not None and not is_ours(self.remote.mark, self.mark)
         recorded = self.stored_status
-        return self.is_gone or recorded.is_gone or recorded.reason in LOST_REASONS - {Reason.RECREATING}
+        return recorded.is_gone or (not observes and recorded.reason in LOST_REASONS - {Reason.RECREATING})
 
     @property
     def must_read_row(self) -> bool:

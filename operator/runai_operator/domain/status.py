@@ -383,7 +383,7 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
         message = "The last change has not been sent to Run:ai."
         said = _with_hint(error.condition_reason, error.message) if error else message
         return "False", Reason.NOT_DELIVERED, said
-    if end.verdict in (Verdict.REJECTED, Verdict.WAITING, Verdict.IN_SYNC) and error:
+    if end.verdict in (Verdict.REJECTED, Verdict.WAITING, Verdict.IN_SYNC, Verdict.PAUSED) and error:
         return "False", error.condition_reason, error.message
     if (unknown := _why_unknown(s, status, end, silent=silent)) is not None:
         return "Unknown", unknown.condition_reason, unknown.message

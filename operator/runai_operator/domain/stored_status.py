@@ -20,6 +20,7 @@ LOST_REASONS = frozenset(
         Reason.RECREATE_GIVEN_UP,
         Reason.ENDED_UNSEEN,
         Reason.MANAGED_BY_OTHER,
+        Reason.INSTALL_CHANGED,
         Reason.RECREATING,
     }
 )

@@ -112,8 +112,8 @@ class Kube(Protocol):
     async def read_source(self, namespace: str, source: SourceRef) -> SourceText:
         """The text of a `manifestFrom`. Raises `SourceUnusable` when it, its key or the right to it is missing."""
 
-    async def source_version(self, namespace: str, source: SourceRef) -> str | None:
-        """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
+    async def source_version(self, namespace: str, source: SourceRef) -> str:
+        """resourceVersion of the source by a metadata-only read, or the reason when it is missing or forbidden."""
 
     async def read_crd(self) -> CRDState | None:
         """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read."""

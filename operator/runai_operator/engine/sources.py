@@ -24,11 +24,9 @@ Users = Sequence[tuple[str, Source]]
 class Sources:
     """Reads the metadata of each source once for all its users."""
 
-    def __init__(
-        self, version_of: Callable[[str, SourceRef], Awaitable[str | None]], changed: Callable[[str], None]
-    ) -> None:
-        """`version_of` is given a namespace and a source, and returns its resourceVersion; `changed` is given the UID of each
-        object that has read another one."""
+    def __init__(self, version_of: Callable[[str, SourceRef], Awaitable[str]], changed: Callable[[str], None]) -> None:
+        """`version_of` is given a namespace and a source, and returns its resourceVersion, or the reason why it cannot be read;
+        `changed` is given the UID of each object that has read another one."""
         self._version_of, self._changed = version_of, changed
         self._unreadable: set[SourceKey] = set()
         """Those whose last read failed, which is logged once."""

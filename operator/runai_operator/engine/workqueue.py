@@ -95,42 +95,50 @@ class _Retry:
 class _Retries:
     """Failed work that waits to be begun again: each piece for a pause of its own, and all together no faster than goes well.
 
-    The rate halves with each failure, and doubles in a second in which what was begun again ended well. Of what is due, the
-    least tried comes first, so that a short failure does not wait behind what fails for hours.
+    The rate halves when what was begun again has failed again, and doubles in a second in which it ended well. Of what is due,
+    the least tried comes first, and of that each flow in turn, so that a short failure waits neither behind what fails for
+    hours nor behind all that failed when it did.
     """
 
     def __init__(self, begin: Callable[[str, _Retry], None], clock: Callable[[], float]) -> None:
         self._begin, self._clock = begin, clock
-        self._planned: dict[str, _Retry] = {}
-        self._later: list[tuple[float, str]] = []
-        self._due: list[tuple[int, float, str]] = []
+        self._later: dict[str, _Retry] = {}
+        self._times: list[tuple[float, str]] = []
+        """When each is due, and some that are not planned any more."""
+        self._due: dict[str, _Retry] = {}
+        self._lanes: dict[int, _FairLane] = {}
+        """Of what is due, by the number of failures; none is empty."""
         self._under_way: set[str] = set()
         self._rate, self._next, self._stepped_at = FASTEST_RATE, -math.inf, -math.inf
         self._goes_well = False
         self._timer: asyncio.TimerHandle | None = None
 
     def __contains__(self, key: str) -> bool:
-        return key in self._planned
+        return key in self._later or key in self._due
 
     def plan(self, key: str, retry: _Retry) -> None:
         """Work has failed, and is begun again when that is due, or later."""
-        self._planned[key] = retry
-        heapq.heappush(self._later, (retry.due, key))
-        self._rate, self._goes_well = slower(self._rate, floor=SLOWEST_RATE), False
+        self.cancel(key)
+        self._later[key] = retry
+        heapq.heappush(self._times, (retry.due, key))
+        if key in self._under_way:
+            self._rate, self._goes_well = slower(self._rate, floor=SLOWEST_RATE), False
         self._arrange()
 
     def cancel(self, key: str) -> None:
         """The work begins, or is not wanted any more."""
-        self._planned.pop(key, None)
-        if not self._planned:
-            self._later.clear()
-            self._due.clear()
+        self._later.pop(key, None)
+        if not self._later:
+            self._times.clear()
+        if (retry := self._due.pop(key, None)) is not None:
+            self._lanes[retry.failures].remove(key, retry.flow)
+            self._drop_if_empty(retry.failures)
 
     def ended(self, key: str) -> None:
         """The work is over, or was dropped; if it has failed, `plan` was called before."""
         if key in self._under_way:
             self._under_way.discard(key)
-            self._goes_well |= key not in self._planned
+            self._goes_well |= key not in self
             self._arrange()
 
     def _arrange(self) -> None:
@@ -138,34 +146,34 @@ class _Retries:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while (at := self._next_at()) <= self._clock():
-            self._begin_first()
+        now = self._clock()
+        while (at := self._next_at(now)) <= now:
+            self._begin_first(now)
         if at < math.inf:
             self._timer = asyncio.get_running_loop().call_at(at, self._arrange)
 
-    def _next_at(self) -> float:
+    def _next_at(self, now: float) -> float:
         """When something may begin; inf when something else has to happen first."""
-        now = self._clock()
-        while self._later and (self._later[0][0] <= now or not self._is_planned(*self._later[0])):
-            due, key = heapq.heappop(self._later)
+        while self._times and (self._times[0][0] <= now or not self._is_planned(*self._times[0])):
+            due, key = heapq.heappop(self._times)
             if self._is_planned(due, key):
-                heapq.heappush(self._due, (self._planned[key].failures, due, key))
-        while self._due and not self._is_planned(*self._due[0][1:]):
-            heapq.heappop(self._due)
+                retry = self._due[key] = self._later.pop(key)
+                self._lanes.setdefault(retry.failures, _FairLane()).put(key, retry.flow, due)
         if len(self._under_way) >= MOST_RETRIES:
             return math.inf
         if self._due:
             return self._next
-        return max(self._next, self._later[0][0]) if self._later else math.inf
+        return max(self._next, self._times[0][0]) if self._times else math.inf
 
     def _is_planned(self, due: float, key: str) -> bool:
-        retry = self._planned.get(key)
+        retry = self._later.get(key)
         return retry is not None and retry.due == due
 
-    def _begin_first(self) -> None:
-        _, _, key = heapq.heappop(self._due)
-        retry, now = self._planned[key], self._clock()
-        self.cancel(key)
+    def _begin_first(self, now: float) -> None:
+        failures = min(self._lanes)
+        key, _ = self._lanes[failures].take()
+        self._drop_if_empty(failures)
+        retry = self._due.pop(key)
         self._under_way.add(key)
         if now - self._stepped_at >= 1.0:
             if self._goes_well:
@@ -173,6 +181,10 @@ class _Retries:
             self._stepped_at, self._goes_well = now, False
         self._next = now + 1 / self._rate
         self._begin(key, retry)
+
+    def _drop_if_empty(self, failures: int) -> None:
+        if not self._lanes[failures]:
+            del self._lanes[failures]
 
 
 class WorkQueue:

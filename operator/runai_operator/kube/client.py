@@ -175,12 +175,16 @@ class KubeClient:
             ) from None
         return _decoded(call, answer, lambda body: source_text(decode_metadata(body), source))
 
-    async def source_version(self, namespace: str, source: SourceRef) -> str | None:
-        """resourceVersion of the source by a metadata-only read; None when it is missing or forbidden."""
+    async def source_version(self, namespace: str, source: SourceRef) -> str:
+        """resourceVersion of the source by a metadata-only read, or the reason when it is missing or forbidden."""
         try:
             return await self._metadata(*_source_call(namespace, source), "resourceVersion")
-        except (Vanished, AccessDenied, SourceUnusable):
-            return None
+        except Vanished:
+            return Reason.SOURCE_NOT_FOUND
+        except AccessDenied:
+            return Reason.SOURCE_FORBIDDEN
+        except SourceUnusable as error:
+            return error.version
 
     async def read_crd(self) -> CRDState | None:
         """The CustomResourceDefinition of RunaiWorkloads; None where it may not be read.

@@ -108,4 +108,4 @@ def test_what_ready_says_of_a_lost_workload():
     gone = {"DeletedExternally", "RecreateGivenUp", "EndedUnseen"}
 
     assert gone == GONE_REASONS
-    assert gone | {"WaitingToRecreate", "ManagedByOther", "Recreating"} == LOST_REASONS
+    assert gone | {"WaitingToRecreate", "ManagedByOther", "InstallChanged", "Recreating"} == LOST_REASONS

@@ -336,3 +336,23 @@ async def test_an_interrupted_adoption_that_was_out_of_sight_goes_on_soon_after_
         bench.runai.world.hide_project(project, hidden=False)
     await asyncio.sleep(120)
     assert ready(stored)["reason"] == "Running"
+
+
+async def test_a_role_that_was_lost_a_moment_ago_is_noticed_before_an_attempt_is_taken_for_fruitless(bench):
+    """The lists lag at first, and then show nothing; that the project was visible in between proves nothing."""
+    bench.runai.world.switches = replace(WORLD, list_lag=9)
+    stored = await lost(bench)
+    bench.delete(stored)
+    await asyncio.sleep(8)
+    bench.engine.wake(stored.ref.uid)  # asks whether it is visible
+    await asyncio.sleep(0.2)
+    bench.runai.world.hide_project(bench.runai.world.projects["1"], hidden=True)
+    for _ in range(4):
+        await asyncio.sleep(1)
+        bench.engine.wake(stored.ref.uid)
+    await asyncio.sleep(0.5)
+    assert bench.kube.objects, "its workload runs on"
+
+    bench.runai.world.hide_project(bench.runai.world.projects["1"], hidden=False)
+    await asyncio.sleep(120)
+    assert (standing(bench), bench.kube.objects) == ([], {})

@@ -8,6 +8,7 @@ import pytest
 
 from fakes.bench import Bench, ready, standing
 from fakes.chance import Mishap
+from runai_operator.domain.conditions import condition
 from runai_operator.domain.manifest import read_mark
 from runai_operator.domain.model import DeletionPolicy, RecreatePolicy
 
@@ -70,6 +71,25 @@ async def test_after_the_id_was_changed_edits_are_refused_until_the_old_one_is_n
     [workload] = standing(bench)
     assert ready(stored)["reason"] == "Running"
     assert read_mark(workload.manifest).install == "new"
+
+
+async def test_that_the_id_was_changed_is_said_until_a_reading_shows_otherwise(bench):
+    stored = bench.apply("x")
+    await asyncio.sleep(30)
+    await bench.start(install="new")
+    bench.kube.touch(stored, token="look")
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(20)
+    [workload] = standing(bench)
+    for phase in ("Degraded", "Running"):
+        bench.runai.world.set_phase(workload, phase, "", bench.now())
+        await asyncio.sleep(30)
+        assert [condition(stored.status, kind)["reason"] for kind in ("Ready", "Synced")] == 2 * ["InstallChanged"]
+
+    await bench.start(install="new", former=("old",))
+    await asyncio.sleep(60)
+    assert [condition(stored.status, kind)["reason"] for kind in ("Ready", "Synced")] == ["Running", "Synced"]
+    assert writes(bench) == ["POST"]
 
 
 @pytest.mark.parametrize("spec", [{}, {"name_prefix": "run"}], ids=["by its name", "by a prefix"])

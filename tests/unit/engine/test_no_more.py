@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench
 from fakes.runai import FakeRunaiAccess
 from runai_operator.domain.errors import Unavailable
 from runai_operator.domain.manifest import with_mark
@@ -19,6 +19,7 @@ from runai_operator.domain.model import (
     RerunPolicy,
 )
 from runai_operator.domain.reasons import Reason
+from runai_operator.engine.gate import CallClass
 
 pytestmark = pytest.mark.looptime
 
@@ -222,3 +223,22 @@ async def test_where_run_ai_wanted_it_before_it_was_stopped_or_resumed_is_not_sh
     await asyncio.sleep(60)
     assert stored.status["phase"] == "Running"
     assert stored.status.get("desiredPhase") in (None, "Running")
+
+
+async def test_who_only_observes_what_was_deleted_shows_no_phase_of_it_again_while_nothing_can_be_read():
+    async with UnevenBench().started() as bench:
+        _, workload = await running(bench)
+        observer = bench.apply(
+            "observer", manifest=None, workload_id=workload.id, management_policy=ManagementPolicy.OBSERVE
+        )
+        await asyncio.sleep(20)
+        bench.runai.world.delete(workload, bench.now())
+        await asyncio.sleep(200)
+        assert observer.status["reason"] == "DeletedExternally"
+
+        bench.troubles.update(dict.fromkeys(CallClass, lambda: Unavailable("HTTP 503")))
+        bench.edit(observer, category="Train")
+        await asyncio.sleep(60)
+
+        assert observer.status.get("phase") is None
+        assert observer.status.get("runningPods") is None

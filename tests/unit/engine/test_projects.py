@@ -9,7 +9,7 @@ import pytest
 from fakes.bench import Bench, reason
 from fakes.entries import entries
 from fakes.uneven_runai import Troubles, UnevenRunai
-from runai_operator.domain.errors import InvalidWorkload, Unavailable
+from runai_operator.domain.errors import AccessDenied, InvalidWorkload, Scope, Unavailable
 from runai_operator.domain.model import DEFAULT_CONNECTION, Project
 from runai_operator.engine.projects import MISS_MEMORY, PROJECT_MEMORY, KeyedLocks, Projects
 
@@ -117,8 +117,9 @@ async def test_all_who_ask_at_the_same_time_share_one_answer(projects, catalogue
     assert catalogue.asked == 1
 
 
-async def test_a_miss_is_cached_for_longer_each_time_and_a_find_ends_that(projects, catalogue):
-    loop = asyncio.get_running_loop()
+@pytest.mark.parametrize("error", [None, AccessDenied("HTTP 403")], ids=["a miss", "a denied permission"])
+async def test_a_refusal_is_cached_for_longer_each_time_and_a_find_ends_that(projects, catalogue, error):
+    loop, catalogue.error = asyncio.get_running_loop(), error
     pauses, last = [], loop.time()
     while len(pauses) < 8:
         before = catalogue.asked
@@ -130,13 +131,18 @@ async def test_a_miss_is_cached_for_longer_each_time_and_a_find_ends_that(projec
     assert pauses[1:4] == pytest.approx([6, 11, 21], abs=1)
     assert pauses[-1] == pytest.approx(MISS_MEMORY, abs=3)
 
-    catalogue.known["p"] = ("1",)
+    catalogue.known["p"], catalogue.error = ("1",), None
     await asyncio.sleep(MISS_MEMORY)
     assert await outcomes(projects, 1) == {"1"}
 
 
-async def test_trouble_is_cached_for_a_moment_only(projects, catalogue):
-    catalogue.known["p"], catalogue.error = ("1",), Unavailable("It is down.")
+@pytest.mark.parametrize(
+    "error",
+    [Unavailable("It is down."), AccessDenied("HTTP 401", scope=Scope.CONNECTION)],
+    ids=["an outage", "the token"],
+)
+async def test_trouble_is_cached_for_a_moment_only(projects, catalogue, error):
+    catalogue.known["p"], catalogue.error = ("1",), error
     await outcomes(projects, 1)
     catalogue.error = None
     await asyncio.sleep(1)

@@ -316,15 +316,51 @@ async def test_what_goes_on_without_its_source_says_so_whatever_its_phase_become
         assert reasons(stored) == (phase, "SourceNotFound", False)
 
 
-async def test_completed_work_needs_no_source_whatever_is_read_of_it_later(bench):
-    bench.kube.sources["code"] = SourceText("apiVersion: batch/v1\nkind: Job\nspec: {}", "1")
-    stored = bench.apply("a", manifest=None, manifest_from=ref("code"))
-    await asyncio.sleep(10)
+async def test_what_completes_without_its_source_lacks_nothing_any_more(bench):
+    stored = await running(bench)
     del bench.kube.sources["code"]
     await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Running", "SourceNotFound", False)
+
+    [workload] = bench.runai.live()
+    bench.runai.world.set_phase(workload, "Completed", "", bench.now())
+    await asyncio.sleep(20)
 
     assert reasons(stored) == ("Completed", "Synced", False)
-    bench.kube.touch(stored, token="t1")
-    bench.engine.observe("MODIFIED", stored.meta())
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_is_paused_without_its_source_says_so_as_before(bench, restarted):
+    stored = await running(bench)
+    del bench.kube.sources["code"]
     await asyncio.sleep(SOON)
-    assert reasons(stored) == ("Completed", "Synced", False)
+    before = condition(stored.status, "Synced")
+    bench.kube.touch(stored, paused=True)
+    bench.engine.observe("MODIFIED", stored.meta())
+    await asyncio.sleep(5)
+    if restarted:
+        await bench.start()
+    await asyncio.sleep(60)
+    writes = bench.kube.writes
+    await asyncio.sleep(HOUR)
+
+    assert condition(stored.status, "Ready")["reason"] == "Paused"
+    assert condition(stored.status, "Synced") == before
+    assert bench.kube.writes == writes
+
+    bench.kube.sources["code"] = held(1, 3)
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Paused", "Synced", False)
+
+
+async def test_why_a_source_cannot_be_read_is_said_as_it_is_by_now(bench):
+    """Who gets the operator its right back must not be told for ever that it has none."""
+    stored = await running(bench)
+    bench.kube.forbidden_sources.add("code")
+    del bench.kube.sources["code"]
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Running", "SourceForbidden", False)
+
+    bench.kube.forbidden_sources.clear()
+    await asyncio.sleep(SOON)
+    assert reasons(stored) == ("Running", "SourceNotFound", False)

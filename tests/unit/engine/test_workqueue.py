@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from contextlib import suppress
 
@@ -196,7 +197,7 @@ async def test_work_that_hangs_leaves_workers_to_status_work_that_comes_later():
         worker.cancel()
 
 
-async def work(queue, seconds, fails):
+async def work(queue, seconds, fails, flow=""):
     """When each piece of work was begun, by one worker, for so long; what `fails` is retried."""
     loop, begun, tries = asyncio.get_running_loop(), [], Counter()
     with suppress(TimeoutError):
@@ -206,7 +207,7 @@ async def work(queue, seconds, fails):
                 begun.append((loop.time(), key))
                 tries[key] += 1
                 if fails(key):
-                    queue.retry(key, Lane.PERIODIC, failures=tries[key], delay=1)
+                    queue.retry(key, Lane.PERIODIC, failures=tries[key], flow=flow, delay=1)
                 queue.done(key)
     return begun
 
@@ -287,3 +288,40 @@ async def test_a_retry_that_is_forgotten_once_begun_makes_room_for_others(queue)
     queue.retry("next", Lane.PERIODIC, failures=1)
 
     assert (await queue.get()).key == "next"
+
+
+async def test_a_retry_that_falls_due_between_two_looks_at_the_clock_is_made():
+    looks = itertools.count()
+    queue = WorkQueue(lambda: asyncio.get_running_loop().time() + next(looks) * 1e-6)
+
+    queue.retry("one", Lane.USER, failures=1, delay=1.5e-6)
+
+    assert (await queue.get()).key == "one"
+
+
+async def test_a_first_failure_does_not_wait_behind_all_of_another_flow_that_failed_before_it(queue):
+    for number in range(100):
+        queue.add(f"{number}", Lane.PERIODIC, flow="many")
+    await work(queue, 10, lambda key: True, flow="many")
+
+    queue.retry("single", Lane.PERIODIC, failures=1, flow="other", delay=1)
+    begun = await work(queue, 20, lambda key: key != "single", flow="many")
+
+    assert "single" in [key for _, key in begun[:4]]
+
+
+async def test_what_fails_without_having_been_retried_makes_no_retry_slower(queue):
+    """As in a namespace where a policy refuses ever new objects, while those of another recover."""
+    for number in range(300):
+        queue.retry(f"{number}", Lane.PERIODIC, failures=5)
+
+    async def fail_anew():
+        for number in itertools.count():
+            queue.retry(f"new{number}", Lane.PERIODIC, failures=9, delay=600)
+            await asyncio.sleep(0.1)
+
+    failing = asyncio.create_task(fail_anew())
+    begun = await work(queue, 30, lambda key: False)
+    failing.cancel()
+
+    assert len(begun) == 300
