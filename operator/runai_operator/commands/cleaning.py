@@ -39,11 +39,13 @@ class Cleaner:
         self, record: OrphanRecord, runai: Runai, *, access: Access, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`access`: the projects in which what the objects of a namespace left may be deleted. `clock` in seconds."""
-        self._record, self._runai, self._access, self._witness = record, runai, access, Witness(runai, clock)
+        self._record, self._runai, self._access, self._clock = record, runai, access, clock
+        self._witness = Witness(runai, clock)
 
     async def clean(self, orphan: Orphan) -> str:
         """What was found and done, in a few words. The entry stays until its workload is gone or has another owner."""
         try:
+            began = self._clock()
             there = [remote for remote in await self._find(orphan) if not await self._is_deleted(remote)]
             for remote in there:
                 if _is_ours(remote, orphan) and not await self._has_new_owner(remote, orphan):
@@ -53,6 +55,8 @@ class Cleaner:
             place = Place(orphan.project_id, orphan.project_name)
             if not there and not await self._is_gone(orphan, place):
                 return f"kept: Run:ai does not show its project {place}, so whether it is gone is not known"
+            if not there and not self._witness.has_shown_since(place, began) and await self._find(orphan):
+                return "kept: Run:ai shows it again"
             await self._record.forget_orphan(orphan.mark.uid)
         except BridgeError as error:
             return f"kept: {error.message}"

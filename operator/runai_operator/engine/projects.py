@@ -174,6 +174,23 @@ def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
     return found[0].id
 
 
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """Whether a project is visible: when that was asked, and since when it has been so without a gap, as far as was asked."""
+
+    is_visible: bool = False
+    asked: float = float("-inf")
+    since: float = float("-inf")
+
+    def then(self, is_visible: bool, asked: float) -> _Sight:
+        goes_on = is_visible is self.is_visible and asked - self.asked <= VISIBLE_MEMORY
+        return _Sight(is_visible, asked, self.since if goes_on else asked)
+
+    def is_recent(self, now: float) -> bool:
+        """What is in a hidden project is looked for again and again, so an old answer is about one that nobody uses."""
+        return now - self.asked <= (VISIBLE_MEMORY if self.is_visible else HIDDEN_MEMORY)
+
+
 class Witness:
     """The second witness when Run:ai answers 404 for a workload: what one connection shows of projects and of deleted
     workloads, and what the lists miss. What that proves is in `domain.absence`."""
@@ -181,8 +198,7 @@ class Witness:
     def __init__(self, runai: Runai, clock: Callable[[], float]) -> None:
         """`clock` in loop seconds."""
         self._runai, self._clock = runai, clock
-        self._visible: dict[Place, tuple[bool, float]] = {}
-        """And when that was asked."""
+        self._sights: dict[Place, _Sight] = {}
         self._asking = KeyedLocks[Place]()
         self._unlisted = set[str]()
         self._vanished: dict[str, float] = {}
@@ -195,22 +211,24 @@ class Witness:
         have lost it a moment ago; those who wait for an answer share the next one."""
         called = self._clock()
         async with self._asking.of(place):
-            is_visible, asked = self._visible.get(place, (False, float("-inf")))
-            if self._clock() - asked > (VISIBLE_MEMORY if is_visible else HIDDEN_PAUSE) or (
-                newly and is_visible and asked <= called
-            ):
-                was_hidden = place in self._visible and not is_visible
+            sight = self._sights.get(place, _Sight())
+            lasts = VISIBLE_MEMORY if sight.is_visible else HIDDEN_PAUSE
+            if self._clock() - sight.asked > lasts or (newly and sight.is_visible and sight.asked <= called):
+                was_hidden = place in self._sights and not sight.is_visible
                 asked = self._clock()
-                is_visible = await self._look_for(place)
-                self._visible = {each: seen for each, seen in self._visible.items() if self._is_recent(*seen)}
-                self._visible[place] = is_visible, asked
-                if was_hidden and is_visible:
-                    self._shown_at = self._clock()
-        return is_visible
+                sight = sight.then(await self._look_for(place), asked)
+                now = self._clock()
+                self._sights = {each: seen for each, seen in self._sights.items() if seen.is_recent(now)}
+                self._sights[place] = sight
+                if was_hidden and sight.is_visible:
+                    self._shown_at = now
+        return sight.is_visible
 
-    def _is_recent(self, is_visible: bool, at: float) -> bool:
-        """What is in a hidden project is looked for again and again, so an old answer is about one that nobody uses."""
-        return self._clock() - at <= (VISIBLE_MEMORY if is_visible else HIDDEN_MEMORY)
+    def has_shown_since(self, place: Place, moment: float) -> bool:
+        """Whether the project has been visible all the time since then, as far as was asked. Otherwise what was not found may
+        only have been hidden when it was looked for."""
+        sight = self._sights.get(place, _Sight())
+        return sight.is_visible and sight.since < moment
 
     async def _look_for(self, place: Place) -> bool:
         try:

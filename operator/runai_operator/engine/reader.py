@@ -28,13 +28,14 @@ class Reader:
         self._install, self._former_installs, self._clock = install, former_installs, clock
 
     async def remote(self, s: State, action: ReadRemote, upstream: Upstream) -> State:
+        began = self._clock()
         try:
             remote = await self._get(action.workload_id, upstream, project=s.project_of(action.workload_id))
             if remote is not None and remote.may_be_gone:
                 s = steps.missing(s)
                 remote = replace(remote, unlisted=await self._is_unlisted(s, remote, upstream))
             if remote is None or remote.gone:
-                return await self._explain_absence(s, remote, action.workload_id, upstream)
+                return await self._explain_absence(s, remote, action.workload_id, upstream, began)
             row = s.row
             # What became of it while it was out of sight is in no delta.
             has_been_away = s.memory.missing_since is not None and not s.is_to_go
@@ -56,8 +57,10 @@ class Reader:
             return True
         return s.absent_for >= s.limits.grace and await self._row_of(remote, upstream) is None
 
-    async def _explain_absence(self, s: State, remote: Remote | None, workload_id: str, upstream: Upstream) -> State:
-        """It is gone, or shown to us no more: asks other witnesses which, and how it ended."""
+    async def _explain_absence(
+        self, s: State, remote: Remote | None, workload_id: str, upstream: Upstream, began: float
+    ) -> State:
+        """It is gone, or shown to us no more: asks other witnesses which, and how it ended. `began`: when the reading did."""
         s = steps.missing(s)
         was_never_ours = workload_id != s.workload_id and not s.workload.meta.deleting
         if was_never_ours or (remote is not None and s.is_to_go):
@@ -65,6 +68,11 @@ class Reader:
         doubt: BridgeError | None
         try:
             row, is_project_visible = await self._ask_witnesses(s, workload_id, upstream)
+            was_hidden = is_project_visible and row is None and not upstream.witness.has_shown_since(s.place, began)
+            if remote is None and was_hidden and s.absence_is_explained:
+                remote = await self._get(workload_id, upstream, project=s.project_of(workload_id))
+                if remote is not None and not remote.gone:
+                    return steps.seen(s, remote, s.row)
         except BridgeError as error:
             doubt = error
         else:

@@ -523,3 +523,31 @@ def lists_out_of_order(bench):
 
     world.listed = world.visible_projects = out_of_order
     return heal
+
+
+def comes_back_with_the_question(bench):
+    """The role is given back just before Run:ai is asked for the project."""
+    asked = bench.runai.world.visible_projects
+
+    def visible(*args, **kwargs):
+        hide(bench, hidden=False)
+        return asked(*args, **kwargs)
+
+    hide(bench)
+    bench.runai.world.visible_projects = visible
+
+
+async def test_a_role_that_comes_back_after_a_404_does_not_prove_that_a_deleted_workload_is_gone(bench):
+    stored, workload = await of_one(bench)
+    bench.runai.world.switch({"deleted_list": False, "cluster_connected": False}, bench.now())
+    bench.delete(stored)
+    await asyncio.sleep(5)
+    assert workload.deleted is not None
+
+    comes_back_with_the_question(bench)
+    await asyncio.sleep(600)
+    assert bench.kube.objects, "its cluster is not connected, so it runs on"
+
+    bench.runai.world.switch({"cluster_connected": True}, bench.now())
+    await asyncio.sleep(600)
+    assert bench.kube.objects == {}
