@@ -307,7 +307,7 @@ def test_no_reason_is_needed_to_try_again():
 
 
 @pytest.mark.parametrize(
-    ("verdict", "failures", "paced"),
+    ("verdict", "broken_off", "paced"),
     [
         (Verdict.FAILED, 1, True),
         (Verdict.BUG, 1, True),
@@ -318,8 +318,8 @@ def test_no_reason_is_needed_to_try_again():
         (Verdict.DELETING, 9, False),
     ],
 )
-def test_what_fails_for_thousands_at_once_is_rate_limited_and_a_first_conflict_is_not(verdict, failures, paced):
-    assert is_paced(Result(verdict, memory=Memory(failures=failures))) is paced
+def test_what_fails_for_thousands_at_once_is_rate_limited_and_a_first_conflict_is_not(verdict, broken_off, paced):
+    assert is_paced(Result(verdict, memory=Memory(failures=9, broken_off=broken_off))) is paced
 
 
 def test_failures_halve_the_rate_of_retries_to_a_floor():
