@@ -147,6 +147,7 @@ REQUEUED = [
     case("somebody wrote in between", Result(Verdict.CONFLICT, StaleObject("again")), 1, (0, 0.05, 0.1)),
     case("somebody wrote in between again", Result(Verdict.CONFLICT, StaleObject("again")), 3, (0, 0.8, 1.6)),
     case("somebody writes all the time", Result(Verdict.CONFLICT, StaleObject("again")), 9, (0, 15, 30)),
+    case("somebody has written for minutes", Result(Verdict.CONFLICT, StaleObject("again")), 24, (0, 15, 30)),
     case("somebody writes for hours", Result(Verdict.CONFLICT, StaleObject("again")), 25, (0, 150, 300)),
     case("to be read apart", Result(Verdict.TOO_LARGE, TooLarge("large")), 9, (0, 0.05, 0.1)),
     case("Kubernetes hiccups", Result(Verdict.FAILED, KubernetesUnavailable("?")), 5, (1, 15, 30)),
