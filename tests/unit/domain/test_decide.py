@@ -1141,6 +1141,34 @@ MAINTAIN = [
         ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
     ),
     case(
+        "observed until now, and shown as gone, unfinished: another may be named",
+        a_state(OBSERVED_BEFORE, desired=DESIRED, remote=a_remote(sync_status="Deleted"), row=DELETED_ROW),
+        ForgetWorkload(),
+    ),
+    case(
+        "observed until now, gone, and had completed",
+        a_state(
+            a_workload(finalizer=False, workload_id=WORKLOAD_ID, status=completed_status(submittedHash=None)),
+            remote=Missing(),
+            **MISSING_FOR_LONG,
+        ),
+        ends(Verdict.IN_SYNC, "WorkloadNotFound"),
+    ),
+    case(
+        "another is named than what was observed and had completed, and that is gone",
+        a_state(
+            a_workload(finalizer=False, workload_id="another", status=completed_status(submittedHash=None)),
+            desired=DESIRED,
+            remote=Missing(),
+        ),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True),
+    ),
+    case(
+        "what was submitted is named by its own id: the checks of an adoption are made",
+        a_state(a_workload(workload_id=WORKLOAD_ID, status=submitted_status()), remote=a_remote()),
+        Render(),
+    ),
+    case(
         "observed until now, and the project cannot be looked up",
         a_state(OBSERVED_BEFORE, desired=DOWN),
         ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
