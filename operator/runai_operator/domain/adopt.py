@@ -37,7 +37,7 @@ def adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
             return ReadRemote(workload_id, with_row=True)
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=not s.in_doubt)
-        case Missing() | Remote(gone=True) if s.workload_id == workload_id and s.adoption_unproven:
+        case Missing() | Remote(gone=True) if s.workload_id == workload_id:
             return ForgetWorkload()  # it was only observed, so another may be named
         case Missing() | Remote(gone=True):
             # In doubt it may be ours already, and only out of sight.

@@ -109,7 +109,7 @@ def _may_be_outstanding(s: State) -> bool:
 
 def _beside(action: Action, error: BridgeError | None) -> Action:
     """The workload goes on as it was sent, and status says what is amiss beside it."""
-    if error is not None and isinstance(action, Result) and action.verdict is Verdict.IN_SYNC:
+    if isinstance(action, Result) and action.verdict is Verdict.IN_SYNC:
         return replace(action, error=error)
     return action
 

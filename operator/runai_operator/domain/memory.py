@@ -89,6 +89,8 @@ class Memory:
     """When this process first saw the object being deleted."""
     failures: int = 0
     """Passes in a row that ended in retrying or waiting."""
+    broken_off: int = 0
+    """Passes in a row that came to no end, since Kubernetes did not let them, or for a bug."""
     sync_reads: int = 0
     """Readings in a row that found the sync in flight."""
     first_submission: bool = False

@@ -189,7 +189,7 @@ def is_paced(end: Result) -> bool:
     """Whether the next pass is rate-limited among all that failed: what fails, fails for thousands at once. A first conflict
     ends at once."""
     return end.verdict in (Verdict.FAILED, Verdict.BUG) or (
-        end.verdict is Verdict.CONFLICT and end.memory.failures > PROMPT_REPEATS
+        end.verdict is Verdict.CONFLICT and end.memory.broken_off > PROMPT_REPEATS
     )
 
 

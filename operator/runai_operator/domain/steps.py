@@ -246,6 +246,7 @@ def remembered(s: State, end: Result, summary: StatusSummary, *, written: Worklo
         memory,
         pending_status={},
         failures=s.memory.failures + 1 if waits else 0,
+        broken_off=0,
         sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
         row_reads=s.memory.row_reads if summary.phase == Phase.PENDING or counts_may_lag else 0,
         counts_may_lag=counts_may_lag,
@@ -262,5 +263,6 @@ def remembered(s: State, end: Result, summary: StatusSummary, *, written: Worklo
     return memory
 
 
-def once_more_failed(memory: Memory) -> Memory:
-    return replace(memory, failures=memory.failures + 1)
+def broken_off(memory: Memory) -> Memory:
+    """A copy: the pass came to no end."""
+    return replace(memory, broken_off=memory.broken_off + 1)

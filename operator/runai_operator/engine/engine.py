@@ -392,7 +392,7 @@ class Engine:
             self._observer.bug()
         if result.verdict is Verdict.FAILED and result.error is not None:
             level = (
-                logging.WARNING if result.memory.failures.bit_count() == 1 else logging.DEBUG
+                logging.WARNING if result.memory.broken_off.bit_count() == 1 else logging.DEBUG
             )  # the 1st, 2nd, 4th ...
             log.log(level, "could not reconcile: %s", result.error.message, extra=entry.meta.fields)
         if (entry_after := self.inventory.finish(entry.uid, result, taken)) is not None:
@@ -417,7 +417,7 @@ class Engine:
             return
         if is_paced(result):
             lane = Lane.LARGE if entry.memory.large else _lane_after(result, lane)
-            self._queue.retry(entry.uid, lane, failures=entry.memory.failures, flow=entry.flow, delay=delay)
+            self._queue.retry(entry.uid, lane, failures=entry.memory.broken_off, flow=entry.flow, delay=delay)
         elif goes_on(result, entry.memory.failures):
             self._plan_read(entry, delay)
         else:

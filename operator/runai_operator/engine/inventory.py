@@ -175,8 +175,8 @@ class Inventory:
             memory = replace(memory, guarded=True)
         if meta.generation != entry.meta.generation:
             memory = replace(memory, large=False)
-        if anew and memory.failures:
-            memory = replace(memory, failures=0)
+        if anew and (memory.failures or memory.broken_off):
+            memory = replace(memory, failures=0, broken_off=0)
         return self._put(replace(entry, meta=meta, memory=memory))
 
     def update_summary(self, entry: Entry, summary: StatusSummary) -> Entry:

@@ -137,17 +137,24 @@ class Reader:
     async def named(self, s: State, action: FindRemote, upstream: Upstream) -> State:
         try:
             project_id = action.project_id or await upstream.projects.of(s.workload.spec)
-            found = await self._named(action.name, project_id, upstream)
-            for name in former_names(s.workload, self._former_installs, but=action.name):
-                of_name = await self._named(name, project_id, upstream)
-                found += tuple(each for each in of_name if may_be_ours(each, s.mark))
+            found = await self._found(s, action.name, project_id, upstream)
             # As long as this look-up proves nothing by itself, what was seen a moment ago will do.
             is_visible = bool(found) or await upstream.witness.shows(s.place, newly=s.looked_long_enough)
+            if is_visible and not found and s.looked_long_enough:  # it may have been hidden until that question
+                found = await self._found(s, action.name, project_id, upstream)
         except BridgeError as error:
             if error.condition_reason != Reason.PROJECT_NOT_FOUND:
                 return replace(s, found=error)
             found, is_visible = (), False
         return steps.looked_up(s, found, is_visible=is_visible, now=self._clock())
+
+    async def _found(self, s: State, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
+        """What has the name, and what is ours under a former one."""
+        found = await self._named(name, project_id, upstream)
+        for former in former_names(s.workload, self._former_installs, but=name):
+            of_name = await self._named(former, project_id, upstream)
+            found += tuple(each for each in of_name if may_be_ours(each, s.mark))
+        return found
 
     async def _named(self, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
         rows = await upstream.gate.find(name=name, project_id=project_id)

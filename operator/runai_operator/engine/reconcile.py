@@ -206,7 +206,8 @@ class Reconciler:
             self._record(s.workload.meta, event)
 
     def _bug(self, memory: Memory, *, did: str = "none") -> Result:
-        return self._scheduled(Result(Verdict.BUG, did=did, memory=steps.once_more_failed(memory)))
+        memory = steps.broken_off(memory)
+        return self._scheduled(Result(Verdict.BUG, did=did, memory=memory), memory.broken_off)
 
     def _failed(self, error: BridgeError, memory: Memory, *, did: str = "none", meta: Meta | None = None) -> Result:
         """The object could not be read or written."""
@@ -214,15 +215,15 @@ class Reconciler:
             case TooLarge():
                 verdict, memory = Verdict.TOO_LARGE, replace(memory, large=True)
             case StaleObject() | Vanished():
-                verdict, memory = Verdict.CONFLICT, steps.once_more_failed(memory)
+                verdict, memory = Verdict.CONFLICT, steps.broken_off(memory)
             case _:
-                verdict, memory = Verdict.FAILED, steps.once_more_failed(memory)
+                verdict, memory = Verdict.FAILED, steps.broken_off(memory)
                 if (event := events.of_refusal(error)) is not None and meta is not None:
                     self._record(meta, event)
-        return self._scheduled(Result(verdict, error, did=did, memory=memory, meta=meta))
+        return self._scheduled(Result(verdict, error, did=did, memory=memory, meta=meta), memory.broken_off)
 
-    def _scheduled(self, result: Result) -> Result:
-        return replace(result, requeue_after=requeue_after(result, result.memory.failures, self._random.random()))
+    def _scheduled(self, result: Result, failures: int) -> Result:
+        return replace(result, requeue_after=requeue_after(result, failures, self._random.random()))
 
     # --- the end of a pass
 
@@ -253,7 +254,7 @@ class Reconciler:
         memory = steps.remembered(s, end, summary, written=written.workload, wrote_at=wrote_at)
         row = s.row if ReadRow in s.done else None
         done = replace(end, memory=memory, meta=written.workload.meta, summary=summary, row=row)
-        return self._scheduled(replace(done, answered=not end.in_trouble))
+        return self._scheduled(replace(done, answered=not end.in_trouble), memory.failures)
 
     # --- performing
 

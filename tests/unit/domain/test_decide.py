@@ -69,7 +69,7 @@ from runai_operator.domain.errors import (
     Throttled,
     Unavailable,
 )
-from runai_operator.domain.memory import Memory, Requests, Unread
+from runai_operator.domain.memory import Memory, Requests, Source, Unread
 from runai_operator.domain.model import (
     NAME_HELD,
     NOT_SUBMITTED,
@@ -174,11 +174,14 @@ GOING_ADOPTING = a_workload(workload_id=WORKLOAD_ID, **DELETES)
 GOING_DONE = a_workload(status=completed_status(), **DELETES)
 
 
+CODE = SourceRef("ConfigMap", "code", "k")
+WITHOUT_SOURCE = Memory(source=Source(CODE, "1", lack=SourceUnusable("No source.")))
+
+
 def from_source(status):
     """Edited since, but not in what it says of its source."""
-    source = SourceRef("ConfigMap", "code", "k")
     return a_workload(
-        generation=2, manifest=None, manifest_from=source, status=status | {"submittedFrom": "ConfigMap/code/k"}
+        generation=2, manifest=None, manifest_from=CODE, status=status | {"submittedFrom": "ConfigMap/code/k"}
     )
 
 
@@ -1139,6 +1142,113 @@ MAINTAIN = [
         "observed until now, and the spec is refused",
         a_state(OBSERVED_BEFORE, desired=BAD),
         ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "observed until now, and shown as gone, unfinished: another may be named",
+        a_state(OBSERVED_BEFORE, desired=DESIRED, remote=a_remote(sync_status="Deleted"), row=DELETED_ROW),
+        ForgetWorkload(),
+    ),
+    case(
+        "observed until now, and gone, unfinished: another may be named",
+        a_state(OBSERVED_BEFORE, desired=DESIRED, remote=Missing(), row=DELETED_ROW),
+        ForgetWorkload(),
+    ),
+    case(
+        "what was submitted is named by its own id, and is gone",
+        a_state(a_workload(workload_id=WORKLOAD_ID, status=submitted_status()), remote=Missing(), row=DELETED_ROW),
+        ends(Verdict.REJECTED, "DeletedExternally"),
+    ),
+    case(
+        "what was submitted and has completed is named by its own id, and is gone",
+        a_state(a_workload(workload_id=WORKLOAD_ID, status=completed_status()), remote=Missing()),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "another is named than what was submitted, and what was submitted is gone",
+        a_state(
+            a_workload(workload_id="another", status=submitted_status()),
+            desired=DESIRED,
+            remote=Missing(),
+            row=DELETED_ROW,
+        ),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True),
+    ),
+    case(
+        "what was submitted is named by its own id: what would be sent?",
+        a_state(a_workload(workload_id=WORKLOAD_ID, status=submitted_status())),
+        Render(),
+    ),
+    case(
+        "what was sent makes an adoption whose proof is not on record",
+        a_state(
+            a_workload(workload_id=WORKLOAD_ID, status=submitted_status()),
+            desired=DESIRED,
+            remote=a_remote(),
+            done=frozenset({Update}),
+        ),
+        Adopt(a_remote(), None, finished=False),
+    ),
+    case(
+        "completed work lacks no source",
+        a_state(a_workload(manifest=None, manifest_from=CODE, status=completed_status()), memory=WITHOUT_SOURCE),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "work that has just completed lacks no source",
+        a_state(
+            a_workload(manifest=None, manifest_from=CODE, status=submitted_status()),
+            row=COMPLETED_ROW,
+            memory=WITHOUT_SOURCE,
+        ),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "what is known of the source named before says nothing of another",
+        a_state(
+            a_workload(manifest=None, manifest_from=replace(CODE, name="other"), status=submitted_status()),
+            memory=WITHOUT_SOURCE,
+        ),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "a replacement that was begun goes on under recreatePolicy: Never",
+        a_state(
+            a_workload(generation=2, status=submitted_status(submission=REPLACING)),
+            desired=OTHER_KIND,
+            remote=Missing(),
+        ),
+        ForgetWorkload(),
+    ),
+    case(
+        "its source is gone, which a pass that reads no source keeps saying",
+        a_state(
+            a_workload(manifest=None, manifest_from=CODE, status=submitted_status()),
+            memory=WITHOUT_SOURCE,
+        ),
+        ends(Verdict.IN_SYNC, "SourceInvalid"),
+    ),
+    case(
+        "observed until now, gone, and had completed",
+        a_state(
+            a_workload(finalizer=False, workload_id=WORKLOAD_ID, status=completed_status(submittedHash=None)),
+            remote=Missing(),
+            **MISSING_FOR_LONG,
+        ),
+        ends(Verdict.IN_SYNC, "WorkloadNotFound"),
+    ),
+    case(
+        "another is named than what was observed and had completed, and that is gone",
+        a_state(
+            a_workload(finalizer=False, workload_id="another", status=completed_status(submittedHash=None)),
+            desired=DESIRED,
+            remote=Missing(),
+        ),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True),
+    ),
+    case(
+        "what was submitted is named by its own id: the checks of an adoption are made",
+        a_state(a_workload(workload_id=WORKLOAD_ID, status=submitted_status()), remote=a_remote()),
+        Render(),
     ),
     case(
         "observed until now, and the project cannot be looked up",
@@ -2323,6 +2433,19 @@ def message_of(state):
         ),
         case("what was never there to observe", a_state(WATCHED, remote=Missing()), WORKLOAD_ID),
         case("what was observed", a_state(WATCHED_BEFORE, remote=Missing()), WORKLOAD_ID),
+        case(
+            "what was observed, and was to be adopted, and is not listed yet",
+            a_state(OBSERVED_BEFORE, remote=Missing(), **MISSING_NOW),
+            WORKLOAD_ID,
+        ),
+        case(
+            "what was observed, and had completed before it was to be adopted",
+            a_state(
+                a_workload(finalizer=False, workload_id=WORKLOAD_ID, status=completed_status(submittedHash=None)),
+                remote=Missing(),
+            ),
+            WORKLOAD_ID,
+        ),
         case(
             "what to do where it was observed",
             a_state(WATCHED_BEFORE, remote=Missing()),

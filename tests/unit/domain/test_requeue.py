@@ -147,6 +147,7 @@ REQUEUED = [
     case("somebody wrote in between", Result(Verdict.CONFLICT, StaleObject("again")), 1, (0, 0.05, 0.1)),
     case("somebody wrote in between again", Result(Verdict.CONFLICT, StaleObject("again")), 3, (0, 0.8, 1.6)),
     case("somebody writes all the time", Result(Verdict.CONFLICT, StaleObject("again")), 9, (0, 15, 30)),
+    case("somebody has written for minutes", Result(Verdict.CONFLICT, StaleObject("again")), 24, (0, 15, 30)),
     case("somebody writes for hours", Result(Verdict.CONFLICT, StaleObject("again")), 25, (0, 150, 300)),
     case("to be read apart", Result(Verdict.TOO_LARGE, TooLarge("large")), 9, (0, 0.05, 0.1)),
     case("Kubernetes hiccups", Result(Verdict.FAILED, KubernetesUnavailable("?")), 5, (1, 15, 30)),
@@ -307,7 +308,7 @@ def test_no_reason_is_needed_to_try_again():
 
 
 @pytest.mark.parametrize(
-    ("verdict", "failures", "paced"),
+    ("verdict", "broken_off", "paced"),
     [
         (Verdict.FAILED, 1, True),
         (Verdict.BUG, 1, True),
@@ -318,8 +319,8 @@ def test_no_reason_is_needed_to_try_again():
         (Verdict.DELETING, 9, False),
     ],
 )
-def test_what_fails_for_thousands_at_once_is_rate_limited_and_a_first_conflict_is_not(verdict, failures, paced):
-    assert is_paced(Result(verdict, memory=Memory(failures=failures))) is paced
+def test_what_fails_for_thousands_at_once_is_rate_limited_and_a_first_conflict_is_not(verdict, broken_off, paced):
+    assert is_paced(Result(verdict, memory=Memory(failures=9, broken_off=broken_off))) is paced
 
 
 def test_failures_halve_the_rate_of_retries_to_a_floor():

@@ -420,7 +420,11 @@ def remembered(state, end=DONE, summary=AT_REST, written=LIVE):
     ("state", "end", "summary", "expected"),
     [
         pytest.param(
-            a_state(LIVE, memory=Memory(failures=3).owing({"a": 1})), DONE, AT_REST, Memory(), id="it is done"
+            a_state(LIVE, memory=Memory(failures=3, broken_off=2).owing({"a": 1})),
+            DONE,
+            AT_REST,
+            Memory(),
+            id="it is done",
         ),
         pytest.param(
             a_state(LIVE, now=9.0, memory=Memory(failures=3)),
@@ -520,8 +524,8 @@ def test_a_finalizer_that_we_removed_is_not_guarded_any_more():
     assert remembered(a_state(without, memory=guarded), written=without).guarded
 
 
-def test_once_more_failed():
-    assert steps.once_more_failed(Memory(failures=3, row_reads=1)) == Memory(failures=4, row_reads=1)
+def test_what_breaks_off_is_counted_for_itself():
+    assert steps.broken_off(Memory(failures=3, broken_off=1)) == Memory(failures=3, broken_off=2)
 
 
 def test_completed_work_is_not_failed_work():

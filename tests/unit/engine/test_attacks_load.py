@@ -518,3 +518,32 @@ async def test_calls_of_kubernetes_that_hang_and_fail_again_and_again_hold_few_w
 
     assert "bystander" not in bench.outstanding()
     assert await bench.shown_after("Failed") <= SOON
+
+
+@pytest.mark.parametrize("trouble", [StaleObject, KubernetesUnavailable])
+async def test_a_short_failure_of_what_has_waited_for_run_ai_does_not_wait_for_that(bench, trouble):
+    """How often it was looked for in Run:ai says nothing of what fails at Kubernetes."""
+    failing = await bench.running(60)
+    deleted = failing.pop()
+    bench.runai.world.switch({"cluster_connected": False, "deleted_list": False}, bench.now())
+    bench.delete(deleted)
+    bench.kube_troubles |= {
+        ("kube write", stored.ref.name): (lambda: KubernetesUnavailable("HTTP 500")) for stored in failing
+    }
+    await asyncio.sleep(3600)
+    bench.edit_all(failing)
+    await asyncio.sleep(120)
+    place = "kube write", deleted.ref.name
+
+    def once():
+        del bench.kube_troubles[place]
+        return trouble("no")
+
+    bench.kube_troubles[place] = once
+    bench.runai.world.switch({"cluster_connected": True}, bench.now())
+    await asyncio.sleep(5)
+    bench.engine.read_due(deleted.ref.uid)
+    await asyncio.sleep(10)
+
+    assert place not in bench.kube_troubles
+    assert ("ns", deleted.ref.name) not in bench.kube.objects

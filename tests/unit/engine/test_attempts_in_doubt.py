@@ -356,3 +356,30 @@ async def test_a_role_that_was_lost_a_moment_ago_is_noticed_before_an_attempt_is
     bench.runai.world.hide_project(bench.runai.world.projects["1"], hidden=False)
     await asyncio.sleep(120)
     assert (standing(bench), bench.kube.objects) == ([], {})
+
+
+async def test_a_role_that_comes_back_between_the_last_look_and_its_proof_proves_nothing(bench):
+    bench.runai.world.switches = replace(WORLD, list_lag=9)
+    stored = await lost(bench)
+    bench.delete(stored)
+    await asyncio.sleep(8)
+    project = bench.runai.world.projects["1"]
+    bench.runai.world.hide_project(project, hidden=True)
+    [upstream] = bench.engine.upstreams
+    find, looks = upstream.gate.find, []
+
+    async def shown_again_after_it(**of):
+        rows = await find(**of)
+        looks.append(rows)
+        bench.runai.world.hide_project(project, hidden=False)
+        return rows
+
+    await asyncio.sleep(2.2)
+    upstream.gate.find = shown_again_after_it
+    bench.engine.wake(stored.ref.uid)
+    await asyncio.sleep(0.5)
+    assert looks[0] == ()
+    assert bench.kube.objects, "its workload runs on"
+
+    await asyncio.sleep(120)
+    assert (standing(bench), bench.kube.objects) == ([], {})

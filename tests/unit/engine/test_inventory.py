@@ -272,10 +272,10 @@ def test_what_was_forgotten_during_its_pass_stays_forgotten(inventory):
 )
 def test_what_an_event_makes_us_forget(inventory, generation, anew, failures, large):
     entry = inventory.add(a_meta())
-    entry = inventory.finish("uid-1", a_result(memory=Memory(failures=3, large=True)), Requests())
+    entry = inventory.finish("uid-1", a_result(memory=Memory(failures=3, broken_off=3, large=True)), Requests())
     entry = inventory.update_meta(entry, a_meta(generation=generation), anew=anew)
 
-    assert (entry.memory.failures, entry.memory.large) == (failures, large)
+    assert (entry.memory.failures, entry.memory.broken_off, entry.memory.large) == (failures, failures, large)
 
 
 def test_objects_are_counted_by_phase_and_ready(inventory):
