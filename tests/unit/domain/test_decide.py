@@ -175,6 +175,7 @@ GOING_DONE = a_workload(status=completed_status(), **DELETES)
 
 
 CODE = SourceRef("ConfigMap", "code", "k")
+WITHOUT_SOURCE = Memory(source=Source(CODE, "1", lack=SourceUnusable("No source.")))
 
 
 def from_source(status):
@@ -1163,10 +1164,66 @@ MAINTAIN = [
         ends(Verdict.IN_SYNC),
     ),
     case(
+        "another is named than what was submitted, and what was submitted is gone",
+        a_state(
+            a_workload(workload_id="another", status=submitted_status()),
+            desired=DESIRED,
+            remote=Missing(),
+            row=DELETED_ROW,
+        ),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True),
+    ),
+    case(
+        "what was submitted is named by its own id: what would be sent?",
+        a_state(a_workload(workload_id=WORKLOAD_ID, status=submitted_status())),
+        Render(),
+    ),
+    case(
+        "what was sent makes an adoption whose proof is not on record",
+        a_state(
+            a_workload(workload_id=WORKLOAD_ID, status=submitted_status()),
+            desired=DESIRED,
+            remote=a_remote(),
+            done=frozenset({Update}),
+        ),
+        Adopt(a_remote(), None, finished=False),
+    ),
+    case(
+        "completed work lacks no source",
+        a_state(a_workload(manifest=None, manifest_from=CODE, status=completed_status()), memory=WITHOUT_SOURCE),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "work that has just completed lacks no source",
+        a_state(
+            a_workload(manifest=None, manifest_from=CODE, status=submitted_status()),
+            row=COMPLETED_ROW,
+            memory=WITHOUT_SOURCE,
+        ),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "what is known of the source named before says nothing of another",
+        a_state(
+            a_workload(manifest=None, manifest_from=replace(CODE, name="other"), status=submitted_status()),
+            memory=WITHOUT_SOURCE,
+        ),
+        ends(Verdict.IN_SYNC),
+    ),
+    case(
+        "a replacement that was begun goes on under recreatePolicy: Never",
+        a_state(
+            a_workload(generation=2, status=submitted_status(submission=REPLACING)),
+            desired=OTHER_KIND,
+            remote=Missing(),
+        ),
+        ForgetWorkload(),
+    ),
+    case(
         "its source is gone, which a pass that reads no source keeps saying",
         a_state(
             a_workload(manifest=None, manifest_from=CODE, status=submitted_status()),
-            memory=Memory(source=Source(CODE, "1", lack=SourceUnusable("No source."))),
+            memory=WITHOUT_SOURCE,
         ),
         ends(Verdict.IN_SYNC, "SourceInvalid"),
     ),

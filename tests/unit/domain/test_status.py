@@ -963,6 +963,13 @@ def test_of_what_may_be_adopted_yet_nothing_is_shown(remote):
     assert not {"phase", "runningPods", "syncStatus", "desiredPhase"} & status.keys()
 
 
+def test_of_what_is_only_observed_lists_show_the_phase_whatever_was_refused_before():
+    refused = [a_condition("Ready", "False", "ManagedByOther")]
+    workload = a_workload(status=submitted_status(conditions=refused), management_policy=ManagementPolicy.OBSERVE)
+
+    assert recorded(a_state(workload, row=a_row(phase="Running")))["phase"] == "Running"
+
+
 def test_what_has_changed_is_written_and_nothing_else():
     assert patch_between({"phase": "Running", "name": "w"}, {"phase": "Failed", "name": "w"}) == {"phase": "Failed"}
 
