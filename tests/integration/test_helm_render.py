@@ -411,16 +411,32 @@ def test_the_crd_is_the_source_with_metadata_added():
     assert rendered["metadata"].pop("labels")["example.com/team"] == "platform"
     assert rendered["metadata"].pop("annotations") == {
         "helm.sh/resource-policy": "keep",
-        "argocd.argoproj.io/sync-options": "ServerSideApply=true",
+        "argocd.argoproj.io/sync-options": "ServerSideApply=true,Prune=false",
+        "kustomize.toolkit.fluxcd.io/prune": "disabled",
     }
     assert rendered["metadata"] == source["metadata"]
+
+
+NEVER_PRUNED = {
+    "argocd.argoproj.io/sync-options": "Prune=false",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
+
+
+def test_argo_cd_and_flux_are_told_not_to_prune_the_crd_of_kustomize():
+    assert only(build(ROOT / "crds"), "CustomResourceDefinition")["metadata"]["annotations"] == NEVER_PRUNED
 
 
 @pytest.mark.parametrize(
     ("crds", "annotations"),
     [
         pytest.param({"keep": False}, [None], id="not kept: no annotation"),
-        pytest.param({}, [{"helm.sh/resource-policy": "keep"}], id="kept by default"),
+        pytest.param({}, [{"helm.sh/resource-policy": "keep"} | NEVER_PRUNED], id="kept by default"),
+        pytest.param(
+            {"annotations": {"argocd.argoproj.io/sync-options": "Prune=confirm"}},
+            [{"helm.sh/resource-policy": "keep"} | NEVER_PRUNED | {"argocd.argoproj.io/sync-options": "Prune=confirm"}],
+            id="pruned as the user says",
+        ),
         pytest.param({"install": False}, [], id="not installed"),
     ],
 )

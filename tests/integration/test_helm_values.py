@@ -261,6 +261,7 @@ TOGETHER = {
         {"serviceMonitor": {"enabled": True}, "service": {"enabled": False}},
         "serviceMonitor.enabled needs service.enabled",
     ),
+    "rights for every pod": ({}, {"serviceAccount": {"create": False}}, "serviceAccount.name is not set"),
     "a variable twice": ({}, {"extraEnv": [{"name": "OPERATOR_LOG_LEVEL", "value": "debug"}]}, "extraEnv sets OPERATOR_LOG_LEVEL"),
 }  # fmt: skip
 

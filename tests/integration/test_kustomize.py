@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -48,3 +49,21 @@ def test_without_it_the_reference_leads_nowhere(tmp_path: Path, kind: str):
 
     assert objects["RunaiWorkload"]["spec"]["manifestFrom"][KINDS[kind][1]]["name"] == "train"
     assert objects[kind]["metadata"]["name"] != "train"
+
+
+@pytest.mark.parametrize("place", ["base", "overlays/namespaced", "overlays/monitoring"])
+def test_another_namespace_and_prefix_keep_the_rights_with_the_operator(tmp_path: Path, place: str):
+    made = {
+        "resources": [os.path.relpath((KUSTOMIZE / place).resolve(), tmp_path.resolve())],
+        "namespace": "bridge",
+        "namePrefix": "prod-",
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(made))
+    objects = build(tmp_path)
+    [account] = [item["metadata"] for item in objects if item["kind"] == "ServiceAccount"]
+    [pod] = [item["spec"]["template"]["spec"] for item in objects if item["kind"] == "Deployment"]
+    subjects = [subject for item in objects for subject in item.get("subjects", [])]
+
+    assert (account["namespace"], account["name"]) == ("bridge", pod["serviceAccountName"])
+    assert subjects
+    assert {(subject["namespace"], subject["name"]) for subject in subjects} == {("bridge", account["name"])}

@@ -34,6 +34,9 @@
 {{- if and .Values.serviceMonitor.enabled (not .Values.service.enabled) }}
 {{- $problems = append $problems "serviceMonitor.enabled needs service.enabled: or use podMonitor.enabled" }}
 {{- end }}
+{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) }}
+{{- $problems = append $problems "serviceAccount.name is not set: serviceAccount.create=false needs it, since every pod of the namespace would share the rights of the ServiceAccount default" }}
+{{- end }}
 {{- $own := list }}
 {{- range include "runai-operator.env" . | fromYamlArray }}
 {{- $own = append $own .name }}

@@ -22,7 +22,7 @@
 {{- end }}
 
 {{- define "runai-operator.serviceAccountName" -}}
-{{- default (ternary (include "runai-operator.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
+{{- default (include "runai-operator.fullname" .) .Values.serviceAccount.name }}
 {{- end }}
 
 {{- define "runai-operator.secretName" -}}
