@@ -419,7 +419,8 @@ class World:
         if phase == "Stopped" and workload.desired_phase == "Running":
             return [Step(now, "Resuming"), *self._running(workload, now + pace)]
         if phase == "Running":
-            return self._running(workload, now)[1:]
+            is_just_so = workload.phases.at(now).since == now  # that step is replaced, too
+            return self._running(workload, now)[0 if is_just_so else 1 :]
         return self._starting(workload, now) if phase in STARTING else None
 
     def _starting(self, workload: Workload, start: float) -> list[Step]:

@@ -106,3 +106,13 @@ def test_a_put_keeps_the_fields_it_does_not_name():
 
     assert (workload.priority, workload.category) == ("low", "Train")
     assert workload.manifest == job()
+
+
+@pytest.mark.parametrize("edited", [299, 300, 301])
+def test_an_edit_that_arrives_as_a_workload_begins_to_run_keeps_it_running(edited):
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1}}
+    world = World(SLOW)
+    workload = made(world, deployment)
+    world.update(workload, {}, {**deployment, "spec": {"replicas": 2}}, edited)
+
+    assert workload.phase(10**6)[0] == "Running"
