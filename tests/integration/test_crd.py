@@ -814,5 +814,9 @@ def test_the_crd_can_be_applied_client_side_and_kept_in_an_annotation():
 
 
 def test_kustomize_takes_the_crd(control_plane: ControlPlane):
-    built = control_plane.kubectl("kustomize", str(CRD_FILE.parent)).stdout
-    assert yaml.safe_load(built) == CRD
+    """Beside it there is only what keeps GitOps tools from pruning it."""
+    built = yaml.safe_load(control_plane.kubectl("kustomize", str(CRD_FILE.parent)).stdout)
+    annotations = built["metadata"].pop("annotations")
+
+    assert built == CRD
+    assert annotations.keys() == {"argocd.argoproj.io/sync-options", "kustomize.toolkit.fluxcd.io/prune"}

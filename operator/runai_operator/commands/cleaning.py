@@ -46,7 +46,7 @@ class Cleaner:
         """What was found and done, in a few words. The entry stays until its workload is gone or has another owner."""
         try:
             began = self._clock()
-            there = [remote for remote in await self._find(orphan) if not await self._is_deleted(remote)]
+            there = await self._there(orphan)
             for remote in there:
                 if _is_ours(remote, orphan) and not await self._has_new_owner(remote, orphan):
                     return await self._unless_barred(remote, orphan) or await self._delete(remote)
@@ -55,7 +55,7 @@ class Cleaner:
             place = Place(orphan.project_id, orphan.project_name)
             if not there and not await self._is_gone(orphan, place):
                 return f"kept: Run:ai does not show its project {place}, so whether it is gone is not known"
-            if not there and not self._witness.has_shown_since(place, began) and await self._find(orphan):
+            if not there and not self._witness.has_shown_since(place, began) and await self._there(orphan):
                 return "kept: Run:ai shows it again"
             await self._record.forget_orphan(orphan.mark.uid)
         except BridgeError as error:
@@ -63,6 +63,9 @@ class Cleaner:
         if there:
             return "another owner has it now: left alone, and taken out of the record"
         return "gone from Run:ai: taken out of the record"
+
+    async def _there(self, orphan: Orphan) -> list[Remote]:
+        return [remote for remote in await self._find(orphan) if not await self._is_deleted(remote)]
 
     async def _is_deleted(self, remote: Remote) -> bool:
         if not remote.may_be_gone:
