@@ -281,7 +281,7 @@ class TestDone:
         before = a_state(a_workload(status=stored), desired=DESIRED, delivered_now=delivered_now)
         after = steps.adopted(before, Adopt(remote, a_row(), finished=False, content=content))
 
-        assert (after.stored_status.content or "") == held
+        assert after.stored_status.content == held
 
     @pytest.mark.parametrize(
         ("delivered_now", "action", "submitted"),
