@@ -600,6 +600,21 @@ class Scripts:
             (at + 200, acts.Wait()),
         ]
 
+    def status_of_an_edit_conflicts_while_lists_fail(self) -> list[Timed]:
+        """So whether the work is in sync is unknown, for another reason, when the edit is sent."""
+        random, at = self._random, self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"run_time": 1200.0, "sync_info": True}
+        broken = Trouble(Side.RUNAI, random.choice([Kind.BROKEN, Kind.UNREACHABLE, Kind.GARBAGE]), "lists")
+        return [
+            (0, self._apply(kind="Deployment", text=1)),
+            (at, acts.Begin(broken, 200)),
+            (at + 150, acts.Upon("update", acts.Pause(self._name, paused=False))),
+            (at + 150, self._apply(kind="Deployment", text=2)),
+            (at + 300, acts.Wait()),
+        ]
+
 
 FLOOD = 40
 """Objects."""

@@ -275,7 +275,14 @@ class TestDone:
             (ON_RECORD, a_remote(), None, True, "v1:aaaa"),
             (ON_RECORD, a_remote(), "v1:cccc", True, "v1:cccc"),
         ],
-        ids=["as on record", "other content", "another one", "nothing on record", "just sent", "sent, and edited since"],
+        ids=[
+            "as on record",
+            "other content",
+            "another one",
+            "nothing on record",
+            "just sent",
+            "sent, and edited since",
+        ],
     )
     def test_what_an_adopted_workload_holds(self, stored, remote, content, delivered_now, held):
         before = a_state(a_workload(status=stored), desired=DESIRED, delivered_now=delivered_now)
