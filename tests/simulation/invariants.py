@@ -1035,8 +1035,11 @@ class Judge:
 
     def _lacks_source(self, stored: Stored) -> bool:
         source = stored.spec.manifest_from
-        is_gone = source is not None and source.name not in self._world.kube.sources
-        return is_gone and not any((mark := mark_of(w)) and mark.uid == stored.ref.uid for w in self._standing())
+        if source is None or source.name in self._world.kube.sources:
+            return False
+        # What an interrupted attempt made is not known before the source is back, or the object goes.
+        is_unknown = stored.status.get("workloadId") is None
+        return is_unknown or not any((mark := mark_of(w)) and mark.uid == stored.ref.uid for w in self._standing())
 
     async def rests(self, seconds: float) -> None:
         """Nothing changes, so nothing is written, and few calls are made."""
