@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ import yaml
 from installation import CHART, KUSTOMIZE, MINIMAL, Helm, HelmFailed, build, granted, normalised, only
 from runai_operator import __version__
 from runai_operator.domain.access import Access, AccessRule, parse_access
-from runai_operator.settings import VARIABLES
+from runai_operator.settings import VARIABLES, Settings, SettingsError
 
 pytestmark = pytest.mark.installation
 
@@ -479,30 +480,47 @@ def test_defaults_are_the_operators_own():
     chart = {name: value for name, value in environment(Helm().objects()).items() if name in own}
 
     assert own == chart
-    assert own | {"RUNAI_BASE_URL": "https://example.run.ai"} == settings
+    assert own | {"RUNAI_BASE_URL": settings["RUNAI_BASE_URL"]} == settings
+
+
+@pytest.mark.parametrize(
+    ("folder", "to_fill_in"),
+    [("base", {"RUNAI_BASE_URL"}), ("overlays/namespaced", {"RUNAI_BASE_URL", "OPERATOR_INSTALL_ID"})],
+)
+def test_a_kustomization_that_nobody_has_edited_is_refused_before_a_secret_is_sent(folder, to_fill_in):
+    """The address of an example would be somebody's."""
+    settings = only(build(KUSTOMIZE / folder), "ConfigMap")["data"]
+    given = {"RUNAI_CLIENT_ID": "a", "RUNAI_CLIENT_SECRET": "b"}
+
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(settings | given)
+
+    assert {problem.split()[0] for problem in refused.value.problems} == to_fill_in
+
+
+def filled_in(items: list[Any]) -> dict[tuple[str, str, str], Any]:
+    """What a kustomization installs once its user has put the chart's values in place of what is to be filled in."""
+    answers = {"RUNAI_BASE_URL": MINIMAL["runai"]["baseUrl"], "OPERATOR_INSTALL_ID": "cluster-a"}
+    for item in [item for item in items if item["kind"] == "ConfigMap"]:
+        for name in [name for name, value in item["data"].items() if value.startswith("<")]:
+            item["data"][name] = answers[name]
+    return normalised(items)
 
 
 def test_kustomize_installs_what_the_chart_does():
-    assert normalised(build()) == normalised(Helm().objects())
+    assert filled_in(build()) == normalised(Helm().objects())
 
 
 def test_the_namespaced_overlay_installs_what_the_namespaced_chart_does():
     values = with_value(CI["namespaced"], "operator.watchNamespaces", ["team-a"])
-    built = normalised(build(KUSTOMIZE / "overlays" / "namespaced"))
-    for variable in built["Deployment", "runai-operator", "runai-operator"]["spec"]["template"]["spec"]["containers"][
-        0
-    ]["env"]:
-        if variable["name"] == "OPERATOR_INSTALL_ID":
-            assert variable["value"].startswith("<"), "nobody may run with the id of an example"
-            variable["value"] = "cluster-a"
 
-    assert built == normalised(Helm().objects(values))
+    assert filled_in(build(KUSTOMIZE / "overlays" / "namespaced")) == normalised(Helm().objects(values))
 
 
 def test_the_monitoring_overlay_installs_what_the_chart_with_a_monitor_does():
     values = with_value(MINIMAL, "serviceMonitor.enabled", True)
 
-    assert normalised(build(KUSTOMIZE / "overlays" / "monitoring")) == normalised(Helm().objects(values))
+    assert filled_in(build(KUSTOMIZE / "overlays" / "monitoring")) == normalised(Helm().objects(values))
 
 
 def test_the_chart_goes_into_another_chart_with_globals_of_its_own(tmp_path):
