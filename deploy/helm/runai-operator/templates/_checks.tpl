@@ -54,6 +54,9 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- with include "runai-operator.other" . }}
+{{- $problems = append $problems (printf "another operator serves the whole cluster already (ClusterRoleBinding %s), and two would fight over every RunaiWorkload: uninstall it first, or give each namespaces of its own (operator.watchNamespaces)" .) }}
+{{- end }}
 {{- if $problems }}
 {{- fail (printf "\n- %s" (join "\n- " $problems)) }}
 {{- end }}
