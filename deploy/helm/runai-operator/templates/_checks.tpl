@@ -50,7 +50,7 @@
 {{- range .Values.extraObjects }}
 {{- $object := tpl (kindIs "string" . | ternary . (toYaml .)) $ }}
 {{- if regexMatch "(?m)^[\"']?kind[\"']?:\\s*[\"']?RunaiWorkload\\b" $object }}
-{{- $problems = append $problems "extraObjects has a RunaiWorkload, which Helm cannot install together with its CustomResourceDefinition: apply it after the installation, or install the CustomResourceDefinition first (kubectl apply --server-side -k crds/) and set crds.install=false" }}
+{{- $problems = append $problems "extraObjects has a RunaiWorkload, which Helm cannot install together with its CustomResourceDefinition: apply it after the installation, or install the CustomResourceDefinition first (helm template --show-only templates/crds.yaml) and set crds.install=false" }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* The ClusterRoleBinding of another operator for the whole cluster, or nothing. Helm can tell only where it asks a cluster. */}}
+{{/* The ClusterRoleBinding of another operator for the whole cluster, or nothing. Found only where Helm asks a cluster. */}}
 {{- define "runai-operator.other" -}}
 {{- if and .Values.rbac.create (not .Values.operator.watchNamespaces) }}
 {{- $own := include "runai-operator.fullname" . }}
