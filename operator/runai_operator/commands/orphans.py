@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delete",
         action="store_true",
-        help="delete in Run:ai those that are still ours; those that are gone leave the record",
+        help="delete in Run:ai those that are still ours; those that are gone leave the record; exit with 1 if any is kept",
     )
     parser.add_argument("--forget", metavar="UID", nargs="+", default=[], help="only take these out of the record")
 
