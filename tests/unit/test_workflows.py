@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from image.build import NAMES
@@ -59,7 +61,19 @@ def test_a_release_has_both_images_for_what_the_chart_promises():
 def test_nothing_is_published_before_it_was_checked_nor_a_chart_before_its_image():
     assert JOBS["check"]["uses"] == "./.github/workflows/ci.yml"
     assert (JOBS["image"]["needs"], JOBS["chart"]["needs"]) == ("check", "image")
-    assert 'test "${GITHUB_REF_NAME}" = "v${version}"' in commands("image")
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"), [(f"v{__version__}", 0), (__version__, 1), (f"v{__version__}.1", 1), ("v", 1)]
+)
+def test_a_tag_that_is_not_the_version_of_the_code_publishes_nothing(tag, code, tmp_path):
+    (step,) = [step for step in JOBS["image"]["steps"] if step.get("name", "").startswith("Hold the tag")]
+    env = os.environ | {"GITHUB_REF_NAME": tag, "GITHUB_ENV": str(tmp_path / "env")}
+    shell = ["bash", "-e", "-o", "pipefail", "-c", step["run"]]
+
+    assert subprocess.run(shell, cwd=ROOT, env=env, timeout=60, check=False).returncode == code
+    if code == 0:
+        assert (tmp_path / "env").read_text() == f"VERSION={__version__}\n"
 
 
 def test_only_what_publishes_may_write_and_nothing_but_packages_and_their_proofs():
