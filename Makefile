@@ -107,13 +107,14 @@ bench-memory: $(INSTALLED) $(RUNTIME)/.installed ## Measure what starting costs 
 	@$(PYTHON) -m bench.memory --python $(RUNTIME)/bin/python
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check style, types, layers and the Dockerfile
+lint: $(INSTALLED) ## Check style, types, layers, the Dockerfile and the workflows
 	@echo "==> Lint: about a minute"
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(if $(wildcard Dockerfile),$(VENV)/bin/hadolint Dockerfile)
+	$(if $(wildcard .github),$(VENV)/bin/zizmor --quiet --offline .github)
 
 .PHONY: generate
 generate: $(INSTALLED) ## Write every generated file anew

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001  a script beside what it writes, not a package
-"""Write what the chart holds twice: copies of the CRDs, the reference of the values, and annotations for Artifact Hub.
+"""Write what the chart holds twice: copies of the CRDs and of the license, the reference of the values, and annotations for Artifact Hub.
 
 The values are described by the comments of values.yaml; README.md and values.schema.json take them from there.
 """
@@ -110,7 +110,7 @@ def chart() -> str:
         "operator": "true",
         "operatorCapabilities": "Seamless Upgrades",
         "images": _dump([{"name": "runai-operator", "image": image, "platforms": PLATFORMS}]),
-        "links": _dump([{"name": "Documentation", "url": f"{facts['home']}/tree/main/docs"}]),
+        "links": _dump([{"name": "Documentation", "url": f"{facts['home']}/tree/v{facts['version']}/docs"}]),
         "changes": _dump([{"kind": "added", "description": "First release"}]),
         "crds": _dump([_summary(path) for path in _crds()]),
         "crdsExamples": _dump(examples),
@@ -120,8 +120,15 @@ def chart() -> str:
     )
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes again what occurs twice: who reads an example does not know anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - as its base has it
+        return True
+
+
 def _dump(value: Any) -> str:
-    return yaml.safe_dump(value, sort_keys=False, width=1000)
+    return yaml.dump(value, Dumper=_Plain, sort_keys=False, width=1000)
 
 
 def _scalar(text: str) -> str:
@@ -151,6 +158,7 @@ def files() -> dict[Path, str]:
     """All files and what they hold."""
     readme = CHART / "README.md"
     copies = {CHART / "files" / "crds" / path.name: path.read_text() for path in _crds()}
+    copies[CHART / "LICENSE"] = (ROOT / "LICENSE").read_text()
     return copies | {
         CHART / "Chart.yaml": chart(),
         CHART / "values.schema.json": schema(),

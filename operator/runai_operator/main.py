@@ -108,7 +108,7 @@ def tend_orphans(given: argparse.Namespace) -> int:
     allowed = _access(runai_access) if runai_access is not None else Access()
     configure(logs.log_format, logs.log_level)
 
-    async def tend() -> None:
+    async def tend() -> int:
         async with AsyncExitStack() as stack:
             session = KubeSession(access.kubeconfig)
             stack.push_async_callback(session.close)
@@ -123,14 +123,15 @@ def tend_orphans(given: argparse.Namespace) -> int:
                 runai = _runai_client(runai_access, Metrics(__version__))
                 stack.push_async_callback(runai.aclose)
                 cleaner = Cleaner(record, runai, access=allowed)
-            await orphans.tend(record, cleaner, forget=given.forget)
+            return await orphans.tend(record, cleaner, forget=given.forget)
 
     return _run(tend)
 
 
-def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
+def _run(job: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
+    """Exit code: that of the job, if it has one."""
     try:
-        asyncio.run(job())
+        return asyncio.run(job()) or 0
     except SettingsError:
         raise
     except BridgeError as error:
@@ -139,7 +140,6 @@ def _run(job: Callable[[], Coroutine[Any, Any, None]]) -> int:
     except Exception:
         log.exception("ended by an unexpected error")
         return 1
-    return 0
 
 
 def _why(error: OSError) -> str:

@@ -32,12 +32,12 @@ def run_some(workloads, count: int) -> list[str]:
     return names
 
 
-def orphans(operator: Operator, *arguments: str) -> str:
+def orphans(operator: Operator, *arguments: str, code: int = 0) -> str:
     """What `runai-operator orphans` prints, with the settings of the operator."""
     assert TO_LIST[-2:] == ["runai-operator", "orphans"]
     command = [sys.executable, "-m", "runai_operator", "orphans", *arguments]
     done = subprocess.run(command, env=operator.environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return done.stdout
 
 
@@ -105,7 +105,7 @@ def test_a_run_ai_that_cannot_be_used_holds_a_deletion_only_so_long_and_the_orph
     listed = orphans(operator)
     assert f"{namespace}/w0" in listed
     assert left["id"] in listed
-    assert "kept: Run:ai" in orphans(operator, "--delete")
+    assert "kept: Run:ai" in orphans(operator, "--delete", code=1)
 
     runai.heal()
 

@@ -317,6 +317,50 @@ def test_the_namespaced_overlay_needs_nothing_cluster_wide(plane: ControlPlane):
     assert not may(plane, user, "watch", WORKLOADS, "team-b")
 
 
+def test_a_second_operator_for_the_whole_cluster_is_refused_until_the_first_is_gone(plane: ControlPlane, namespace):
+    first = Helm(plane, namespace=namespace)
+    first.install()
+    make_namespace(plane, f"{namespace}-other")
+    second = Helm(plane, namespace=f"{namespace}-other", release="second")
+    without_crd = {**MINIMAL, "crds": {"install": False}}
+
+    with pytest.raises(
+        HelmFailed, match=r"another operator .* \(ClusterRoleBinding runai-operator\).* uninstall it first"
+    ):
+        second.install(values=without_crd)
+    first.upgrade()
+    first.upgrade(values={**MINIMAL, "fullnameOverride": "renamed"})
+    first.uninstall()
+
+    second.install("--take-ownership")
+    second.upgrade()
+
+
+def test_one_of_kustomize_counts_as_another_operator_too(plane: ControlPlane, namespace):
+    install_kustomization(plane)
+
+    with pytest.raises(HelmFailed, match="another operator serves the whole cluster"):
+        Helm(plane, namespace=namespace, release="second").install("--take-ownership", "--force-conflicts")
+
+
+def test_an_operator_for_single_namespaces_needs_no_look_at_the_whole_cluster(plane: ControlPlane):
+    """Whoever may do everything in these namespaces, and nothing beside them, installs it."""
+    make_namespace(plane, "runai-operator")
+    plane.install_crds()
+    for namespace in ("runai-operator", "team-a"):
+        plane.kubectl(
+            "create", "rolebinding", "jane", "--clusterrole=cluster-admin", "--user=jane", f"--namespace={namespace}"
+        )
+    values = {
+        **MINIMAL,
+        "crds": {"install": False},
+        "installId": "a",
+        "operator": {"watchNamespaces": ["team-a"]},
+    }
+
+    Helm(plane).install("--kube-as-user=jane", values=values)
+
+
 def test_two_namespaced_installations_live_side_by_side(plane: ControlPlane):
     plane.install_crds()
     values = {**MINIMAL, "crds": {"install": False}}

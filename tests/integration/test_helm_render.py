@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ import yaml
 from installation import CHART, KUSTOMIZE, MINIMAL, Helm, HelmFailed, build, granted, normalised, only
 from runai_operator import __version__
 from runai_operator.domain.access import Access, AccessRule, parse_access
-from runai_operator.settings import VARIABLES
+from runai_operator.settings import VARIABLES, Settings, SettingsError
 
 pytestmark = pytest.mark.installation
 
@@ -109,7 +110,9 @@ def changing_calls(template: str) -> list[str]:
 
 
 def test_no_template_asks_for_what_changes_between_renders():
+    """But for the one that looks for another operator, and can only refuse."""
     texts = {path.name: path.read_text() for path in (CHART / "templates").rglob("*") if path.is_file()}
+    assert changing_calls(texts.pop("_others.tpl")) == ["lookup"]
 
     assert texts
     assert {name: found for name, text in texts.items() if (found := changing_calls(text))} == {}
@@ -132,10 +135,10 @@ def test_such_a_call_would_be_found(action):
 
 
 @each_ci
-def test_the_linter_has_nothing_to_say_but_that_there_is_no_icon(values):
+def test_the_linter_has_nothing_to_say(values):
     said = Helm().run("lint", "--strict", str(CHART), values=values)
 
-    assert re.findall(r"^\[\w+\].*", said, re.MULTILINE) == ["[INFO] Chart.yaml: icon is recommended"]
+    assert re.findall(r"^\[\w+\].*", said, re.MULTILINE) == []
 
 
 def test_every_value_has_an_effect():
@@ -381,7 +384,7 @@ def test_the_notes_describe_what_is_installed_and_nothing_else(values):
     assert f"rollout status deployment/{deployment['name']} --namespace {deployment['namespace']}\n" in said
     assert ("helm test runai-operator" in said) == ("Pod" in kinds)
     assert ("kubectl get secret runai-credentials" in said) == ("Secret" not in kinds)
-    assert ("-k crds/" in said) == ("CustomResourceDefinition" not in kinds)
+    assert ("--show-only templates/crds.yaml" in said) == ("CustomResourceDefinition" not in kinds)
     assert "not-a-secret-of-anyone" not in said
     assert ("set runai.access to limit that" in said) != bool(values["runai"].get("access"))
     for namespace in values.get("operator", {}).get("watchNamespaces", []):
@@ -479,30 +482,47 @@ def test_defaults_are_the_operators_own():
     chart = {name: value for name, value in environment(Helm().objects()).items() if name in own}
 
     assert own == chart
-    assert own | {"RUNAI_BASE_URL": "https://example.run.ai"} == settings
+    assert own | {"RUNAI_BASE_URL": settings["RUNAI_BASE_URL"]} == settings
+
+
+@pytest.mark.parametrize(
+    ("folder", "to_fill_in"),
+    [("base", {"RUNAI_BASE_URL"}), ("overlays/namespaced", {"RUNAI_BASE_URL", "OPERATOR_INSTALL_ID"})],
+)
+def test_a_kustomization_that_nobody_has_edited_is_refused_before_a_secret_is_sent(folder, to_fill_in):
+    """The address of an example would be somebody's."""
+    settings = only(build(KUSTOMIZE / folder), "ConfigMap")["data"]
+    given = {"RUNAI_CLIENT_ID": "a", "RUNAI_CLIENT_SECRET": "b"}
+
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(settings | given)
+
+    assert {problem.split()[0] for problem in refused.value.problems} == to_fill_in
+
+
+def filled_in(items: list[Any]) -> dict[tuple[str, str, str], Any]:
+    """What a kustomization installs once its user has put the chart's values in place of what is to be filled in."""
+    answers = {"RUNAI_BASE_URL": MINIMAL["runai"]["baseUrl"], "OPERATOR_INSTALL_ID": "cluster-a"}
+    for item in [item for item in items if item["kind"] == "ConfigMap"]:
+        for name in [name for name, value in item["data"].items() if value.startswith("<")]:
+            item["data"][name] = answers[name]
+    return normalised(items)
 
 
 def test_kustomize_installs_what_the_chart_does():
-    assert normalised(build()) == normalised(Helm().objects())
+    assert filled_in(build()) == normalised(Helm().objects())
 
 
 def test_the_namespaced_overlay_installs_what_the_namespaced_chart_does():
     values = with_value(CI["namespaced"], "operator.watchNamespaces", ["team-a"])
-    built = normalised(build(KUSTOMIZE / "overlays" / "namespaced"))
-    for variable in built["Deployment", "runai-operator", "runai-operator"]["spec"]["template"]["spec"]["containers"][
-        0
-    ]["env"]:
-        if variable["name"] == "OPERATOR_INSTALL_ID":
-            assert variable["value"].startswith("<"), "nobody may run with the id of an example"
-            variable["value"] = "cluster-a"
 
-    assert built == normalised(Helm().objects(values))
+    assert filled_in(build(KUSTOMIZE / "overlays" / "namespaced")) == normalised(Helm().objects(values))
 
 
 def test_the_monitoring_overlay_installs_what_the_chart_with_a_monitor_does():
     values = with_value(MINIMAL, "serviceMonitor.enabled", True)
 
-    assert normalised(build(KUSTOMIZE / "overlays" / "monitoring")) == normalised(Helm().objects(values))
+    assert filled_in(build(KUSTOMIZE / "overlays" / "monitoring")) == normalised(Helm().objects(values))
 
 
 def test_the_chart_goes_into_another_chart_with_globals_of_its_own(tmp_path):

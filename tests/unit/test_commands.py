@@ -15,6 +15,7 @@ import pytest
 
 from runai_operator import __version__
 from runai_operator.commands import orphans
+from runai_operator.commands.cleaning import Cleaned
 from runai_operator.domain.model import Orphan, OwnerMark
 
 BIN = Path(sys.executable).parent
@@ -167,14 +168,38 @@ async def test_what_is_forgotten_is_not_listed(capsys):
     assert record.known == {}
 
 
+class CleanerThat:
+    """Says the same of everything."""
+
+    def __init__(self, cleaned):
+        self._cleaned = cleaned
+
+    async def clean(self, orphan):
+        return self._cleaned
+
+
 async def test_a_cleaner_says_what_became_of_each(capsys):
-    class Cleaner:
-        async def clean(self, orphan):
-            return f"cleaned {orphan.name}"
+    code = await orphans.tend(OrphanBook(**{"uid-1": LOST}), CleanerThat(Cleaned("did it")), forget=[])
 
-    await orphans.tend(OrphanBook(**{"uid-2": None, "uid-1": LOST}), Cleaner(), forget=[])
+    assert (code, capsys.readouterr().out) == (0, f"{LINE}  did it\n")
 
-    assert capsys.readouterr().out.startswith(f"{LINE}  cleaned train\nuid-2")
+
+@pytest.mark.parametrize(
+    ("record", "kept"),
+    [
+        pytest.param({"uid-1": LOST}, "uid-1", id="a workload that is kept"),
+        pytest.param({"uid-1": None}, "uid-1", id="an entry that cannot be read"),
+    ],
+)
+async def test_cleaning_up_fails_if_something_is_kept_and_says_what(record, kept, capsys):
+    code = await orphans.tend(OrphanBook(**record), CleanerThat(Cleaned("not sure", kept=True)), forget=[])
+
+    assert code == 1
+    assert capsys.readouterr().out.endswith(f"\nkept 1 of 1, for the reasons above: {kept}\n")
+
+
+async def test_only_listing_what_is_there_is_no_failure():
+    assert await orphans.tend(OrphanBook(**{"uid-1": LOST, "uid-2": None}), None, forget=[]) == 0
 
 
 @pytest.mark.parametrize("command", SIMULATOR.values(), ids=SIMULATOR)

@@ -11,6 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from runai_operator import __version__
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 
@@ -69,6 +71,23 @@ def test_committed_files_name_nothing_of_one_workplace(pattern):
         if re.search(pattern, line)
     ]
     assert found == []
+
+
+def test_every_file_names_the_same_version_of_image_chart_and_page():
+    """A release changes `__version__`, and this finds the rest."""
+    named = re.compile(
+        r"runai-(?:operator|simulator)(?::| --version )(\d+\.\d+\.\d+)"
+        r"|runai-operator/(?:runai-operator/)?(?:blob/|tree/)?v(\d+\.\d+\.\d+)/"
+    )
+    found = {
+        (file.relative_to(REPOSITORY).as_posix(), first or second)
+        for file in committed()
+        if file.relative_to(REPOSITORY).parts[0] in {"README.md", "deploy", "docs"}
+        for first, second in named.findall(file.read_text(errors="replace"))
+    }
+
+    assert len(found) > 5
+    assert {(name, version) for name, version in found if version != __version__} == set()
 
 
 def read_lock(name: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from runai_operator.domain.absence import Place
@@ -32,6 +32,18 @@ class OrphanRecord(Protocol):
         """Removes one entry from the record."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What was found and done, in a few words."""
+
+    words: str
+    kept: bool = False
+    """Nothing was done, and the entry stays."""
+
+    def __str__(self) -> str:
+        return f"kept: {self.words}" if self.kept else self.words
+
+
 class Cleaner:
     """Deletes in Run:ai what is still ours, and removes from the record what is gone or has another owner."""
 
@@ -42,8 +54,8 @@ class Cleaner:
         self._record, self._runai, self._access, self._clock = record, runai, access, clock
         self._witness = Witness(runai, clock)
 
-    async def clean(self, orphan: Orphan) -> str:
-        """What was found and done, in a few words. The entry stays until its workload is gone or has another owner."""
+    async def clean(self, orphan: Orphan) -> Cleaned:
+        """The entry stays until its workload is gone or has another owner."""
         try:
             began = self._clock()
             there = await self._there(orphan)
@@ -51,18 +63,18 @@ class Cleaner:
                 if _is_ours(remote, orphan) and not await self._has_new_owner(remote, orphan):
                     return await self._unless_barred(remote, orphan) or await self._delete(remote)
             if orphan.in_doubt and not all(remote.mark or remote.mark_readable for remote in there):
-                return "kept: a workload that may be ours is in Run:ai, and whether it is cannot be read there"
+                return _kept("a workload that may be ours is in Run:ai, and whether it is cannot be read there")
             place = Place(orphan.project_id, orphan.project_name)
             if not there and not await self._is_gone(orphan, place):
-                return f"kept: Run:ai does not show its project {place}, so whether it is gone is not known"
+                return _kept(f"Run:ai does not show its project {place}, so whether it is gone is not known")
             if not there and not self._witness.has_shown_since(place, began) and await self._there(orphan):
-                return "kept: Run:ai shows it again"
+                return _kept("Run:ai shows it again")
             await self._record.forget_orphan(orphan.mark.uid)
         except BridgeError as error:
-            return f"kept: {error.message}"
+            return _kept(error.message)
         if there:
-            return "another owner has it now: left alone, and taken out of the record"
-        return "gone from Run:ai: taken out of the record"
+            return Cleaned("another owner has it now: left alone, and taken out of the record")
+        return Cleaned("gone from Run:ai: taken out of the record")
 
     async def _there(self, orphan: Orphan) -> list[Remote]:
         return [remote for remote in await self._find(orphan) if not await self._is_deleted(remote)]
@@ -91,7 +103,7 @@ class Cleaner:
                     return True
         return False
 
-    async def _unless_barred(self, remote: Remote, orphan: Orphan) -> str | None:
+    async def _unless_barred(self, remote: Remote, orphan: Orphan) -> Cleaned | None:
         """As for a deletion by an object: the project that the workload really is in decides."""
         if not self._access.limited:
             return None
@@ -101,16 +113,16 @@ class Cleaner:
         namespace = orphan.mark.namespace
         if self._access.allows(namespace, name):
             return None
-        return (
-            f"kept: objects in namespace {namespace} may not use its project {name or remote.project_id} (runai.access):"
+        return _kept(
+            f"objects in namespace {namespace} may not use its project {name or remote.project_id} (runai.access):"
             " allow it, or delete the workload in Run:ai"
         )
 
-    async def _delete(self, remote: Remote) -> str:
+    async def _delete(self, remote: Remote) -> Cleaned:
         if remote.being_deleted:
-            return "being deleted in Run:ai: run this again to see it gone"
+            return Cleaned("being deleted in Run:ai: run this again to see it gone")
         await self._runai.delete(remote.id)
-        return "deletion requested: run this again to see it gone"
+        return Cleaned("deletion requested: run this again to see it gone")
 
     async def _find(self, orphan: Orphan) -> list[Remote]:
         """The workloads it may be: by id, or by name where the answer with the id never came."""
@@ -133,6 +145,10 @@ class Cleaner:
         if name is None:
             raise Held("In which project it was submitted is not on record: look for it in Run:ai, then use --forget.")
         return [project.id for project in await self._runai.projects(name=name, cluster_id=None)]
+
+
+def _kept(why: str) -> Cleaned:
+    return Cleaned(why, kept=True)
 
 
 def _is_ours(remote: Remote, orphan: Orphan) -> bool:

@@ -19,25 +19,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delete",
         action="store_true",
-        help="delete in Run:ai those that are still ours; those that are gone leave the record",
+        help="delete in Run:ai those that are still ours; those that are gone leave the record; exit with 1 if any is kept",
     )
     parser.add_argument("--forget", metavar="UID", nargs="+", default=[], help="only take these out of the record")
 
 
-async def tend(record: OrphanRecord, cleaner: Cleaner | None, *, forget: Sequence[str]) -> None:
+async def tend(record: OrphanRecord, cleaner: Cleaner | None, *, forget: Sequence[str]) -> int:
     """Prints the record, without what is to be forgotten, and cleans it up where there is a cleaner.
 
-    Raises the errors of the Kubernetes API.
+    Exit code: 1 if something was to be cleaned up and was kept. Raises the errors of the Kubernetes API.
     """
     for uid in forget:
         await record.forget_orphan(uid)
     known = await record.orphans()
+    kept = []
     for uid, orphan in sorted(known.items()):
         _say(_line(uid, orphan))
-        if orphan is not None and cleaner is not None:
-            _say(f"  {await cleaner.clean(orphan)}")
+        if cleaner is None:
+            continue
+        cleaned = await cleaner.clean(orphan) if orphan is not None else None
+        if cleaned is not None:
+            _say(f"  {cleaned}")
+        if cleaned is None or cleaned.kept:
+            kept.append(uid)
     if not known:
         _say("no orphans on record")
+    if kept:
+        _say(f"kept {len(kept)} of {len(known)}, for the reasons above: {' '.join(kept)}")
+    return 1 if kept else 0
 
 
 def _line(uid: str, orphan: Orphan | None) -> str:

@@ -24,6 +24,7 @@ from runai_operator.domain.model import Json
 from runai_operator.runai.failures import Operation, failure
 from runai_operator.runai.transport import read_answer
 from runai_operator.runai.wire import Answer, number, read_jwt
+from runai_operator.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,13 @@ class Credentials:
         if (self.secret is None) == (self.secret_file is None):
             raise ValueError("Set exactly one of RUNAI_CLIENT_SECRET and RUNAI_CLIENT_SECRET_FILE.")
 
+    @property
+    def settings(self) -> str:
+        """The variables that they come from, for a sentence; a path that could be read is no secret set by mistake."""
+        if self.secret_file is None:
+            return "RUNAI_CLIENT_ID and RUNAI_CLIENT_SECRET"
+        return f"RUNAI_CLIENT_ID and RUNAI_CLIENT_SECRET_FILE={one_line(str(self.secret_file))}"
+
     def read_secret(self) -> str:
         """The secret as it is now: the file is read for every token, so that a rotation needs no restart.
 
@@ -69,8 +77,8 @@ class Credentials:
             secret = ""
         if not secret:
             raise AccessDenied(
-                "The file RUNAI_CLIENT_SECRET_FILE is missing, empty or not readable as text. Check the Secret that it"
-                " comes from.",
+                f"RUNAI_CLIENT_SECRET_FILE names {one_line(str(self.secret_file))}, which is missing, empty or not readable"
+                " as text. Check the Secret that it comes from.",
                 scope=Scope.CONNECTION,
             )
         return secret
@@ -120,6 +128,11 @@ class RunaiAuth(httpx.Auth):
         self._failed_at = 0.0
         self._v1_since: float | None = None
         self._last_secret: str | None = None
+
+    @property
+    def settings(self) -> str:
+        """Where to look when Run:ai refuses the credentials."""
+        return self._credentials.settings
 
     async def ready(self) -> None:
         """Returns when there is a token to use; raises the errors of getting one."""
@@ -182,7 +195,7 @@ class RunaiAuth(httpx.Auth):
         secret = self._secret()
         answer = await self._ask(secret)
         if answer.status not in (200, 201):
-            raise failure(Operation.TOKEN, answer)
+            raise failure(Operation.TOKEN, answer, credentials=self.settings)
         return await read_answer(Operation.TOKEN, answer, self._read_token)
 
     async def _ask(self, secret: str) -> Answer:

@@ -16,7 +16,7 @@ from typing import TypeVar
 import httpx
 
 from runai_operator.codecs.json import Unreadable
-from runai_operator.domain.errors import Busy, PageTooLarge
+from runai_operator.domain.errors import BridgeError, Busy, PageTooLarge
 from runai_operator.domain.model import Json, Project, Remote, Row, RowPage, RowQuery, Submission
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
@@ -94,7 +94,7 @@ class RunaiClient:
         content = await asyncio.to_thread(wire.create_body, submission)
         answer = await self._send(Operation.DRY_RUN, "POST", f"{_WORKLOADS_V2}?dryRun=true", content)
         if answer.status not in (*_ACCEPTED, 204):
-            raise failure(Operation.DRY_RUN, answer)
+            raise self._failure(Operation.DRY_RUN, answer)
 
     async def get(self, workload_id: str) -> Remote | None:
         """V2 GET; None when Run:ai itself reports that there is no such workload."""
@@ -196,8 +196,11 @@ class RunaiClient:
 
     async def _read(self, operation: Operation, answer: Answer, read: Callable[[Json], _T]) -> _T:
         if answer.status not in _ACCEPTED:
-            raise failure(operation, answer)
+            raise self._failure(operation, answer)
         return await read_answer(operation, answer, read)
+
+    def _failure(self, operation: Operation, answer: Answer) -> BridgeError:
+        return failure(operation, answer, credentials=self._auth.settings)
 
     async def _exchange_token(self, path: str, content: bytes, content_type: str) -> Answer:
         return await self._transport.call(Request(Operation.TOKEN, "POST", path, None, content, content_type))

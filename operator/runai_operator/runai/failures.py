@@ -101,10 +101,17 @@ _PURPOSE = {
 }
 
 
-def failure(operation: Operation, cause: Answer | Exception) -> BridgeError:
-    """The domain's error for an answer that is not a success, one that cannot be read, or an exception of httpx."""
+def failure(
+    operation: Operation, cause: Answer | Exception, *, credentials: str = "the operator's credentials"
+) -> BridgeError:
+    """The domain's error for an answer that is not a success, one that cannot be read, or an exception of httpx.
+
+    `credentials` names the settings to check where they are refused.
+    """
+    if isinstance(cause, Answer) and operation is Operation.TOKEN:
+        return _of_token_answer(cause, credentials)
     if isinstance(cause, Answer):
-        return _of_token_answer(cause) if operation is Operation.TOKEN else _with_unquoted(operation, cause)
+        return _with_unquoted(operation, cause, credentials)
     if isinstance(cause, Unreadable):
         return _doubtful(operation, f"its answer cannot be used ({cause})")
     return _of_exception(operation, cause)
@@ -127,11 +134,17 @@ def _of_exception(operation: Operation, error: Exception) -> BridgeError:
     return _doubtful(operation, f"its answer cannot be used ({type(error).__name__})")
 
 
-def _with_unquoted(operation: Operation, answer: Answer) -> BridgeError:
+def _with_unquoted(operation: Operation, answer: Answer, credentials: str) -> BridgeError:
     """Where one workload is concerned, what the API says may quote its manifest."""
-    error = _of_answer(operation, answer, _said(answer))
+
+    def saying(said: str) -> BridgeError:
+        if answer.status == 401:
+            return _refused_token(said, credentials)
+        return _of_answer(operation, answer, said)
+
+    error = saying(_said(answer))
     if operation not in (Operation.LIST, Operation.PROJECTS):
-        error.unquoted = _of_answer(operation, answer, _named(answer)).message
+        error.unquoted = saying(_named(answer)).message
     return error
 
 
@@ -157,7 +170,7 @@ def _refusal(operation: Operation, answer: Answer, said: str) -> BridgeError:
                 return _name_taken(said)
             why = said if said != "." else f" without a reason that can be shown ({_form(answer)})."
             return InvalidWorkload(f"Run:ai refused the workload{why} Correct what it names.")
-        case 401 | 403 | 407:
+        case 403 | 407:
             return _denial(operation, answer.status, said)
         case 409 if operation.creates:
             return _name_taken(said)
@@ -190,18 +203,17 @@ def _denial(operation: Operation, status: int, said: str) -> BridgeError:
             f"The proxy on the way to Run:ai refuses the request to {operation.purpose}."
             " Check HTTPS_PROXY and the credentials in it."
         )
-    if status == 401:
-        return AccessDenied(
-            f"Run:ai does not accept the access token{said} Check RUNAI_CLIENT_ID and RUNAI_CLIENT_SECRET.",
-            scope=Scope.CONNECTION,
-        )
     return AccessDenied(
         f"Run:ai denies the permission to {operation.purpose}{said} "
         "Give the operator's service account a role in this project that allows it."
     )
 
 
-def _of_token_answer(answer: Answer) -> BridgeError:
+def _refused_token(said: str, credentials: str) -> AccessDenied:
+    return AccessDenied(f"Run:ai does not accept the access token{said} Check {credentials}.", scope=Scope.CONNECTION)
+
+
+def _of_token_answer(answer: Answer, credentials: str) -> BridgeError:
     """The token endpoint. Its error texts are left out: they may quote what was sent."""
     oauth = read_oauth_error(answer)
     if answer.status == 429:
@@ -214,8 +226,7 @@ def _of_token_answer(answer: Answer) -> BridgeError:
     if answer.status in (400, 401, 403):
         reason = f" ({oauth})" if oauth else ""
         return AccessDenied(
-            f"Run:ai refuses the operator's credentials{reason}. Check RUNAI_CLIENT_ID and RUNAI_CLIENT_SECRET.",
-            scope=Scope.CONNECTION,
+            f"Run:ai refuses the operator's credentials{reason}. Check {credentials}.", scope=Scope.CONNECTION
         )
     return _unexpected(
         Operation.TOKEN, f"the token endpoint answered HTTP {answer.status}", advice="Check RUNAI_BASE_URL."

@@ -177,7 +177,7 @@ async def test_what_another_object_has_taken_over_is_not_cleaned_up_as_an_orphan
     cleaner = Cleaner(
         bench.kube.client(bench.chance), bench.runai.client(bench.chance), access=Access(), clock=bench.loop.time
     )
-    assert "another owner" in await cleaner.clean(orphan)
+    assert "another owner" in str(await cleaner.clean(orphan))
     assert standing(bench) == [workload]
     assert bench.kube.orphans == {}
     await bench.stop()

@@ -112,7 +112,7 @@ async def test_what_no_list_ever_shows_holds_a_deletion_only_so_long_and_is_on_r
     assert (orphan.why, orphan.in_doubt) == ("NameTaken", True)
     lagging.runai.world.switches = WORLD
     cleaner = Cleaner(lagging.kube.client(lagging.chance), lagging.runai.client(lagging.chance), access=Access())
-    assert "deletion requested" in await cleaner.clean(orphan)
+    assert "deletion requested" in str(await cleaner.clean(orphan))
 
 
 async def test_a_deletion_that_is_overdue_at_the_start_is_not_given_up_at_the_first_look(lagging):

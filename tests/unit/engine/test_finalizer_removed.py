@@ -42,7 +42,7 @@ async def test_a_finalizer_removed_during_an_outage_leaves_a_warning_and_an_entr
 
     bench.chance.down = False
     cleaner = Cleaner(bench.kube.client(bench.chance), bench.runai.client(bench.chance), access=Access())
-    assert "deletion requested" in await cleaner.clean(orphan)
+    assert "deletion requested" in str(await cleaner.clean(orphan))
     assert standing(bench) == []
 
 
@@ -106,7 +106,7 @@ async def test_an_attempt_in_doubt_that_is_forced_away_is_on_record_as_such(benc
     assert orphan.in_doubt
     bench.chance.down = False
     cleaner = Cleaner(bench.kube.client(bench.chance), bench.runai.client(bench.chance), access=Access())
-    assert "deletion requested" in await cleaner.clean(orphan)
+    assert "deletion requested" in str(await cleaner.clean(orphan))
 
 
 async def test_the_record_is_made_as_soon_as_kubernetes_takes_it(bench):

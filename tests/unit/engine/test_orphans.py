@@ -54,12 +54,12 @@ async def test_our_orphan_is_deleted_and_leaves_the_record_once_it_is_gone(is_kn
     workload_id = await bench.submitted()
     orphan = bench.recorded(workload_id if is_known else None)
 
-    assert "deletion requested" in await bench.cleaner.clean(orphan)
+    assert "deletion requested" in str(await bench.cleaner.clean(orphan))
     assert MARK.uid in bench.kube.orphans
 
     bench.now += 60
 
-    assert "gone from Run:ai" in await bench.cleaner.clean(orphan)
+    assert "gone from Run:ai" in str(await bench.cleaner.clean(orphan))
     assert bench.kube.orphans == {}
     assert bench.runai.live() == []
 
@@ -71,20 +71,20 @@ async def test_an_orphan_is_kept_where_its_namespace_may_not_use_the_project_tha
     orphan = bench.recorded(workload_id if is_known else None)
     elsewhere = Access((AccessRule(("team",), ("team-b",)), AccessRule(("other",), ("team-a",))))
 
-    said = await bench.cleaner_with(elsewhere).clean(orphan)
+    said = str(await bench.cleaner_with(elsewhere).clean(orphan))
     assert "kept: objects in namespace team may not use its project team-a" in said
     assert [each.deleted for each in bench.runai.live()] == [None]
     assert MARK.uid in bench.kube.orphans
 
     there = Access((AccessRule(("team",), ("team-a",)),))
-    assert "deletion requested" in await bench.cleaner_with(there).clean(orphan)
+    assert "deletion requested" in str(await bench.cleaner_with(there).clean(orphan))
 
 
 async def test_an_orphan_that_is_gone_already_leaves_the_record():
     bench = Bench()
     orphan = bench.recorded("b6c5a1de-0000-4000-8000-000000000000")
 
-    assert "gone from Run:ai" in await bench.cleaner.clean(orphan)
+    assert "gone from Run:ai" in str(await bench.cleaner.clean(orphan))
     assert bench.kube.orphans == {}
 
 
@@ -96,19 +96,19 @@ async def test_an_orphan_stays_on_record_while_its_project_is_not_visible(is_kno
     project = bench.runai.world.projects["1"]
     bench.runai.world.hide_project(project, hidden=True)
 
-    assert "kept: Run:ai does not show its project team-a" in await bench.cleaner.clean(orphan)
+    assert "kept: Run:ai does not show its project team-a" in str(await bench.cleaner.clean(orphan))
     assert MARK.uid in bench.kube.orphans
 
     bench.runai.world.hide_project(project, hidden=False)
     bench.now += 60
-    assert "deletion requested" in await bench.cleaner.clean(orphan)
+    assert "deletion requested" in str(await bench.cleaner.clean(orphan))
 
 
 async def test_an_orphan_taken_over_by_another_object_is_left_alone():
     bench = Bench()
     orphan = bench.recorded(await bench.submitted(replace(MARK, uid="uid-2")))
 
-    assert "another owner" in await bench.cleaner.clean(orphan)
+    assert "another owner" in str(await bench.cleaner.clean(orphan))
     assert bench.kube.orphans == {}
     assert len(bench.runai.live()) == 1
 
@@ -117,7 +117,7 @@ async def test_without_readable_marks_the_recorded_id_name_and_project_suffice()
     bench = Bench(raw_manifest_echo=False)
     orphan = bench.recorded(await bench.submitted())
 
-    assert "deletion requested" in await bench.cleaner.clean(orphan)
+    assert "deletion requested" in str(await bench.cleaner.clean(orphan))
 
 
 async def test_without_readable_marks_a_name_alone_does_not_suffice():
@@ -125,7 +125,7 @@ async def test_without_readable_marks_a_name_alone_does_not_suffice():
     await bench.submitted()
     orphan = bench.recorded(None)
 
-    assert "cannot be read" in await bench.cleaner.clean(orphan)
+    assert "cannot be read" in str(await bench.cleaner.clean(orphan))
     assert MARK.uid in bench.kube.orphans
     assert bench.runai.writes[-1][0] == "POST"
 
@@ -137,7 +137,7 @@ async def test_an_adoption_that_was_never_carried_out_is_not_deleted_although_it
     bench.now += 10
     orphan = replace(bench.recorded(made.id), in_doubt=True)
 
-    assert "another owner" in await bench.cleaner.clean(orphan)
+    assert "another owner" in str(await bench.cleaner.clean(orphan))
     assert len(bench.runai.live()) == 1
 
 
@@ -147,18 +147,18 @@ async def test_an_orphan_in_a_project_that_is_not_visible_stays_on_record():
     orphan = replace(bench.recorded(None), project_id=None)
     bench.runai.world.hidden.add("1")
 
-    assert "does not show its project" in await bench.cleaner.clean(orphan)
+    assert "does not show its project" in str(await bench.cleaner.clean(orphan))
     assert MARK.uid in bench.kube.orphans
 
     bench.runai.world.hidden.clear()
-    assert "deletion requested" in await bench.cleaner.clean(orphan)
+    assert "deletion requested" in str(await bench.cleaner.clean(orphan))
 
 
 async def test_an_orphan_of_which_no_project_is_known_stays_on_record_for_a_person():
     bench = Bench()
     orphan = replace(bench.recorded(None), project_id=None, project_name=None)
 
-    assert "--forget" in await bench.cleaner.clean(orphan)
+    assert "--forget" in str(await bench.cleaner.clean(orphan))
     assert MARK.uid in bench.kube.orphans
 
 
@@ -167,5 +167,5 @@ async def test_while_run_ai_is_down_the_orphan_stays_on_record_with_the_reason()
     orphan = bench.recorded(await bench.submitted())
     bench.chance.begin({0: Mishap.UNREACHABLE})
 
-    assert "out of reach" in await bench.cleaner.clean(orphan)
+    assert "out of reach" in str(await bench.cleaner.clean(orphan))
     assert MARK.uid in bench.kube.orphans

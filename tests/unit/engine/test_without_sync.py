@@ -113,11 +113,11 @@ async def test_an_orphan_stays_on_record_until_it_is_gone(world):
     client = bench.runai.client(bench.chance)
     cleaner = Cleaner(bench.kube.client(bench.chance), client, access=Access(), clock=bench.loop.time)
 
-    assert "deletion requested" in await cleaner.clean(orphan)
+    assert "deletion requested" in str(await cleaner.clean(orphan))
     await asyncio.sleep(SLOW - 5)
-    assert "run this again" in await cleaner.clean(orphan)
+    assert "run this again" in str(await cleaner.clean(orphan))
     assert bench.kube.orphans
 
     await asyncio.sleep(30)
-    assert "gone from Run:ai" in await cleaner.clean(orphan)
+    assert "gone from Run:ai" in str(await cleaner.clean(orphan))
     assert bench.kube.orphans == {}

@@ -54,6 +54,11 @@ def with_conditions(*conditions: Json, generation: int = GENERATION) -> Json:
     return item_with({"observedGeneration": generation, "conditions": list(conditions)})
 
 
+def being_deleted(*conditions: Json) -> Json:
+    item = with_conditions(*conditions)
+    return item | {"metadata": item["metadata"] | {"deletionTimestamp": "2026-01-15T10:30:00Z"}}
+
+
 @each_flavour
 @pytest.mark.parametrize(
     ("item", "expected"),
@@ -70,6 +75,9 @@ def with_conditions(*conditions: Json, generation: int = GENERATION) -> Json:
         pytest.param(with_conditions(READY, {"type": "Reconciling", "status": "False"}), "Healthy", id="Reconciling is false"),
         pytest.param(with_conditions({"type": "Stalled", "status": "True"}, READY), "Degraded", id="Ready and Stalled"),
         pytest.param(with_conditions(READY | {"status": "Unknown"}), "Progressing", id="Ready is unknown"),
+        pytest.param(with_conditions({"status": "True"}, READY), "Healthy", id="a condition without a type"),
+        pytest.param(with_conditions({"type": "Ready", "status": "True"}), "Healthy", id="Ready without a message"),
+        pytest.param(being_deleted({"type": "Ready", "reason": "Deleting"}), "Progressing", id="Deleting without a message"),
     ],
 )  # fmt: skip
 def test_health_of_what_the_operator_does_not_write(argo, item, expected):

@@ -395,5 +395,29 @@ def test_credentials_need_exactly_one_secret(both, tmp_path):
         Credentials("operator", secret="x" if both else None, secret_file=tmp_path if both else None)
 
 
+@pytest.mark.parametrize("at_the_token", [True, False], ids=["the token endpoint", "the API"])
+@pytest.mark.parametrize("in_a_file", [True, False], ids=["in a file", "in a variable"])
+async def test_refused_credentials_are_told_by_the_variables_that_are_set(
+    client, runai: ScriptedRunai, tmp_path, at_the_token, in_a_file
+):
+    file = tmp_path / "secret"
+    file.write_text("s3cret")
+    client._auth._credentials = (
+        Credentials("operator", secret_file=file) if in_a_file else Credentials("operator", secret="s3cret")
+    )
+    refused = api_error(401, "Issuer is not familiar")
+    if at_the_token:
+        runai.token = refused
+    else:
+        runai.answer = refused
+
+    with pytest.raises(AccessDenied) as denied:
+        await client.get(UUID)
+
+    secret = f"RUNAI_CLIENT_SECRET_FILE={file}" if in_a_file else "RUNAI_CLIENT_SECRET"
+    assert denied.value.message.endswith(f" Check RUNAI_CLIENT_ID and {secret}.")
+    assert "s3cret" not in denied.value.message
+
+
 def test_credentials_do_not_show_their_secret():
     assert "s3cret" not in f"{Credentials('operator', secret='s3cret')!r}"

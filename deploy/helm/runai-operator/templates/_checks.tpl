@@ -50,9 +50,12 @@
 {{- range .Values.extraObjects }}
 {{- $object := tpl (kindIs "string" . | ternary . (toYaml .)) $ }}
 {{- if regexMatch "(?m)^[\"']?kind[\"']?:\\s*[\"']?RunaiWorkload\\b" $object }}
-{{- $problems = append $problems "extraObjects has a RunaiWorkload, which Helm cannot install together with its CustomResourceDefinition: apply it after the installation, or install the CustomResourceDefinition first (kubectl apply --server-side -k crds/) and set crds.install=false" }}
+{{- $problems = append $problems "extraObjects has a RunaiWorkload, which Helm cannot install together with its CustomResourceDefinition: apply it after the installation, or install the CustomResourceDefinition first (helm template --show-only templates/crds.yaml) and set crds.install=false" }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- with include "runai-operator.other" . }}
+{{- $problems = append $problems (printf "another operator serves the whole cluster already (ClusterRoleBinding %s), and two would fight over every RunaiWorkload: uninstall it first, or give each namespaces of its own (operator.watchNamespaces)" .) }}
 {{- end }}
 {{- if $problems }}
 {{- fail (printf "\n- %s" (join "\n- " $problems)) }}

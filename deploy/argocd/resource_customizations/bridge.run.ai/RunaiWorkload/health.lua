@@ -5,7 +5,9 @@ local hs = { status = "Progressing", message = "Waiting for runai-operator to ob
 local conditions = {}
 if obj.status ~= nil and obj.status.conditions ~= nil then
   for _, condition in ipairs(obj.status.conditions) do
-    conditions[condition.type] = condition
+    if condition.type ~= nil then
+      conditions[condition.type] = condition
+    end
   end
 end
 local ready = conditions["Ready"]
@@ -13,7 +15,7 @@ local ready = conditions["Ready"]
 if obj.metadata.deletionTimestamp ~= nil then
   hs.message = "Pending deletion"
   if ready ~= nil and ready.reason == "Deleting" then
-    hs.message = "Pending deletion: " .. ready.message
+    hs.message = "Pending deletion: " .. (ready.message or "")
   end
   return hs
 end
@@ -22,7 +24,7 @@ if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation
   return hs
 end
 
-hs.message = ready.message
+hs.message = ready.message or ""
 if ready.reason == "Paused" then
   hs.status = "Suspended"
 elseif conditions["Stalled"] ~= nil and conditions["Stalled"].status == "True" then
