@@ -7,6 +7,7 @@ expected, whole, or `ends(...)`: how the pass ends, whole but for the wording of
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from unittest.mock import ANY
@@ -2559,3 +2560,25 @@ def test_whose_owner_is_there_is_not_said_to_be_unknown():
     assert "may not look" not in message_of(
         a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("refused", "by_then", "desired"),
+    [
+        pytest.param(EDITED_DONE, EDITED_DONE, EDITED, id="edited, and finished"),
+        pytest.param(EDITED_LIVE, EDITED_LIVE, OTHER_KIND, id="another kind, and running"),
+        pytest.param(
+            EDITED_LIVE, EDITED_DONE, OTHER_KIND, id="another kind, and finished by the time that somebody acts"
+        ),
+        pytest.param(EDITED_DONE, EDITED_DONE, OTHER_KIND, id="another kind, and finished"),
+    ],
+)
+def test_whoever_sets_the_policies_that_a_refusal_names_is_not_refused_again(refused, by_then, desired):
+    named = dict(re.findall(r"(\w+)Policy: (\w+)", message_of(a_state(refused, desired=desired))))
+    policies = {
+        "recreate_policy": RecreatePolicy(named.get("recreate", "Never")),
+        "rerun_policy": RerunPolicy(named.get("rerun", "Never")),
+    }
+    followed = replace(by_then, spec=replace(by_then.spec, **policies))
+
+    assert not isinstance(decide(a_state(followed, desired=desired)), Result)
