@@ -1,5 +1,5 @@
 # ruff: noqa: INP001  a script beside what it writes, not a package
-"""Write what the chart holds twice: copies of the CRDs, the reference of the values, and annotations for Artifact Hub.
+"""Write what the chart holds twice: copies of the CRDs, the reference of the values, their defaults, and annotations for Artifact Hub.
 
 The values are described by the comments of values.yaml; README.md and values.schema.json take them from there.
 """
@@ -97,6 +97,17 @@ def schema() -> str:
     return text + "\n"
 
 
+def defaults() -> str:
+    """What each value counts as that is null: its default, and a map with a description of its own as empty."""
+    tree: dict[str, Any] = {}
+    for value in values():
+        folder = tree
+        for name in value.path[:-1]:
+            folder = folder.setdefault(name, {})
+        folder[value.path[-1]] = {} if isinstance(value.default, dict) else value.default
+    return "# Written by ../../generate.py from values.yaml.\n" + _dump(tree)
+
+
 def chart() -> str:
     """Chart.yaml: its head as it is, with the annotations written anew."""
     head, _, _ = (CHART / "Chart.yaml").read_text().partition("annotations:\n")
@@ -154,6 +165,7 @@ def files() -> dict[Path, str]:
     return copies | {
         CHART / "Chart.yaml": chart(),
         CHART / "values.schema.json": schema(),
+        CHART / "files" / "defaults.yaml": defaults(),
         readme: TABLE.sub(lambda _: table(), readme.read_text()),
     }
 
