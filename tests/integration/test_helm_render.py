@@ -241,6 +241,16 @@ def test_there_is_one_operator_at_a_time():
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
+def test_a_value_stops_the_operator_and_the_notes_say_so():
+    stopped = {**MINIMAL, "replicaCount": 0}
+    said = Helm().install("--dry-run=client", values=stopped).partition("\nNOTES:\n")[2]
+
+    assert only(Helm().objects(stopped), "Deployment")["spec"]["replicas"] == 0
+    assert "The operator is stopped (replicaCount is 0)" in said
+    assert "rollout status" not in said
+    assert "stopped" not in Helm().install("--dry-run=client", values=MINIMAL).partition("\nNOTES:\n")[2]
+
+
 def test_namespaced_mode_makes_nothing_cluster_wide():
     objects = Helm(namespace="bridge").objects(CI["namespaced"])
     roles = {item["metadata"]["namespace"] for item in objects if item["kind"] == "Role"}
@@ -376,10 +386,12 @@ def test_the_notes_describe_what_is_installed_and_nothing_else(values):
     objects = Helm().objects(values)
     kinds = {item["kind"] for item in objects}
     deployment = only(objects, "Deployment")["metadata"]
+    runs = values.get("replicaCount") != 0
     said = Helm().install("--dry-run=client", values=values).partition("\nNOTES:\n")[2]
 
-    assert f"rollout status deployment/{deployment['name']} --namespace {deployment['namespace']}\n" in said
-    assert ("helm test runai-operator" in said) == ("Pod" in kinds)
+    rollout = f"rollout status deployment/{deployment['name']} --namespace {deployment['namespace']}\n"
+    assert (rollout in said) == runs
+    assert ("helm test runai-operator" in said) == ("Pod" in kinds and runs)
     assert ("kubectl get secret runai-credentials" in said) == ("Secret" not in kinds)
     assert ("-k crds/" in said) == ("CustomResourceDefinition" not in kinds)
     assert "not-a-secret-of-anyone" not in said

@@ -123,7 +123,7 @@ def test_every_key_of_the_schema_is_in_the_values():
 
 
 BAD = {
-    "an unknown key at the top": ("replicaCount=2", "at '': additional properties 'replicaCount' not allowed"),
+    "an unknown key at the top": ("replicas=2", "at '': additional properties 'replicas' not allowed"),
     "a key in the wrong case": ("runai.baseURL=https://a.run.ai", "at '/runai': additional properties 'baseURL'"),
     "a key one level too high": ("baseUrl=https://a.run.ai", "at '': additional properties 'baseUrl' not allowed"),
     "a key one level too low": ("operator.installId=a", "at '/operator': additional properties 'installId'"),
@@ -261,6 +261,7 @@ TOGETHER = {
         {"serviceMonitor": {"enabled": True}, "service": {"enabled": False}},
         "serviceMonitor.enabled needs service.enabled",
     ),
+    "two operators": ({}, {"replicaCount": 2}, "replicaCount is more than 1: one operator serves all"),
     "rights for every pod": ({}, {"serviceAccount": {"create": False}}, "serviceAccount.name is not set"),
     "a variable twice": ({}, {"extraEnv": [{"name": "OPERATOR_LOG_LEVEL", "value": "debug"}]}, "extraEnv sets OPERATOR_LOG_LEVEL"),
 }  # fmt: skip

@@ -31,6 +31,9 @@
 {{- if and .Values.operator.watchNamespaces (not .Values.installId) }}
 {{- $problems = append $problems "installId is not set: operator.watchNamespaces needs it, since without a ClusterRole the UID of kube-system cannot be read" }}
 {{- end }}
+{{- if gt (int .Values.replicaCount) 1 }}
+{{- $problems = append $problems "replicaCount is more than 1: one operator serves all, and two would get in each other's way; 0 stops it" }}
+{{- end }}
 {{- if and .Values.serviceMonitor.enabled (not .Values.service.enabled) }}
 {{- $problems = append $problems "serviceMonitor.enabled needs service.enabled: or use podMonitor.enabled" }}
 {{- end }}
