@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import yaml
@@ -138,6 +139,10 @@ def test_the_linter_has_nothing_to_say_but_that_there_is_no_icon(values):
     assert re.findall(r"^\[\w+\].*", said, re.MULTILINE) == ["[INFO] Chart.yaml: icon is recommended"]
 
 
+FOR_PARENTS = {"enabled"}
+"""Helm looks at it when another chart has this one as a dependency with a condition; to the chart itself it says nothing."""
+
+
 def test_every_value_has_an_effect():
     without_effect = set(VALUES)
     for values in CI.values():
@@ -147,7 +152,7 @@ def test_every_value_has_an_effect():
             if changed is not None and rendering_or_refusal(changed) != rendered:
                 without_effect.discard(path)
 
-    assert {".".join(path) for path in without_effect} == set()
+    assert {".".join(path) for path in without_effect} == FOR_PARENTS
 
 
 def rendering_or_refusal(values: dict, *flags: str) -> str:
@@ -517,16 +522,33 @@ def test_the_monitoring_overlay_installs_what_the_chart_with_a_monitor_does():
     assert normalised(build(KUSTOMIZE / "overlays" / "monitoring")) == normalised(Helm().objects(values))
 
 
+def parent(folder: Path, **dependency: str) -> Helm:
+    """Another chart, `platform`, that has ours as a dependency."""
+    facts = {"name": "runai-operator", "version": __version__, "repository": "", **dependency}
+    chart = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [facts]}
+    (folder / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    (folder / "charts").mkdir()
+    (folder / "charts" / "runai-operator").symlink_to(CHART)
+    return Helm(chart=folder)
+
+
 def test_the_chart_goes_into_another_chart_with_globals_of_its_own(tmp_path):
-    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: platform\nversion: 1.0.0\n")
-    (tmp_path / "charts").mkdir()
-    (tmp_path / "charts" / "runai-operator").symlink_to(CHART)
     values = {"global": {"team": "platform", "imageRegistry": "mirror.example.com"}, "runai-operator": MINIMAL}
 
-    deployment = only(Helm(chart=tmp_path).objects(values), "Deployment")
+    deployment = only(parent(tmp_path).objects(values), "Deployment")
 
     image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == f"mirror.example.com/runai-operator/runai-operator:{__version__}"
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("name", ["runai-operator", "bridge"])
+def test_a_parent_chart_switches_the_chart_on_and_off_by_a_condition(tmp_path, name, enabled):
+    helm = parent(tmp_path, condition=f"{name}.enabled", **({} if name == "runai-operator" else {"alias": name}))
+
+    kinds = {item["kind"] for item in helm.objects({name: MINIMAL | {"enabled": enabled}})}
+
+    assert ("Deployment" in kinds) == enabled
 
 
 class Probes(BaseHTTPRequestHandler):
