@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import jsonschema
@@ -12,7 +13,7 @@ import yaml
 from controlplane import ControlPlane
 from installation import CHART, MINIMAL, Helm, HelmFailed, kubernetes_types
 from runai_operator.domain.access import parse_access
-from runai_operator.settings import Settings, SettingsError
+from runai_operator.settings import VARIABLES, Settings, SettingsError, parse_duration
 
 pytestmark = pytest.mark.installation
 
@@ -169,8 +170,6 @@ BAD = {
     "a pull secret as plain text": ("imagePullSecrets[0]=a", "at '/imagePullSecrets/0': got string, want object"),
     "an environment as a map": ("extraEnv.A=b", "at '/extraEnv': got object, want array"),
     "an environment variable that is a number": ("extraEnv[0].name=A,extraEnv[0].value=1", "at '/extraEnv/0/value': got number, want string"),
-    "an address without its scheme": ("runai.baseUrl=tenant.run.ai", "at '/runai/baseUrl': 'tenant.run.ai' does not match"),
-    "an address with a path": ("runai.baseUrl=https://a.run.ai/api", "at '/runai/baseUrl': 'https://a.run.ai/api' does not"),
     "a Secret's name with capitals": ("runai.existingSecret=Runai", "at '/runai/existingSecret': 'Runai' does not match"),
     "a switch as text": ("crds.install=yes", "at '/crds/install': got string, want boolean"),
     "a number as text": ("operator.port=http", "at '/operator/port': got string, want integer"),
@@ -250,6 +249,7 @@ def test_a_field_of_a_newer_kubernetes_gets_through_by_the_flag_of_the_readme():
 TOGETHER = {
     "no address": ({"baseUrl": ""}, {}, "runai.baseUrl is not set"),
     "no credentials": ({"existingSecret": ""}, {}, "runai.existingSecret is not set"),
+    "an address without its scheme": ({"baseUrl": "tenant.run.ai"}, {}, "runai.baseUrl must be an address such as"),
     "plain http": ({"baseUrl": "http://a.example.com"}, {}, "runai.baseUrl is plain http"),
     "two Secrets": ({"createSecret": True, "clientId": "a", "clientSecret": "b"}, {}, "are both set: keep one of them"),
     "a Secret of nothing": ({"createSecret": True, "existingSecret": ""}, {}, "needs runai.clientId and"),
@@ -325,14 +325,6 @@ def test_all_problems_are_reported_at_once():
 AS_THE_OPERATOR = [
     ("/properties/installId", "OPERATOR_INSTALL_ID", ["a", "A.b-c_9", "x" * 63, "x" * 64, "-a", "a b", "ä"]),
     ("/properties/formerInstallIds", "OPERATOR_FORMER_INSTALL_IDS", ["a", "A.b-c_9", "x" * 64, "-a", "a b"]),
-    ("/properties/runai/baseUrl", "RUNAI_BASE_URL", [
-        "https://a.run.ai", "https://a.run.ai/", "HTTPS://A.run.ai:8443", "https://[::1]:1", "a.run.ai", "ftp://a",
-        "https://user@a.run.ai", "https://a.run.ai/path", "https://a.run.ai?x",
-    ]),
-    ("/properties/runai/proxy/https", "HTTPS_PROXY", [
-        "http://a:3128", "https://a", "a:3128", "http://me:x%23@a:1/", "http://[::1]:3128", "socks5://a", "http://a#", "http://a/b",
-        "http://a b",
-    ]),
     ("/properties/operator/watchNamespaces", "OPERATOR_NAMESPACES", ["a", "team-a", "0", "A", "a_b", "-a", "x" * 64]),
     ("/properties/operator/deltaInterval", "OPERATOR_DELTA_INTERVAL", ["5s", "1m30s", "0.5h", "2000ms", "5", "1d", "s"]),
     ("/properties/operator/logLevel", "OPERATOR_LOG_LEVEL", ["debug", "error", "trace"]),
@@ -360,12 +352,88 @@ def test_the_schema_and_the_operator_agree(where, variable, values):
     node = SCHEMA
     for key in where.strip("/").split("/"):
         node = node[key] if key in node else node["properties"][key]
-    access = {"RUNAI_BASE_URL": "https://a.run.ai", "RUNAI_CLIENT_ID": "a", "RUNAI_CLIENT_SECRET": "b"}
     validator = jsonschema.Draft7Validator({**node, "definitions": SCHEMA["definitions"]})
     for value in values:
-        try:
-            Settings.from_environment({**access, variable: value})
-            taken = True
-        except SettingsError:
-            taken = False
-        assert validator.is_valid([value] if node.get("type") == "array" else value) == taken, value
+        assert validator.is_valid([value] if node.get("type") == "array" else value) == taken({variable: value}), value
+
+
+def taken(settings: dict[str, str]) -> bool:
+    """By the operator."""
+    access = {"RUNAI_BASE_URL": "https://a.run.ai", "RUNAI_CLIENT_ID": "a", "RUNAI_CLIENT_SECRET": "b"}
+    try:
+        Settings.from_environment(access | settings)
+    except SettingsError:
+        return False
+    return True
+
+
+def refusal(path: str, value: object) -> str:
+    """What Helm says to this value; empty if it renders."""
+    try:
+        Helm().template(MINIMAL, f"--set-json={path}={json.dumps(value)}")
+    except HelmFailed as refused:
+        return str(refused)
+    return ""
+
+
+ADDRESSES = {
+    "runai.baseUrl": ("RUNAI_BASE_URL", "runai.baseUrl must be an address such as https://tenant.run.ai", [
+        "https://a.run.ai", "https://a.run.ai/", "HTTPS://A.run.ai:8443", "https://[::1]:1", "https://a:65535", "https://a:65536",
+        "https://a:0", "https://a:", "a.run.ai", "ftp://a", "https://user@a.run.ai", "https://a.run.ai/path", "https://a.run.ai?x",
+    ]),
+    "runai.proxy.https": ("HTTPS_PROXY", "runai.proxy.https must be the address of an HTTP proxy", [
+        "http://a:3128", "https://a", "a:3128", "http://me:x%23@a:1/", "http://[::1]:3128", "http://a:65535", "a:65536", "a:0",
+        "socks5://a:1", "ftp://a", "http://a#", "http://a/b", "http://a b",
+    ]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "variable", "said", "values"), [(path, *row) for path, row in ADDRESSES.items()])
+def test_the_chart_and_the_operator_refuse_the_same_addresses_and_repeat_none(path, variable, said, values):
+    for value in values:
+        answer = refusal(path, value)
+
+        assert (answer == "") == taken({variable: value}), value
+        assert not answer or (said in answer and value not in answer)
+
+
+BOUNDED = {
+    "operator." + re.sub(r"_(\w)", lambda match: match[1].upper(), variable.name.lower().partition("_")[2]): variable
+    for variable in VARIABLES
+    if variable.bounds
+}
+"""By the path of the value."""
+
+
+def at_the_ends(low: str, high: str) -> list[str]:
+    """At both bounds, the same in another unit, just below and just above; and nothing at all."""
+    if low.isdecimal():
+        return [low, str(int(low) - 1), high, str(int(high) + 1)]
+    seconds = parse_duration(low)
+    return [low, f"{seconds * 1000:.0f}ms", f"{seconds - 0.001:.3f}s", "0s", high, f"{high}0ms", f"{high}1ms"]
+
+
+@pytest.mark.parametrize("path", BOUNDED)
+def test_the_chart_and_the_operator_have_the_same_bounds(path):
+    """So that what Helm takes does not keep the new pod from starting when the old one is gone."""
+    variable = BOUNDED[path]
+    for value in at_the_ends(*variable.bounds):
+        answer = refusal(path, int(value) if variable.bounds[0].isdecimal() else value)
+
+        assert (answer == "") == taken({variable.name: value}), value
+        assert not answer or path in answer.replace("/operator/", "operator.")
+
+
+@pytest.mark.parametrize("path", BOUNDED)
+def test_the_description_of_a_value_says_its_bounds(path):
+    section, name = path.split(".")
+    told = "From {} to {}.".format(*BOUNDED[path].bounds)
+
+    assert SCHEMA["properties"][section]["properties"][name]["description"].endswith(told)
+
+
+def test_all_problems_of_durations_are_told_in_the_operators_words():
+    said = refusal("operator", {"deltaInterval": "2h", "sweepInterval": "1s"})
+
+    assert "- operator.deltaInterval is 2h, but must be from 1s to 1h\n" in said
+    assert "- operator.sweepInterval is 1s, but must be from 10s to 24h\n" in said

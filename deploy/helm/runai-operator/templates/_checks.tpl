@@ -2,9 +2,12 @@
 
 {{- define "runai-operator.check" -}}
 {{- $problems := list }}
+{{- $accepted := .Files.Get "files/accepted.yaml" | fromYaml }}
 {{- with .Values.runai }}
 {{- if not .baseUrl }}
 {{- $problems = append $problems "runai.baseUrl is not set: --set runai.baseUrl=https://YOUR_TENANT.run.ai" }}
+{{- else if not (include "runai-operator.isAddress" (list .baseUrl $accepted.addresses.baseUrl)) }}
+{{- $problems = append $problems "runai.baseUrl must be an address such as https://tenant.run.ai, without user, path or query" }}
 {{- end }}
 {{- if and (hasPrefix "http:" (lower .baseUrl)) (not .allowHttp) }}
 {{- $problems = append $problems "runai.baseUrl is plain http, which sends the client secret unencrypted: use https, or for tests set runai.allowHttp=true" }}
@@ -24,8 +27,20 @@
 {{- $problems = append $problems "runai.clientId and runai.clientSecret are used only with runai.createSecret=true: prefer runai.existingSecret" }}
 {{- end }}
 {{- end }}
+{{- range $name, $proxy := pick .proxy "https" "http" }}
+{{- if and $proxy (not (include "runai-operator.isAddress" (list $proxy $accepted.addresses.proxy))) }}
+{{- $problems = append $problems (printf "runai.proxy.%s must be the address of an HTTP proxy such as http://proxy.example.com:3128, with special characters of a password percent-encoded; SOCKS is not supported" $name) }}
+{{- end }}
+{{- end }}
 {{- if and .caBundle.configMap .caBundle.secret }}
 {{- $problems = append $problems "runai.caBundle.configMap and runai.caBundle.secret are both set: keep one of them" }}
+{{- end }}
+{{- end }}
+{{- range $name, $bounds := $accepted.durations }}
+{{- $duration := index $.Values.operator $name }}
+{{- $seconds := include "runai-operator.seconds" $duration | float64 }}
+{{- if or (lt $seconds (include "runai-operator.seconds" $bounds.low | float64)) (gt $seconds (include "runai-operator.seconds" $bounds.high | float64)) }}
+{{- $problems = append $problems (printf "operator.%s is %s, but must be from %s to %s" $name $duration $bounds.low $bounds.high) }}
 {{- end }}
 {{- end }}
 {{- if and .Values.operator.watchNamespaces (not .Values.installId) }}
@@ -59,5 +74,26 @@
 {{- end }}
 {{- if $problems }}
 {{- fail (printf "\n- %s" (join "\n- " $problems)) }}
+{{- end }}
+{{- end }}
+
+{{/* The seconds in a duration such as 1m30s. */}}
+{{- define "runai-operator.seconds" -}}
+{{- $seconds := dict "h" 3600.0 "m" 60.0 "s" 1.0 "ms" 1e-3 "us" 1e-6 "ns" 1e-9 }}
+{{- $sum := 0.0 }}
+{{- range regexFindAll "[0-9.]+[a-z]+" . -1 }}
+{{- $sum = addf $sum (mulf (regexFind "[0-9.]+" .) (get $seconds (regexFind "[a-z]+" .))) }}
+{{- end }}
+{{- $sum }}
+{{- end }}
+
+{{/* Something, if an address, given as (list ADDRESS PATTERN), fits the operator's pattern, is HTTP, and has a port that can be. */}}
+{{- define "runai-operator.isAddress" -}}
+{{- $address := index . 0 }}
+{{- $pattern := index . 1 }}
+{{- if regexMatch $pattern $address }}
+{{- $scheme := regexReplaceAll $pattern $address "${scheme}" | lower }}
+{{- $port := regexReplaceAll $pattern $address "${port}" | default "443" | atoi }}
+{{- and (has $scheme (list "" "http" "https")) (ge $port 1) (le $port 65535) | ternary "yes" "" }}
 {{- end }}
 {{- end }}
