@@ -103,6 +103,10 @@ CHANGING = (
 """What answers differently in another moment, or in another place, such as beside Argo CD."""
 
 
+OF_THE_CLUSTER = {"_names.tpl": ["Capabilities"]}
+"""Whether it is OpenShift: the same answer every time in one cluster, and Argo CD asks the cluster as well."""
+
+
 def changing_calls(template: str) -> list[str]:
     without_comments = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", "", template)
     actions = re.findall(r"\{\{.*?\}\}", without_comments, re.DOTALL)
@@ -113,7 +117,7 @@ def test_no_template_asks_for_what_changes_between_renders():
     texts = {path.name: path.read_text() for path in (CHART / "templates").rglob("*") if path.is_file()}
 
     assert texts
-    assert {name: found for name, text in texts.items() if (found := changing_calls(text))} == {}
+    assert {name: found for name, text in texts.items() if (found := changing_calls(text))} == OF_THE_CLUSTER
 
 
 @pytest.mark.parametrize(
@@ -238,6 +242,37 @@ def test_the_image_is(image, expected):
     pods = [only(objects, "Deployment")["spec"]["template"], only(objects, "Pod")]
 
     assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {expected}
+
+
+IDS = {"runAsUser", "runAsGroup", "fsGroup"}
+ON_OPENSHIFT = "--api-versions=security.openshift.io/v1"
+
+
+@pytest.mark.parametrize(
+    ("adapt", "flags", "left_to_the_cluster"),
+    [
+        pytest.param(None, [], False, id="elsewhere"),
+        pytest.param(None, [ON_OPENSHIFT], True, id="OpenShift is recognised"),
+        pytest.param("auto", [ON_OPENSHIFT], True, id="auto"),
+        pytest.param("force", [], True, id="force"),
+        pytest.param("disabled", [ON_OPENSHIFT], False, id="disabled"),
+    ],
+)
+def test_on_openshift_the_cluster_chooses_user_and_group(tmp_path, adapt, flags, left_to_the_cluster):
+    """Also where a parent chart says so in its own values, from which Helm drops what is null."""
+    helm = parent(tmp_path)
+    values = {"runai-operator": {**MINIMAL, "securityContext": {"runAsUser": 65532}}}
+    if adapt:
+        values |= {"global": {"compatibility": {"openshift": {"adaptSecurityContext": adapt}}}}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+
+    objects = helm.objects({}, *flags)
+
+    for spec in (only(objects, "Deployment")["spec"]["template"]["spec"], only(objects, "Pod")["spec"]):
+        contexts = [spec["securityContext"], *(container["securityContext"] for container in spec["containers"])]
+        chosen = {key for context in contexts for key in context} & IDS
+        assert chosen == (set() if left_to_the_cluster else IDS)
+        assert spec["securityContext"]["runAsNonRoot"] is True
 
 
 def test_there_is_one_operator_at_a_time():

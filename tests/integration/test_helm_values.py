@@ -20,7 +20,12 @@ pytestmark = pytest.mark.installation
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 KUBERNETES = json.loads(kubernetes_types.TYPES.read_text())
-OPEN_BY_INTENT = {"/properties/global", "/properties/extraObjects/items"}
+OPEN_BY_INTENT = {
+    "/properties/global",
+    "/properties/global/properties/compatibility",
+    "/properties/global/properties/compatibility/properties/openshift",
+    "/properties/extraObjects/items",
+}
 """What is shared with other charts, and objects of any kind."""
 SCALARS = {"string", "integer", "number", "boolean", "null"}
 

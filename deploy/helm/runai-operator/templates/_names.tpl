@@ -80,7 +80,7 @@ app.kubernetes.io/name: {{ include "runai-operator.name" . }}
 {{- define "runai-operator.podSettings" -}}
 enableServiceLinks: {{ .Values.enableServiceLinks }}
 securityContext:
-  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+  {{- include "runai-operator.securityContext" (list . .Values.podSecurityContext) | nindent 2 }}
 {{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -97,6 +97,17 @@ tolerations:
 hostAliases:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* The security context of a pod or a container, given as (list . CONTEXT): on OpenShift the cluster chooses user and group. */}}
+{{- define "runai-operator.securityContext" -}}
+{{- $root := index . 0 }}
+{{- $adapt := $root.Values.global.compatibility.openshift.adaptSecurityContext }}
+{{- $context := index . 1 }}
+{{- if or (eq $adapt "force") (and (eq $adapt "auto") ($root.Capabilities.APIVersions.Has "security.openshift.io/v1")) }}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}
+{{- end }}
+{{- toYaml $context }}
 {{- end }}
 
 {{/* The pod of `helm test` must not look like the operator's to the Service. */}}
