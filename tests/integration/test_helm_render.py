@@ -7,6 +7,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import threading
@@ -235,6 +236,17 @@ def test_a_secret_made_from_values_is_in_nothing_but_the_secret():
             id="a digest goes before the tag",
         ),
         pytest.param({"registry": ""}, f"runai-operator/runai-operator:{__version__}", id="no registry"),
+        pytest.param(
+            {"registry": "", "repository": "reg:5000/x/y"}, f"reg:5000/x/y:{__version__}", id="all in the repository"
+        ),
+        pytest.param(
+            {"registry": "harbor.example.com/ghcr.io"},
+            f"harbor.example.com/ghcr.io/runai-operator/runai-operator:{__version__}",
+            id="a mirror of a registry",
+        ),
+        pytest.param(
+            {"registry": "[::1]:5000"}, f"[::1]:5000/runai-operator/runai-operator:{__version__}", id="an IPv6 address"
+        ),
     ],
 )
 def test_the_image_is(image, expected):
@@ -273,6 +285,52 @@ def test_on_openshift_the_cluster_chooses_user_and_group(tmp_path, adapt, flags,
         chosen = {key for context in contexts for key in context} & IDS
         assert chosen == (set() if left_to_the_cluster else IDS)
         assert spec["securityContext"]["runAsNonRoot"] is True
+
+
+def test_another_version_of_the_chart_alone_does_not_restart_the_operator(tmp_path):
+    newer = shutil.copytree(CHART, tmp_path / "chart")
+    file = newer / "Chart.yaml"
+    file.write_text(re.sub(r"^version: .*$", "version: 99.0.0+abc", file.read_text(), flags=re.MULTILINE))
+
+    ours, theirs = (only(helm.objects(), "Deployment") for helm in (Helm(), Helm(chart=newer)))
+
+    assert theirs["metadata"]["labels"]["helm.sh/chart"] == "runai-operator-99.0.0_abc"
+    assert theirs["spec"] == ours["spec"]
+
+
+def test_without_rbac_there_is_no_role_at_all_not_even_for_people():
+    objects = Helm().objects(with_value(MINIMAL, "rbac.create", False))
+
+    assert not [item["kind"] for item in objects if "Role" in item["kind"]]
+
+
+@pytest.mark.parametrize(
+    ("image", "warned"),
+    [
+        ({}, False),
+        ({"tag": "v1"}, False),
+        ({"tag": "latest"}, True),
+        ({"tag": "latest", "digest": "sha256:" + "0" * 64}, False),
+    ],
+)
+def test_the_notes_warn_of_an_image_that_changes_under_its_name(image, warned):
+    said = Helm().install("--dry-run=client", values={**MINIMAL, "image": image})
+
+    assert ("image.tag is latest" in said) == warned
+
+
+def test_braces_that_are_not_for_helm_get_through_as_the_reference_says():
+    (way,) = re.findall(r"``(.*?)``", VALUES["extraObjects",].description)
+    rule = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "a"},
+        "spec": {"summary": way},
+    }
+
+    assert only(Helm().objects({**MINIMAL, "extraObjects": [rule]}), "PrometheusRule")["spec"] == {
+        "summary": "{{ $labels.namespace }}"
+    }
 
 
 def test_there_is_one_operator_at_a_time():

@@ -231,6 +231,10 @@ BAD = {
     "a misspelt peer": ("networkPolicy.ingress.from[0].namespaceselector.x=1", "at '/networkPolicy/ingress/from/0': additional properties 'namespaceselector'"),
     "a misspelt relabeling": ("serviceMonitor.relabelings[0].source_labels={a}", "at '/serviceMonitor/relabelings/0': additional properties 'source_labels'"),
     "a relabeling that is none": ("podMonitor.metricRelabelings[0].action=remove", "at '/podMonitor/metricRelabelings/0/action': value must be one of 'replace'"),
+    "a quantity in a unit of no meaning": ("resources.limits.memory=1GiB", "at '/resources/limits/memory': '1GiB' does not match pattern"),
+    "a label that cannot be": ("commonLabels.a=no label!", "at '/commonLabels/a': 'no label!' does not match pattern"),
+    "a label's name that cannot be": ("podLabels.a b=c", "at '/podLabels': additional properties 'a b' not allowed"),
+    "an annotation's name that cannot be": ("podAnnotations.a b=c", "at '/podAnnotations': additional properties 'a b' not allowed"),
     "a negative number": ("revisionHistoryLimit=-1", "at '/revisionHistoryLimit': minimum: got -1, want 0"),
 }  # fmt: skip
 
@@ -268,7 +272,45 @@ TOGETHER = {
     ),
     "two operators": ({}, {"replicaCount": 2}, "replicaCount is more than 1: one operator serves all"),
     "rights for every pod": ({}, {"serviceAccount": {"create": False}}, "serviceAccount.name is not set"),
-    "a variable twice": ({}, {"extraEnv": [{"name": "OPERATOR_LOG_LEVEL", "value": "debug"}]}, "extraEnv sets OPERATOR_LOG_LEVEL"),
+    "a variable of the chart": (
+        {},
+        {"extraEnv": [{"name": "OPERATOR_LOG_LEVEL", "value": "debug"}]},
+        "extraEnv sets OPERATOR_LOG_LEVEL, which the chart sets itself",
+    ),
+    "a variable twice": ({}, {"extraEnv": [{"name": "A"}, {"name": "A"}]}, "extraEnv has A twice"),
+    "a volume of the chart": ({}, {"extraVolumes": [{"name": "tmp"}]}, "extraVolumes sets tmp, which the chart sets itself"),
+    "a volume twice": ({}, {"extraVolumes": [{"name": "a"}, {"name": "a"}]}, "extraVolumes has a twice"),
+    "a mount over one of the chart": (
+        {},
+        {"extraVolumeMounts": [{"name": "credentials", "mountPath": "/tmp"}]},
+        "extraVolumeMounts sets /tmp, which the chart sets itself",
+    ),
+    "a mount of no volume": (
+        {},
+        {"extraVolumeMounts": [{"name": "a", "mountPath": "/a"}]},
+        "extraVolumeMounts mounts a, which is not among extraVolumes",
+    ),
+    "a mount of a volume that this installation has not": (
+        {},
+        {"extraVolumeMounts": [{"name": "ca", "mountPath": "/a"}]},
+        "extraVolumeMounts mounts ca, which is not among extraVolumes",
+    ),
+    "a container of the chart's name": (
+        {},
+        {"extraContainers": [{"name": "operator"}]},
+        "extraContainers or extraInitContainers sets operator, which the chart sets itself",
+    ),
+    "a container twice": (
+        {},
+        {"extraContainers": [{"name": "a"}], "extraInitContainers": [{"name": "a"}]},
+        "extraContainers or extraInitContainers has a twice",
+    ),
+    "a registry with a slash": ({}, {"image": {"registry": "reg:5000/"}}, "reg:5000//runai-operator/runai-operator:"),
+    "a registry with a scheme": ({}, {"global": {"imageRegistry": "https://reg"}}, "https://reg/runai-operator/runai-operator:"),
+    "a repository in capitals": ({}, {"image": {"repository": "Mine/x"}}, "ghcr.io/Mine/x:0.1.0 cannot be the name of an image"),
+    "a repository with its registry": ({}, {"image": {"repository": "quay.io/x/y"}}, "ghcr.io/quay.io/x/y:0.1.0 has two registries"),
+    "a name of no Service": ({}, {"fullnameOverride": "1abc"}, "1abc cannot be the name of a Service"),
+    "a misspelt global": ({}, {"global": {"imageregistry": "a"}}, "global.imageregistry is not known: it is global.imageRegistry"),
 }  # fmt: skip
 
 

@@ -55,13 +55,37 @@
 {{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) }}
 {{- $problems = append $problems "serviceAccount.name is not set: serviceAccount.create=false needs it, since every pod of the namespace would share the rights of the ServiceAccount default" }}
 {{- end }}
-{{- $own := list }}
-{{- range include "runai-operator.env" . | fromYamlArray }}
-{{- $own = append $own .name }}
+{{- $image := include "runai-operator.image" . }}
+{{- if not (regexMatch "^(([A-Za-z0-9.-]+|\\[[0-9A-Fa-f:]+\\])(:[0-9]{1,5})?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*[:@][^/]+$" $image) }}
+{{- $problems = append $problems (printf "%s cannot be the name of an image: image.registry (or global.imageRegistry) is a host such as registry.example.com:5000, perhaps with a path, without a scheme and without a slash at the end; image.repository is in small letters" $image) }}
+{{- else if regexMatch "^ghcr[.]io/[^/]*[.:][^/]*/" $image }}
+{{- $problems = append $problems (printf "%s has two registries: put that of image.repository into image.registry" $image) }}
 {{- end }}
-{{- range .Values.extraEnv }}
-{{- if has .name $own }}
-{{- $problems = append $problems (printf "extraEnv sets %s, which the chart sets from its own values" .name) }}
+{{- if and .Values.service.enabled (not (regexMatch "^[a-z]" (include "runai-operator.fullname" .))) }}
+{{- $problems = append $problems (printf "%s cannot be the name of a Service, which begins with a letter before Kubernetes 1.35: set fullnameOverride" (include "runai-operator.fullname" .)) }}
+{{- end }}
+{{- range $key, $_ := .Values.global }}
+{{- range $known, $_ := ($.Files.Get "files/defaults.yaml" | fromYaml).global }}
+{{- if and (ne $key $known) (eq (lower $key) (lower $known)) }}
+{{- $problems = append $problems (printf "global.%s is not known: it is global.%s" $key $known) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $volumes := include "runai-operator.volumes" . | fromYamlArray }}
+{{- range list
+  (list "extraEnv" "name" (include "runai-operator.env" . | fromYamlArray) .Values.extraEnv)
+  (list "extraVolumes" "name" $volumes .Values.extraVolumes)
+  (list "extraVolumeMounts" "mountPath" (include "runai-operator.volumeMounts" . | fromYamlArray) .Values.extraVolumeMounts)
+  (list "extraContainers or extraInitContainers" "name" (list (dict "name" "operator")) (concat .Values.extraContainers .Values.extraInitContainers)) }}
+{{- $problems = concat $problems (include "runai-operator.twice" . | fromYamlArray) }}
+{{- end }}
+{{- $mountable := list }}
+{{- range concat $volumes .Values.extraVolumes }}
+{{- $mountable = append $mountable .name }}
+{{- end }}
+{{- range .Values.extraVolumeMounts }}
+{{- if not (has .name $mountable) }}
+{{- $problems = append $problems (printf "extraVolumeMounts mounts %s, which is not among extraVolumes" .name) }}
 {{- end }}
 {{- end }}
 {{- if .Values.crds.install }}
@@ -74,6 +98,26 @@
 {{- end }}
 {{- if $problems }}
 {{- fail (printf "\n- %s" (join "\n- " $problems)) }}
+{{- end }}
+{{- end }}
+
+{{/* Problems, as a YAML list: what a list of the user's repeats, of the chart's or of its own; of (list NAME KEY OURS THEIRS). */}}
+{{- define "runai-operator.twice" -}}
+{{- $name := index . 0 }}
+{{- $key := index . 1 }}
+{{- $ours := list }}
+{{- range index . 2 }}
+{{- $ours = append $ours (get . $key) }}
+{{- end }}
+{{- $theirs := list }}
+{{- range index . 3 }}
+{{- $one := get . $key }}
+{{- if has $one $ours }}
+- {{ printf "%s sets %s, which the chart sets itself" $name $one | quote }}
+{{- else if has $one $theirs }}
+- {{ printf "%s has %s twice" $name $one | quote }}
+{{- end }}
+{{- $theirs = append $theirs $one }}
 {{- end }}
 {{- end }}
 

@@ -64,6 +64,12 @@ app.kubernetes.io/name: {{ include "runai-operator.name" . }}
 {{- mustMergeOverwrite dict $root.Values.commonLabels $more $own | toYaml }}
 {{- end }}
 
+{{/* The labels of the operator's pod: without those that change with the chart alone, which would restart it. */}}
+{{- define "runai-operator.podLabels" -}}
+{{- $labels := include "runai-operator.labels" (list . .Values.podLabels) | fromYaml }}
+{{- omit $labels "helm.sh/chart" "app.kubernetes.io/managed-by" | toYaml }}
+{{- end }}
+
 {{/* The annotations of the operator's pod; those of the user replace ours. */}}
 {{- define "runai-operator.podAnnotations" -}}
 {{- $own := dict "kubectl.kubernetes.io/default-container" "operator" }}
