@@ -108,8 +108,8 @@ def short_names(plane: ControlPlane) -> list[str]:
 
 @pytest.mark.parametrize("values", CI.values(), ids=CI)
 def test_every_set_of_values_installs_and_goes_again(plane: ControlPlane, namespace, values):
-    if "namespaceOverride" in values:
-        make_namespace(plane, values["namespaceOverride"])
+    for other in {values.get("namespaceOverride"), values.get("serviceMonitor", {}).get("namespace")} - {None}:
+        make_namespace(plane, other)
     helm = Helm(plane, namespace=namespace)
 
     helm.install(values=values)

@@ -333,6 +333,61 @@ def test_braces_that_are_not_for_helm_get_through_as_the_reference_says():
     }
 
 
+@pytest.mark.parametrize(
+    ("section", "kind", "endpoints", "labels"),
+    [
+        ("serviceMonitor", "ServiceMonitor", "endpoints", "targetLabels"),
+        ("podMonitor", "PodMonitor", "podMetricsEndpoints", "podTargetLabels"),
+    ],
+)
+def test_a_monitor_in_another_namespace_still_looks_into_the_operators(section, kind, endpoints, labels):
+    more = {
+        "enabled": True,
+        "namespace": "monitoring",
+        "jobLabel": "app.kubernetes.io/name",
+        "targetLabels": ["team"],
+        "sampleLimit": 100,
+        "endpointExtra": {"scheme": "https", "tlsConfig": {"serverName": "a"}, "port": "tls", "honorLabels": True},
+    }
+    monitor = only(Helm(namespace="here").objects({**MINIMAL, section: more}), kind)
+
+    assert monitor["metadata"]["namespace"] == "monitoring"
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["here"]}
+    assert monitor["spec"][endpoints] == [
+        {"port": "tls", "path": "/metrics", "honorLabels": True, "scheme": "https", "tlsConfig": {"serverName": "a"}}
+    ]
+    assert (monitor["spec"]["jobLabel"], monitor["spec"][labels], monitor["spec"]["sampleLimit"]) == (
+        "app.kubernetes.io/name", ["team"], 100,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["startup", "liveness", "readiness"])
+def test_a_probe_can_be_delayed_and_left_out(name):
+    probe = f"{name}Probe"
+    without = only(Helm().objects(with_value(MINIMAL, f"probes.{name}.enabled", False)), "Deployment")
+    delayed = only(Helm().objects(with_value(MINIMAL, f"probes.{name}.initialDelaySeconds", 7)), "Deployment")
+    normal = only(Helm().objects(), "Deployment")
+    ours, theirs, late = (item["spec"]["template"]["spec"]["containers"][0] for item in (normal, without, delayed))
+
+    assert theirs == {key: value for key, value in ours.items() if key != probe}
+    assert late[probe] == ours[probe] | {"initialDelaySeconds": 7}
+
+
+def test_fields_that_the_chart_has_no_value_for_reach_the_pod():
+    spread = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]
+    values = {**MINIMAL, "podSpecExtra": {"topologySpreadConstraints": spread}, "schedulerName": "mine"}
+    spec = only(Helm().objects(values), "Deployment")["spec"]["template"]["spec"]
+
+    assert (spec["topologySpreadConstraints"], spec["schedulerName"]) == (spread, "mine")
+
+
+def test_the_service_can_have_both_ip_families():
+    values = {**MINIMAL, "service": {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6", "IPv4"]}}
+    spec = only(Helm().objects(values), "Service")["spec"]
+
+    assert (spec["ipFamilyPolicy"], spec["ipFamilies"]) == ("PreferDualStack", ["IPv6", "IPv4"])
+
+
 def test_there_is_one_operator_at_a_time():
     spec = only(Helm().objects(), "Deployment")["spec"]
 

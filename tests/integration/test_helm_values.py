@@ -25,8 +25,10 @@ OPEN_BY_INTENT = {
     "/properties/global/properties/compatibility",
     "/properties/global/properties/compatibility/properties/openshift",
     "/properties/extraObjects/items",
+    "/properties/podSpecExtra",
+    "/definitions/monitor/properties/endpointExtra",
 }
-"""What is shared with other charts, and objects of any kind."""
+"""What is shared with other charts, objects of any kind, and the ways out for fields that the chart has no value for."""
 SCALARS = {"string", "integer", "number", "boolean", "null"}
 
 
@@ -156,6 +158,7 @@ BAD = {
         "at '/runai/access/0': additional properties 'adopt' not allowed",
     ),
     "a misspelt probe": ("probes.live.periodSeconds=1", "at '/probes': additional properties 'live' not allowed"),
+    "an address family that is none": ("service.ipFamilies={IPv5}", "at '/service/ipFamilies/0': value must be one of 'IPv4', 'IPv6'"),
     "a setting of a probe that is not ours to give": (
         "probes.liveness.httpGet.path=/",
         "at '/probes/liveness': additional properties 'httpGet' not allowed",
@@ -304,6 +307,11 @@ TOGETHER = {
         {},
         {"extraContainers": [{"name": "a"}], "extraInitContainers": [{"name": "a"}]},
         "extraContainers or extraInitContainers has a twice",
+    ),
+    "a field of the pod that the chart sets": (
+        {},
+        {"podSpecExtra": {"nodeSelector": {}}},
+        "podSpecExtra sets nodeSelector, which the chart sets itself",
     ),
     "a registry with a slash": ({}, {"image": {"registry": "reg:5000/"}}, "reg:5000//runai-operator/runai-operator:"),
     "a registry with a scheme": ({}, {"global": {"imageRegistry": "https://reg"}}, "https://reg/runai-operator/runai-operator:"),
@@ -474,9 +482,9 @@ def test_the_chart_and_the_operator_have_the_same_bounds(path):
 @pytest.mark.parametrize("path", BOUNDED)
 def test_the_description_of_a_value_says_its_bounds(path):
     section, name = path.split(".")
-    told = "From {} to {}.".format(*BOUNDED[path].bounds)
+    said = "From {} to {}.".format(*BOUNDED[path].bounds)
 
-    assert SCHEMA["properties"][section]["properties"][name]["description"].endswith(told)
+    assert SCHEMA["properties"][section]["properties"][name]["description"].endswith(said)
 
 
 def test_all_problems_of_durations_are_told_in_the_operators_words():

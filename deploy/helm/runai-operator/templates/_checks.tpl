@@ -79,6 +79,12 @@
   (list "extraContainers or extraInitContainers" "name" (list (dict "name" "operator")) (concat .Values.extraContainers .Values.extraInitContainers)) }}
 {{- $problems = concat $problems (include "runai-operator.twice" . | fromYamlArray) }}
 {{- end }}
+{{- $spec := include "runai-operator.podSpec" . | fromYaml }}
+{{- range $field, $_ := .Values.podSpecExtra }}
+{{- if hasKey $spec $field }}
+{{- $problems = append $problems (printf "podSpecExtra sets %s, which the chart sets itself" $field) }}
+{{- end }}
+{{- end }}
 {{- $mountable := list }}
 {{- range concat $volumes .Values.extraVolumes }}
 {{- $mountable = append $mountable .name }}
