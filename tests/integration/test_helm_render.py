@@ -195,6 +195,76 @@ def test_credentials_come_from_the_secret():
     assert "Secret" not in {item["kind"] for item in Helm().objects()}
 
 
+PAGE = (ROOT / "docs" / "install.md").read_text()
+WITHOUT_A_SECRET = [
+    yaml.safe_load(block)
+    for block in re.findall(r"```yaml\n(.*?)```", PAGE.partition("## Credentials without a Secret")[2], re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("values", WITHOUT_A_SECRET, ids=["a volume", "an agent"])
+def test_credentials_come_without_a_secret_as_the_page_shows(values):
+    values = with_value(values, "runai.baseUrl", "https://example.run.ai")
+    objects = Helm().objects(values)
+    template = only(objects, "Deployment")["spec"]["template"]
+    mounted = [mount["mountPath"] for mount in template["spec"]["containers"][0]["volumeMounts"]]
+    variables = environment(objects)
+
+    assert variables["RUNAI_CLIENT_ID"] == "YOUR_CLIENT_ID"
+    assert variables["RUNAI_CLIENT_SECRET_FILE"] == values["runai"]["clientSecretFile"]
+    assert not [volume for volume in template["spec"]["volumes"] if "secret" in volume]
+    assert "secretKeyRef" not in json.dumps(template)
+    assert "kubectl get secret" not in Helm().install("--dry-run=client", values=values)
+    if "podAnnotations" in values:
+        assert template["metadata"]["annotations"]["vault.hashicorp.com/agent-inject-template-runai"] == (
+            '{{ with secret "secret/data/runai" }}{{ .Data.data.clientSecret }}{{ end }}'
+        )
+    else:
+        assert "/mnt/runai" in mounted
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "key"),
+    [
+        ({"clientId": "a"}, "RUNAI_CLIENT_SECRET_FILE", "clientSecret"),
+        ({"clientSecretFile": "/a"}, "RUNAI_CLIENT_ID", "clientId"),
+    ],
+)
+def test_the_secret_needs_only_what_does_not_come_from_elsewhere(given, variable, key):
+    values = {"runai": MINIMAL["runai"] | given}
+    said = Helm().install("--dry-run=client", values=values)
+    used = re.findall(r"^ +-? ?key: (\w+)$", Helm().template(values), re.MULTILINE)
+
+    assert used == [key]
+    assert f"It needs the Secret runai-credentials with the key {key}:" in said
+
+
+def test_names_and_annotations_may_be_templates():
+    """As an umbrella chart needs it, where names begin with that of the release."""
+    name = "{{ .Release.Name }}-%s"
+    annotations = {"example.com/of": name % "x"}
+    values = {
+        "runai": {**MINIMAL["runai"], "existingSecret": name % "credentials", "caBundle": {"configMap": name % "ca"}},
+        "serviceAccount": {"name": name % "sa", "annotations": annotations},
+        "deploymentAnnotations": annotations,
+        "podAnnotations": annotations,
+        "service": {"annotations": annotations},
+    }
+    helm = Helm(release="ours")
+    objects = {item["kind"]: item for item in helm.objects(values)}
+    template = objects["Deployment"]["spec"]["template"]
+    volumes = {volume["name"]: volume for volume in template["spec"]["volumes"]}
+    bindings = [item for item in helm.objects(values) if item["kind"].endswith("Binding")]
+
+    assert volumes["credentials"]["secret"]["secretName"] == "ours-credentials"
+    assert volumes["ca"]["configMap"]["name"] == "ours-ca"
+    assert template["spec"]["serviceAccountName"] == objects["ServiceAccount"]["metadata"]["name"] == "ours-sa"
+    assert {binding["subjects"][0]["name"] for binding in bindings} == {"ours-sa"}
+    for item in (objects["ServiceAccount"], objects["Service"], objects["Deployment"], template):
+        assert item["metadata"]["annotations"]["example.com/of"] == "ours-x"
+    assert "kubectl get secret ours-credentials" in helm.install("--dry-run=client", values=values)
+
+
 def test_the_table_of_access_reaches_the_operator_as_it_is_and_a_change_restarts_it():
     objects = Helm().objects(CI["everything"])
     template = only(objects, "Deployment")["spec"]["template"]
@@ -545,7 +615,7 @@ def test_the_notes_describe_what_is_installed_and_nothing_else(values):
     rollout = f"rollout status deployment/{deployment['name']} --namespace {deployment['namespace']}\n"
     assert (rollout in said) == runs
     assert ("helm test runai-operator" in said) == ("Pod" in kinds and runs)
-    assert ("kubectl get secret runai-credentials" in said) == ("Secret" not in kinds)
+    assert ("kubectl get secret runai-credentials" in said) == ("existingSecret" in values["runai"])
     assert ("-k crds/" in said) == ("CustomResourceDefinition" not in kinds)
     assert "not-a-secret-of-anyone" not in said
     assert ("set runai.access to limit that" in said) != bool(values["runai"].get("access"))

@@ -179,6 +179,7 @@ BAD = {
     "an environment as a map": ("extraEnv.A=b", "at '/extraEnv': got object, want array"),
     "an environment variable that is a number": ("extraEnv[0].name=A,extraEnv[0].value=1", "at '/extraEnv/0/value': got number, want string"),
     "a Secret's name with capitals": ("runai.existingSecret=Runai", "at '/runai/existingSecret': 'Runai' does not match"),
+    "a file that is none": ("runai.clientSecretFile=secret", "at '/runai/clientSecretFile': 'secret' does not match pattern"),
     "a switch as text": ("crds.install=yes", "at '/crds/install': got string, want boolean"),
     "a number as text": ("operator.port=http", "at '/operator/port': got string, want integer"),
     "a port out of range": ("operator.port=70000", "at '/operator/port': maximum: got 70,000, want 65,535"),
@@ -265,7 +266,14 @@ TOGETHER = {
     "plain http": ({"baseUrl": "http://a.example.com"}, {}, "runai.baseUrl is plain http"),
     "two Secrets": ({"createSecret": True, "clientId": "a", "clientSecret": "b"}, {}, "are both set: keep one of them"),
     "a Secret of nothing": ({"createSecret": True, "existingSecret": ""}, {}, "needs runai.clientId and"),
-    "an inline secret by mistake": ({"clientSecret": "s3cr3t"}, {}, "are used only with runai.createSecret=true"),
+    "an inline secret by mistake": ({"clientSecret": "s3cr3t"}, {}, "is used only with runai.createSecret=true"),
+    "a file and a Secret of values": (
+        {"createSecret": True, "existingSecret": "", "clientId": "a", "clientSecret": "b", "clientSecretFile": "/a"},
+        {},
+        "runai.clientSecretFile and runai.createSecret are both set",
+    ),
+    "a file without a client id": ({"existingSecret": "", "clientSecretFile": "/a"}, {}, "or set runai.clientId and runai.clientSecretFile"),
+    "a Secret for nothing": ({"clientId": "a", "clientSecretFile": "/a"}, {}, "runai.existingSecret is not used with both"),
     "two CA bundles": ({"caBundle": {"configMap": "a", "secret": "b"}}, {}, "runai.caBundle.secret are both set"),
     "namespaces without an id": ({}, {"operator": {"watchNamespaces": ["a"]}}, "installId is not set"),
     "a monitor of no Service": (

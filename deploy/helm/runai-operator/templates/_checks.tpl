@@ -19,12 +19,18 @@
 {{- if or (not .clientId) (not .clientSecret) }}
 {{- $problems = append $problems "runai.createSecret needs runai.clientId and runai.clientSecret" }}
 {{- end }}
-{{- else }}
-{{- if not .existingSecret }}
-{{- $problems = append $problems "runai.existingSecret is not set: create a Secret with the keys clientId and clientSecret, and name it here" }}
+{{- if .clientSecretFile }}
+{{- $problems = append $problems "runai.clientSecretFile and runai.createSecret are both set: keep one of them" }}
 {{- end }}
-{{- if or .clientId .clientSecret }}
-{{- $problems = append $problems "runai.clientId and runai.clientSecret are used only with runai.createSecret=true: prefer runai.existingSecret" }}
+{{- else }}
+{{- $withoutSecret := and .clientId .clientSecretFile }}
+{{- if not (or .existingSecret $withoutSecret) }}
+{{- $problems = append $problems "runai.existingSecret is not set: create a Secret with the keys clientId and clientSecret, and name it here; or set runai.clientId and runai.clientSecretFile" }}
+{{- else if and .existingSecret $withoutSecret }}
+{{- $problems = append $problems "runai.existingSecret is not used with both runai.clientId and runai.clientSecretFile: leave it out" }}
+{{- end }}
+{{- if .clientSecret }}
+{{- $problems = append $problems "runai.clientSecret is used only with runai.createSecret=true: prefer runai.existingSecret" }}
 {{- end }}
 {{- end }}
 {{- range $name, $proxy := pick .proxy "https" "http" }}

@@ -22,14 +22,14 @@
 {{- end }}
 
 {{- define "runai-operator.serviceAccountName" -}}
-{{- default (include "runai-operator.fullname" .) .Values.serviceAccount.name }}
+{{- default (include "runai-operator.fullname" .) (tpl .Values.serviceAccount.name .) }}
 {{- end }}
 
 {{- define "runai-operator.secretName" -}}
 {{- if .Values.runai.createSecret }}
 {{- printf "%s-credentials" (include "runai-operator.fullname" .) }}
 {{- else }}
-{{- .Values.runai.existingSecret }}
+{{- tpl .Values.runai.existingSecret . }}
 {{- end }}
 {{- end }}
 
@@ -79,7 +79,12 @@ app.kubernetes.io/name: {{ include "runai-operator.name" . }}
 {{- with .Values.runai.access }}
 {{- $_ := set $own "checksum/access" (toJson . | sha256sum) }}
 {{- end }}
-{{- mustMerge dict .Values.podAnnotations $own | toYaml }}
+{{- include "runai-operator.annotations" (list . (mustMerge dict .Values.podAnnotations $own)) }}
+{{- end }}
+
+{{/* Annotations whose values may be templates, given as (list . ANNOTATIONS). */}}
+{{- define "runai-operator.annotations" -}}
+{{- tpl (index . 1 | toYaml) (index . 0) }}
 {{- end }}
 
 {{/* What all pods have in common: where images come from, and where pods may go. */}}

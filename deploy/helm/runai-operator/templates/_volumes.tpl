@@ -1,12 +1,14 @@
 {{/* What the operator reads from files: volumes of its pod, and where it has them. */}}
 
 {{- define "runai-operator.volumes" -}}
+{{- if not .Values.runai.clientSecretFile }}
 - name: credentials
   secret:
     secretName: {{ include "runai-operator.secretName" . }}
     items:
       - key: {{ .Values.runai.secretKeys.clientSecret }}
         path: clientSecret
+{{- end }}
 - name: tmp
   emptyDir:
     sizeLimit: 16Mi
@@ -19,14 +21,14 @@
 {{- if .configMap }}
 - name: ca
   configMap:
-    name: {{ .configMap }}
+    name: {{ tpl .configMap $ }}
     items:
       - key: {{ .key }}
         path: ca.crt
 {{- else if .secret }}
 - name: ca
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ tpl .secret $ }}
     items:
       - key: {{ .key }}
         path: ca.crt
@@ -35,9 +37,11 @@
 {{- end }}
 
 {{- define "runai-operator.volumeMounts" -}}
+{{- if not .Values.runai.clientSecretFile }}
 - name: credentials
   mountPath: /var/run/secrets/runai
   readOnly: true
+{{- end }}
 - name: tmp
   mountPath: /tmp
 {{- if .Values.runai.access }}
