@@ -533,18 +533,19 @@ def test_the_pages_table_of_roles_for_people_is_true():
 
 
 @each_ci
-def test_every_selector_finds_the_pod_and_not_the_test(values):
+def test_every_selector_finds_the_pod_and_no_hook(values):
     objects = Helm().objects(values)
     deployment = only(objects, "Deployment")
     pod = deployment["spec"]["template"]["metadata"]["labels"]
-    tests = [item["metadata"]["labels"] for item in objects if item["kind"] == "Pod"]
+    hooks = [item["metadata"]["labels"] for item in objects if item["kind"] == "Pod"]
+    hooks += [item["spec"]["template"]["metadata"]["labels"] for item in objects if item["kind"] == "Job"]
     services = [item for item in objects if item["kind"] == "Service"]
     selectors = [deployment["spec"]["selector"]["matchLabels"], *(item["spec"]["selector"] for item in services)]
     selectors += [item["spec"]["podSelector"]["matchLabels"] for item in objects if item["kind"] == "NetworkPolicy"]
 
     for selector in selectors:
         assert selector.items() <= pod.items()
-        assert not any(selector.items() <= labels.items() for labels in tests)
+        assert not any(selector.items() <= labels.items() for labels in hooks)
     for monitor in [item for item in objects if item["kind"] == "ServiceMonitor"]:
         labels = services[0]["metadata"]["labels"]
         assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()

@@ -121,8 +121,15 @@ hostAliases:
 {{- toYaml $context }}
 {{- end }}
 
-{{/* The pod of `helm test` must not look like the operator's to the Service. */}}
-{{- define "runai-operator.testLabels" -}}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/name: {{ include "runai-operator.name" . }}-test
+{{/* What selects the pod of a hook, given as (list . HOOK): it must not look like the operator's to the Service. */}}
+{{- define "runai-operator.hookSelectorLabels" -}}
+{{- $root := index . 0 }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/name: {{ include "runai-operator.name" $root }}-{{ index . 1 }}
+{{- end }}
+
+{{/* The labels of a hook and its pod, given as (list . HOOK). */}}
+{{- define "runai-operator.hookLabels" -}}
+{{- $labels := include "runai-operator.labels" (index . 0) | fromYaml }}
+{{- mustMergeOverwrite $labels (include "runai-operator.hookSelectorLabels" . | fromYaml) | toYaml }}
 {{- end }}
