@@ -355,6 +355,15 @@ def pods_are_not_counted(patch: Patch) -> None:
     patch.setattr(Poller, "_recount", nothing)
 
 
+def conflicts_seem_silent(patch: Patch) -> None:
+    tells = status._is_silent_about_sync
+    patch.setattr(
+        status,
+        "_is_silent_about_sync",
+        lambda s, end: tells(replace(s, memory=replace(s.memory, pending_status={})), end),
+    )
+
+
 def refusal_leaves_doubt(patch: Patch) -> None:
     patch.setattr(intent, "NOT_SENT_OR_REFUSED", (InvalidWorkload,))
 
@@ -500,6 +509,7 @@ PLANTS = (
     Defect("the phase of what is gone is still shown", phase_of_what_is_gone),
     Defect("the scheduler is asked once", asked_once),
     Defect("pods are not counted after an edit", pods_are_not_counted),
+    Defect("the sync after an edit whose status conflicts is not followed", conflicts_seem_silent),
     Defect("a refused attempt leaves a doubt", refusal_leaves_doubt),
     Defect("rows that lists show late wait for the sweep", late_rows_are_missed),
     Defect("a row from the future moves the watermark", rows_set_the_clock),

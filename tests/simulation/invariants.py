@@ -685,18 +685,22 @@ class Judge:
     def _goes_on_without_its_source(self, stored: Stored) -> None:
         """What runs as its source last said keeps its Ready when that goes."""
         source = stored.spec.manifest_from
-        state = (source, source and source.name in self._world.kube.sources, stored.paused, self._world.process)
+        kube = self._world.kube
+        is_there = source is not None and source.name in kube.sources
+        can_be_read = source is not None and source.name not in kube.broken_sources
+        state = (source, is_there, can_be_read, stored.paused, self._world.process)
         waits, bound = self._since_when(("sourceless", stored.ref.uid), state), SOURCE_READ_IN + SENT_IN
         workload = self._world.runai.world.get(stored.status.get("workloadId", ""))
         if source is None or workload is None or workload.deleted is not None or stored.deleting:
             return
         last = self._source_texts.get(source.name)
-        if last is None or not _holds(workload, last) or source.name in self._world.kube.sources:
+        if last is None or not _holds(workload, last) or is_there:
             return
         self.checked["work without its source"] += 1
         is_stopped = self._reason(stored) == Reason.SOURCE_NOT_FOUND
         must(not is_stopped or stored.generation > 1, f"{stored.ref} runs as asked, and is {self._reason(stored)}")
-        if waits > bound and self._is_calm(Side.KUBE, bound) and not self._has_been(workload.id, "Completed"):
+        is_calm = can_be_read and self._is_calm(Side.KUBE, bound)
+        if waits > bound and is_calm and not self._has_been(workload.id, "Completed"):
             is_silent = self._is(stored, "Synced", "True")
             must(not is_silent, f"{stored.ref} has had no source for {waits:.0f} s, and is Synced")
 
@@ -751,7 +755,7 @@ class Judge:
         if not is_refused or said > 0 or not self._reads_marks():
             return
         self.checked["truth of owners"] += 1
-        holds = self._is_anothers(stored) or self._was_lately_anothers(stored)
+        holds = self._is_anothers(stored) or self._was_lately_anothers(stored) or self._has_successor(stored)
         must(holds, f"{stored.ref} is refused what bears the mark of an object that is gone")
 
     def _was_lately_anothers(self, stored: Stored) -> bool:
@@ -761,6 +765,12 @@ class Judge:
             each.ref.uid != stored.ref.uid and named in (each.spec.workload_id, each.status.get("workloadId"))
             for each in self._everything()
         )
+
+    def _has_successor(self, stored: Stored) -> bool:
+        """The object that bears the name of the one that is gone, and takes its work over."""
+        workload = self._world.runai.world.get(stored.spec.workload_id or stored.status.get("workloadId", ""))
+        mark = mark_of(workload) if workload is not None else None
+        return mark is not None and (mark.namespace, mark.name) in self._world.kube.objects
 
     def _nobody_shares(self) -> None:
         """One workload is not the work of two."""
@@ -1025,8 +1035,11 @@ class Judge:
 
     def _lacks_source(self, stored: Stored) -> bool:
         source = stored.spec.manifest_from
-        is_gone = source is not None and source.name not in self._world.kube.sources
-        return is_gone and not any((mark := mark_of(w)) and mark.uid == stored.ref.uid for w in self._standing())
+        if source is None or source.name in self._world.kube.sources:
+            return False
+        # What an interrupted attempt made is not known before the source is back, or the object goes.
+        is_unknown = stored.status.get("workloadId") is None
+        return is_unknown or not any((mark := mark_of(w)) and mark.uid == stored.ref.uid for w in self._standing())
 
     async def rests(self, seconds: float) -> None:
         """Nothing changes, so nothing is written, and few calls are made."""

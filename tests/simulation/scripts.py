@@ -581,6 +581,40 @@ class Scripts:
             (at + 60, self._apply(kind="Job", text=2)),
         ]
 
+    def name_is_used_again_before_lists_show_the_end(self) -> list[Timed]:
+        """The lists show the end of the workload before while the next one runs."""
+        random, at = self._random, self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False, "delta_interval": 5.0}
+        self._switches |= {
+            "list_lag": 30.0,
+            "run_time": 1200.0,
+            "delete_time": 1.0,
+            "phase_time": 0.5,
+            "sync_time": 0.5,
+        }
+        return [
+            (0, self._apply(kind="Job", text=1)),
+            (at, acts.EndIt(self._name, Phase.COMPLETED)),
+            (at + random.uniform(30, 60), acts.DeleteIt(self._name, then_apply=self._apply(kind="Job", text=2))),
+            (at + 200, acts.Wait()),
+        ]
+
+    def status_of_an_edit_conflicts_while_lists_fail(self) -> list[Timed]:
+        """So whether the work is in sync is unknown, for another reason, when the edit is sent."""
+        random, at = self._random, self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"run_time": 1200.0, "sync_info": True}
+        broken = Trouble(Side.RUNAI, random.choice([Kind.BROKEN, Kind.UNREACHABLE, Kind.GARBAGE]), "lists")
+        return [
+            (0, self._apply(kind="Deployment", text=1)),
+            (at, acts.Begin(broken, 200)),
+            (at + 150, acts.Upon("update", acts.Pause(self._name, paused=False))),
+            (at + 150, self._apply(kind="Deployment", text=2)),
+            (at + 300, acts.Wait()),
+        ]
+
 
 FLOOD = 40
 """Objects."""

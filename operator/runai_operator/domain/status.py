@@ -283,6 +283,8 @@ def _is_silent_about_sync(s: State, end: Result) -> bool:
         return False
     if isinstance(s.remote, Remote):
         return s.remote.sync_status is None
+    if "syncStatus" in s.memory.pending_status:
+        return False  # an edit was sent, which no reading has shown yet
     stored = s.stored_status
     # While that is unknown for another reason, Ready shows that it went by the phase.
     went_by_phase = stored.unknown is not None and stored.reason != Reason.SYNCING

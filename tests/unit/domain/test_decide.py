@@ -1488,6 +1488,17 @@ MAINTAIN = [
         AddFinalizer(),
     ),
     case(
+        "observed until now, and sent just now: it is recorded as adopted, whether its mark can be read or not",
+        a_state(
+            a_workload(workload_id=WORKLOAD_ID, status=submitted_status(submittedHash=None)),
+            desired=DESIRED,
+            remote=a_remote(mark=None),
+            row=a_row(),
+            delivered_now=True,
+        ),
+        Adopt(a_remote(mark=None), a_row(), finished=False),
+    ),
+    case(
         "observed until now, ours, and completed something else",
         a_state(
             a_workload(workload_id=WORKLOAD_ID, status=submitted_status(submittedHash=None)),

@@ -922,6 +922,13 @@ def test_where_run_ai_tells_nothing_of_the_sync_the_phase_decides(synced, ready,
     assert ready_of(status, row=a_row())[1] == expected
 
 
+def test_an_edit_that_status_does_not_show_yet_is_no_sign_that_run_ai_tells_nothing_of_the_sync():
+    conditions = [a_condition("Ready", "True", "Running"), a_condition("Synced", "Unknown", "RunaiUnavailable")]
+    status = submitted_status(syncStatus=None, reason="Running", conditions=conditions)
+
+    assert ready_of(status, row=a_row(), memory=Memory().owing({"syncStatus": None}))[1] == "Syncing"
+
+
 @pytest.mark.parametrize(
     ("phase", "sync", "expected"),
     [

@@ -48,6 +48,7 @@ DESIRED = a_desired()
 SECRETS = a_desired(f"{KEYED_HASH_VERSION}:aaaa")
 LIVE = a_workload(status=submitted_status())
 FAILED = a_workload(status=submitted_status(phase="Failed", phaseMessage="why", completedAt=MOMENT))
+ON_RECORD = submitted_status(submittedHash=a_desired("v1:bbbb").fingerprint(adopts=False))
 LEARNT = {
     "connection": "default",
     "workloadId": WORKLOAD_ID,
@@ -264,11 +265,30 @@ class TestDone:
         assert not after.only_observed
         assert not after.stored_status.delivered, "what it holds is not proven to be what is asked for"
 
-    def test_adopting_what_is_on_record_keeps_what_is_known_of_it(self):
-        before = steps.created(a_state(desired=DESIRED), a_remote())
-        after = steps.adopted(before, Adopt(a_remote(), a_row(), finished=False))
+    @pytest.mark.parametrize(
+        ("stored", "remote", "content", "delivered_now", "held"),
+        [
+            (ON_RECORD, a_remote(), None, False, "v1:bbbb"),
+            (ON_RECORD, a_remote(), "v1:cccc", False, "v1:cccc"),
+            (ON_RECORD, a_remote(id="w-2"), None, False, ""),
+            (ON_RECORD | {"submittedHash": None}, a_remote(), None, False, ""),
+            (ON_RECORD, a_remote(), None, True, "v1:aaaa"),
+            (ON_RECORD, a_remote(), "v1:cccc", True, "v1:cccc"),
+        ],
+        ids=[
+            "as on record",
+            "other content",
+            "another one",
+            "nothing on record",
+            "just sent",
+            "sent, and edited since",
+        ],
+    )
+    def test_what_an_adopted_workload_holds(self, stored, remote, content, delivered_now, held):
+        before = a_state(a_workload(status=stored), desired=DESIRED, delivered_now=delivered_now)
+        after = steps.adopted(before, Adopt(remote, a_row(), finished=False, content=content))
 
-        assert after.stored_status.submitted_hash == before.stored_status.submitted_hash
+        assert after.stored_status.content == held
 
     @pytest.mark.parametrize(
         ("delivered_now", "action", "submitted"),

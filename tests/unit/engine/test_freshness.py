@@ -493,3 +493,27 @@ async def test_what_waits_for_a_deletion_that_never_ends_is_stalled_after_ten_mi
     assert now is None or now["reason"] == "DeletedExternally", "the deletion has ended"
     await bench.stop()
     assert bench.observer.bugs == 0
+
+
+async def test_an_edit_whose_status_conflicts_during_an_outage_of_the_lists_is_followed_to_its_cluster():
+    class Interrupted(UnevenBench):
+        def _note(self, method: str) -> None:
+            super()._note(method)
+            if method == "update":
+                self.kube.touch(self.kube.objects["ns", "w"])
+
+    bench = Interrupted()
+    await bench.start()
+    stored = bench.apply("w")
+    await asyncio.sleep(60)
+    bench.troubles[LISTS] = down
+    await asyncio.sleep(90)
+    assert synced(stored) == ("Unknown", "RunaiUnavailable")
+    bench.edit(stored, manifest=EDITED)
+    await asyncio.sleep(1)
+    assert bench.called("update") == 1
+    bench.troubles.clear()
+    await asyncio.sleep(90)
+
+    assert (ready(stored), synced(stored)) == (("True", "Running"), ("True", "Synced"))
+    await bench.stop()
