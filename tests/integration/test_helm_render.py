@@ -760,6 +760,14 @@ def test_the_chart_goes_into_another_chart_with_globals_of_its_own(tmp_path):
     assert image == f"mirror.example.com/runai-operator/runai-operator:{__version__}"
 
 
+@pytest.mark.parametrize("null", ["global", "runai-operator.global", "runai-operator.operator", "global.compatibility"])
+def test_what_is_null_in_a_parent_chart_is_the_default(tmp_path, null):
+    helm = parent(tmp_path)
+    values = {"runai-operator": MINIMAL}
+
+    assert helm.template(with_value(values, null, None)) == helm.template(values)
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize("name", ["runai-operator", "bridge"])
 def test_a_parent_chart_switches_the_chart_on_and_off_by_a_condition(tmp_path, name, enabled):
