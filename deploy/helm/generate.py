@@ -1,5 +1,6 @@
 # ruff: noqa: INP001  a script beside what it writes, not a package
-"""Write what the chart holds twice: copies of the CRDs and of the license, the reference of the values, and annotations for Artifact Hub.
+"""Write what the chart holds twice: copies of the CRDs and of the license, the reference of the values, their defaults and bounds, and
+annotations for Artifact Hub.
 
 The values are described by the comments of values.yaml; README.md and values.schema.json take them from there.
 """
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from runai_operator.proxy import PROXY
+from runai_operator.settings import BASE_URL, VARIABLES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -91,10 +95,41 @@ def schema() -> str:
         for name in value.path:
             node = node.get("properties", {}).get(name, {})
         node["description"] = value.description
+        if node.get("type") == "integer" and value.path in bounds():
+            node["minimum"], node["maximum"] = map(int, bounds()[value.path])
     text = json.dumps(written, indent=2)
     for name, one in types.items():
         text = text.replace(f'"{name}": "written below"', f'"{name}": {json.dumps(one)}')
     return text + "\n"
+
+
+def defaults() -> str:
+    """What each value counts as that is null: its default, and a map with a description of its own as empty."""
+    tree: dict[str, Any] = {}
+    for value in values():
+        folder = tree
+        for name in value.path[:-1]:
+            folder = folder.setdefault(name, {})
+        folder[value.path[-1]] = {} if isinstance(value.default, dict) else value.default
+    return "# Written by ../../generate.py from values.yaml.\n" + _dump(tree)
+
+
+def bounds() -> dict[tuple[str, ...], tuple[str, str]]:
+    """The lowest and the highest that the operator takes for a value; `OPERATOR_DELTA_INTERVAL` is `operator.deltaInterval`."""
+    found = {}
+    for variable in VARIABLES:
+        if variable.bounds:
+            section, first, *others = variable.name.lower().split("_")
+            found[section, first + "".join(word.capitalize() for word in others)] = variable.bounds
+    return found
+
+
+def accepted() -> str:
+    """What the operator accepts and a schema cannot say, for the templates to check before a pod is replaced."""
+    durations = {path[-1]: {"low": low, "high": high} for path, (low, high) in bounds().items() if not low.isdecimal()}
+    addresses = {"baseUrl": f"(?i)^(?:{BASE_URL.pattern})$", "proxy": f"(?i)^(?:{PROXY.pattern})$"}
+    head = "# Written by ../../generate.py from the operator's settings.\n"
+    return head + _dump({"durations": durations, "addresses": addresses})
 
 
 def chart() -> str:
@@ -162,6 +197,8 @@ def files() -> dict[Path, str]:
     return copies | {
         CHART / "Chart.yaml": chart(),
         CHART / "values.schema.json": schema(),
+        CHART / "files" / "defaults.yaml": defaults(),
+        CHART / "files" / "accepted.yaml": accepted(),
         readme: TABLE.sub(lambda _: table(), readme.read_text()),
     }
 

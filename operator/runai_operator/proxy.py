@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-_PROXY = re.compile(
+PROXY = re.compile(
     r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?:[^\s/?#@]*@)?"
     r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?/?",
     re.IGNORECASE,
@@ -22,7 +22,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 def proxy_url(text: str) -> str:
     """The URL of an HTTP proxy; one without a scheme is `http`."""
-    match = _PROXY.fullmatch(text)
+    match = PROXY.fullmatch(text)
     if match and (match["scheme"] or "").lower().startswith("socks"):
         raise ValueError("is a SOCKS proxy, which is not supported: give the address of an HTTP proxy")
     if (

@@ -13,7 +13,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Self, TypeVar
@@ -31,6 +31,12 @@ class Variable:
     name: str
     default: str
     meaning: str
+    bounds: tuple[str, str] | None = None
+    """The lowest and the highest that is accepted; None: this is not a matter of more or less."""
+
+    def within(self, low: str, high: str) -> Variable:
+        """The same with bounds; its meaning says which."""
+        return replace(self, meaning=f"{self.meaning} From {low} to {high}.", bounds=(low, high))
 
 
 VARIABLES = (
@@ -106,41 +112,40 @@ VARIABLES = (
     Variable(
         "OPERATOR_DELTA_INTERVAL",
         "5s",
-        "How often Run:ai is asked what has changed. From 1s to 1h.",
-    ),
+        "How often Run:ai is asked what has changed.",
+    ).within("1s", "1h"),
     Variable(
         "OPERATOR_SWEEP_INTERVAL",
         "5m",
-        "How often everything is listed, as a safety net; it grows with the number of workloads. From 10s to 24h.",
-    ),
+        "How often everything is listed, as a safety net; it grows with the number of workloads.",
+    ).within("10s", "24h"),
     Variable(
         "OPERATOR_STALLED_AFTER",
         "10m",
-        "How long Run:ai may be out of reach before waiting workloads are shown as stalled. From 1s to 24h.",
-    ),
+        "How long Run:ai may be out of reach before waiting workloads are shown as stalled.",
+    ).within("1s", "24h"),
     Variable(
         "OPERATOR_STALE_AFTER",
         "60s",
-        "How long Run:ai may give no useful answer before what was last seen there is shown as unknown. From 1s to 24h.",
-    ),
+        "How long Run:ai may give no useful answer before what was last seen there is shown as unknown.",
+    ).within("1s", "24h"),
     Variable(
         "OPERATOR_GRACE_PERIOD",
         "60s",
-        "How long a workload that Run:ai's lists do not show may exist all the same; must exceed the lag of the lists. "
-        "From 1s to 1h.",
-    ),
+        "How long a workload that Run:ai's lists do not show may exist all the same; must exceed the lag of the lists.",
+    ).within("1s", "1h"),
     Variable(
         "OPERATOR_DELETE_RATE",
         "100",
         "How many workloads that have not finished are deleted in Run:ai within a minute, at most; further deletions are "
-        "rate-limited, so that an accident can be stopped. 0 deletes none at all. At most 100000.",
-    ),
+        "rate-limited, so that an accident can be stopped. 0 deletes none at all.",
+    ).within("0", "100000"),
     Variable(
         "OPERATOR_RELEASE_AFTER",
         "24h",
         "How long a deletion waits for a Run:ai that cannot be used, before its workload is recorded as an orphan and "
-        "the finalizer is removed. From 1s to 8760h.",
-    ),
+        "the finalizer is removed.",
+    ).within("1s", "8760h"),
     Variable(
         "OPERATOR_EVENTS",
         "true",
@@ -158,12 +163,13 @@ VARIABLES = (
     ),
 )
 _DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
+_BOUNDS = {variable.name: variable.bounds for variable in VARIABLES if variable.bounds}
 _OWN_PREFIX = "OPERATOR_"
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _INSTALL_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _HOST = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
-_BASE_URL = re.compile(
+BASE_URL = re.compile(
     rf"(?P<scheme>https?)://(?:\[(?P<ipv6>[^]]*)\]|(?P<host>{_HOST}))(?::(?P<port>[0-9]{{1,5}}))?/?", re.IGNORECASE
 )
 _PORTS = {"https": 443, "http": 80}
@@ -320,13 +326,13 @@ class Operation(SettingsGroup):
             install_id=environment.optional("OPERATOR_INSTALL_ID", _install_id),
             former_install_ids=environment.optional("OPERATOR_FORMER_INSTALL_IDS", _install_ids) or (),
             listen=environment.value("OPERATOR_LISTEN", _listen, Listen(None, 0)),
-            delta_interval=environment.interval("OPERATOR_DELTA_INTERVAL", "1s", "1h"),
-            sweep_interval=environment.interval("OPERATOR_SWEEP_INTERVAL", "10s", "24h"),
-            stalled_after=environment.interval("OPERATOR_STALLED_AFTER", "1s", "24h"),
-            stale_after=environment.interval("OPERATOR_STALE_AFTER", "1s", "24h"),
-            grace_period=environment.interval("OPERATOR_GRACE_PERIOD", "1s", "1h"),
-            release_after=environment.interval("OPERATOR_RELEASE_AFTER", "1s", "8760h"),
-            delete_rate=environment.value("OPERATOR_DELETE_RATE", _rate, 0),
+            delta_interval=environment.interval("OPERATOR_DELTA_INTERVAL"),
+            sweep_interval=environment.interval("OPERATOR_SWEEP_INTERVAL"),
+            stalled_after=environment.interval("OPERATOR_STALLED_AFTER"),
+            stale_after=environment.interval("OPERATOR_STALE_AFTER"),
+            grace_period=environment.interval("OPERATOR_GRACE_PERIOD"),
+            release_after=environment.interval("OPERATOR_RELEASE_AFTER"),
+            delete_rate=environment.whole("OPERATOR_DELETE_RATE"),
             events=environment.value("OPERATOR_EVENTS", _boolean, stand_in=True),
         )
 
@@ -397,7 +403,9 @@ class Environment:
     def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
         return self.value(name, parse, None) if self.text(name) else None
 
-    def interval(self, name: str, low: str, high: str) -> float:
+    def interval(self, name: str) -> float:
+        low, high = _BOUNDS[name]
+
         def parse(text: str) -> float:
             seconds = parse_duration(text)
             if not parse_duration(low) <= seconds <= parse_duration(high):
@@ -405,6 +413,17 @@ class Environment:
             return seconds
 
         return self.value(name, parse, 0.0)
+
+    def whole(self, name: str) -> int:
+        low, high = _BOUNDS[name]
+
+        def parse(text: str) -> int:
+            is_number = text.isascii() and text.isdecimal() and len(text) <= len(high)
+            if not (is_number and int(low) <= int(text) <= int(high)):
+                raise ValueError(f"is {_quoted(text)}, but must be a whole number from {low} to {high}")
+            return int(text)
+
+        return self.value(name, parse, 0)
 
     def base_url(self) -> str:
         allow_http = self.value("RUNAI_ALLOW_HTTP", _boolean, stand_in=False)
@@ -420,7 +439,7 @@ class Environment:
             "https": self._first("HTTPS_PROXY", "https_proxy", *general),
             "http": self._first("HTTP_PROXY", "http_proxy", *general),
         }
-        match, exempt = _BASE_URL.fullmatch(base_url), self._first("NO_PROXY", "no_proxy")
+        match, exempt = BASE_URL.fullmatch(base_url), self._first("NO_PROXY", "no_proxy")
         url = self.optional(proxies[match["scheme"]], proxy_url) if match else None
         if match is None or url is None:
             return None
@@ -455,7 +474,7 @@ def _boolean(text: str) -> bool:
 
 
 def _base_url(text: str, *, allow_http: bool) -> str:
-    match = _BASE_URL.fullmatch(_required(text))
+    match = BASE_URL.fullmatch(_required(text))
     port = match and match["port"]
     if not match or (match["ipv6"] is not None and not _is_ipv6(match["ipv6"])) or (port and not _is_port(port)):
         # The value is not repeated: it may hold a password.
@@ -496,12 +515,6 @@ def _install_id(text: str) -> str:
 
 def _install_ids(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_install_id(name.strip()) for name in text.split(",")))
-
-
-def _rate(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 6 and int(text) <= 100_000):
-        raise ValueError(f"is {_quoted(text)}, but must be a whole number from 0 to 100000")
-    return int(text)
 
 
 def _namespace(text: str) -> str:

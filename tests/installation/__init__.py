@@ -8,7 +8,7 @@ from installation.access import may, soon
 from installation.cleaning import CLUSTER_WIDE, CRD, PART_OF, remove_installations
 from installation.helm import CHART, MINIMAL, Helm, HelmFailed, install_chart
 from installation.kustomize import KUSTOMIZE, build, install_kustomization
-from installation.objects import CREDENTIALS, Installed, environment, granted, make_namespace, normalised, only
+from installation.objects import CREDENTIALS, Installed, environment, granted, is_hook, make_namespace, normalised, only
 
 __all__ = [
     "CHART",
@@ -26,6 +26,7 @@ __all__ = [
     "granted",
     "install_chart",
     "install_kustomization",
+    "is_hook",
     "make_namespace",
     "may",
     "normalised",

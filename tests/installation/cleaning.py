@@ -27,14 +27,15 @@ def remove_installations(plane: ControlPlane) -> None:
     for secret in plane.client.list_all("/api/v1/secrets", labelSelector="owner=helm"):
         name, namespace = secret["metadata"]["labels"]["name"], secret["metadata"]["namespace"]
         with contextlib.suppress(HelmFailed):  # another revision of the same release
-            Helm(plane, namespace=namespace, release=name).uninstall()
+            Helm(plane, namespace=namespace, release=name).uninstall("--no-hooks")
     for collection in (*CLUSTER_WIDE, *NAMESPACED):
         _remove_all(plane, collection)
-    if plane.client.find(CRD):
+    crd = plane.client.find(CRD)
+    if crd and "deletionTimestamp" not in crd["metadata"]:
         # Kubernetes lists the objects first, and retries late if it cannot do so yet: not in the first second of a CRD.
         plane.client.wait(WORKLOADS, lambda listed: listed is not None)
         plane.client.delete(CRD)
-        plane.client.wait_gone(CRD)
+    plane.client.wait_gone(CRD)
 
 
 def _remove_all(plane: ControlPlane, collection: str) -> None:

@@ -70,8 +70,8 @@ class Helm:
     def upgrade(self, *flags: str, values: Mapping[str, Any] = MINIMAL) -> str:
         return self.run("upgrade", self.release, str(self.chart), *flags, values=values)
 
-    def uninstall(self) -> str:
-        return self.run("uninstall", self.release)
+    def uninstall(self, *flags: str) -> str:
+        return self.run("uninstall", self.release, *flags)
 
 
 def install_chart(

@@ -82,7 +82,7 @@ def normalised(items: Iterable[Object]) -> dict[tuple[str, str, str], Object]:
     Helm's labels go, and all labels and annotations of the CRD; the namespace that kustomize makes and Helm does not; Helm's test. The
     environment that kustomize keeps in a ConfigMap moves to the container.
     """
-    kept = [copy.deepcopy(item) for item in items if item["kind"] != "Namespace" and not _is_hook(item)]
+    kept = [copy.deepcopy(item) for item in items if item["kind"] != "Namespace" and not is_hook(item)]
     settings = {item["metadata"]["name"]: item["data"] for item in kept if item["kind"] == "ConfigMap"}
     for item in kept:
         _without_helms_labels(item)
@@ -96,7 +96,8 @@ def normalised(items: Iterable[Object]) -> dict[tuple[str, str, str], Object]:
     }
 
 
-def _is_hook(item: Object) -> bool:
+def is_hook(item: Object) -> bool:
+    """Whether Helm makes it at its own time, and not with the release."""
     return "helm.sh/hook" in item["metadata"].get("annotations", {})
 
 

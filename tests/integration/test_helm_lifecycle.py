@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import shutil
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +26,7 @@ from installation import (
     HelmFailed,
     install_chart,
     install_kustomization,
+    is_hook,
     make_namespace,
     may,
     only,
@@ -108,20 +112,21 @@ def short_names(plane: ControlPlane) -> list[str]:
 
 @pytest.mark.parametrize("values", CI.values(), ids=CI)
 def test_every_set_of_values_installs_and_goes_again(plane: ControlPlane, namespace, values):
-    if "namespaceOverride" in values:
-        make_namespace(plane, values["namespaceOverride"])
+    for other in {values.get("namespaceOverride"), values.get("serviceMonitor", {}).get("namespace")} - {None}:
+        make_namespace(plane, other)
     helm = Helm(plane, namespace=namespace)
 
     helm.install(values=values)
 
-    for item in [item for item in helm.objects(values) if item["kind"] != "Pod"]:
-        assert plane.client.find(plane.client.path_of(with_namespace(item, namespace))), item["kind"]
+    objects = [with_namespace(item, namespace) for item in helm.objects(values) if not is_hook(item)]
+    for item in objects:
+        assert plane.client.find(plane.client.path_of(item)), item["kind"]
     [release] = plane.client.list_all(f"/api/v1/namespaces/{namespace}/secrets", labelSelector="owner=helm")
     assert len(release["data"]["release"]) < MIB
 
-    helm.uninstall()
+    helm.uninstall("--no-hooks")
 
-    left = [item["kind"] for item in helm.objects(values) if is_there(plane, with_namespace(item, namespace))]
+    left = [item["kind"] for item in objects if is_there(plane, item)]
     kept = values.get("crds", {}).get("keep", True) and values.get("crds", {}).get("install", True)
     assert left == (["CustomResourceDefinition"] if kept else [])
 
@@ -219,6 +224,67 @@ def test_workloads_outlive_an_uninstall_and_are_there_after_a_reinstall(plane: C
 
     helm.install()
     assert plane.client.get(plane.client.path_of(workload("kept", namespace)))["metadata"]["uid"] == uid
+
+
+GUARDED = {**MINIMAL, "uninstallGuard": {"enabled": True}}
+
+
+def guard(plane: ControlPlane, folder: Path, namespace: str, values: dict) -> subprocess.CompletedProcess[str]:
+    """The command of the hook, run with the rights that its pod has."""
+    pod = only(Helm(namespace=namespace).objects(values), "Job")["spec"]["template"]["spec"]
+    kubeconfig = yaml.safe_load(plane.service_account_kubeconfig(namespace, pod["serviceAccountName"]).read_text())
+    cluster = kubeconfig["clusters"][0]["cluster"]
+    (folder / "token").write_text(kubeconfig["users"][0]["user"]["token"])
+    (folder / "ca.crt").write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+    (container,) = pod["containers"]
+    given = {variable["name"] for variable in container["env"]}
+    ours = {"API_SERVER": cluster["server"], "SERVICE_ACCOUNT": str(folder)}
+    assert given == ours.keys()
+    command = [sys.executable, *container["command"][1:]]
+    return subprocess.run(command, env=ours, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("watched", [[], ["team-a", "team-b"]], ids=["the whole cluster", "single namespaces"])
+def test_the_guard_refuses_to_uninstall_while_runaiworkloads_exist(plane: ControlPlane, namespace, tmp_path, watched):
+    values = {**GUARDED, "installId": "a", "operator": {"watchNamespaces": watched}}
+    Helm(plane, namespace=namespace).install(values=values)
+    user = f"system:serviceaccount:{namespace}:runai-operator"
+    assert all(soon(plane, user, "list", WORKLOADS, name) for name in watched or [""])
+    assert guard(plane, tmp_path, namespace, values).returncode == 0
+
+    apply_workload(plane, "team-b")
+    refused = guard(plane, tmp_path, namespace, values)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("RunaiWorkloads exist, such as team-b/kept: delete them first")
+
+    plane.client.delete(plane.client.path_of(workload("kept", "team-b")))
+    assert guard(plane, tmp_path, namespace, values).returncode == 0
+
+
+def test_a_guard_that_may_not_look_refuses(plane: ControlPlane, namespace, tmp_path):
+    values = {**GUARDED, "rbac": {"create": False}}
+    Helm(plane, namespace=namespace).install(values=values)
+
+    refused = guard(plane, tmp_path, namespace, values)
+
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "It is not known whether RunaiWorkloads exist: the API server answered 403.\n",
+    )
+
+
+def test_after_a_refusal_the_release_goes_on_as_the_page_says(plane: ControlPlane, namespace):
+    """Here no pod runs: Helm waits for the hook in vain, which is a refusal like any other."""
+    assert "`helm rollback runai-operator REVISION`" in (ROOT / "docs" / "install.md").read_text()
+    helm = Helm(plane, namespace=namespace)
+    helm.install(values=GUARDED)
+
+    with pytest.raises(HelmFailed, match="runai-operator-guard"):
+        helm.uninstall("--timeout=1s")
+    assert plane.client.find(f"/apis/apps/v1/namespaces/{namespace}/deployments/runai-operator")
+    helm.run("rollback", helm.release, "1")
+    helm.upgrade(values=GUARDED)
+    assert "uninstalled" in helm.uninstall("--no-hooks")
 
 
 def test_a_kept_crd_is_not_taken_over_by_another_release_unasked(plane: ControlPlane, namespace):

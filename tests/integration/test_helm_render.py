@@ -7,11 +7,13 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +105,10 @@ CHANGING = (
 """What answers differently in another moment, or in another place, such as beside Argo CD."""
 
 
+OF_THE_CLUSTER = {"_names.tpl": ["Capabilities"]}
+"""Whether it is OpenShift: the same answer every time in one cluster, and Argo CD asks the cluster as well."""
+
+
 def changing_calls(template: str) -> list[str]:
     without_comments = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", "", template)
     actions = re.findall(r"\{\{.*?\}\}", without_comments, re.DOTALL)
@@ -115,7 +121,7 @@ def test_no_template_asks_for_what_changes_between_renders():
     assert changing_calls(texts.pop("_others.tpl")) == ["lookup"]
 
     assert texts
-    assert {name: found for name, text in texts.items() if (found := changing_calls(text))} == {}
+    assert {name: found for name, text in texts.items() if (found := changing_calls(text))} == OF_THE_CLUSTER
 
 
 @pytest.mark.parametrize(
@@ -141,6 +147,10 @@ def test_the_linter_has_nothing_to_say(values):
     assert re.findall(r"^\[\w+\].*", said, re.MULTILINE) == []
 
 
+FOR_PARENTS = {"enabled"}
+"""Helm looks at it when another chart has this one as a dependency with a condition; to the chart itself it says nothing."""
+
+
 def test_every_value_has_an_effect():
     without_effect = set(VALUES)
     for values in CI.values():
@@ -150,7 +160,7 @@ def test_every_value_has_an_effect():
             if changed is not None and rendering_or_refusal(changed) != rendered:
                 without_effect.discard(path)
 
-    assert {".".join(path) for path in without_effect} == set()
+    assert {".".join(path) for path in without_effect} == FOR_PARENTS
 
 
 def rendering_or_refusal(values: dict, *flags: str) -> str:
@@ -186,6 +196,76 @@ def test_credentials_come_from_the_secret():
     assert variables["RUNAI_CLIENT_SECRET_FILE"]["value"] == f"{mount['mountPath']}/clientSecret"
     assert "subPath" not in mount, "kubelet would never bring a rotated secret"
     assert "Secret" not in {item["kind"] for item in Helm().objects()}
+
+
+PAGE = (ROOT / "docs" / "install.md").read_text()
+WITHOUT_A_SECRET = [
+    yaml.safe_load(block)
+    for block in re.findall(r"```yaml\n(.*?)```", PAGE.partition("## Credentials without a Secret")[2], re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("values", WITHOUT_A_SECRET, ids=["a volume", "an agent"])
+def test_credentials_come_without_a_secret_as_the_page_shows(values):
+    values = with_value(values, "runai.baseUrl", "https://example.run.ai")
+    objects = Helm().objects(values)
+    template = only(objects, "Deployment")["spec"]["template"]
+    mounted = [mount["mountPath"] for mount in template["spec"]["containers"][0]["volumeMounts"]]
+    variables = environment(objects)
+
+    assert variables["RUNAI_CLIENT_ID"] == "YOUR_CLIENT_ID"
+    assert variables["RUNAI_CLIENT_SECRET_FILE"] == values["runai"]["clientSecretFile"]
+    assert not [volume for volume in template["spec"]["volumes"] if "secret" in volume]
+    assert "secretKeyRef" not in json.dumps(template)
+    assert "kubectl get secret" not in Helm().install("--dry-run=client", values=values)
+    if "podAnnotations" in values:
+        assert template["metadata"]["annotations"]["vault.hashicorp.com/agent-inject-template-runai"] == (
+            '{{ with secret "secret/data/runai" }}{{ .Data.data.clientSecret }}{{ end }}'
+        )
+    else:
+        assert "/mnt/runai" in mounted
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "key"),
+    [
+        ({"clientId": "a"}, "RUNAI_CLIENT_SECRET_FILE", "clientSecret"),
+        ({"clientSecretFile": "/a"}, "RUNAI_CLIENT_ID", "clientId"),
+    ],
+)
+def test_the_secret_needs_only_what_does_not_come_from_elsewhere(given, variable, key):
+    values = {"runai": MINIMAL["runai"] | given}
+    said = Helm().install("--dry-run=client", values=values)
+    used = re.findall(r"^ +-? ?key: (\w+)$", Helm().template(values), re.MULTILINE)
+
+    assert used == [key]
+    assert f"It needs the Secret runai-credentials with the key {key}:" in said
+
+
+def test_names_and_annotations_may_be_templates():
+    """As an umbrella chart needs it, where names begin with that of the release."""
+    name = "{{ .Release.Name }}-%s"
+    annotations = {"example.com/of": name % "x"}
+    values = {
+        "runai": {**MINIMAL["runai"], "existingSecret": name % "credentials", "caBundle": {"configMap": name % "ca"}},
+        "serviceAccount": {"name": name % "sa", "annotations": annotations},
+        "deploymentAnnotations": annotations,
+        "podAnnotations": annotations,
+        "service": {"annotations": annotations},
+    }
+    helm = Helm(release="ours")
+    objects = {item["kind"]: item for item in helm.objects(values)}
+    template = objects["Deployment"]["spec"]["template"]
+    volumes = {volume["name"]: volume for volume in template["spec"]["volumes"]}
+    bindings = [item for item in helm.objects(values) if item["kind"].endswith("Binding")]
+
+    assert volumes["credentials"]["secret"]["secretName"] == "ours-credentials"
+    assert volumes["ca"]["configMap"]["name"] == "ours-ca"
+    assert template["spec"]["serviceAccountName"] == objects["ServiceAccount"]["metadata"]["name"] == "ours-sa"
+    assert {binding["subjects"][0]["name"] for binding in bindings} == {"ours-sa"}
+    for item in (objects["ServiceAccount"], objects["Service"], objects["Deployment"], template):
+        assert item["metadata"]["annotations"]["example.com/of"] == "ours-x"
+    assert "kubectl get secret ours-credentials" in helm.install("--dry-run=client", values=values)
 
 
 def test_the_table_of_access_reaches_the_operator_as_it_is_and_a_change_restarts_it():
@@ -229,6 +309,17 @@ def test_a_secret_made_from_values_is_in_nothing_but_the_secret():
             id="a digest goes before the tag",
         ),
         pytest.param({"registry": ""}, f"runai-operator/runai-operator:{__version__}", id="no registry"),
+        pytest.param(
+            {"registry": "", "repository": "reg:5000/x/y"}, f"reg:5000/x/y:{__version__}", id="all in the repository"
+        ),
+        pytest.param(
+            {"registry": "harbor.example.com/ghcr.io"},
+            f"harbor.example.com/ghcr.io/runai-operator/runai-operator:{__version__}",
+            id="a mirror of a registry",
+        ),
+        pytest.param(
+            {"registry": "[::1]:5000"}, f"[::1]:5000/runai-operator/runai-operator:{__version__}", id="an IPv6 address"
+        ),
     ],
 )
 def test_the_image_is(image, expected):
@@ -238,10 +329,152 @@ def test_the_image_is(image, expected):
     assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {expected}
 
 
+IDS = {"runAsUser", "runAsGroup", "fsGroup"}
+ON_OPENSHIFT = "--api-versions=security.openshift.io/v1"
+
+
+@pytest.mark.parametrize(
+    ("adapt", "flags", "left_to_the_cluster"),
+    [
+        pytest.param(None, [], False, id="elsewhere"),
+        pytest.param(None, [ON_OPENSHIFT], True, id="OpenShift is recognised"),
+        pytest.param("auto", [ON_OPENSHIFT], True, id="auto"),
+        pytest.param("force", [], True, id="force"),
+        pytest.param("disabled", [ON_OPENSHIFT], False, id="disabled"),
+    ],
+)
+def test_on_openshift_the_cluster_chooses_user_and_group(tmp_path, adapt, flags, left_to_the_cluster):
+    """Also where a parent chart says so in its own values, from which Helm drops what is null."""
+    helm = parent(tmp_path)
+    values = {"runai-operator": {**MINIMAL, "securityContext": {"runAsUser": 65532}}}
+    if adapt:
+        values |= {"global": {"compatibility": {"openshift": {"adaptSecurityContext": adapt}}}}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+
+    objects = helm.objects({}, *flags)
+
+    for spec in (only(objects, "Deployment")["spec"]["template"]["spec"], only(objects, "Pod")["spec"]):
+        contexts = [spec["securityContext"], *(container["securityContext"] for container in spec["containers"])]
+        chosen = {key for context in contexts for key in context} & IDS
+        assert chosen == (set() if left_to_the_cluster else IDS)
+        assert spec["securityContext"]["runAsNonRoot"] is True
+
+
+def test_another_version_of_the_chart_alone_does_not_restart_the_operator(tmp_path):
+    newer = shutil.copytree(CHART, tmp_path / "chart")
+    file = newer / "Chart.yaml"
+    file.write_text(re.sub(r"^version: .*$", "version: 99.0.0+abc", file.read_text(), flags=re.MULTILINE))
+
+    ours, theirs = (only(helm.objects(), "Deployment") for helm in (Helm(), Helm(chart=newer)))
+
+    assert theirs["metadata"]["labels"]["helm.sh/chart"] == "runai-operator-99.0.0_abc"
+    assert theirs["spec"] == ours["spec"]
+
+
+def test_without_rbac_there_is_no_role_at_all_not_even_for_people():
+    objects = Helm().objects(with_value(MINIMAL, "rbac.create", False))
+
+    assert not [item["kind"] for item in objects if "Role" in item["kind"]]
+
+
+@pytest.mark.parametrize(
+    ("image", "warned"),
+    [
+        ({}, False),
+        ({"tag": "v1"}, False),
+        ({"tag": "latest"}, True),
+        ({"tag": "latest", "digest": "sha256:" + "0" * 64}, False),
+    ],
+)
+def test_the_notes_warn_of_an_image_that_changes_under_its_name(image, warned):
+    said = Helm().install("--dry-run=client", values={**MINIMAL, "image": image})
+
+    assert ("image.tag is latest" in said) == warned
+
+
+def test_braces_that_are_not_for_helm_get_through_as_the_reference_says():
+    (way,) = re.findall(r"``(.*?)``", VALUES["extraObjects",].description)
+    rule = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "a"},
+        "spec": {"summary": way},
+    }
+
+    assert only(Helm().objects({**MINIMAL, "extraObjects": [rule]}), "PrometheusRule")["spec"] == {
+        "summary": "{{ $labels.namespace }}"
+    }
+
+
+@pytest.mark.parametrize(
+    ("section", "kind", "endpoints", "labels"),
+    [
+        ("serviceMonitor", "ServiceMonitor", "endpoints", "targetLabels"),
+        ("podMonitor", "PodMonitor", "podMetricsEndpoints", "podTargetLabels"),
+    ],
+)
+def test_a_monitor_in_another_namespace_still_looks_into_the_operators(section, kind, endpoints, labels):
+    more = {
+        "enabled": True,
+        "namespace": "monitoring",
+        "jobLabel": "app.kubernetes.io/name",
+        "targetLabels": ["team"],
+        "sampleLimit": 100,
+        "endpointExtra": {"scheme": "https", "tlsConfig": {"serverName": "a"}, "port": "tls", "honorLabels": True},
+    }
+    monitor = only(Helm(namespace="here").objects({**MINIMAL, section: more}), kind)
+
+    assert monitor["metadata"]["namespace"] == "monitoring"
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["here"]}
+    assert monitor["spec"][endpoints] == [
+        {"port": "tls", "path": "/metrics", "honorLabels": True, "scheme": "https", "tlsConfig": {"serverName": "a"}}
+    ]
+    assert (monitor["spec"]["jobLabel"], monitor["spec"][labels], monitor["spec"]["sampleLimit"]) == (
+        "app.kubernetes.io/name", ["team"], 100,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["startup", "liveness", "readiness"])
+def test_a_probe_can_be_delayed_and_left_out(name):
+    probe = f"{name}Probe"
+    without = only(Helm().objects(with_value(MINIMAL, f"probes.{name}.enabled", False)), "Deployment")
+    delayed = only(Helm().objects(with_value(MINIMAL, f"probes.{name}.initialDelaySeconds", 7)), "Deployment")
+    normal = only(Helm().objects(), "Deployment")
+    ours, theirs, late = (item["spec"]["template"]["spec"]["containers"][0] for item in (normal, without, delayed))
+
+    assert theirs == {key: value for key, value in ours.items() if key != probe}
+    assert late[probe] == ours[probe] | {"initialDelaySeconds": 7}
+
+
+def test_fields_that_the_chart_has_no_value_for_reach_the_pod():
+    spread = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]
+    values = {**MINIMAL, "podSpecExtra": {"topologySpreadConstraints": spread}, "schedulerName": "mine"}
+    spec = only(Helm().objects(values), "Deployment")["spec"]["template"]["spec"]
+
+    assert (spec["topologySpreadConstraints"], spec["schedulerName"]) == (spread, "mine")
+
+
+def test_the_service_can_have_both_ip_families():
+    values = {**MINIMAL, "service": {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6", "IPv4"]}}
+    spec = only(Helm().objects(values), "Service")["spec"]
+
+    assert (spec["ipFamilyPolicy"], spec["ipFamilies"]) == ("PreferDualStack", ["IPv6", "IPv4"])
+
+
 def test_there_is_one_operator_at_a_time():
     spec = only(Helm().objects(), "Deployment")["spec"]
 
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_a_value_stops_the_operator_and_the_notes_say_so():
+    stopped = {**MINIMAL, "replicaCount": 0}
+    said = Helm().install("--dry-run=client", values=stopped).partition("\nNOTES:\n")[2]
+
+    assert only(Helm().objects(stopped), "Deployment")["spec"]["replicas"] == 0
+    assert "The operator is stopped (replicaCount is 0)" in said
+    assert "rollout status" not in said
+    assert "stopped" not in Helm().install("--dry-run=client", values=MINIMAL).partition("\nNOTES:\n")[2]
 
 
 def test_namespaced_mode_makes_nothing_cluster_wide():
@@ -303,18 +536,19 @@ def test_the_pages_table_of_roles_for_people_is_true():
 
 
 @each_ci
-def test_every_selector_finds_the_pod_and_not_the_test(values):
+def test_every_selector_finds_the_pod_and_no_hook(values):
     objects = Helm().objects(values)
     deployment = only(objects, "Deployment")
     pod = deployment["spec"]["template"]["metadata"]["labels"]
-    tests = [item["metadata"]["labels"] for item in objects if item["kind"] == "Pod"]
+    hooks = [item["metadata"]["labels"] for item in objects if item["kind"] == "Pod"]
+    hooks += [item["spec"]["template"]["metadata"]["labels"] for item in objects if item["kind"] == "Job"]
     services = [item for item in objects if item["kind"] == "Service"]
     selectors = [deployment["spec"]["selector"]["matchLabels"], *(item["spec"]["selector"] for item in services)]
     selectors += [item["spec"]["podSelector"]["matchLabels"] for item in objects if item["kind"] == "NetworkPolicy"]
 
     for selector in selectors:
         assert selector.items() <= pod.items()
-        assert not any(selector.items() <= labels.items() for labels in tests)
+        assert not any(selector.items() <= labels.items() for labels in hooks)
     for monitor in [item for item in objects if item["kind"] == "ServiceMonitor"]:
         labels = services[0]["metadata"]["labels"]
         assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
@@ -379,11 +613,13 @@ def test_the_notes_describe_what_is_installed_and_nothing_else(values):
     objects = Helm().objects(values)
     kinds = {item["kind"] for item in objects}
     deployment = only(objects, "Deployment")["metadata"]
+    runs = values.get("replicaCount") != 0
     said = Helm().install("--dry-run=client", values=values).partition("\nNOTES:\n")[2]
 
-    assert f"rollout status deployment/{deployment['name']} --namespace {deployment['namespace']}\n" in said
-    assert ("helm test runai-operator" in said) == ("Pod" in kinds)
-    assert ("kubectl get secret runai-credentials" in said) == ("Secret" not in kinds)
+    rollout = f"rollout status deployment/{deployment['name']} --namespace {deployment['namespace']}\n"
+    assert (rollout in said) == runs
+    assert ("helm test runai-operator" in said) == ("Pod" in kinds and runs)
+    assert ("kubectl get secret runai-credentials" in said) == ("existingSecret" in values["runai"])
     assert ("--show-only templates/crds.yaml" in said) == ("CustomResourceDefinition" not in kinds)
     assert "not-a-secret-of-anyone" not in said
     assert ("set runai.access to limit that" in said) != bool(values["runai"].get("access"))
@@ -525,16 +761,41 @@ def test_the_monitoring_overlay_installs_what_the_chart_with_a_monitor_does():
     assert filled_in(build(KUSTOMIZE / "overlays" / "monitoring")) == normalised(Helm().objects(values))
 
 
+def parent(folder: Path, **dependency: str) -> Helm:
+    """Another chart, `platform`, that has ours as a dependency."""
+    facts = {"name": "runai-operator", "version": __version__, "repository": "", **dependency}
+    chart = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [facts]}
+    (folder / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    (folder / "charts").mkdir()
+    (folder / "charts" / "runai-operator").symlink_to(CHART)
+    return Helm(chart=folder)
+
+
 def test_the_chart_goes_into_another_chart_with_globals_of_its_own(tmp_path):
-    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: platform\nversion: 1.0.0\n")
-    (tmp_path / "charts").mkdir()
-    (tmp_path / "charts" / "runai-operator").symlink_to(CHART)
     values = {"global": {"team": "platform", "imageRegistry": "mirror.example.com"}, "runai-operator": MINIMAL}
 
-    deployment = only(Helm(chart=tmp_path).objects(values), "Deployment")
+    deployment = only(parent(tmp_path).objects(values), "Deployment")
 
     image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == f"mirror.example.com/runai-operator/runai-operator:{__version__}"
+
+
+@pytest.mark.parametrize("null", ["global", "runai-operator.global", "runai-operator.operator", "global.compatibility"])
+def test_what_is_null_in_a_parent_chart_is_the_default(tmp_path, null):
+    helm = parent(tmp_path)
+    values = {"runai-operator": MINIMAL}
+
+    assert helm.template(with_value(values, null, None)) == helm.template(values)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("name", ["runai-operator", "bridge"])
+def test_a_parent_chart_switches_the_chart_on_and_off_by_a_condition(tmp_path, name, enabled):
+    helm = parent(tmp_path, condition=f"{name}.enabled", **({} if name == "runai-operator" else {"alias": name}))
+
+    kinds = {item["kind"] for item in helm.objects({name: MINIMAL | {"enabled": enabled}})}
+
+    assert ("Deployment" in kinds) == enabled
 
 
 class Probes(BaseHTTPRequestHandler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import jsonschema
@@ -12,15 +13,22 @@ import yaml
 from controlplane import ControlPlane
 from installation import CHART, MINIMAL, Helm, HelmFailed, kubernetes_types
 from runai_operator.domain.access import parse_access
-from runai_operator.settings import Settings, SettingsError
+from runai_operator.settings import VARIABLES, Settings, SettingsError, parse_duration
 
 pytestmark = pytest.mark.installation
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 KUBERNETES = json.loads(kubernetes_types.TYPES.read_text())
-OPEN_BY_INTENT = {"/properties/global", "/properties/extraObjects/items"}
-"""What is shared with other charts, and objects of any kind."""
+OPEN_BY_INTENT = {
+    "/properties/global",
+    "/properties/global/properties/compatibility",
+    "/properties/global/properties/compatibility/properties/openshift",
+    "/properties/extraObjects/items",
+    "/properties/podSpecExtra",
+    "/definitions/monitor/properties/endpointExtra",
+}
+"""What is shared with other charts, objects of any kind, and the ways out for fields that the chart has no value for."""
 SCALARS = {"string", "integer", "number", "boolean", "null"}
 
 
@@ -123,7 +131,7 @@ def test_every_key_of_the_schema_is_in_the_values():
 
 
 BAD = {
-    "an unknown key at the top": ("replicaCount=2", "at '': additional properties 'replicaCount' not allowed"),
+    "an unknown key at the top": ("replicas=2", "at '': additional properties 'replicas' not allowed"),
     "a key in the wrong case": ("runai.baseURL=https://a.run.ai", "at '/runai': additional properties 'baseURL'"),
     "a key one level too high": ("baseUrl=https://a.run.ai", "at '': additional properties 'baseUrl' not allowed"),
     "a key one level too low": ("operator.installId=a", "at '/operator': additional properties 'installId'"),
@@ -150,6 +158,7 @@ BAD = {
         "at '/runai/access/0': additional properties 'adopt' not allowed",
     ),
     "a misspelt probe": ("probes.live.periodSeconds=1", "at '/probes': additional properties 'live' not allowed"),
+    "an address family that is none": ("service.ipFamilies={IPv5}", "at '/service/ipFamilies/0': value must be one of 'IPv4', 'IPv6'"),
     "a setting of a probe that is not ours to give": (
         "probes.liveness.httpGet.path=/",
         "at '/probes/liveness': additional properties 'httpGet' not allowed",
@@ -169,9 +178,8 @@ BAD = {
     "a pull secret as plain text": ("imagePullSecrets[0]=a", "at '/imagePullSecrets/0': got string, want object"),
     "an environment as a map": ("extraEnv.A=b", "at '/extraEnv': got object, want array"),
     "an environment variable that is a number": ("extraEnv[0].name=A,extraEnv[0].value=1", "at '/extraEnv/0/value': got number, want string"),
-    "an address without its scheme": ("runai.baseUrl=tenant.run.ai", "at '/runai/baseUrl': 'tenant.run.ai' does not match"),
-    "an address with a path": ("runai.baseUrl=https://a.run.ai/api", "at '/runai/baseUrl': 'https://a.run.ai/api' does not"),
     "a Secret's name with capitals": ("runai.existingSecret=Runai", "at '/runai/existingSecret': 'Runai' does not match"),
+    "a file that is none": ("runai.clientSecretFile=secret", "at '/runai/clientSecretFile': 'secret' does not match pattern"),
     "a switch as text": ("crds.install=yes", "at '/crds/install': got string, want boolean"),
     "a number as text": ("operator.port=http", "at '/operator/port': got string, want integer"),
     "a port out of range": ("operator.port=70000", "at '/operator/port': maximum: got 70,000, want 65,535"),
@@ -227,6 +235,10 @@ BAD = {
     "a misspelt peer": ("networkPolicy.ingress.from[0].namespaceselector.x=1", "at '/networkPolicy/ingress/from/0': additional properties 'namespaceselector'"),
     "a misspelt relabeling": ("serviceMonitor.relabelings[0].source_labels={a}", "at '/serviceMonitor/relabelings/0': additional properties 'source_labels'"),
     "a relabeling that is none": ("podMonitor.metricRelabelings[0].action=remove", "at '/podMonitor/metricRelabelings/0/action': value must be one of 'replace'"),
+    "a quantity in a unit of no meaning": ("resources.limits.memory=1GiB", "at '/resources/limits/memory': '1GiB' does not match pattern"),
+    "a label that cannot be": ("commonLabels.a=no label!", "at '/commonLabels/a': 'no label!' does not match pattern"),
+    "a label's name that cannot be": ("podLabels.a b=c", "at '/podLabels': additional properties 'a b' not allowed"),
+    "an annotation's name that cannot be": ("podAnnotations.a b=c", "at '/podAnnotations': additional properties 'a b' not allowed"),
     "a negative number": ("revisionHistoryLimit=-1", "at '/revisionHistoryLimit': minimum: got -1, want 0"),
 }  # fmt: skip
 
@@ -250,10 +262,18 @@ def test_a_field_of_a_newer_kubernetes_gets_through_by_the_flag_of_the_readme():
 TOGETHER = {
     "no address": ({"baseUrl": ""}, {}, "runai.baseUrl is not set"),
     "no credentials": ({"existingSecret": ""}, {}, "runai.existingSecret is not set"),
+    "an address without its scheme": ({"baseUrl": "tenant.run.ai"}, {}, "runai.baseUrl must be an address such as"),
     "plain http": ({"baseUrl": "http://a.example.com"}, {}, "runai.baseUrl is plain http"),
     "two Secrets": ({"createSecret": True, "clientId": "a", "clientSecret": "b"}, {}, "are both set: keep one of them"),
     "a Secret of nothing": ({"createSecret": True, "existingSecret": ""}, {}, "needs runai.clientId and"),
-    "an inline secret by mistake": ({"clientSecret": "s3cr3t"}, {}, "are used only with runai.createSecret=true"),
+    "an inline secret by mistake": ({"clientSecret": "s3cr3t"}, {}, "is used only with runai.createSecret=true"),
+    "a file and a Secret of values": (
+        {"createSecret": True, "existingSecret": "", "clientId": "a", "clientSecret": "b", "clientSecretFile": "/a"},
+        {},
+        "runai.clientSecretFile and runai.createSecret are both set",
+    ),
+    "a file without a client id": ({"existingSecret": "", "clientSecretFile": "/a"}, {}, "or set runai.clientId and runai.clientSecretFile"),
+    "a Secret for nothing": ({"clientId": "a", "clientSecretFile": "/a"}, {}, "runai.existingSecret is not used with both"),
     "two CA bundles": ({"caBundle": {"configMap": "a", "secret": "b"}}, {}, "runai.caBundle.secret are both set"),
     "namespaces without an id": ({}, {"operator": {"watchNamespaces": ["a"]}}, "installId is not set"),
     "a monitor of no Service": (
@@ -261,8 +281,52 @@ TOGETHER = {
         {"serviceMonitor": {"enabled": True}, "service": {"enabled": False}},
         "serviceMonitor.enabled needs service.enabled",
     ),
+    "two operators": ({}, {"replicaCount": 2}, "replicaCount is more than 1: one operator serves all"),
     "rights for every pod": ({}, {"serviceAccount": {"create": False}}, "serviceAccount.name is not set"),
-    "a variable twice": ({}, {"extraEnv": [{"name": "OPERATOR_LOG_LEVEL", "value": "debug"}]}, "extraEnv sets OPERATOR_LOG_LEVEL"),
+    "a variable of the chart": (
+        {},
+        {"extraEnv": [{"name": "OPERATOR_LOG_LEVEL", "value": "debug"}]},
+        "extraEnv sets OPERATOR_LOG_LEVEL, which the chart sets itself",
+    ),
+    "a variable twice": ({}, {"extraEnv": [{"name": "A"}, {"name": "A"}]}, "extraEnv has A twice"),
+    "a volume of the chart": ({}, {"extraVolumes": [{"name": "tmp"}]}, "extraVolumes sets tmp, which the chart sets itself"),
+    "a volume twice": ({}, {"extraVolumes": [{"name": "a"}, {"name": "a"}]}, "extraVolumes has a twice"),
+    "a mount over one of the chart": (
+        {},
+        {"extraVolumeMounts": [{"name": "credentials", "mountPath": "/tmp"}]},
+        "extraVolumeMounts sets /tmp, which the chart sets itself",
+    ),
+    "a mount of no volume": (
+        {},
+        {"extraVolumeMounts": [{"name": "a", "mountPath": "/a"}]},
+        "extraVolumeMounts mounts a, which is not among extraVolumes",
+    ),
+    "a mount of a volume that this installation has not": (
+        {},
+        {"extraVolumeMounts": [{"name": "ca", "mountPath": "/a"}]},
+        "extraVolumeMounts mounts ca, which is not among extraVolumes",
+    ),
+    "a container of the chart's name": (
+        {},
+        {"extraContainers": [{"name": "operator"}]},
+        "extraContainers or extraInitContainers sets operator, which the chart sets itself",
+    ),
+    "a container twice": (
+        {},
+        {"extraContainers": [{"name": "a"}], "extraInitContainers": [{"name": "a"}]},
+        "extraContainers or extraInitContainers has a twice",
+    ),
+    "a field of the pod that the chart sets": (
+        {},
+        {"podSpecExtra": {"nodeSelector": {}}},
+        "podSpecExtra sets nodeSelector, which the chart sets itself",
+    ),
+    "a registry with a slash": ({}, {"image": {"registry": "reg:5000/"}}, "reg:5000//runai-operator/runai-operator:"),
+    "a registry with a scheme": ({}, {"global": {"imageRegistry": "https://reg"}}, "https://reg/runai-operator/runai-operator:"),
+    "a repository in capitals": ({}, {"image": {"repository": "Mine/x"}}, "ghcr.io/Mine/x:0.1.0 cannot be the name of an image"),
+    "a repository with its registry": ({}, {"image": {"repository": "quay.io/x/y"}}, "ghcr.io/quay.io/x/y:0.1.0 has two registries"),
+    "a name of no Service": ({}, {"fullnameOverride": "1abc"}, "1abc cannot be the name of a Service"),
+    "a misspelt global": ({}, {"global": {"imageregistry": "a"}}, "global.imageregistry is not known: it is global.imageRegistry"),
 }  # fmt: skip
 
 
@@ -324,14 +388,6 @@ def test_all_problems_are_reported_at_once():
 AS_THE_OPERATOR = [
     ("/properties/installId", "OPERATOR_INSTALL_ID", ["a", "A.b-c_9", "x" * 63, "x" * 64, "-a", "a b", "ä"]),
     ("/properties/formerInstallIds", "OPERATOR_FORMER_INSTALL_IDS", ["a", "A.b-c_9", "x" * 64, "-a", "a b"]),
-    ("/properties/runai/baseUrl", "RUNAI_BASE_URL", [
-        "https://a.run.ai", "https://a.run.ai/", "HTTPS://A.run.ai:8443", "https://[::1]:1", "a.run.ai", "ftp://a",
-        "https://user@a.run.ai", "https://a.run.ai/path", "https://a.run.ai?x",
-    ]),
-    ("/properties/runai/proxy/https", "HTTPS_PROXY", [
-        "http://a:3128", "https://a", "a:3128", "http://me:x%23@a:1/", "http://[::1]:3128", "socks5://a", "http://a#", "http://a/b",
-        "http://a b",
-    ]),
     ("/properties/operator/watchNamespaces", "OPERATOR_NAMESPACES", ["a", "team-a", "0", "A", "a_b", "-a", "x" * 64]),
     ("/properties/operator/deltaInterval", "OPERATOR_DELTA_INTERVAL", ["5s", "1m30s", "0.5h", "2000ms", "5", "1d", "s"]),
     ("/properties/operator/logLevel", "OPERATOR_LOG_LEVEL", ["debug", "error", "trace"]),
@@ -359,12 +415,88 @@ def test_the_schema_and_the_operator_agree(where, variable, values):
     node = SCHEMA
     for key in where.strip("/").split("/"):
         node = node[key] if key in node else node["properties"][key]
-    access = {"RUNAI_BASE_URL": "https://a.run.ai", "RUNAI_CLIENT_ID": "a", "RUNAI_CLIENT_SECRET": "b"}
     validator = jsonschema.Draft7Validator({**node, "definitions": SCHEMA["definitions"]})
     for value in values:
-        try:
-            Settings.from_environment({**access, variable: value})
-            taken = True
-        except SettingsError:
-            taken = False
-        assert validator.is_valid([value] if node.get("type") == "array" else value) == taken, value
+        assert validator.is_valid([value] if node.get("type") == "array" else value) == taken({variable: value}), value
+
+
+def taken(settings: dict[str, str]) -> bool:
+    """By the operator."""
+    access = {"RUNAI_BASE_URL": "https://a.run.ai", "RUNAI_CLIENT_ID": "a", "RUNAI_CLIENT_SECRET": "b"}
+    try:
+        Settings.from_environment(access | settings)
+    except SettingsError:
+        return False
+    return True
+
+
+def refusal(path: str, value: object) -> str:
+    """What Helm says to this value; empty if it renders."""
+    try:
+        Helm().template(MINIMAL, f"--set-json={path}={json.dumps(value)}")
+    except HelmFailed as refused:
+        return str(refused)
+    return ""
+
+
+ADDRESSES = {
+    "runai.baseUrl": ("RUNAI_BASE_URL", "runai.baseUrl must be an address such as https://tenant.run.ai", [
+        "https://a.run.ai", "https://a.run.ai/", "HTTPS://A.run.ai:8443", "https://[::1]:1", "https://a:65535", "https://a:65536",
+        "https://a:0", "https://a:", "a.run.ai", "ftp://a", "https://user@a.run.ai", "https://a.run.ai/path", "https://a.run.ai?x",
+    ]),
+    "runai.proxy.https": ("HTTPS_PROXY", "runai.proxy.https must be the address of an HTTP proxy", [
+        "http://a:3128", "https://a", "a:3128", "http://me:x%23@a:1/", "http://[::1]:3128", "http://a:65535", "a:65536", "a:0",
+        "socks5://a:1", "ftp://a", "http://a#", "http://a/b", "http://a b",
+    ]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "variable", "said", "values"), [(path, *row) for path, row in ADDRESSES.items()])
+def test_the_chart_and_the_operator_refuse_the_same_addresses_and_repeat_none(path, variable, said, values):
+    for value in values:
+        answer = refusal(path, value)
+
+        assert (answer == "") == taken({variable: value}), value
+        assert not answer or (said in answer and value not in answer)
+
+
+BOUNDED = {
+    "operator." + re.sub(r"_(\w)", lambda match: match[1].upper(), variable.name.lower().partition("_")[2]): variable
+    for variable in VARIABLES
+    if variable.bounds
+}
+"""By the path of the value."""
+
+
+def at_the_ends(low: str, high: str) -> list[str]:
+    """At both bounds, the same in another unit, just below and just above; and nothing at all."""
+    if low.isdecimal():
+        return [low, str(int(low) - 1), high, str(int(high) + 1)]
+    seconds = parse_duration(low)
+    return [low, f"{seconds * 1000:.0f}ms", f"{seconds - 0.001:.3f}s", "0s", high, f"{high}0ms", f"{high}1ms"]
+
+
+@pytest.mark.parametrize("path", BOUNDED)
+def test_the_chart_and_the_operator_have_the_same_bounds(path):
+    """So that what Helm takes does not keep the new pod from starting when the old one is gone."""
+    variable = BOUNDED[path]
+    for value in at_the_ends(*variable.bounds):
+        answer = refusal(path, int(value) if variable.bounds[0].isdecimal() else value)
+
+        assert (answer == "") == taken({variable.name: value}), value
+        assert not answer or path in answer.replace("/operator/", "operator.")
+
+
+@pytest.mark.parametrize("path", BOUNDED)
+def test_the_description_of_a_value_says_its_bounds(path):
+    section, name = path.split(".")
+    said = "From {} to {}.".format(*BOUNDED[path].bounds)
+
+    assert SCHEMA["properties"][section]["properties"][name]["description"].endswith(said)
+
+
+def test_all_problems_of_durations_are_told_in_the_operators_words():
+    said = refusal("operator", {"deltaInterval": "2h", "sweepInterval": "1s"})
+
+    assert "- operator.deltaInterval is 2h, but must be from 1s to 1h\n" in said
+    assert "- operator.sweepInterval is 1s, but must be from 10s to 24h\n" in said

@@ -302,7 +302,7 @@ def test_other_text_is_no_duration(text):
 
 def documented_bounds():
     for variable in VARIABLES:
-        bounds = re.search(r"From (\w+) to (\w+)\.", variable.meaning)
+        bounds = re.search(r"From (\d+[a-z]+) to (\d+[a-z]+)\.", variable.meaning)
         if bounds:
             yield pytest.param(variable.name, *bounds.groups(), id=f"{variable.name} from {bounds[1]} to {bounds[2]}")
 

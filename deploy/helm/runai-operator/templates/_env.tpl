@@ -4,12 +4,16 @@
 - name: RUNAI_BASE_URL
   value: {{ .Values.runai.baseUrl | quote }}
 - name: RUNAI_CLIENT_ID
+  {{- if and .Values.runai.clientId (not .Values.runai.createSecret) }}
+  value: {{ .Values.runai.clientId | quote }}
+  {{- else }}
   valueFrom:
     secretKeyRef:
       name: {{ include "runai-operator.secretName" . }}
       key: {{ .Values.runai.secretKeys.clientId }}
+  {{- end }}
 - name: RUNAI_CLIENT_SECRET_FILE
-  value: /var/run/secrets/runai/clientSecret
+  value: {{ default "/var/run/secrets/runai/clientSecret" .Values.runai.clientSecretFile | quote }}
 {{- if .Values.runai.allowHttp }}
 - name: RUNAI_ALLOW_HTTP
   value: "true"

@@ -22,14 +22,14 @@
 {{- end }}
 
 {{- define "runai-operator.serviceAccountName" -}}
-{{- default (include "runai-operator.fullname" .) .Values.serviceAccount.name }}
+{{- default (include "runai-operator.fullname" .) (tpl .Values.serviceAccount.name .) }}
 {{- end }}
 
 {{- define "runai-operator.secretName" -}}
 {{- if .Values.runai.createSecret }}
 {{- printf "%s-credentials" (include "runai-operator.fullname" .) }}
 {{- else }}
-{{- .Values.runai.existingSecret }}
+{{- tpl .Values.runai.existingSecret . }}
 {{- end }}
 {{- end }}
 
@@ -64,6 +64,12 @@ app.kubernetes.io/name: {{ include "runai-operator.name" . }}
 {{- mustMergeOverwrite dict $root.Values.commonLabels $more $own | toYaml }}
 {{- end }}
 
+{{/* The labels of the operator's pod: without those that change with the chart alone, which would restart it. */}}
+{{- define "runai-operator.podLabels" -}}
+{{- $labels := include "runai-operator.labels" (list . .Values.podLabels) | fromYaml }}
+{{- omit $labels "helm.sh/chart" "app.kubernetes.io/managed-by" | toYaml }}
+{{- end }}
+
 {{/* The annotations of the operator's pod; those of the user replace ours. */}}
 {{- define "runai-operator.podAnnotations" -}}
 {{- $own := dict "kubectl.kubernetes.io/default-container" "operator" }}
@@ -73,14 +79,19 @@ app.kubernetes.io/name: {{ include "runai-operator.name" . }}
 {{- with .Values.runai.access }}
 {{- $_ := set $own "checksum/access" (toJson . | sha256sum) }}
 {{- end }}
-{{- mustMerge dict .Values.podAnnotations $own | toYaml }}
+{{- include "runai-operator.annotations" (list . (mustMerge dict .Values.podAnnotations $own)) }}
+{{- end }}
+
+{{/* Annotations whose values may be templates, given as (list . ANNOTATIONS). */}}
+{{- define "runai-operator.annotations" -}}
+{{- tpl (index . 1 | toYaml) (index . 0) }}
 {{- end }}
 
 {{/* What all pods have in common: where images come from, and where pods may go. */}}
 {{- define "runai-operator.podSettings" -}}
 enableServiceLinks: {{ .Values.enableServiceLinks }}
 securityContext:
-  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+  {{- include "runai-operator.securityContext" (list . .Values.podSecurityContext) | nindent 2 }}
 {{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -99,8 +110,26 @@ hostAliases:
 {{- end }}
 {{- end }}
 
-{{/* The pod of `helm test` must not look like the operator's to the Service. */}}
-{{- define "runai-operator.testLabels" -}}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/name: {{ include "runai-operator.name" . }}-test
+{{/* The security context of a pod or a container, given as (list . CONTEXT): on OpenShift the cluster chooses user and group. */}}
+{{- define "runai-operator.securityContext" -}}
+{{- $root := index . 0 }}
+{{- $adapt := $root.Values.global.compatibility.openshift.adaptSecurityContext }}
+{{- $context := index . 1 }}
+{{- if or (eq $adapt "force") (and (eq $adapt "auto") ($root.Capabilities.APIVersions.Has "security.openshift.io/v1")) }}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}
+{{- end }}
+{{- toYaml $context }}
+{{- end }}
+
+{{/* What selects the pod of a hook, given as (list . HOOK): it must not look like the operator's to the Service. */}}
+{{- define "runai-operator.hookSelectorLabels" -}}
+{{- $root := index . 0 }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/name: {{ include "runai-operator.name" $root }}-{{ index . 1 }}
+{{- end }}
+
+{{/* The labels of a hook and its pod, given as (list . HOOK). */}}
+{{- define "runai-operator.hookLabels" -}}
+{{- $labels := include "runai-operator.labels" (index . 0) | fromYaml }}
+{{- mustMergeOverwrite $labels (include "runai-operator.hookSelectorLabels" . | fromYaml) | toYaml }}
 {{- end }}
