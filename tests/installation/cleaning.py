@@ -35,7 +35,8 @@ def remove_installations(plane: ControlPlane) -> None:
         # Kubernetes lists the objects first, and retries late if it cannot do so yet: not in the first second of a CRD.
         plane.client.wait(WORKLOADS, lambda listed: listed is not None)
         plane.client.delete(CRD)
-    plane.client.wait_gone(CRD)
+    # A test may have deleted it in its first second: the pauses between Kubernetes' retries double.
+    plane.client.wait_gone(CRD, timeout=240)
 
 
 def _remove_all(plane: ControlPlane, collection: str) -> None:

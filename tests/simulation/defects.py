@@ -199,6 +199,10 @@ def no_source_no_workload(patch: Patch) -> None:
     patch.setattr(maintain, "_beside", lambda action, error: action if error is None else replace(refused, error=error))
 
 
+def lost_sources_are_forgotten(patch: Patch) -> None:
+    patch.setattr(state.State, "lacks_source_as_stored", property(lambda s: False))
+
+
 def requests_are_lost(patch: Patch) -> None:
     finish = Inventory.finish
     patch.setattr(
@@ -483,6 +487,7 @@ PLANTS = (
     Defect("a source that changed while the operator was away counts as sent", sources_are_trusted),
     Defect("one source that cannot be read hides those after it", one_bad_source),
     Defect("running work is stalled when its source goes", no_source_no_workload),
+    Defect("that a source is gone is forgotten while the workload cannot be read", lost_sources_are_forgotten),
     Defect("what a failed pass was asked for is forgotten", requests_are_lost),
     Defect("a requested reading is acknowledged although it failed", token_without_reading),
     Defect("a failure that an edit did not mend is never shown again", failure_stays_hidden),

@@ -40,7 +40,7 @@ from runai_operator.domain.model import (
     Workload,
     is_later,
 )
-from runai_operator.domain.plan import PHASE_REASONS
+from runai_operator.domain.plan import PHASE_REASONS, SOURCE_REASONS
 from runai_operator.domain.reasons import ConditionType, Phase, Reason
 from runai_operator.domain.requeue import Limits, recreation_pause
 from runai_operator.domain.stored_status import LOST_REASONS, SINCE, StoredStatus
@@ -273,6 +273,13 @@ class State:
         if self.stored_status.completed or has_completed(self.row):
             return None
         return source.lack if source is not None and source.ref == self.workload.spec.manifest_from else None
+
+    @property
+    def lacks_source_as_stored(self) -> bool:
+        """Status says that the source gave no manifest, and no reading since has shown otherwise."""
+        source = self.memory.source
+        is_refuted = source is not None and source.lack is None
+        return self.stored_status.synced_reason in SOURCE_REASONS and not is_refuted
 
     @property
     def edited(self) -> bool:

@@ -387,11 +387,11 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
         return "False", Reason.NOT_DELIVERED, said
     if end.verdict in (Verdict.REJECTED, Verdict.WAITING, Verdict.IN_SYNC, Verdict.PAUSED) and error:
         return "False", error.condition_reason, error.message
-    if (unknown := _why_unknown(s, status, end, silent=silent)) is not None:
-        return "Unknown", unknown.condition_reason, unknown.message
-    before = condition(s.workload.status, ConditionType.SYNCED)
-    if end.verdict is Verdict.RETRYING and before is not None and s.stored_status.reason in LOST_REASONS:
+    unknown = _why_unknown(s, status, end, silent=silent)
+    if (before := _synced_before(s, end, unknown)) is not None:
         return before["status"], before["reason"], before["message"]
+    if unknown is not None:
+        return "Unknown", unknown.condition_reason, unknown.message
     has_run_there = (sync == "Deleted" and status.get("phase") in FINISHED) or (
         sync == "Deleting" and status.get("phase") == Phase.COMPLETED  # which is read no more
     )
@@ -403,6 +403,14 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
         message = "This Run:ai does not report whether a workload has reached its cluster."
         return "Unknown", Reason.SYNC_NOT_REPORTED, message
     return "False", Reason.SYNCING, _how_the_sync_goes(sync)
+
+
+def _synced_before(s: State, end: Result, unknown: BridgeError | None) -> Mapping[str, Any] | None:
+    """The condition as it is stored, while the workload cannot be read and only something else may clear it."""
+    if end.verdict is not Verdict.RETRYING:
+        return None
+    is_lost = unknown is None and s.stored_status.reason in LOST_REASONS
+    return condition(s.workload.status, ConditionType.SYNCED) if is_lost or s.lacks_source_as_stored else None
 
 
 def _why_unknown(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -> BridgeError | None:

@@ -27,7 +27,7 @@ from runai_operator.domain.conditions import condition
 from runai_operator.domain.decide import decide
 from runai_operator.domain.errors import Busy, InvalidWorkload, OutcomeUnknown, SourceUnusable, Unavailable
 from runai_operator.domain.freshness import Freshness
-from runai_operator.domain.memory import Memory, Requests, Unread
+from runai_operator.domain.memory import Memory, Requests, Source, Unread
 from runai_operator.domain.model import ManagementPolicy, Missing, RecreatePolicy, SourceRef
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.status import build_status, patch_between
@@ -990,6 +990,38 @@ def synced_of(stored, end=IN_SYNC, policy=ManagementPolicy.MANAGE, **seen):
     return synced["status"], synced["reason"]
 
 
+def was(synced, **fields):
+    """A status whose Synced said this."""
+    return submitted_status(
+        conditions=[a_condition("Ready", "True", "Running"), a_condition("Synced", *synced)], **fields
+    )
+
+
+SOURCE = SourceRef("ConfigMap", "code", "k")
+LACKS, OUTAGE = ("False", "SourceNotFound"), ("Unknown", "RunaiUnavailable")
+
+
+@pytest.mark.parametrize(
+    ("synced", "source", "end", "expected"),
+    [
+        pytest.param(LACKS, None, Verdict.RETRYING, LACKS, id="not looked at since the start"),
+        pytest.param(LACKS, Source(SOURCE, "1", SourceUnusable("No.")), Verdict.RETRYING, LACKS, id="gone, at a look"),
+        pytest.param(LACKS, Source(SOURCE, "2"), Verdict.RETRYING, OUTAGE, id="there, at a look"),
+        pytest.param(LACKS, None, Verdict.IN_SYNC, ("True", "Synced"), id="what was done needs none"),
+        pytest.param(("True", "Synced"), None, Verdict.RETRYING, OUTAGE, id="it lacked nothing"),
+    ],
+)
+def test_that_a_source_is_lost_is_told_as_before_while_the_workload_cannot_be_read(synced, source, end, expected):
+    """Even for longer than anything else is vouched for: the source has nothing to do with Run:ai."""
+    workload = a_workload(manifest=None, manifest_from=SOURCE, status=was(synced))
+    memory = Memory(source=source, unread=Unread(0.0, "RunaiUnavailable", "Down."))
+    status = recorded(
+        a_state(workload, memory=memory, now=1000.0), Result(end, DOWN if end is Verdict.RETRYING else None)
+    )
+
+    assert words(status, "Synced")[:2] == expected
+
+
 @pytest.mark.parametrize(
     ("phase", "sync", "expected"),
     [
@@ -1005,14 +1037,7 @@ def test_what_ended_on_the_cluster_had_reached_it(phase, sync, expected):
     assert synced_of(submitted_status(phase=phase, syncStatus=sync))[0] == expected
 
 
-def was(synced, **fields):
-    """A status whose Synced said this."""
-    return submitted_status(
-        conditions=[a_condition("Ready", "True", "Running"), a_condition("Synced", *synced)], **fields
-    )
-
-
-YES, OUTAGE = ("True", "Synced"), ("Unknown", "RunaiUnavailable")
+YES = ("True", "Synced")
 IN_FLIGHT, UNREPORTED = ("False", "Syncing"), ("Unknown", "SyncNotReported")
 
 

@@ -316,6 +316,26 @@ async def test_what_goes_on_without_its_source_says_so_whatever_its_phase_become
         assert reasons(stored) == (phase, "SourceNotFound", False)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_goes_on_without_its_source_says_so_while_the_workload_cannot_be_read_either(bench, restarted):
+    stored = await running(bench)
+    del bench.kube.sources["code"]
+    await asyncio.sleep(SOON)
+    bench.runai.world.hide_project(bench.runai.world.projects["1"], hidden=True)
+    if restarted:
+        await bench.start()
+    for wait in (5, 60, 600):
+        bench.kube.touch(stored, token=f"look-{wait}")
+        bench.engine.observe("MODIFIED", stored.meta())
+        await asyncio.sleep(wait)
+        assert condition(stored.status, "Synced")["reason"] == "SourceNotFound"
+
+    bench.runai.world.hide_project(bench.runai.world.projects["1"], hidden=False)
+    bench.kube.sources["code"] = held(1, 3)
+    await asyncio.sleep(600)
+    assert reasons(stored) == ("Running", "Synced", False)
+
+
 async def test_what_completes_without_its_source_lacks_nothing_any_more(bench):
     stored = await running(bench)
     del bench.kube.sources["code"]
