@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -151,3 +152,17 @@ def _pause(archive: Path) -> Path:
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
     return archive
+
+
+def main() -> int:
+    """`python -m node.prepare`: whether a node can run here, and else why not."""
+    try:
+        check()
+    except NotHere as error:
+        print(error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

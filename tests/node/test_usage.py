@@ -11,7 +11,7 @@ from node.cluster import FIGURES, until
 from node.installing import INSTALL
 from stack import manifest_of
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 SIZES = (0, 200, 2000)
 REST_SECONDS = 15
