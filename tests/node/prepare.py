@@ -155,9 +155,10 @@ def _pause(archive: Path) -> Path:
 
 
 def main() -> int:
-    """`python -m node.prepare`: whether a node can run here, and else why not."""
+    """`python -m node.prepare`: install what a node needs, or say why none can run here."""
     try:
         check()
+        _install(_missing())
     except NotHere as error:
         print(error)
         return 1
