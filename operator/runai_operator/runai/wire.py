@@ -549,7 +549,8 @@ def _word(value: Any, limit: int = _WORD) -> str | None:
 
 
 def _sentence(value: Any) -> str | None:
-    return _word(value, _SENTENCE)
+    """People read it in a terminal, so what moves the cursor is left out."""
+    return (clip(one_line(value).strip(), _SENTENCE) or None) if isinstance(value, str) else None
 
 
 def _moment(value: Any) -> str | None:

@@ -236,6 +236,21 @@ def test_half_a_surrogate_pair_does_not_reach_the_status_write():
     assert row(phaseMessage="broken \ud83d half").phase_message.encode()
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no\tnode\n has  GPUs", "no node has GPUs"),
+        ("\x1b[2Jall is well\x07", "[2Jall is well"),
+        ("\x1b", None),
+        ("", None),
+        (7, None),
+    ],
+)
+def test_what_runai_says_of_a_phase_or_a_sync_is_one_line_that_moves_no_cursor(said, shown):
+    assert row(phaseMessage=said).phase_message == shown
+
+
+
 def test_one_bad_row_does_not_hide_the_others():
     good = {"id": UUID, "name": "a", "projectId": "1"}
     page = wire.read_page(RowQuery(), None)(parsed({"workloads": [None, {"id": 7}, good, "x"]}))
