@@ -110,6 +110,8 @@ class State:
     """Of the manifest, also of one that cannot be sent."""
     remote: Remote | Missing | BridgeError | None = None
     row: Row | None = None
+    row_read: Row | None = None
+    """Its row as this pass has read it by itself, also where that shows an end from before an edit."""
     found: tuple[Candidate, ...] | BridgeError | None = None
     project_names: Mapping[str, str | BridgeError | None] = field(default_factory=dict)
     """Names of projects by id; None: Run:ai knows none of that id."""

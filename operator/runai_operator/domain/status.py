@@ -174,21 +174,23 @@ def mirrored(s: State) -> Json:
     """Status fields as Run:ai shows them now, on top of what was stored."""
     status: Json = dict(s.workload.status)
     remote = s.remote
+    # What was adopted by a PUT may have failed before that.
+    row = None if s.row is None or s.memory.is_stale(s.row) else s.row
     if s.workload_id is None:
         status.update(_asked_for(s))
     if shown_id(s) is None or s.is_lost:
         if s.workload_id is not None and s.is_gone:
             status.update(syncStatus="Deleted", syncMessage=None)
-        if s.workload_id is not None and s.row is not None and s.ending is Ending.FINISHED:
-            status.update(_shown(s.row, _FROM_ROW))
+        if s.workload_id is not None and row is not None and s.ending is Ending.FINISHED:
+            status.update(_shown(row, _FROM_ROW))
         elif s.stored_status.phase not in FINISHED:
             status.update(dict.fromkeys(_OF_PODS))
         return _owned(status, s)
     if isinstance(remote, Remote) and remote.id == shown_id(s):
         status.update(_shown(remote, _FROM_REMOTE))
-    if s.row is not None:
-        status.update(_shown(s.row, _FROM_ROW))
-        if not isinstance(remote, Remote) and s.row.phase in _CONTRADICTING.get(status.get("desiredPhase"), ()):
+    if row is not None:
+        status.update(_shown(row, _FROM_ROW))
+        if not isinstance(remote, Remote) and row.phase in _CONTRADICTING.get(status.get("desiredPhase"), ()):
             status.update(desiredPhase=None)  # as read before somebody stopped or resumed it
     if s.row_proves_sync and status.get("syncStatus") not in {*SETTLED_SYNCS, "Deleting"}:
         status.update(syncStatus="Synced", syncMessage=None)

@@ -293,7 +293,7 @@ class Inventory:
             result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta
         )
         is_the_same = summary.workload_id == entry.summary.workload_id
-        row = _later(entry.row, result.row) if is_the_same else None
+        row = None if summary.workload_id is None else _later(entry.row if is_the_same else None, result.row)
         return self._put(replace(entry, meta=meta, summary=summary, memory=result.memory, requests=requests, row=row))
 
     def counts(self) -> Counter[tuple[str, str]]:
