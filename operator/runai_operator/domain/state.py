@@ -525,6 +525,11 @@ class State:
         return self.requests.row and is_possible and ReadRow not in self.done
 
     @property
+    def row_to_show(self) -> Row | None:
+        """The row, unless it shows an end from before a PUT of this pass, as where that adopts the workload."""
+        return None if self.row is None or self.memory.is_stale(self.row) else self.row
+
+    @property
     def row_proves_sync(self) -> bool:
         """Pods of the workload have run, so what was submitted first has reached the cluster. After an edit they may be
         those from before it."""

@@ -173,9 +173,7 @@ def forget_run() -> Json:
 def mirrored(s: State) -> Json:
     """Status fields as Run:ai shows them now, on top of what was stored."""
     status: Json = dict(s.workload.status)
-    remote = s.remote
-    # What was adopted by a PUT may have failed before that.
-    row = None if s.row is None or s.memory.is_stale(s.row) else s.row
+    remote, row = s.remote, s.row_to_show
     if s.workload_id is None:
         status.update(_asked_for(s))
     if shown_id(s) is None or s.is_lost:
@@ -187,7 +185,7 @@ def mirrored(s: State) -> Json:
             status.update(dict.fromkeys(_OF_PODS))
         return _owned(status, s)
     if isinstance(remote, Remote) and remote.id == shown_id(s):
-        status.update(_shown(remote, _FROM_REMOTE))
+        status.update(_shown_by(remote, s))
     if row is not None:
         status.update(_shown(row, _FROM_ROW))
         if not isinstance(remote, Remote) and row.phase in _CONTRADICTING.get(status.get("desiredPhase"), ()):
@@ -195,6 +193,12 @@ def mirrored(s: State) -> Json:
     if s.row_proves_sync and status.get("syncStatus") not in {*SETTLED_SYNCS, "Deleting"}:
         status.update(syncStatus="Synced", syncMessage=None)
     return _owned(status, s)
+
+
+def _shown_by(remote: Remote, s: State) -> Json:
+    # Where it was moved, its project is not the one that the spec names.
+    moved: Json = {} if remote.project_id == s.stored_status.project_id else {"projectResolvedFrom": None}
+    return moved | _shown(remote, _FROM_REMOTE)
 
 
 _MAY_QUOTE = ("syncMessage", "phaseMessage")
