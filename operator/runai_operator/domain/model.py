@@ -297,6 +297,12 @@ class Row:
     created_at: str | None = None
     completed_at: str | None = None
     deleted_at: str | None = None
+    in_list_of_deleted: bool = False
+    """It is there without `deletedAt`, and in no other list."""
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.in_list_of_deleted or self.deleted_at is not None
 
 
 @dataclass(frozen=True, slots=True)

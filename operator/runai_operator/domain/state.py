@@ -417,7 +417,7 @@ class State:
         row = self.row
         if row is not None and row.phase in FINISHED:
             return Ending.FINISHED
-        if row is not None and row.deleted_at is not None:
+        if row is not None and row.is_deleted:
             return Ending.UNTOLD if row.completed_at else Ending.DELETED
         is_new = self.memory.missing_since is not None and self.absent_for < self.limits.grace
         return Ending.NOT_LISTED_YET if is_new else Ending.UNLISTED

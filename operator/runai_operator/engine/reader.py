@@ -83,7 +83,7 @@ class Reader:
 
     async def _ask_witnesses(self, s: State, workload_id: str, upstream: Upstream) -> tuple[Row | None, bool]:
         """Its row in the list of deleted workloads, and whether its project is visible to us; as far as it matters."""
-        if s.row is not None and s.row.deleted_at:
+        if s.row is not None and s.row.is_deleted:
             return s.row, True
         if s.absence_is_explained and await upstream.witness.shows(s.place, newly=True):
             return None, True
@@ -101,7 +101,7 @@ class Reader:
         absence = Absence(
             lasted=s.absent_for,
             expected=s.absence_is_expected,
-            is_listed_as_deleted=s.row is not None and s.row.deleted_at is not None,
+            is_listed_as_deleted=s.row is not None and s.row.is_deleted,
             is_project_visible=is_project_visible,
             is_unlisted=not is_watched or witness.is_unlisted(workload_id),
             in_mass_loss=witness.in_mass_loss(),
