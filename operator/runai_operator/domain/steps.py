@@ -240,7 +240,7 @@ def remembered(s: State, end: Result, summary: StatusSummary, *, written: Worklo
     counts_may_lag = (
         s.memory.counts_may_lag and not summary.finished and next_count_read(s.memory.row_reads) is not None
     )
-    goes_on = summary.in_flight and summary.sync == s.workload.status.get("syncStatus")
+    goes_on = (summary.in_flight or summary.may_recover) and summary.sync == s.workload.status.get("syncStatus")
     memory = s.memory if summary.in_flight else s.memory.synced(now=s.now, grace=s.limits.grace)
     memory = replace(
         memory,
