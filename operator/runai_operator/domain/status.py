@@ -398,8 +398,9 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
         return before["status"], before["reason"], before["message"]
     if unknown is not None:
         return "Unknown", unknown.condition_reason, unknown.message
+    # Completed work is read no more.
     has_run_there = (sync == "Deleted" and status.get("phase") in FINISHED) or (
-        sync == "Deleting" and status.get("phase") == Phase.COMPLETED  # which is read no more
+        status.get("phase") == Phase.COMPLETED and sync != "Failed" and not (silent and sync is None)
     )
     if sync == "Synced" or has_run_there:
         return "True", Reason.SYNCED, Reason.SYNCED.meaning

@@ -13,6 +13,8 @@ from runai_operator.domain.requeue import SLOW_PROBE
 
 pytestmark = pytest.mark.looptime
 
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
+
 
 def failing(replicas=1):
     steering = {"simulator.run.ai/sync": "fail"}
@@ -53,3 +55,31 @@ async def test_a_sync_that_stays_failed_is_read_less_and_less_often():
 
         assert bench.called("get", since=since) <= 5 * 11
         assert bench.kube.writes == written
+
+
+@pytest.mark.parametrize("after", [0.05, 0.5, 1.2])
+async def test_what_completed_while_the_operator_was_away_has_reached_its_cluster(after):
+    """It is read no more, so it used to be on its way for ever."""
+    async with Bench().started() as bench:
+        stored = bench.apply("w", manifest=JOB)
+        await asyncio.sleep(after)
+        await bench.stop()
+        await asyncio.sleep(100)
+        await bench.start()
+        await asyncio.sleep(20)
+
+        assert (reason(stored), synced(stored)) == ("Completed", ("True", "Synced"))
+
+
+@pytest.mark.parametrize("before", [0.3, 2])
+async def test_an_edit_just_before_the_end_is_not_on_its_way_for_ever(before):
+    async with Bench(replace(WORLD, sync_time=4)).started() as bench:
+        stored = bench.apply("w", manifest=JOB)
+        await asyncio.sleep(15)
+        [workload] = bench.runai.live()
+        [end] = [step.since for step in workload.phases.steps if step.word == "Completed"]
+        await asyncio.sleep(end - bench.now() - before)
+        bench.edit(stored, priority="high")
+        await asyncio.sleep(60)
+
+        assert (reason(stored), synced(stored)) == ("Completed", ("True", "Synced"))
