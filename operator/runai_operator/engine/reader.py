@@ -39,7 +39,7 @@ class Reader:
             row, read = s.row, None
             # What became of it while it was out of sight is in no delta.
             has_been_away = s.memory.missing_since is not None and not s.is_to_go
-            if (action.with_row and row is None) or has_been_away:
+            if action.with_row or has_been_away:
                 read = await self._row_of(remote, upstream)
             elif row is None and s.stored_status.phase is not None:
                 read = await self._row_since(s, remote, upstream)

@@ -487,3 +487,21 @@ async def test_what_stays_failed_after_an_adoption_is_shown_as_failed(how, manif
 
         assert (ready(stored)["reason"], stored.status["phase"]) == ("Failed", "Failed")
         assert condition(stored.status, "Stalled") is not None
+
+
+@pytest.mark.parametrize("reruns", [False, True])
+async def test_what_was_observed_and_has_just_completed_gets_no_put_when_it_is_to_be_managed(reruns):
+    """What the lists showed last is a few seconds old."""
+    async with Bench(replace(WORLD, list_lag=0, put_reruns_completed=reruns)).started() as bench:
+        workload = somebody_makes(bench, "x", JOB)
+        stored = bench.apply(
+            "w", workload_id=workload.id, manifest=OTHER_JOB, management_policy=ManagementPolicy.OBSERVE
+        )
+        while workload.phase(bench.now())[0] != "Completed":  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        assert stored.status["phase"] == "Running"
+        bench.edit(stored, management_policy=ManagementPolicy.MANAGE)
+        await asyncio.sleep(60)
+
+        assert ready(stored)["reason"] == "Completed"
+        assert not sent_to(bench, workload)
