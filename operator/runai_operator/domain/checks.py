@@ -145,6 +145,7 @@ _FIELDS = (
     "rerunPolicy",
     "externalDeletionPolicy",
 )
+_DECIDE_ITS_FATE = frozenset({"spec.deletionPolicy", "spec.managementPolicy"})
 _SOURCES = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
 _REFERENCE = {
     "name": (
@@ -186,6 +187,7 @@ def read_spec(raw_spec: object) -> tuple[Spec, tuple[Finding, ...]]:
         recreate_policy=read.policy("recreatePolicy", RecreatePolicy.NEVER),
         rerun_policy=read.policy("rerunPolicy", RerunPolicy.NEVER),
         external_deletion_policy=read.policy("externalDeletionPolicy", ExternalDeletionPolicy.REPORT),
+        may_be_to_stay=any(finding.path in _DECIDE_ITS_FATE for finding in read.findings),
         **{field.attribute: read.text(name) for name, field in _TEXTS.items()},
     )
     return spec, tuple(read.findings)
