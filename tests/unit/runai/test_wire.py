@@ -250,7 +250,6 @@ def test_what_runai_says_of_a_phase_or_a_sync_is_one_line_that_moves_no_cursor(s
     assert row(phaseMessage=said).phase_message == shown
 
 
-
 def test_one_bad_row_does_not_hide_the_others():
     good = {"id": UUID, "name": "a", "projectId": "1"}
     page = wire.read_page(RowQuery(), None)(parsed({"workloads": [None, {"id": 7}, good, "x"]}))
