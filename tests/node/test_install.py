@@ -123,12 +123,13 @@ def test_the_guard_keeps_an_operator_with_workloads_from_being_uninstalled(clust
     refused = cluster.sh(f"{uninstall} && echo it is gone", check=False)
     workloads.delete("guarded")
     workloads.wait_gone("guarded")
-    (release,) = json.loads(cluster.sh("helm list --all --namespace runai-operator --output json"))
+    revisions = json.loads(cluster.sh("helm history runai-operator --namespace runai-operator --output json"))
 
     assert "default/guarded" in refused
     assert "it is gone" not in refused
     assert cluster.pod()["metadata"]["uid"] == pod
-    cluster.sh(f"helm rollback runai-operator {release['revision']} --namespace runai-operator --wait --timeout 120s")
+    last = revisions[-1]["revision"]
+    cluster.sh(f"helm rollback runai-operator {last} --namespace runai-operator --wait --timeout 120s")
     cluster.sh(uninstall)
     cluster.sh(INSTALL)
     assert runai.live() == []
