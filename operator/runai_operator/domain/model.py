@@ -142,6 +142,8 @@ class Spec:
     recreate_policy: RecreatePolicy = RecreatePolicy.NEVER
     rerun_policy: RerunPolicy = RerunPolicy.NEVER
     external_deletion_policy: ExternalDeletionPolicy = ExternalDeletionPolicy.REPORT
+    may_be_to_stay: bool = False
+    """What is to become of the workload is said in a word that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True)
