@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from typing import Any, TypeVar
@@ -188,6 +188,8 @@ def read_spec(raw_spec: object) -> tuple[Spec, tuple[Finding, ...]]:
         external_deletion_policy=read.policy("externalDeletionPolicy", ExternalDeletionPolicy.REPORT),
         **{field.attribute: read.text(name) for name, field in _TEXTS.items()},
     )
+    if any(finding.path in ("spec.deletionPolicy", "spec.managementPolicy") for finding in read.findings):
+        spec = replace(spec, may_be_to_stay=True)
     return spec, tuple(read.findings)
 
 

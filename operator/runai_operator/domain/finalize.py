@@ -58,6 +58,8 @@ def finalize(s: State) -> Action:
         return _after_force(s)
     if why := _nothing_to_delete(s):
         return RemoveFinalizer(why)
+    if workload.spec.may_be_to_stay:
+        return _held(f"{workload.spec_error} Until that is corrected, nothing is deleted in Run:ai.")
     if workload.meta.paused:
         return _held("Paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is removed.")
     if s.unusable is not None:

@@ -142,6 +142,8 @@ class Spec:
     recreate_policy: RecreatePolicy = RecreatePolicy.NEVER
     rerun_policy: RerunPolicy = RerunPolicy.NEVER
     external_deletion_policy: ExternalDeletionPolicy = ExternalDeletionPolicy.REPORT
+    may_be_to_stay: bool = False
+    """What is to become of the workload is said in a word that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +299,12 @@ class Row:
     created_at: str | None = None
     completed_at: str | None = None
     deleted_at: str | None = None
+    in_list_of_deleted: bool = False
+    """It is there without `deletedAt`, and in no other list."""
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.in_list_of_deleted or self.deleted_at is not None
 
 
 @dataclass(frozen=True, slots=True)

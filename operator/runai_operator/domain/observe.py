@@ -29,7 +29,7 @@ def observe(s: State) -> Action:
         return Result(Verdict.IN_SYNC)
     match s.remote:
         case None:
-            return ReadRemote(workload_id, with_row=True)
+            return ReadRemote(workload_id, with_row=s.row is None)
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=s.stored_status.workload_id is None)
         case Remote(gone=False) as remote:

@@ -39,7 +39,7 @@ class Need(StrEnum):
     NOTHING = "nothing"
     """Events and rows show the next change."""
     READ = "read"
-    """Its sync is in flight: the workload is read in Run:ai, at a limited rate."""
+    """Its sync is in flight, or has failed and may recover: the workload is read in Run:ai, at a limited rate."""
     PROBE = "probe"
     """It was rejected: it is tried again now and then, since the other side may have changed."""
     ROW = "row"
@@ -121,6 +121,11 @@ class StatusSummary:
         settled = self.sync in SETTLED_SYNCS or self.phase == Phase.COMPLETED or silent
         return self.workload_id is not None and not settled
 
+    @property
+    def may_recover(self) -> bool:
+        """It could not be brought to its cluster, where Run:ai may try again: no list shows how that ends."""
+        return self.sync == "Failed" and self.phase != Phase.COMPLETED and self.workload_id is not None
+
     def agrees_with(self, row: Row) -> bool:
         """Nothing in the row is news, as far as the cells say."""
         if row.priority not in (None, self.priority) or row.category not in (None, self.category):
@@ -198,7 +203,7 @@ def is_owed(summary: StatusSummary, meta: Meta) -> bool:
 
 def _needed_of_run(summary: StatusSummary) -> Need:
     """Of a workload with nothing outstanding."""
-    if summary.in_flight:
+    if summary.in_flight or summary.may_recover:
         return Need.READ
     return Need.ROW if summary.phase == Phase.PENDING else Need.NOTHING
 

@@ -151,6 +151,11 @@ def next_sync_read(reads: int) -> float:
     return SYNC_CEILING * _exponential(reads - PROMPT_SYNC_READS, BACKOFF_CEILING / SYNC_CEILING)
 
 
+def next_failed_sync_read(reads: int) -> float:
+    """Between readings of a sync that has failed: 15 s at first, since Run:ai may try again at once, and half an hour at most."""
+    return _exponential(reads, SLOW_PROBE / SYNC_CEILING) * SYNC_CEILING
+
+
 def next_row_read(reads: int) -> float:
     """Between readings of the row of a pending workload: 2 s at first, when the scheduler may have said why; then 15 s,
     and ten minutes at most."""

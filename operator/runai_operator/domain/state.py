@@ -110,6 +110,8 @@ class State:
     """Of the manifest, also of one that cannot be sent."""
     remote: Remote | Missing | BridgeError | None = None
     row: Row | None = None
+    row_read: Row | None = None
+    """Its row as this pass has read it by itself, also where that shows an end from before an edit."""
     found: tuple[Candidate, ...] | BridgeError | None = None
     project_names: Mapping[str, str | BridgeError | None] = field(default_factory=dict)
     """Names of projects by id; None: Run:ai knows none of that id."""
@@ -415,7 +417,7 @@ class State:
         row = self.row
         if row is not None and row.phase in FINISHED:
             return Ending.FINISHED
-        if row is not None and row.deleted_at is not None:
+        if row is not None and row.is_deleted:
             return Ending.UNTOLD if row.completed_at else Ending.DELETED
         is_new = self.memory.missing_since is not None and self.absent_for < self.limits.grace
         return Ending.NOT_LISTED_YET if is_new else Ending.UNLISTED
@@ -521,6 +523,11 @@ class State:
         """The row is to be read by itself, and was not in this pass."""
         is_possible = self.row is not None and not self.workload.meta.deleting and self.unusable is None
         return self.requests.row and is_possible and ReadRow not in self.done
+
+    @property
+    def row_to_show(self) -> Row | None:
+        """The row, unless it shows an end from before a PUT of this pass, as where that adopts the workload."""
+        return None if self.row is None or self.memory.is_stale(self.row) else self.row
 
     @property
     def row_proves_sync(self) -> bool:

@@ -173,26 +173,32 @@ def forget_run() -> Json:
 def mirrored(s: State) -> Json:
     """Status fields as Run:ai shows them now, on top of what was stored."""
     status: Json = dict(s.workload.status)
-    remote = s.remote
+    remote, row = s.remote, s.row_to_show
     if s.workload_id is None:
         status.update(_asked_for(s))
     if shown_id(s) is None or s.is_lost:
         if s.workload_id is not None and s.is_gone:
             status.update(syncStatus="Deleted", syncMessage=None)
-        if s.workload_id is not None and s.row is not None and s.ending is Ending.FINISHED:
-            status.update(_shown(s.row, _FROM_ROW))
+        if s.workload_id is not None and row is not None and s.ending is Ending.FINISHED:
+            status.update(_shown(row, _FROM_ROW))
         elif s.stored_status.phase not in FINISHED:
             status.update(dict.fromkeys(_OF_PODS))
         return _owned(status, s)
     if isinstance(remote, Remote) and remote.id == shown_id(s):
-        status.update(_shown(remote, _FROM_REMOTE))
-    if s.row is not None:
-        status.update(_shown(s.row, _FROM_ROW))
-        if not isinstance(remote, Remote) and s.row.phase in _CONTRADICTING.get(status.get("desiredPhase"), ()):
+        status.update(_shown_by(remote, s))
+    if row is not None:
+        status.update(_shown(row, _FROM_ROW))
+        if not isinstance(remote, Remote) and row.phase in _CONTRADICTING.get(status.get("desiredPhase"), ()):
             status.update(desiredPhase=None)  # as read before somebody stopped or resumed it
     if s.row_proves_sync and status.get("syncStatus") not in {*SETTLED_SYNCS, "Deleting"}:
         status.update(syncStatus="Synced", syncMessage=None)
     return _owned(status, s)
+
+
+def _shown_by(remote: Remote, s: State) -> Json:
+    # Where it was moved, its project is not the one that the spec names.
+    moved: Json = {} if remote.project_id == s.stored_status.project_id else {"projectResolvedFrom": None}
+    return moved | _shown(remote, _FROM_REMOTE)
 
 
 _MAY_QUOTE = ("syncMessage", "phaseMessage")
@@ -392,8 +398,9 @@ def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -
         return before["status"], before["reason"], before["message"]
     if unknown is not None:
         return "Unknown", unknown.condition_reason, unknown.message
+    # Completed work is read no more.
     has_run_there = (sync == "Deleted" and status.get("phase") in FINISHED) or (
-        sync == "Deleting" and status.get("phase") == Phase.COMPLETED  # which is read no more
+        status.get("phase") == Phase.COMPLETED and sync != "Failed" and not (silent and sync is None)
     )
     if sync == "Synced" or has_run_there:
         return "True", Reason.SYNCED, Reason.SYNCED.meaning

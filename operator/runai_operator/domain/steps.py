@@ -126,7 +126,7 @@ def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: 
 def created(s: State, remote: Remote) -> State:
     held = s.desired.content if isinstance(s.desired, Desired) else None
     s = replace(s, memory=replace(s.memory, first_submission=True, of_secret=is_keyed(held)))
-    return replace(_with_id(s, remote, delivered=True), row=None, done=s.done | {Create})
+    return replace(_with_id(s, remote, delivered=True), row=None, row_read=None, done=s.done | {Create})
 
 
 def unanswered(s: State) -> State:
@@ -138,7 +138,7 @@ def adopted(s: State, action: Adopt) -> State:
     delivered = s.delivered_now or action.finished
     s = replace(s, memory=replace(s.memory, of_secret=is_keyed(action.remote.content)))
     taken = _with_id(s, action.remote, delivered=delivered, content=action.content)
-    return replace(taken, row=action.row, done=s.done | {Adopt})
+    return replace(taken, row=action.row, row_read=action.row or s.row_read, done=s.done | {Adopt})
 
 
 def recorded(s: State, workload: Workload) -> State:
@@ -180,7 +180,7 @@ def forgotten(s: State, workload: Workload, action: ForgetWorkload) -> State:
         workload=workload,
         memory=memory,
         requests=replace(s.requests, read=False),
-        remote=None, row=None, found=None, deletion_wait=None, conflict=False,
+        remote=None, row=None, row_read=None, found=None, deletion_wait=None, conflict=False,
         done=s.done - {Delete} | {ForgetWorkload},
     )  # fmt: skip
 
@@ -240,7 +240,7 @@ def remembered(s: State, end: Result, summary: StatusSummary, *, written: Worklo
     counts_may_lag = (
         s.memory.counts_may_lag and not summary.finished and next_count_read(s.memory.row_reads) is not None
     )
-    goes_on = summary.in_flight and summary.sync == s.workload.status.get("syncStatus")
+    goes_on = (summary.in_flight or summary.may_recover) and summary.sync == s.workload.status.get("syncStatus")
     memory = s.memory if summary.in_flight else s.memory.synced(now=s.now, grace=s.limits.grace)
     memory = replace(
         memory,

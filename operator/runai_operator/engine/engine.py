@@ -27,6 +27,7 @@ from runai_operator.domain.requeue import (
     goes_on,
     is_paced,
     next_count_read,
+    next_failed_sync_read,
     next_first_status,
     next_row_read,
     next_sync_read,
@@ -301,7 +302,8 @@ class Engine:
         has_changed = self.inventory.shows_change(connection, row)
         for entry in self.inventory.see(connection, row):
             self._enqueue(entry, Lane.PERIODIC)
-            if entry.summary.in_flight and entry.memory.sync_reads > PROMPT_SYNC_READS:
+            is_patient = entry.summary.in_flight and entry.memory.sync_reads > PROMPT_SYNC_READS
+            if is_patient or entry.summary.may_recover:
                 self._plan_read(entry, 0)
         for entry in self.inventory.of_row(connection, row):
             self._restate(entry)
@@ -436,6 +438,8 @@ class Engine:
             return
         if entry.summary.in_flight:
             upstream.reads.follow(entry.uid, next_sync_read(entry.memory.sync_reads))
+        elif entry.summary.may_recover:
+            upstream.reads.follow(entry.uid, next_failed_sync_read(entry.memory.sync_reads))
         else:
             upstream.reads.arrived(entry.uid)
 

@@ -73,7 +73,7 @@ class Entry:
         is_unread = row is None and memory.missing_since is None
         is_new = memory.first_submission and is_unread and memory.wrote_at >= shown_since
         is_to_go = memory.deletion_accepted or summary.sync in ("Deleting", "Deleted")
-        is_listed_as_deleted = row is not None and row.deleted_at is not None
+        is_listed_as_deleted = row is not None and row.is_deleted
         return not (is_new or is_to_go or is_listed_as_deleted or summary.reason in LOST_REASONS)
 
     @property
@@ -293,7 +293,7 @@ class Inventory:
             result.meta if result.meta is not None and entry.meta.generation <= result.meta.generation else entry.meta
         )
         is_the_same = summary.workload_id == entry.summary.workload_id
-        row = _later(entry.row, result.row) if is_the_same else None
+        row = None if summary.workload_id is None else _later(entry.row if is_the_same else None, result.row)
         return self._put(replace(entry, meta=meta, summary=summary, memory=result.memory, requests=requests, row=row))
 
     def counts(self) -> Counter[tuple[str, str]]:

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -270,7 +270,13 @@ class Witness:
             return None
         by_id = [found for found in page.rows if found.id == row.id]
         by_time = [found for found in page.rows if is_same_moment(found.created_at, row.created_at)]
-        return next(iter(by_id or by_time), None)
+        deleted = next(iter(by_id or by_time), None)
+        if deleted is None or deleted.is_deleted:
+            return deleted
+        # Without a time it may be a list of all, whose filter is not honoured.
+        others = await self._runai.rows(RowQuery(name=row.name, project_id=row.project_id))
+        is_alive = any(found.id == deleted.id for found in others.rows)
+        return None if is_alive else replace(deleted, in_list_of_deleted=True)
 
     # --- the brake on mass loss
 

@@ -36,19 +36,19 @@ class Reader:
                 remote = replace(remote, unlisted=await self._is_unlisted(s, remote, upstream))
             if remote is None or remote.gone:
                 return await self._explain_absence(s, remote, action.workload_id, upstream, began)
-            row = s.row
+            row, read = s.row, None
             # What became of it while it was out of sight is in no delta.
             has_been_away = s.memory.missing_since is not None and not s.is_to_go
-            if (action.with_row and row is None) or has_been_away:
-                row = await self._row_of(remote, upstream) or row
+            if action.with_row or has_been_away:
+                read = await self._row_of(remote, upstream)
             elif row is None and s.stored_status.phase is not None:
-                row = await self._row_since(s, remote, upstream)
+                read = await self._row_since(s, remote, upstream)
         except BridgeError as error:
             if error.scope is Scope.PROJECT:  # a call that was held back brings no news of the project
                 s = steps.missing(s) if isinstance(error, CircuitOpen) else steps.hidden(s)
             return replace(s, remote=error)
         upstream.witness.explained(remote.id)
-        return steps.seen(s, remote, row)
+        return steps.seen(replace(s, row_read=read or s.row_read), remote, read or row)
 
     async def _is_unlisted(self, s: State, remote: Remote, upstream: Upstream) -> bool:
         """Whether it is gone, as lists say: those of deleted workloads, or after as long as they lag those of all others."""
@@ -83,7 +83,7 @@ class Reader:
 
     async def _ask_witnesses(self, s: State, workload_id: str, upstream: Upstream) -> tuple[Row | None, bool]:
         """Its row in the list of deleted workloads, and whether its project is visible to us; as far as it matters."""
-        if s.row is not None and s.row.deleted_at:
+        if s.row is not None and s.row.is_deleted:
             return s.row, True
         if s.absence_is_explained and await upstream.witness.shows(s.place, newly=True):
             return None, True
@@ -101,7 +101,7 @@ class Reader:
         absence = Absence(
             lasted=s.absent_for,
             expected=s.absence_is_expected,
-            is_listed_as_deleted=s.row is not None and s.row.deleted_at is not None,
+            is_listed_as_deleted=s.row is not None and s.row.is_deleted,
             is_project_visible=is_project_visible,
             is_unlisted=not is_watched or witness.is_unlisted(workload_id),
             in_mass_loss=witness.in_mass_loss(),
@@ -180,4 +180,4 @@ class Reader:
             row = await upstream.gate.row(action.row_id)
         except BridgeError:
             return s  # it is planned again
-        return s if row is None or memory.is_stale(row) else replace(s, row=row)
+        return s if row is None or memory.is_stale(row) else replace(s, row=row, row_read=row)

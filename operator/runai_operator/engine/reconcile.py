@@ -252,8 +252,7 @@ class Reconciler:
             self._report(replace(written, now=self._clock()), event, since=began)
         wrote_at = self._clock() if patch else s.memory.wrote_at
         memory = steps.remembered(s, end, summary, written=written.workload, wrote_at=wrote_at)
-        row = s.row if ReadRow in s.done else None
-        done = replace(end, memory=memory, meta=written.workload.meta, summary=summary, row=row)
+        done = replace(end, memory=memory, meta=written.workload.meta, summary=summary, row=s.row_read)
         return self._scheduled(replace(done, answered=not end.in_trouble), memory.failures)
 
     # --- performing

@@ -214,9 +214,9 @@ def _finalizers(meta: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _token(annotations: Mapping[str, Any]) -> str | None:
-    """As long as status can acknowledge it: a longer one would never count as handled."""
+    """As long as status can acknowledge it: a longer one would never count as handled. An empty one asks for nothing."""
     token = annotations.get(RECONCILE_ANNOTATION)
-    return clip(token, TOKEN_LIMIT) if token is not None else None
+    return clip(token, TOKEN_LIMIT) if token else None
 
 
 def page_of_table(table: Mapping[str, Any]) -> tuple[list[TableRow], str]:

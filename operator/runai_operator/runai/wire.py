@@ -64,6 +64,7 @@ _OAUTH_ERRORS = (
 
 _JSON_TYPE = re.compile(r"(application/([\w.-]+\+)?json|text/json)\s*(;|$)", re.IGNORECASE)
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _FILTER_VALUE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,252}")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,12})?([Zz]|[+-]\d\d:\d\d)")
 
@@ -528,10 +529,11 @@ def _required(entry: Json, key: str, read: Callable[[Any], str | None]) -> str:
 
 
 def _required_id(entry: Json) -> str:
+    """A UUID is the same in any case; ids are compared as we write them."""
     value = _required(entry, "id", _identifier)
     if not _ID.fullmatch(value):
         raise Unreadable("no usable id")
-    return value
+    return value.lower() if _UUID.fullmatch(value) else value
 
 
 def _identifier(value: Any) -> str | None:

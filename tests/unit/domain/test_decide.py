@@ -1733,6 +1733,19 @@ FINALIZE = [
         ends(Verdict.DELETING, "Deleting"),
     ),
     case(
+        "what is to become of the workload is said in an unknown word: nothing is deleted until that is corrected",
+        a_state(
+            a_workload(spec_error="Later?", may_be_to_stay=True, status=submitted_status(), **DELETES),
+            remote=a_remote(),
+        ),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "the same where nothing was ever submitted: the object goes",
+        a_state(a_workload(spec_error="Later?", may_be_to_stay=True, status={"submission": "NotSubmitted"}, **DELETES)),
+        REMOVE_FINALIZER,
+    ),
+    case(
         "an adoption in doubt is read by its id",
         a_state(GOING_ADOPTING),
         ReadRemote(WORKLOAD_ID),

@@ -78,7 +78,7 @@ def needed_where_it_was_not_read(settled: Pass) -> Need:
 
 
 def needed_of_run(summary: StatusSummary) -> Need:
-    if summary.in_flight:
+    if summary.in_flight or summary.may_recover:
         return Need.READ
     return Need.ROW if summary.phase == "Pending" else Need.NOTHING
 

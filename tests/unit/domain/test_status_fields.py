@@ -76,6 +76,7 @@ NOT_SHOWN_OF_ROW = {
     "phase_updated_at": "tells new rows from known ones",
     "created_at": "shown from V2",
     "deleted_at": "a deleted workload shows nothing",
+    "in_list_of_deleted": "a deleted workload shows nothing",
 }
 
 ANSWER = {
@@ -137,7 +138,7 @@ def read(body, reader):
     return reader(wire.parse(wire.Answer(200, json.dumps(body).encode())))
 
 
-ROW: Row = read({"workloads": [ITEM]}, wire.read_page(RowQuery(), None)).rows[0]
+ROW: Row = replace(read({"workloads": [ITEM]}, wire.read_page(RowQuery(), None)).rows[0], in_list_of_deleted=True)
 REMOTE: Remote = read(ANSWER, wire.read_remote)
 
 

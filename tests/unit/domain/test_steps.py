@@ -253,6 +253,7 @@ class TestDone:
             memory=Memory(failures=3, of_secret=False),
             remote=a_remote(),
             row=a_row(),
+            row_read=a_row(),
             done=frozenset({AddFinalizer, Adopt}),
         )
 

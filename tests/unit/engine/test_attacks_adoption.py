@@ -430,3 +430,78 @@ async def test_what_was_only_observed_stays_as_it_ended_though_it_is_gone_when_i
     assert bench.kube.objects == {}
     assert sent_to(bench, workload) == []
     await bench.stop()
+
+
+# --- what had failed
+
+
+TWO = {**RUNS_ON, "spec": {"replicas": 2}}
+
+
+async def failed_and_adopted(bench, how, manifest):
+    """A failed workload that an earlier object left behind, and the object that a PUT has just made its owner."""
+    former = bench.apply("w", deletion_policy=DeletionPolicy.ORPHAN)
+    await asyncio.sleep(60)
+    [workload] = standing(bench)
+    bench.runai.world.set_phase(workload, "Failed", "out of memory", bench.now())
+    await asyncio.sleep(60)
+    bench.delete(former)
+    await asyncio.sleep(60)
+    if how == "by name":
+        stored = bench.apply("w", manifest=manifest)
+    else:
+        policy = ManagementPolicy.OBSERVE if how == "observed" else ManagementPolicy.MANAGE
+        stored = bench.apply("v", workload_id=workload.id, manifest=manifest, management_policy=policy)
+    if how == "observed":
+        await asyncio.sleep(10)
+        assert ready(stored)["reason"] == "Failed"
+        bench.edit(stored, management_policy=ManagementPolicy.MANAGE)
+    while not sent_to(bench, workload):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    return stored
+
+
+@pytest.mark.parametrize("how", ["by name", "by id", "observed"])
+@pytest.mark.parametrize("lag", [1, 8])
+async def test_a_failure_that_an_adoption_mends_is_not_shown(how, lag):
+    """Programs that wait take one moment of it for the end."""
+    async with Bench(replace(WORLD, list_lag=lag)).started() as bench:
+        stored = await failed_and_adopted(bench, how, TWO)
+        shown = set()
+        for _ in range(240):
+            shown |= {ready(stored)["reason"], stored.status.get("phase")}
+            await asyncio.sleep(0.25)
+
+        assert "Failed" not in shown
+        assert ready(stored)["reason"] == "Running"
+
+
+@pytest.mark.parametrize("how", ["by name", "by id", "observed"])
+@pytest.mark.parametrize("manifest", [RUNS_ON, TWO], ids=["the same", "edited"])
+async def test_what_stays_failed_after_an_adoption_is_shown_as_failed(how, manifest):
+    """No list shows it as news, so what was read at the adoption is remembered."""
+    async with Bench(replace(WORLD, put_reruns_failed=False)).started() as bench:
+        stored = await failed_and_adopted(bench, how, manifest)
+        await asyncio.sleep(40)
+
+        assert (ready(stored)["reason"], stored.status["phase"]) == ("Failed", "Failed")
+        assert condition(stored.status, "Stalled") is not None
+
+
+@pytest.mark.parametrize("reruns", [False, True])
+async def test_what_was_observed_and_has_just_completed_gets_no_put_when_it_is_to_be_managed(reruns):
+    """What the lists showed last is a few seconds old."""
+    async with Bench(replace(WORLD, list_lag=0, put_reruns_completed=reruns)).started() as bench:
+        workload = somebody_makes(bench, "x", JOB)
+        stored = bench.apply(
+            "w", workload_id=workload.id, manifest=OTHER_JOB, management_policy=ManagementPolicy.OBSERVE
+        )
+        while workload.phase(bench.now())[0] != "Completed":  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        assert stored.status["phase"] == "Running"
+        bench.edit(stored, management_policy=ManagementPolicy.MANAGE)
+        await asyncio.sleep(60)
+
+        assert ready(stored)["reason"] == "Completed"
+        assert not sent_to(bench, workload)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench
+from fakes.bench import RUNS_ON, WORLD, Bench, reason
 from fakes.chance import Mishap
 from runai_operator.domain.absence import BRAKE
 from runai_operator.domain.conditions import condition
@@ -551,3 +551,44 @@ async def test_a_role_that_comes_back_after_a_404_does_not_prove_that_a_deleted_
     bench.runai.world.switch({"cluster_connected": True}, bench.now())
     await asyncio.sleep(600)
     assert bench.kube.objects == {}
+
+
+# --- lists of deleted workloads that do not say when
+
+
+def without_times(query, page):
+    return replace(page, rows=tuple(replace(row, deleted_at=None) for row in page.rows)) if query.deleted else page
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_was_deleted_is_made_again_though_its_list_does_not_say_when(restarted):
+    """To be in that list says enough; it used to be called unlisted there."""
+    bench = Bench()
+    bench.runai.distort = without_times
+    async with bench.started():
+        stored = bench.apply("a", external_deletion_policy=ExternalDeletionPolicy.RECREATE)
+        await asyncio.sleep(40)
+        [workload] = bench.runai.live()
+        if restarted:
+            await bench.stop()
+        bench.runai.world.delete(workload, bench.now())
+        await asyncio.sleep(10)
+        if restarted:
+            await bench.start()
+        await asyncio.sleep(40)
+
+        assert reason(stored) == "Running"
+        assert len(bench.runai.world.creates) == 2
+
+
+async def test_a_mass_deletion_is_believed_though_its_list_does_not_say_when():
+    bench = Bench()
+    bench.runai.distort = without_times
+    async with bench.started():
+        all_of_them = [bench.apply(f"w-{number}") for number in range(30)]
+        await asyncio.sleep(60)
+        for workload in bench.runai.live():
+            bench.runai.world.delete(workload, bench.now())
+        await asyncio.sleep(60)
+
+        assert {reason(stored) for stored in all_of_them} == {"DeletedExternally"}

@@ -260,3 +260,24 @@ async def test_a_project_that_was_deleted_is_looked_for_by_its_name_again_when_w
 
     assert [workload.project.id for workload in standing(bench)] == [again.id]
     assert reason(stored) == "Running"
+
+
+@pytest.mark.parametrize("policy", list(RecreatePolicy))
+@pytest.mark.parametrize("named", [{"project_id": None, "project_name": "team-a"}, {"project_id": "1"}])
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_an_edit_reaches_what_somebody_moved_to_another_project(bench, policy, named, restarted):
+    """Its new project used to count as the one that the spec names, and so the edit as one of the project."""
+    stored = bench.apply("a", recreate_policy=policy, **named)
+    await asyncio.sleep(60)
+    [workload] = bench.runai.live()
+    workload.project = bench.runai.world.projects["2"]
+    refresh(bench, stored)
+    await asyncio.sleep(30)
+    if restarted:
+        await bench.start()
+    bench.edit(stored, manifest=THREE)
+    await asyncio.sleep(60)
+
+    assert runs_on(bench, stored, workload)
+    assert workload.manifest["spec"]["replicas"] == 3
+    assert stored.status["projectId"] == "2"

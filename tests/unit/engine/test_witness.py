@@ -153,7 +153,7 @@ async def test_a_deletion_is_found_also_if_its_time_comes_before_that_of_the_cre
 
 
 async def test_a_deleted_workload_is_found_by_its_id_or_by_when_it_was_made(lists, witness):
-    ours = a_row(created_at="2026-01-01T00:00:00Z")
+    ours = a_row(created_at="2026-01-01T00:00:00Z", deleted_at="2026-01-02T00:00:00Z")
     lists.rows_found = (replace(ours, id="other", created_at="2026-01-01T09:00:00Z"), ours)
     assert (await witness.deleted_row(ours)).id == WORKLOAD_ID
 
@@ -161,6 +161,15 @@ async def test_a_deleted_workload_is_found_by_its_id_or_by_when_it_was_made(list
     assert (await witness.deleted_row(ours)).id == "of-the-lists"
 
     lists.rows_found = (replace(ours, id="other", created_at="2026-01-01T09:00:00Z"),)
+    assert await witness.deleted_row(ours) is None
+
+
+async def test_without_a_time_a_workload_is_deleted_that_no_other_list_shows(lists, witness):
+    ours = a_row()
+    lists.rows_since = lambda query: (ours,) if query.deleted else ()
+    assert (await witness.deleted_row(ours)).is_deleted
+
+    lists.rows_since = lambda query: (ours,)  # whether deleted ones are asked for or not
     assert await witness.deleted_row(ours) is None
 
 

@@ -34,10 +34,23 @@ def test_an_object_is_read_as_it_says():
     assert (read.spec_error, read.meta.generation, read.status) == (None, 2, {"phase": "Running"})
 
 
+@pytest.mark.parametrize(("given", "token"), [("now", "now"), ("", None), ("x" * 257, "x" * 255 + "…")])
+def test_a_token_is_one_that_status_can_acknowledge(given, token):
+    annotations = {"bridge.run.ai/reconcile-requested-at": given}
+
+    assert decode_workload(stored({}, annotations=annotations)).meta.reconcile_token == token
+
+
+@pytest.mark.parametrize("field", ["deletionPolicy", "managementPolicy"])
+def test_a_policy_of_an_unknown_word_may_say_that_the_workload_is_to_stay(field):
+    assert decode_workload(stored({field: "Later"})).spec.may_be_to_stay
+    assert not decode_workload(stored({"rerunPolicy": "Later"})).spec.may_be_to_stay
+
+
 def test_what_cannot_be_read_is_told_all_at_once_and_counts_as_not_set():
     read = decode_workload(stored({"projectId": 17, "manifest": "hunter2", "deletionPolicy": "Maybe", "name": "a"}))
 
-    assert read.spec == Spec(name="a")
+    assert read.spec == Spec(name="a", may_be_to_stay=True)
     assert read.spec_error == (
         "The spec cannot be used: spec.manifest must be an object, not text: use manifestYaml for text;"
         " spec.deletionPolicy must be Delete or Orphan: correct it, or leave it out for Delete;"

@@ -223,6 +223,13 @@ def test_requested_pods_fall_back_to_the_parallelism():
     assert row(requestedPods={"number": 0, "parallelism": 3}).requested_pods == 0
 
 
+def test_a_uuid_is_the_same_in_any_case():
+    """Lists and readings are matched by it; other ids are left as they are."""
+    assert row(id=UUID.upper()).id == UUID
+    assert metadata(id=UUID.upper()).id == UUID
+    assert row(id="V1-Id").id == "V1-Id"
+
+
 def test_a_row_takes_the_name_of_its_priority_not_its_number():
     assert row(priority=50, priorityClassName="high").priority == "high"
 
