@@ -53,7 +53,7 @@ class Baseline:
     """Tests that take more seconds are left out."""
 
     def covering(self, mutant: Mutant) -> dict[str, float]:
-        """The tests that may notice a mutant."""
+        """The tests that may notice a mutant; of what is done at import, those that run what names it come first."""
         if mutant.changed is not None:
             return self._ordered(self._of_lines(mutant.path, mutant.lines))
         name = re.compile(rf"\b{re.escape(mutant.scope.partition('.')[0])}\b")
@@ -61,7 +61,7 @@ class Baseline:
         for path in map(Path, self.ran):
             lines = path.read_text().splitlines()
             tests |= self._of_lines(path, [number for number, line in enumerate(lines, 1) if name.search(line)])
-        return self._ordered(tests - {""} or set(self.seconds))
+        return self._ordered(tests) | self._ordered(set(self.seconds) - tests)
 
     def _of_lines(self, path: Path, lines: Iterable[int]) -> set[str]:
         ran = self.ran.get(str(path), {})

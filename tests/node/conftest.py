@@ -90,9 +90,9 @@ def node(cluster: Cluster) -> Node:
     return cluster.node
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def runai(cluster: Cluster) -> RunaiInCluster:
-    """The simulator as a pod, in a hurry."""
+    """The simulator as a pod, in a hurry; the page about trying it removes it at its end."""
     cluster.sh("kubectl apply --server-side -k deploy/simulator")
     cluster.sh("kubectl rollout status deployment/runai-simulator --namespace runai-simulator --timeout 120s")
     running = RunaiInCluster(cluster.client)

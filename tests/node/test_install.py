@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import time
 from pathlib import Path
@@ -111,6 +112,27 @@ def test_a_uid_that_the_cluster_chooses_will_do(cluster, operator):
     cluster.sh("helm rollback runai-operator --namespace runai-operator --wait --timeout 120s")
 
     assert told.split() == [str(uid), "False"]
+
+
+def test_the_guard_keeps_an_operator_with_workloads_from_being_uninstalled(cluster, operator, workloads, runai):
+    uninstall = "helm uninstall runai-operator --namespace runai-operator --wait --timeout 120s"
+    cluster.sh(UPGRADE + "--set uninstallGuard.enabled=true")
+    pod = cluster.pod()["metadata"]["uid"]
+    workloads.apply("guarded", manifest=RUNS_ON)
+    workloads.wait_condition("guarded", "Ready", "True")
+    refused = cluster.sh(f"{uninstall} && echo it is gone", check=False)
+    workloads.delete("guarded")
+    workloads.wait_gone("guarded")
+    revisions = json.loads(cluster.sh("helm history runai-operator --namespace runai-operator --output json"))
+
+    assert "default/guarded" in refused
+    assert "it is gone" not in refused
+    assert cluster.pod()["metadata"]["uid"] == pod
+    last = revisions[-1]["revision"]
+    cluster.sh(f"helm rollback runai-operator {last} --namespace runai-operator --wait --timeout 120s")
+    cluster.sh(uninstall)
+    cluster.sh(INSTALL)
+    assert runai.live() == []
 
 
 def test_what_is_uninstalled_with_workloads_left_takes_them_up_again(cluster, operator, workloads, runai):

@@ -35,7 +35,7 @@ from runai_operator.engine.gate import CallClass
 from runai_operator.engine.poller import MOST_DELTA_PAGES
 from runai_simulator.views import v1_row
 from runai_simulator.world import Workload
-from simulation.troubles import LISTS, OUTAGES, READS, SECRET, WRITES, Kind, Side
+from simulation.troubles import LISTS, OUTAGES, READS, SECRET, SLOWNESS, WRITES, Kind, Side
 from simulation.world import DELTA_INTERVAL, NAMESPACE, REJECTED, Process, World
 
 LATEST = 15.0
@@ -82,8 +82,8 @@ EDITED = 150.0
 """Seconds after an edit in which an end from before it does not count: it may run again, and lists are late."""
 TURN_IN = 4.0
 """Seconds until an object is looked at while others have asked for much."""
-SLOW_TURN_IN = 30.0
-"""The same while each call takes long."""
+SLOW_TURN_IN = TURN_IN + 4 * SLOWNESS
+"""The same while each call takes long: the one that has to end first, and a reading, the edit and another reading of its own."""
 SOURCE_READ_IN = 70.0
 """Seconds until a change of a ConfigMap is noticed; to send it takes as long as an edit."""
 RETRIES = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)

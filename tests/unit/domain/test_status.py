@@ -1121,3 +1121,14 @@ def test_that_it_is_lost_is_told_even_where_synced_was_never_stored():
     lost = was(YES) | {"conditions": [LOST_AT]}
 
     assert synced_of(lost, Result(Verdict.RETRYING, DOWN)) == YES
+
+
+def test_that_it_is_lost_is_told_as_before_only_as_long_as_anything_is_vouched_for():
+    lost = was(("False", "DeletedExternally")) | {"conditions": [LOST_AT, OLD_SYNCED]}
+    unread = Memory(unread=Unread(0.0, "RunaiUnavailable", "Down."))
+
+    assert synced_of(lost, Result(Verdict.RETRYING, DOWN), memory=unread, now=1000.0) == OUTAGE
+
+
+def test_what_is_paused_tells_what_it_lacks():
+    assert synced_of(was(YES), Result(Verdict.PAUSED, SourceUnusable("No."))) == ("False", "SourceInvalid")

@@ -26,6 +26,7 @@ def some(namespace: str) -> list[str]:
         headers={"Authorization": f"Bearer {(ACCOUNT / 'token').read_text().strip()}"},
     )
     trust = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
+    trust.verify_flags &= ~ssl.VERIFY_X509_STRICT  # many clusters' own authority has no key identifiers
     try:
         with urllib.request.urlopen(request, context=trust, timeout=30) as answer:
             items = json.load(answer)["items"]
