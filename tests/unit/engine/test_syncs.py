@@ -83,3 +83,16 @@ async def test_an_edit_just_before_the_end_is_not_on_its_way_for_ever(before):
         await asyncio.sleep(60)
 
         assert (reason(stored), synced(stored)) == ("Completed", ("True", "Synced"))
+
+
+async def test_an_edit_of_what_could_not_be_brought_to_its_cluster_is_followed_as_soon_as_any_other():
+    """However often the sync that failed has been read."""
+    async with Bench().started() as bench:
+        stored = bench.apply("w", manifest=failing())
+        await asyncio.sleep(1000)
+        bench.edit(stored, manifest=RUNS_ON)
+        began = bench.loop.time()
+        while synced(stored) != ("True", "Synced"):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+        assert bench.loop.time() - began < 5
