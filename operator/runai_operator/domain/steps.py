@@ -153,7 +153,7 @@ def updated(s: State, remote: Remote) -> State:
     if held is not None and not (before and same_content(before, held.content)):
         s = _owing(s, {"submittedAt": remote.updated_at, "previousHash": before})
         s = replace(s, memory=s.memory.edited(remote.updated_at))
-    s = replace(s, memory=replace(s.memory, first_submission=False, counts_may_lag=True, row_reads=0))
+    s = replace(s, memory=replace(s.memory, first_submission=False, counts_may_lag=True, row_reads=0, sync_reads=0))
     if s.stored_status.failed:
         s = _without_failure(s)
     return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})
