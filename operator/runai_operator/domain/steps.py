@@ -89,6 +89,12 @@ def seen(s: State, remote: Remote, row: Row | None) -> State:
     return replace(s, remote=remote, row=row, memory=memory)
 
 
+def unlisted(s: State) -> State:
+    """Lists do not show the workload, which may be adopted, now or for longer."""
+    since = s.now if s.memory.lookup_since is None else s.memory.lookup_since
+    return replace(s, memory=replace(s.memory, lookup_since=since))
+
+
 def missing(s: State) -> State:
     """Run:ai does not show the workload, now or for longer."""
     since = s.now if s.memory.missing_since is None else s.memory.missing_since
