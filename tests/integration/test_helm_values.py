@@ -288,6 +288,32 @@ TOGETHER = {
         {"extraEnv": [{"name": "OPERATOR_LOG_LEVEL", "value": "debug"}]},
         "extraEnv sets OPERATOR_LOG_LEVEL, which the chart sets itself",
     ),
+    "a client secret beside its file": (
+        {},
+        {"extraEnv": [{"name": "RUNAI_CLIENT_SECRET", "value": "s3cr3t"}]},
+        "extraEnv sets RUNAI_CLIENT_SECRET, which the chart sets itself",
+    ),
+    "a client id of nothing": ({"clientId": " "}, {}, "at '/runai/clientId'"),
+    "a client secret of nothing": (
+        {"createSecret": True, "existingSecret": "", "clientId": "a", "clientSecret": "\n"},
+        {},
+        "at '/runai/clientSecret'",
+    ),
+    "a Secret by a template of nothing": (
+        {"existingSecret": "{{ .Values.global.secret }}"},
+        {},
+        'runai.existingSecret is a template of "", which cannot be a name',
+    ),
+    "a CA bundle by a template of no name": (
+        {"caBundle": {"secret": "{{ .Release.Name }}_ca"}},
+        {},
+        'runai.caBundle.secret is a template of "runai-operator_ca", which cannot be a name',
+    ),
+    "a ServiceAccount by a template of nothing": (
+        {},
+        {"serviceAccount": {"create": False, "name": "{{ .Values.global.account }}"}},
+        "serviceAccount.name is a template of",
+    ),
     "a variable twice": ({}, {"extraEnv": [{"name": "A"}, {"name": "A"}]}, "extraEnv has A twice"),
     "a volume of the chart": ({}, {"extraVolumes": [{"name": "tmp"}]}, "extraVolumes sets tmp, which the chart sets itself"),
     "a volume twice": ({}, {"extraVolumes": [{"name": "a"}, {"name": "a"}]}, "extraVolumes has a twice"),

@@ -101,6 +101,15 @@ something has been changed already. Each part is a YAML list of problems; all of
 {{- else if regexMatch "^ghcr[.]io/[^/]*[.:][^/]*/" $image }}
 - {{ printf "%s has two registries: put that of image.repository into image.registry" $image | quote }}
 {{- end }}
+{{- $templates := dict "serviceAccount.name" .Values.serviceAccount.name "runai.existingSecret" .Values.runai.existingSecret }}
+{{- range $field := list "configMap" "secret" }}
+{{- $_ := set $templates (printf "runai.caBundle.%s" $field) (index $.Values.runai.caBundle $field) }}
+{{- end }}
+{{- range $path, $template := $templates }}
+{{- if and $template (not (regexMatch "^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$" (tpl $template $))) }}
+- {{ printf "%s is a template of %q, which cannot be a name" $path (tpl $template $) | quote }}
+{{- end }}
+{{- end }}
 {{- $name := include "runai-operator.fullname" . }}
 {{- if and .Values.service.enabled (not (regexMatch "^[a-z]" $name)) }}
 - "{{ $name }} cannot be the name of a Service, which begins with a letter before Kubernetes 1.35: set fullnameOverride"
@@ -108,7 +117,8 @@ something has been changed already. Each part is a YAML list of problems; all of
 {{- end }}
 
 {{- define "runai-operator.problems.extras" -}}
-{{- $variables := include "runai-operator.env" . | fromYamlArray }}
+{{- /* With the file of the client secret, the operator refuses the secret itself beside it. */}}
+{{- $variables := append (include "runai-operator.env" . | fromYamlArray) (dict "name" "RUNAI_CLIENT_SECRET") }}
 {{- $mounts := include "runai-operator.volumeMounts" . | fromYamlArray }}
 {{- $volumes := include "runai-operator.volumes" . | fromYamlArray }}
 {{- $operator := list (dict "name" "operator") }}
