@@ -82,8 +82,8 @@ EDITED = 150.0
 """Seconds after an edit in which an end from before it does not count: it may run again, and lists are late."""
 TURN_IN = 4.0
 """Seconds until an object is looked at while others have asked for much."""
-SLOW_TURN_IN = TURN_IN + 4 * SLOWNESS
-"""The same while each call takes long: the one that has to end first, and a reading, the edit and another reading of its own."""
+SLOW_TURN_IN = TURN_IN + 2 * SLOWNESS
+"""Until its workload has been read while each call takes long: that one, and one that has to end first."""
 SOURCE_READ_IN = 70.0
 """Seconds until a change of a ConfigMap is noticed; to send it takes as long as an edit."""
 RETRIES = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
@@ -723,7 +723,10 @@ class Judge:
             "many-"
         )
         waits = self._since_when(("turn", stored.ref.uid), (is_due, stored.generation, world.process))
-        bound = SLOW_TURN_IN if any(each.kind is Kind.SLOW for _, each in world.troubles) else TURN_IN
+        bound = TURN_IN
+        if any(each.kind is Kind.SLOW for _, each in world.troubles):
+            bound = SLOW_TURN_IN
+            is_due = is_due and world.read_at.get(stored.status.get("workloadId", ""), 0.0) < world.now() - waits
         if world.now() < world.flooded_until and self._is_calm(Side.KUBE, TURN_IN):
             self.checked["turns"] += 1
             must(not is_due or waits < bound, f"{stored.ref} has been waiting for {waits:.0f} s")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from runai_operator.domain.actions import Action, Adopt, ForgetWorkload, ReadRemote, Render, Result, Update, Verdict
 from runai_operator.domain.barred import unless_barred
@@ -74,9 +73,9 @@ def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
 
 
 def _unless_unlisted(s: State, remote: Remote) -> Result | None:
-    """Lists lag: whether what was made just now has finished already is not known before they show it."""
-    made = datetime.fromisoformat(remote.created_at) if remote.created_at is not None else None
-    if s.row is not None or made is None or (s.wall - made).total_seconds() > s.limits.grace:
+    """Lists lag: whether what was made just now has finished already is not known before they show it. When it was made is told by
+    a clock that may not be ours."""
+    if s.row is not None or s.looked_long_enough:
         return None
     error = Busy(f"Run:ai does not list workload {remote.id} yet, so whether it has finished is not known.")
     return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=is_proven(s))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from typing import Any, TypeVar
@@ -145,6 +145,7 @@ _FIELDS = (
     "rerunPolicy",
     "externalDeletionPolicy",
 )
+_DECIDE_ITS_FATE = frozenset({"spec.deletionPolicy", "spec.managementPolicy"})
 _SOURCES = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
 _REFERENCE = {
     "name": (
@@ -186,10 +187,9 @@ def read_spec(raw_spec: object) -> tuple[Spec, tuple[Finding, ...]]:
         recreate_policy=read.policy("recreatePolicy", RecreatePolicy.NEVER),
         rerun_policy=read.policy("rerunPolicy", RerunPolicy.NEVER),
         external_deletion_policy=read.policy("externalDeletionPolicy", ExternalDeletionPolicy.REPORT),
+        may_be_to_stay=any(finding.path in _DECIDE_ITS_FATE for finding in read.findings),
         **{field.attribute: read.text(name) for name, field in _TEXTS.items()},
     )
-    if any(finding.path in ("spec.deletionPolicy", "spec.managementPolicy") for finding in read.findings):
-        spec = replace(spec, may_be_to_stay=True)
     return spec, tuple(read.findings)
 
 

@@ -58,10 +58,8 @@ def finalize(s: State) -> Action:
         return _after_force(s)
     if why := _nothing_to_delete(s):
         return RemoveFinalizer(why)
-    if workload.spec.may_be_to_stay:
-        return _held(f"{workload.spec_error} Until that is corrected, nothing is deleted in Run:ai.")
-    if workload.meta.paused:
-        return _held("Paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is removed.")
+    if held := _held_by_author(s):
+        return held
     if s.unusable is not None:
         return Result(Verdict.DELETING, s.unusable)
     if s.crd is None:
@@ -105,6 +103,15 @@ def left_by_force(ref: Ref, install: str, summary: StatusSummary, memory: Memory
         in_doubt=workload_id is None,
         why=Reason.FINALIZER_REMOVED,
     )
+
+
+def _held_by_author(s: State) -> Result | None:
+    """Until whoever wrote the object says otherwise."""
+    if s.workload.spec.may_be_to_stay:
+        return _held(f"{s.workload.spec_error} Until that is corrected, nothing is deleted in Run:ai.")
+    if s.workload.meta.paused:
+        return _held("Paused: the workload is deleted in Run:ai once the annotation bridge.run.ai/paused is removed.")
+    return None
 
 
 def _nothing_to_delete(s: State) -> str | None:

@@ -208,6 +208,11 @@ class State:
             self.desired.submission.project_id if isinstance(self.desired, Desired) else None
         )
 
+    @property
+    def place_of_attempt(self) -> dict[str, str]:
+        """What status has to say so that an attempt in doubt is looked for where it was made, whatever is chosen by then."""
+        return {} if self.unusable is not None else {"connection": self.connection}
+
     def project_of(self, workload_id: str) -> str | None:
         """The id of the project of a workload, if it is the one that status is about."""
         return self.stored_status.project_id if workload_id == self.workload_id else None

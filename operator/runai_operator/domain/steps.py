@@ -89,6 +89,12 @@ def seen(s: State, remote: Remote, row: Row | None) -> State:
     return replace(s, remote=remote, row=row, memory=memory)
 
 
+def unlisted(s: State) -> State:
+    """Lists do not show the workload, which may be adopted, now or for longer."""
+    since = s.now if s.memory.lookup_since is None else s.memory.lookup_since
+    return replace(s, memory=replace(s.memory, lookup_since=since))
+
+
 def missing(s: State) -> State:
     """Run:ai does not show the workload, now or for longer."""
     since = s.now if s.memory.missing_since is None else s.memory.missing_since
@@ -153,7 +159,7 @@ def updated(s: State, remote: Remote) -> State:
     if held is not None and not (before and same_content(before, held.content)):
         s = _owing(s, {"submittedAt": remote.updated_at, "previousHash": before})
         s = replace(s, memory=s.memory.edited(remote.updated_at))
-    s = replace(s, memory=replace(s.memory, first_submission=False, counts_may_lag=True, row_reads=0))
+    s = replace(s, memory=replace(s.memory, first_submission=False, counts_may_lag=True, row_reads=0, sync_reads=0))
     if s.stored_status.failed:
         s = _without_failure(s)
     return replace(s, remote=replace(remote, mark=s.mark), delivered_now=True, done=s.done | {Update})

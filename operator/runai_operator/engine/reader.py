@@ -41,6 +41,7 @@ class Reader:
             has_been_away = s.memory.missing_since is not None and not s.is_to_go
             if action.with_row or has_been_away:
                 read = await self._row_of(remote, upstream)
+                s = s if read is not None or row is not None else steps.unlisted(s)
             elif row is None and s.stored_status.phase is not None:
                 read = await self._row_since(s, remote, upstream)
         except BridgeError as error:

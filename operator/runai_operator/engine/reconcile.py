@@ -337,7 +337,8 @@ class Reconciler:
         return replace(s, desired=rendered.desired, gvk=rendered.gvk, memory=memory)
 
     async def _do_write_submission(self, s: State, word: str | None, done: type) -> State:
-        attempt = {"submission": word, "projectId": s.target_project, "ownerUid": s.workload.ref.uid}
+        made_by = {"projectId": s.target_project, "ownerUid": s.workload.ref.uid}
+        attempt = {"submission": word, **made_by, **s.place_of_attempt}
         workload = await self._writer.status(s.workload, attempt)
         return replace(s, workload=workload, done=s.done | {done})
 

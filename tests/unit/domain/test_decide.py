@@ -512,12 +512,18 @@ SUBMIT = [
     ),
     case(
         "adopting what nobody owns: the finalizer first",
-        a_state(without_finalizer(ADOPTING), desired=DESIRED, remote=a_remote(mark=None), claimant=ADOPTING.ref),
+        a_state(
+            without_finalizer(ADOPTING),
+            desired=DESIRED,
+            remote=a_remote(mark=None),
+            row=a_row(),
+            claimant=ADOPTING.ref,
+        ),
         AddFinalizer(),
     ),
     case(
         "adopting what nobody owns: then our content and mark",
-        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None), claimant=ADOPTING.ref),
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None), row=a_row(), claimant=ADOPTING.ref),
         Update(WORKLOAD_ID, DESIRED.submission),
     ),
     case(
@@ -552,7 +558,14 @@ SUBMIT = [
     ),
     case(
         "adopting what another object of this install left behind: our content and mark",
-        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE), owner_exists=False, claimant=ADOPTING.ref),
+        a_state(
+            ADOPTING,
+            desired=DESIRED,
+            remote=a_remote(mark=NAMESAKE),
+            row=a_row(),
+            owner_exists=False,
+            claimant=ADOPTING.ref,
+        ),
         Update(WORKLOAD_ID, DESIRED.submission),
     ),
     case(
@@ -703,7 +716,7 @@ SUBMIT = [
     ),
     case(
         "adopting what does not say its kind",
-        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None, gvk=None), claimant=ADOPTING.ref),
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=None, gvk=None), row=a_row(), claimant=ADOPTING.ref),
         Update(WORKLOAD_ID, DESIRED.submission),
     ),
     case(
@@ -727,6 +740,7 @@ SUBMIT = [
             ADOPTING,
             desired=DESIRED,
             remote=a_remote(mark=NAMESAKE),
+            row=a_row(),
             owner_exists=False,
             claimant=Ref(NAMESAKE.namespace, NAMESAKE.name, NAMESAKE.uid),
         ),
@@ -776,8 +790,13 @@ SUBMIT = [
         ends(Verdict.RETRYING, "RunaiBusy", outstanding=True),
     ),
     case(
-        "adopting what was made longer ago than lists lag",
-        a_state(without_finalizer(ADOPTING), **MADE_NOW, wall=EPOCH + timedelta(seconds=61)),
+        "adopting what seems to be old and is not listed yet: another clock may say so",
+        a_state(without_finalizer(ADOPTING), **MADE_NOW, wall=EPOCH + timedelta(days=1)),
+        ends(Verdict.RETRYING, "RunaiBusy", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "adopting what lists have not shown for as long as they lag",
+        a_state(without_finalizer(ADOPTING), **MADE_NOW, **LOOKED_FOR_LONG),
         AddFinalizer(),
     ),
     case(
@@ -2284,6 +2303,7 @@ def test_nothing_is_written_to_runai_before_the_name_of_a_project_is_known(state
                 without_finalizer(ADOPTING),
                 desired=DESIRED,
                 remote=a_remote(mark=EARLIER_LIFE, project_name="team-a"),
+                row=a_row(),
                 claimant=ADOPTING.ref,
             ),
             AddFinalizer(),

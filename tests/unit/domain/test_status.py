@@ -608,6 +608,21 @@ def test_an_attempt_in_doubt_has_its_project_and_its_owner_on_record(end, desire
 
 
 @pytest.mark.parametrize(
+    ("end", "unusable", "expected"),
+    [
+        pytest.param(Result(Verdict.RETRYING, DOWN, outstanding=True), None, "second", id="one may be"),
+        pytest.param(Result(Verdict.REJECTED, INVALID, outstanding=True), INVALID, "third", id="it is not there now"),
+        pytest.param(Result(Verdict.REJECTED, INVALID, not_submitted=True), None, None, id="none was made"),
+    ],
+)
+def test_an_attempt_in_doubt_has_its_connection_on_record(end, unusable, expected):
+    workload = a_workload(status={"connection": "third"})
+    s = a_state(workload, desired=a_desired(), connection="second", unusable=unusable)
+
+    assert recorded(s, end).get("connection") == expected
+
+
+@pytest.mark.parametrize(
     ("desired", "expected"),
     [
         pytest.param(a_desired(), "team-a", id="as the spec names it"),

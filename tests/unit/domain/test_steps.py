@@ -338,7 +338,7 @@ class TestDone:
         before = a_state(
             LIVE,
             desired=DESIRED,
-            memory=Memory(first_submission=True, row_reads=3, failures=3),
+            memory=Memory(first_submission=True, row_reads=3, sync_reads=3, failures=3),
             done=frozenset({Delete}),
         )
         answer = a_remote(mark=None, updated_at=LATER)

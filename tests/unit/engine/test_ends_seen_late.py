@@ -249,9 +249,10 @@ async def test_what_a_workload_shows_by_itself_is_believed_before_the_lists(by, 
     await ended(bench)
 
 
-async def test_what_no_list_shows_yet_is_not_adopted_before_it_does():
-    """It may have finished already."""
-    bench = await started(run_time=2)
+@pytest.mark.parametrize("skew", [0, -600, 600])
+async def test_what_no_list_shows_yet_is_not_adopted_before_it_does(skew):
+    """It may have finished already, however old another clock makes it."""
+    bench = await started(run_time=2, clock_skew=skew)
     workload = bench.runai.world.create({"name": "x", "projectId": "1"}, JOB, bench.now())
     stored = bench.apply("j", manifest=OTHER_JOB, workload_id=workload.id)
     await asyncio.sleep(7)

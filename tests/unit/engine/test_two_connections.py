@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fakes.bench import EPOCH, RUNS_ON, WORLD, Bench, ready
-from fakes.chance import Chance
+from fakes.chance import Chance, Mishap
 from fakes.runai import FakeRunai
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import (
@@ -321,3 +321,18 @@ async def test_what_is_forgotten_is_forgotten_at_both(bench, namespace):
         assert upstream.gate.parked == 0
         assert upstream.reads._due.keys().isdisjoint(uids)
         assert upstream.deletions.waiting() == 0
+
+
+async def test_an_attempt_in_doubt_stays_where_it_was_made_whatever_would_be_chosen_today(bench):
+    """Looked for elsewhere it would not be found, and be made again there."""
+    bench.second_chance.named["create"] = Mishap.LOST_AFTER
+    stored = bench.apply_in("ns-2", "w")
+    while "projectId" not in stored.status:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert "workloadId" not in stored.status
+    bench.of_second = set()
+    await bench.start()
+    await asyncio.sleep(60)
+
+    assert are_ready([stored])
+    assert (bench.first.live(), len(bench.second.live())) == ([], 1)
