@@ -147,9 +147,9 @@ def is_there(plane: ControlPlane, item: dict) -> bool:
 
 @pytest.mark.parametrize("name", sorted(CI.keys() - {"everything"}))
 def test_the_pods_are_taken_where_restricted_is_enforced(plane: ControlPlane, namespace, name):
-    objects = Helm(plane, namespace=namespace).objects(CI[name])
-    template = only(objects, "Deployment")["spec"]["template"]
-    specs = [template["spec"], *(item["spec"] for item in objects if item["kind"] == "Pod")]
+    objects = Helm(plane, namespace=namespace).objects(CI[name] | {"uninstallGuard": {"enabled": True}})
+    templates = [only(objects, kind)["spec"]["template"] for kind in ("Deployment", "Job")]
+    specs = [template["spec"] for template in templates] + [item["spec"] for item in objects if item["kind"] == "Pod"]
     for spec in specs:
         pod = {
             "apiVersion": "v1",
@@ -242,6 +242,13 @@ def guard(plane: ControlPlane, folder: Path, namespace: str, values: dict) -> su
     assert given == ours.keys()
     command = [sys.executable, *container["command"][1:]]
     return subprocess.run(command, env=ours, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_guard_of_the_longest_name_can_be_made(plane: ControlPlane, namespace):
+    values = {**GUARDED, "nameOverride": "a" * 63, "fullnameOverride": "b" * 63}
+    job = only(Helm(namespace=namespace, release="c" * 53).objects(values), "Job")
+
+    assert plane.client.create(job, dry_run=True)["metadata"]["name"].endswith("-guard")
 
 
 @pytest.mark.parametrize("watched", [[], ["team-a", "team-b"]], ids=["the whole cluster", "single namespaces"])

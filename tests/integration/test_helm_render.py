@@ -236,7 +236,7 @@ def test_credentials_come_without_a_secret_as_the_page_shows(values):
 def test_the_secret_needs_only_what_does_not_come_from_elsewhere(given, variable, key):
     values = {"runai": MINIMAL["runai"] | given}
     said = Helm().install("--dry-run=client", values=values)
-    used = re.findall(r"^ +-? ?key: (\w+)$", Helm().template(values), re.MULTILINE)
+    used = re.findall(r"^ +-? ?key: \"?(\w+)\"?$", Helm().template(values), re.MULTILINE)
 
     assert used == [key]
     assert f"It needs the Secret runai-credentials with the key {key}:" in said
@@ -761,6 +761,9 @@ def test_the_monitoring_overlay_installs_what_the_chart_with_a_monitor_does():
     assert filled_in(build(KUSTOMIZE / "overlays" / "monitoring")) == normalised(Helm().objects(values))
 
 
+GUARDED = {**MINIMAL, "uninstallGuard": {"enabled": True}}
+
+
 def parent(folder: Path, **dependency: str) -> Helm:
     """Another chart, `platform`, that has ours as a dependency."""
     facts = {"name": "runai-operator", "version": __version__, "repository": "", **dependency}
@@ -796,6 +799,70 @@ def test_a_parent_chart_switches_the_chart_on_and_off_by_a_condition(tmp_path, n
     kinds = {item["kind"] for item in helm.objects({name: MINIMAL | {"enabled": enabled}})}
 
     assert ("Deployment" in kinds) == enabled
+
+
+def test_under_an_alias_it_is_still_known_as_an_operator_of_ours(tmp_path):
+    """By this label Helm finds a second one, and people clean up."""
+    objects = parent(tmp_path, alias="bridge").objects({"bridge": MINIMAL})
+
+    parts = {item["kind"]: item["metadata"]["labels"]["app.kubernetes.io/part-of"] for item in objects}
+    assert set(parts.values()) == {"runai-operator"}
+
+
+@pytest.mark.parametrize("word", ["123", "on", "null", "true"])
+def test_a_name_that_yaml_would_read_as_something_else_stays_a_name(word):
+    """A namespace may be called `123`."""
+    assert json.dumps(called(word)) == json.dumps(called("zebra")).replace("zebra", word)
+
+
+def called(word: str) -> list[dict]:
+    """What the chart renders to where everything that has a name has this one."""
+    values = {
+        "runai": {
+            "baseUrl": "https://a.run.ai",
+            "existingSecret": word,
+            "secretKeys": {"clientId": word, "clientSecret": word},
+            "caBundle": {"configMap": word, "key": word},
+        },
+        "installId": "a",
+        "operator": {"watchNamespaces": [word]},
+        "crds": {"install": False},
+        "service": {"enabled": False},
+        "serviceAccount": {"name": word},
+        "podMonitor": {"enabled": True, "namespace": "monitoring", "jobLabel": word},
+        "priorityClassName": word,
+        "runtimeClassName": word,
+        "schedulerName": word,
+        "uninstallGuard": {"enabled": True},
+        "nameOverride": word,
+        "fullnameOverride": word,
+    }
+    return Helm(release=word, namespace=word).objects(values)
+
+
+def test_a_large_number_stays_a_whole_number():
+    """Helm reads numbers as floating point, and prints 3000000 as 3e+06."""
+    probe = {"initialDelaySeconds": 3_000_000}
+    values = {
+        **MINIMAL,
+        "serviceMonitor": {"enabled": True, "sampleLimit": 3_000_000},
+        "terminationGracePeriodSeconds": 3_000_000,
+        "revisionHistoryLimit": 3_000_000,
+        "probes": {"startup": probe},
+    }
+
+    assert "e+06" not in Helm().template(values)
+
+
+@pytest.mark.parametrize("name", ["fullnameOverride", "nameOverride"])
+def test_the_longest_name_still_leaves_room_for_that_of_a_hook(name):
+    """A Job's name is a label of its pod, and hooks are made long after the installation: at its end."""
+    objects = Helm(release="b" * 53).objects({**GUARDED, name: "a" * 63})
+
+    hooks = [item for item in objects if "helm.sh/hook" in item["metadata"].get("annotations", {})]
+    assert {item["kind"] for item in hooks} == {"Job", "Pod"}
+    for item in hooks:
+        assert all(len(text) <= 63 for text in [item["metadata"]["name"], *item["metadata"]["labels"].values()])
 
 
 class Probes(BaseHTTPRequestHandler):

@@ -52,6 +52,11 @@ something has been changed already. Each part is a YAML list of problems; all of
 - "runai.proxy.{{ $name }} must be the address of an HTTP proxy such as http://proxy.example.com:3128, with special characters of a password percent-encoded; SOCKS is not supported"
 {{- end }}
 {{- end }}
+{{- range splitList "," .proxy.noProxy }}
+{{- if not (include "runai-operator.isExemption" (trim .)) }}
+- {{ printf "runai.proxy.noProxy has %s, which is not a name, an address or a network such as .example.com, 10.0.0.1:443, [::1] or 10.0.0.0/8" (trim .) | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -101,6 +106,15 @@ something has been changed already. Each part is a YAML list of problems; all of
 {{- else if regexMatch "^ghcr[.]io/[^/]*[.:][^/]*/" $image }}
 - {{ printf "%s has two registries: put that of image.repository into image.registry" $image | quote }}
 {{- end }}
+{{- $templates := dict "serviceAccount.name" .Values.serviceAccount.name "runai.existingSecret" .Values.runai.existingSecret }}
+{{- range $field := list "configMap" "secret" }}
+{{- $_ := set $templates (printf "runai.caBundle.%s" $field) (index $.Values.runai.caBundle $field) }}
+{{- end }}
+{{- range $path, $template := $templates }}
+{{- if and $template (not (regexMatch "^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$" (tpl $template $))) }}
+- {{ printf "%s is a template of %q, which cannot be a name" $path (tpl $template $) | quote }}
+{{- end }}
+{{- end }}
 {{- $name := include "runai-operator.fullname" . }}
 {{- if and .Values.service.enabled (not (regexMatch "^[a-z]" $name)) }}
 - "{{ $name }} cannot be the name of a Service, which begins with a letter before Kubernetes 1.35: set fullnameOverride"
@@ -108,7 +122,8 @@ something has been changed already. Each part is a YAML list of problems; all of
 {{- end }}
 
 {{- define "runai-operator.problems.extras" -}}
-{{- $variables := include "runai-operator.env" . | fromYamlArray }}
+{{- /* With the file of the client secret, the operator refuses the secret itself beside it. */}}
+{{- $variables := append (include "runai-operator.env" . | fromYamlArray) (dict "name" "RUNAI_CLIENT_SECRET") }}
 {{- $mounts := include "runai-operator.volumeMounts" . | fromYamlArray }}
 {{- $volumes := include "runai-operator.volumes" . | fromYamlArray }}
 {{- $operator := list (dict "name" "operator") }}
@@ -179,6 +194,38 @@ something has been changed already. Each part is a YAML list of problems; all of
 {{- if regexMatch $pattern $address }}
 {{- $scheme := regexReplaceAll $pattern $address "${scheme}" | lower }}
 {{- $port := regexReplaceAll $pattern $address "${port}" | default "443" | atoi }}
-{{- and (has $scheme (list "" "http" "https")) (ge $port 1) (le $port 65535) | ternary "yes" "" }}
+{{- $ip := regexReplaceAll $pattern $address "${ipv6}" }}
+{{- $host := or (regexReplaceAll $pattern $address "${host}") (include "runai-operator.isIPv6" $ip) }}
+{{- and (ne $host "") (has $scheme (list "" "http" "https")) (ge $port 1) (le $port 65535) | ternary "yes" "" }}
+{{- end }}
+{{- end }}
+
+{{/* The pattern of an IPv4 address. */}}
+{{- define "runai-operator.ipv4" -}}
+{{- $byte := "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])" }}
+{{- printf "%s([.]%s){3}" $byte $byte }}
+{{- end }}
+
+{{/* Something, if this is an IPv6 address: eight groups, or fewer around one ::, of which an IPv4 address at the end counts as two. */}}
+{{- define "runai-operator.isIPv6" -}}
+{{- $ipv4 := include "runai-operator.ipv4" . }}
+{{- $groups := regexReplaceAll (printf ":%s$" $ipv4) . ":0:0" }}
+{{- $some := "[0-9A-Fa-f]{1,4}(:[0-9A-Fa-f]{1,4})*" }}
+{{- $all := regexMatch (printf "^%s$" $some) $groups | ternary 8 -1 }}
+{{- $count := len (regexFindAll "[0-9A-Fa-f]+" $groups -1) }}
+{{- if or (eq $count $all) (and (lt $count 8) (regexMatch (printf "^(%s)?::(%s)?$" $some $some) $groups)) }}yes{{ end }}
+{{- end }}
+
+{{/* Something, if an entry of NO_PROXY that is a network, or has more colons than that of a port, is what it must be. */}}
+{{- define "runai-operator.isExemption" -}}
+{{- $address := regexReplaceAll "^\\[(.*)\\]$" (regexReplaceAll "(^[^:]*|\\]):[0-9]+$|/[0-9]+$" . "${1}") "${1}" }}
+{{- $ipv4 := include "runai-operator.ipv4" . }}
+{{- $length := regexFind "[0-9]+$" . | default "0" | atoi }}
+{{- if not (contains "/" .) }}
+{{- if or (not (contains ":" $address)) (include "runai-operator.isIPv6" $address) }}yes{{ end }}
+{{- else if include "runai-operator.isIPv6" $address }}
+{{- le $length 128 | ternary "yes" "" }}
+{{- else }}
+{{- and (regexMatch (printf "^%s$" $ipv4) $address) (le $length 32) | ternary "yes" "" }}
 {{- end }}
 {{- end }}

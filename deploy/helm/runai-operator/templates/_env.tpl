@@ -9,8 +9,8 @@
   {{- else }}
   valueFrom:
     secretKeyRef:
-      name: {{ include "runai-operator.secretName" . }}
-      key: {{ .Values.runai.secretKeys.clientId }}
+      name: {{ include "runai-operator.secretName" . | quote }}
+      key: {{ .Values.runai.secretKeys.clientId | quote }}
   {{- end }}
 - name: RUNAI_CLIENT_SECRET_FILE
   value: {{ default "/var/run/secrets/runai/clientSecret" .Values.runai.clientSecretFile | quote }}

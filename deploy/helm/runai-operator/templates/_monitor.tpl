@@ -14,8 +14,8 @@
 apiVersion: monitoring.coreos.com/v1
 kind: {{ index . 1 }}
 metadata:
-  name: {{ include "runai-operator.fullname" $root }}
-  namespace: {{ default (include "runai-operator.namespace" $root) $values.namespace }}
+  name: {{ include "runai-operator.fullname" $root | quote }}
+  namespace: {{ default (include "runai-operator.namespace" $root) $values.namespace | quote }}
   labels:
     {{- include "runai-operator.labels" (list $root $values.labels) | nindent 4 }}
   {{- with $values.annotations }}
@@ -28,17 +28,17 @@ spec:
       {{- include "runai-operator.selectorLabels" $root | nindent 6 }}
   {{- with $values.namespace }}
   namespaceSelector:
-    matchNames: [{{ include "runai-operator.namespace" $root }}]
+    matchNames: [{{ include "runai-operator.namespace" $root | quote }}]
   {{- end }}
   {{- with $values.jobLabel }}
-  jobLabel: {{ . }}
+  jobLabel: {{ . | quote }}
   {{- end }}
   {{- with $values.targetLabels }}
   {{ index $ 3 }}:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with $values.sampleLimit }}
-  sampleLimit: {{ . }}
+  sampleLimit: {{ . | int64 }}
   {{- end }}
   {{ index . 2 }}:
     - {{ toYaml $endpoint | nindent 6 | trim }}

@@ -44,8 +44,8 @@
 {{- end }}
 
 {{- define "runai-operator.selectorLabels" -}}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/name: {{ include "runai-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/name: {{ include "runai-operator.name" . | quote }}
 {{- end }}
 
 {{/* The labels of an object; of (list . MORE) with more of them. Nobody's labels replace ours: they select the pod. */}}
@@ -58,7 +58,7 @@ app.kubernetes.io/name: {{ include "runai-operator.name" . }}
 {{- end }}
 {{- $own := include "runai-operator.selectorLabels" $root | fromYaml }}
 {{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service }}
-{{- $_ := set $own "app.kubernetes.io/part-of" $root.Chart.Name }}
+{{- $_ := set $own "app.kubernetes.io/part-of" "runai-operator" }}
 {{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion }}
 {{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
 {{- mustMergeOverwrite dict $root.Values.commonLabels $more $own | toYaml }}
@@ -121,11 +121,22 @@ hostAliases:
 {{- toYaml $context }}
 {{- end }}
 
+{{/* A name with that of a hook at its end, given as (list NAME HOOK): with the 63 characters of a label, as a Job's name is one. */}}
+{{- define "runai-operator.withHook" -}}
+{{- $hook := index . 1 }}
+{{- printf "%s-%s" (index . 0 | trunc (sub 62 (len $hook) | int) | trimSuffix "-") $hook }}
+{{- end }}
+
+{{/* The name of a hook, given as (list . HOOK). */}}
+{{- define "runai-operator.hookName" -}}
+{{- include "runai-operator.withHook" (list (include "runai-operator.fullname" (index . 0)) (index . 1)) }}
+{{- end }}
+
 {{/* What selects the pod of a hook, given as (list . HOOK): it must not look like the operator's to the Service. */}}
 {{- define "runai-operator.hookSelectorLabels" -}}
 {{- $root := index . 0 }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
-app.kubernetes.io/name: {{ include "runai-operator.name" $root }}-{{ index . 1 }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
+app.kubernetes.io/name: {{ include "runai-operator.withHook" (list (include "runai-operator.name" $root) (index . 1)) | quote }}
 {{- end }}
 
 {{/* The labels of a hook and its pod, given as (list . HOOK). */}}

@@ -1,17 +1,17 @@
 {{/* The operator's pod. */}}
 {{- define "runai-operator.podSpec" -}}
 {{ include "runai-operator.podSettings" . }}
-serviceAccountName: {{ include "runai-operator.serviceAccountName" . }}
+serviceAccountName: {{ include "runai-operator.serviceAccountName" . | quote }}
 automountServiceAccountToken: true
-terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds | int64 }}
 {{- with .Values.schedulerName }}
-schedulerName: {{ . }}
+schedulerName: {{ . | quote }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- if kindIs "bool" .Values.hostUsers }}
 hostUsers: {{ .Values.hostUsers }}
@@ -23,7 +23,7 @@ initContainers:
 containers:
   - name: operator
     image: {{ include "runai-operator.image" . | quote }}
-    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
     env:
       {{- include "runai-operator.env" . | nindent 6 }}
       {{- with .Values.extraEnv }}
@@ -35,7 +35,7 @@ containers:
     {{- end }}
     ports:
       - name: http
-        containerPort: {{ .Values.operator.port }}
+        containerPort: {{ .Values.operator.port | int64 }}
     {{- range $name, $path := dict "startup" "/healthz" "liveness" "/healthz" "readiness" "/readyz" }}
     {{- $probe := index $.Values.probes $name }}
     {{- if $probe.enabled }}
@@ -44,7 +44,7 @@ containers:
         path: {{ $path }}
         port: http
       {{- with $probe.initialDelaySeconds }}
-      initialDelaySeconds: {{ . }}
+      initialDelaySeconds: {{ . | int64 }}
       {{- end }}
       {{- omit $probe "enabled" "initialDelaySeconds" | toYaml | nindent 6 }}
     {{- end }}

@@ -4,9 +4,9 @@
 {{- if not .Values.runai.clientSecretFile }}
 - name: credentials
   secret:
-    secretName: {{ include "runai-operator.secretName" . }}
+    secretName: {{ include "runai-operator.secretName" . | quote }}
     items:
-      - key: {{ .Values.runai.secretKeys.clientSecret }}
+      - key: {{ .Values.runai.secretKeys.clientSecret | quote }}
         path: clientSecret
 {{- end }}
 - name: tmp
@@ -21,16 +21,16 @@
 {{- if .configMap }}
 - name: ca
   configMap:
-    name: {{ tpl .configMap $ }}
+    name: {{ tpl .configMap $ | quote }}
     items:
-      - key: {{ .key }}
+      - key: {{ .key | quote }}
         path: ca.crt
 {{- else if .secret }}
 - name: ca
   secret:
-    secretName: {{ tpl .secret $ }}
+    secretName: {{ tpl .secret $ | quote }}
     items:
-      - key: {{ .key }}
+      - key: {{ .key | quote }}
         path: ca.crt
 {{- end }}
 {{- end }}
