@@ -45,6 +45,12 @@ LEFT_SECRET = f"{DESIRED.fingerprint(adopts=False)}+{int(EPOCH.timestamp())}"
 LIVE = a_workload(status=submitted_status())
 GOING = a_workload(status=submitted_status(), deleting=True, deletion_requested=EPOCH)
 DONE = a_workload(status=completed_status())
+LACKING = a_workload(
+    status=submitted_status(
+        conditions=[a_condition("Ready", "True", "Running"), a_condition("Synced", "False", "SourceNotFound")]
+    )
+)
+GONE_SOURCE = Source(CONFIG_MAP, "1", Unavailable("gone"))
 EARLIER, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
 TOO_LATE = a_workload(status=completed_status(submittedAt=LATER, completedAt=EARLIER, previousHash="v1:0000"))
 LONG = {"memory": Memory(lookup_since=0.0), "now": 60.0}
@@ -364,7 +370,28 @@ def case(claim, *values):
             a_state(LIVE, row=a_row(), requests=Requests(row=True), unusable=Unavailable("down")),
             False,
         ),
+        case("there is a row", "row_to_show", a_state(LIVE, row=a_row()), a_row()),
+        case("there is none", "row_to_show", a_state(LIVE), None),
+        case(
+            "its row shows an end from before an edit",
+            "row_to_show",
+            a_state(LIVE, row=a_row(phase="Failed", phase_updated_at=EARLIER), memory=Memory(sent_at=LATER)),
+            None,
+        ),
+        case("deleted at some time", "ending", a_state(LIVE, row=a_row(deleted_at=EARLIER)), Ending.DELETED),
+        case("in the list of deleted", "ending", a_state(LIVE, row=a_row(in_list_of_deleted=True)), Ending.DELETED),
+        case("lacked its source, as stored", "lacks_source_as_stored", a_state(LACKING), True),
+        case("lacks it still", "lacks_source_as_stored", a_state(LACKING, memory=Memory(source=GONE_SOURCE)), True),
+        case(
+            "has it by now",
+            "lacks_source_as_stored",
+            a_state(LACKING, memory=Memory(source=Source(CONFIG_MAP, "2"))),
+            False,
+        ),
+        case("never lacked one", "lacks_source_as_stored", a_state(LIVE), False),
         # Attempts.
+        case("through a connection", "place_of_attempt", a_state(connection="east"), {"connection": "east"}),
+        case("through none", "place_of_attempt", a_state(unusable=Unavailable("down")), {}),
         case("nobody has it", "absence_proven", a_state(found=(), **LONG), True),
         case("its project is hidden", "absence_proven", a_state(found=(), is_project_visible=False, **LONG), False),
         case(

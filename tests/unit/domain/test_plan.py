@@ -32,6 +32,22 @@ def test_a_sync_is_in_flight_until_it_has_an_end(phase, sync, expected):
 
 
 @pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        pytest.param(StatusSummary(workload_id=WORKLOAD_ID, phase="Running", sync="Failed"), True, id="it runs"),
+        pytest.param(StatusSummary(workload_id=WORKLOAD_ID, sync="Failed"), True, id="it has no phase"),
+        pytest.param(
+            StatusSummary(workload_id=WORKLOAD_ID, phase="Completed", sync="Failed"), False, id="it completed"
+        ),
+        pytest.param(StatusSummary(workload_id=WORKLOAD_ID, phase="Running", sync="Synced"), False, id="it arrived"),
+        pytest.param(StatusSummary(phase="Running", sync="Failed"), False, id="there is none"),
+    ],
+)
+def test_a_sync_that_failed_may_recover_unless_the_work_has_completed(summary, expected):
+    assert summary.may_recover is expected
+
+
+@pytest.mark.parametrize(
     ("reason", "expected"),
     [
         pytest.param(None, True, id="no reading was made yet"),

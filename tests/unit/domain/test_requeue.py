@@ -39,6 +39,7 @@ from runai_operator.domain.requeue import (
     goes_on,
     is_paced,
     next_count_read,
+    next_failed_sync_read,
     next_first_status,
     next_poll,
     next_row_read,
@@ -57,6 +58,7 @@ from runai_operator.domain.requeue import (
 
 JITTERS = (0.0, 0.5, 1.0)
 NOT_AT_ALL = (None, None, None)
+FAILED_SYNC_READS = [15, 30, 60, 120, 1800, 1800, 1800]
 DOWN = Unavailable("down")
 BAD = InvalidWorkload("bad")
 NO_PROJECT = InvalidWorkload("bad", reason="ProjectNotFound")
@@ -253,6 +255,7 @@ def test_when_status_has_to_say_more_of_what_waits(memory, expected):
     ("seconds", "expected"),
     [
         (lambda: [next_row_read(reads) for reads in (0, 1, 2, 3, 7, 50)], [2, 15, 30, 60, 600, 600]),
+        (lambda: [next_failed_sync_read(reads) for reads in (0, 1, 2, 3, 7, 8, 50)], FAILED_SYNC_READS),
         (lambda: [next_count_read(reads) for reads in range(6)], [2, 8, 32, 128, None, None]),
         (lambda: [next_first_status(waited) for waited in (0, 1.5, 10, 1e9)], [1.5, 1.5, 10, 300]),
         (lambda: [give_up_after(seconds, 0.0) for seconds in (-5, 0.2, 1.5, 10)], [1, 1, 1.5, 10]),
@@ -265,6 +268,7 @@ def test_when_status_has_to_say_more_of_what_waits(memory, expected):
     ],
     ids=[
         "rows of the pending",
+        "a sync that failed",
         "rows after an edit",
         "first status",
         "giving up",

@@ -430,6 +430,8 @@ RETRIED = Result(Verdict.RETRYING, Unavailable("down"))
 AT_REST = StatusSummary(workload_id=WORKLOAD_ID, sync="Synced", phase="Running", reason="Running")
 ON_ITS_WAY = replace(AT_REST, sync="Applying", reason="Syncing")
 APPLYING = a_workload(status=submitted_status(syncStatus="Applying"))
+UNSYNCED = a_workload(status=submitted_status(syncStatus="Failed"))
+FAILED_SYNC = replace(AT_REST, sync="Failed", reason="SyncFailed")
 COUNTS = Memory(counts_may_lag=True, row_reads=2)
 
 
@@ -475,6 +477,16 @@ def remembered(state, end=DONE, summary=AT_REST, written=LIVE):
         ),
         pytest.param(
             a_state(LIVE, memory=Memory(sync_reads=2)), DONE, ON_ITS_WAY, Memory(), id="on its way by another word"
+        ),
+        pytest.param(
+            a_state(UNSYNCED, memory=Memory(sync_reads=2)),
+            DONE,
+            FAILED_SYNC,
+            Memory(sync_reads=3),
+            id="its sync failed",
+        ),
+        pytest.param(
+            a_state(LIVE, memory=Memory(sync_reads=2)), DONE, FAILED_SYNC, Memory(), id="its sync has just failed"
         ),
         pytest.param(a_state(LIVE, memory=Memory(sync_reads=2)), DONE, AT_REST, Memory(), id="it has arrived"),
         pytest.param(
@@ -553,3 +565,10 @@ def test_completed_work_is_not_failed_work():
     before = a_state(a_workload(status=completed_status()), desired=DESIRED, row=a_row(phase="Completed"))
 
     assert steps.updated(before, a_remote()).row is not None
+
+
+@pytest.mark.parametrize(("since", "expected"), [(None, 9.0), (2.0, 2.0)])
+def test_since_when_lists_do_not_show_what_is_to_be_adopted_is_remembered(since, expected):
+    before = a_state(now=9.0, memory=Memory(lookup_since=since, failures=3))
+
+    assert steps.unlisted(before) == replace(before, memory=Memory(lookup_since=expected, failures=3))
