@@ -1132,3 +1132,27 @@ def test_that_it_is_lost_is_told_as_before_only_as_long_as_anything_is_vouched_f
 
 def test_what_is_paused_tells_what_it_lacks():
     assert synced_of(was(YES), Result(Verdict.PAUSED, SourceUnusable("No."))) == ("False", "SourceInvalid")
+
+
+@pytest.mark.parametrize(
+    ("sync", "remote", "expected"),
+    [
+        pytest.param(None, None, ("True", "Synced"), id="nobody had read how it went"),
+        pytest.param("Applying", None, ("True", "Synced"), id="it was on its way"),
+        pytest.param("Failed", None, ("False", "SyncFailed"), id="the last edit did not reach the cluster"),
+        pytest.param(None, a_remote(sync_status=None), ("Unknown", "SyncNotReported"), id="Run:ai never tells"),
+    ],
+)
+def test_completed_work_has_reached_its_cluster_unless_run_ai_says_otherwise(sync, remote, expected):
+    stored = completed_status(syncStatus=sync)
+    status = recorded(a_state(a_workload(status=stored), remote=remote))
+
+    assert words(status, "Synced")[:2] == expected
+
+
+@pytest.mark.parametrize(("project_id", "expected"), [("1", "team-a"), ("2", None)])
+def test_where_it_was_moved_its_project_is_not_the_one_that_was_named(project_id, expected):
+    stored = submitted_status(projectResolvedFrom="team-a")
+    status = recorded(a_state(a_workload(status=stored), remote=a_remote(project_id=project_id)))
+
+    assert status.get("projectResolvedFrom") == expected
