@@ -73,8 +73,8 @@ def _adopt(s: State, remote: Remote, desired: Desired) -> Action:
 
 
 def _unless_unlisted(s: State, remote: Remote) -> Result | None:
-    """Lists lag: whether what was made just now has finished already is not known before they show it. When it was made is told by
-    a clock that may not be ours."""
+    """Lists lag: whether what was made just now has finished already is not known before they show it. By our own clock, since the
+    one that says when it was made may be another."""
     if s.row is not None or s.looked_long_enough:
         return None
     error = Busy(f"Run:ai does not list workload {remote.id} yet, so whether it has finished is not known.")

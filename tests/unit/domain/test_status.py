@@ -1156,3 +1156,11 @@ def test_where_it_was_moved_its_project_is_not_the_one_that_was_named(project_id
     status = recorded(a_state(a_workload(status=stored), remote=a_remote(project_id=project_id)))
 
     assert status.get("projectResolvedFrom") == expected
+
+
+def test_an_end_from_before_an_edit_is_not_shown_of_what_is_gone_either():
+    row = a_row(phase="Failed", phase_updated_at="2026-01-01T00:00:00Z")
+    edited = Memory(sent_at="2026-01-01T00:00:01Z")
+    status = recorded(a_state(a_workload(status=submitted_status()), remote=Missing(), row=row, memory=edited))
+
+    assert status.get("phase") is None
