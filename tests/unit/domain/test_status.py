@@ -1164,3 +1164,7 @@ def test_an_end_from_before_an_edit_is_not_shown_of_what_is_gone_either():
     status = recorded(a_state(a_workload(status=submitted_status()), remote=Missing(), row=row, memory=edited))
 
     assert status.get("phase") is None
+
+
+def test_completed_work_that_was_on_its_way_has_arrived_also_where_the_sync_is_not_reported_any_more():
+    assert synced_of(was(UNREPORTED, phase="Completed", syncStatus="Applying")) == YES

@@ -572,3 +572,10 @@ def test_since_when_lists_do_not_show_what_is_to_be_adopted_is_remembered(since,
     before = a_state(now=9.0, memory=Memory(lookup_since=since, failures=3))
 
     assert steps.unlisted(before) == replace(before, memory=Memory(lookup_since=expected, failures=3))
+
+
+def test_the_row_that_a_pass_has_read_stays_with_an_adoption_that_shows_none():
+    before = a_state(desired=DESIRED, row_read=a_row())
+    after = steps.adopted(before, Adopt(a_remote(), None, finished=False))
+
+    assert (after.row, after.row_read) == (None, a_row())
