@@ -53,7 +53,7 @@ class Baseline:
     """Tests that take more seconds are left out."""
 
     def covering(self, mutant: Mutant) -> dict[str, float]:
-        """The tests that may notice a mutant; of what is done at import, those that run what names it come first."""
+        """The tests that may notice a mutant; of what is done at import, those that run what names it, which are not all."""
         if mutant.changed is not None:
             return self._ordered(self._of_lines(mutant.path, mutant.lines))
         name = re.compile(rf"\b{re.escape(mutant.scope.partition('.')[0])}\b")
@@ -61,7 +61,12 @@ class Baseline:
         for path in map(Path, self.ran):
             lines = path.read_text().splitlines()
             tests |= self._of_lines(path, [number for number, line in enumerate(lines, 1) if name.search(line)])
-        return self._ordered(tests) | self._ordered(set(self.seconds) - tests)
+        return self._ordered(tests - {""} or set(self.seconds))
+
+    def all_tests(self, mutant: Mutant) -> dict[str, float]:
+        """For a mutant that those have not noticed."""
+        del mutant
+        return self._ordered(set(self.seconds))
 
     def _of_lines(self, path: Path, lines: Iterable[int]) -> set[str]:
         ran = self.ran.get(str(path), {})
@@ -172,10 +177,24 @@ class Stage:
                     self.told(mutant, survived)
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
             sys.exit("The tests could not be run.")
-        trials = [(mutant, baseline.covering(mutant)) for mutant in at_import]
+        missed: list[Mutant] = []
+        self._from_scratch(
+            at_import,
+            baseline.covering,
+            lambda mutant, survived: missed.append(mutant) if survived else self.told(mutant, False),
+        )
+        self._from_scratch(missed, baseline.all_tests, self.told)
+
+    def _from_scratch(
+        self,
+        mutants: Sequence[Mutant],
+        tests_for: Callable[[Mutant], dict[str, float]],
+        told: Callable[[Mutant, bool], None],
+    ) -> None:
+        trials = [(mutant, tests_for(mutant)) for mutant in mutants]
         run = [partial(_at_import, mutant, tests) for mutant, tests in trials]
         limits = [sum(tests.values()) for _, tests in trials]
-        _fork_each(run, limits, self.jobs, lambda index, survived: self.told(trials[index][0], survived))
+        _fork_each(run, limits, self.jobs, lambda index, survived: told(trials[index][0], survived))
 
     def _in_functions(self, mutants: Sequence[Mutant], traced: _Traced, results: object, tests: Tests) -> None:
         baseline = replace(_baseline(tests, traced), longest=self.longest)
