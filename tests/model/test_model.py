@@ -68,6 +68,21 @@ def test_the_model_catches_a_planted_defect(defect, monkeypatch):
         explore(WORLD, BUDGET, shrink=False, anew=False)
 
 
+def test_what_one_process_finds_takes_no_finalizer_from_under_the_attempt_of_another():
+    """The second has looked, found what an earlier object of the name left to another, and says that nothing was submitted."""
+    state = type("Replayed", (BridgeModel,), {"switches": WORLD.changed({"failed_sync_frees_name": True})})()
+    state.begin(live=True, restored=False, stranger=False)
+    state.restore(name="a", with_status=False)
+    state.time_passes(seconds=23)
+    state.a_lucky_pass(name="a", stale=False)
+    state.restore(name="a", with_status=False)
+    state.time_passes(seconds=3)
+
+    state.two_leaders(name="a", order=[0, *[1] * 4, *[0] * 15])
+
+    state.at_most_one_live_workload_per_object()
+
+
 def test_the_docs_list_every_planted_defect():
     page = (Path(__file__).parents[2] / "docs" / "correctness.md").read_text()
 

@@ -62,8 +62,10 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
         if is_predecessor(remote.mark, s.mark) and is_of_kind(remote, desired):
             if barred := unless_barred(s, remote):
                 return barred
-            if claimed := unless_claimed(s, remote):  # the mark proves that no attempt of ours made it
-                return replace(claimed, not_submitted=True) if isinstance(claimed, Result) else claimed
+            if claimed := unless_claimed(s, remote):
+                # The mark proves that no attempt of ours made it, but another process may be about to make one.
+                proven = s.conflict or not s.in_doubt or s.looked_long_enough
+                return replace(claimed, not_submitted=proven) if isinstance(claimed, Result) else claimed
             if has_completed(candidate.row) and not same_content(remote.content or "", desired.content):
                 return _follow_finished_predecessor(s, remote, desired)
             return intent_first(s) or take_over(s, remote, candidate.row, desired)

@@ -321,6 +321,39 @@ SUBMIT = [
         ClaimWorkload(WORKLOAD_ID),
     ),
     case(
+        "in doubt, and another object claims it: another process may be about to make one",
+        a_state(
+            IN_DOUBT,
+            desired=DESIRED,
+            found=found(mark=EARLIER_LIFE),
+            claimant=Ref("other", "train", "uid-5"),
+            now=59.0,
+            memory=Memory(lookup_since=0.0),
+        ),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
+    ),
+    case(
+        "in doubt for long enough, and another object claims it: nobody has made one",
+        a_state(
+            IN_DOUBT,
+            desired=DESIRED,
+            found=found(mark=EARLIER_LIFE),
+            claimant=Ref("other", "train", "uid-5"),
+            **LOOKED_FOR_LONG,
+        ),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "never attempted, and another object claims it",
+        a_state(
+            without_finalizer(IN_DOUBT),
+            desired=DESIRED,
+            found=found(mark=EARLIER_LIFE),
+            claimant=Ref("other", "train", "uid-5"),
+        ),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
+    ),
+    case(
         "the holder is an earlier life of this object, and another object has adopted it since",
         a_state(
             IN_DOUBT,
