@@ -206,6 +206,7 @@ MADE_NOW = {
     "remote": a_remote(mark=None, created_at="2026-01-01T00:00:00Z"),
     "claimant": ADOPTING.ref,
 }
+ANOTHER = Ref("other", "train", "uid-5")
 LEFT_FINISHED = {"row": COMPLETED_ROW, "mark": EARLIER_LIFE}
 """What an earlier object of the name left behind."""
 DELETED_ROW = a_row(phase="Deleting", deleted_at="2026-01-02T00:00:00Z")
@@ -326,7 +327,7 @@ SUBMIT = [
             IN_DOUBT,
             desired=DESIRED,
             found=found(mark=EARLIER_LIFE),
-            claimant=Ref("other", "train", "uid-5"),
+            claimant=ANOTHER,
             now=59.0,
             memory=Memory(lookup_since=0.0),
         ),
@@ -338,7 +339,7 @@ SUBMIT = [
             IN_DOUBT,
             desired=DESIRED,
             found=found(mark=EARLIER_LIFE),
-            claimant=Ref("other", "train", "uid-5"),
+            claimant=ANOTHER,
             **LOOKED_FOR_LONG,
         ),
         ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
@@ -349,7 +350,7 @@ SUBMIT = [
             without_finalizer(IN_DOUBT),
             desired=DESIRED,
             found=found(mark=EARLIER_LIFE),
-            claimant=Ref("other", "train", "uid-5"),
+            claimant=ANOTHER,
         ),
         ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
     ),
@@ -360,7 +361,7 @@ SUBMIT = [
             desired=DESIRED,
             conflict=True,
             found=found(mark=EARLIER_LIFE),
-            claimant=Ref("other", "train", "uid-5"),
+            claimant=ANOTHER,
         ),
         ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
     ),
@@ -539,7 +540,7 @@ SUBMIT = [
             without_finalizer(ADOPTING),
             desired=DESIRED,
             remote=a_remote(mark=None),
-            claimant=Ref("other", "train", "uid-5"),
+            claimant=ANOTHER,
         ),
         ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
     ),
@@ -582,7 +583,7 @@ SUBMIT = [
     case(
         "adopting what another object of this install owns: does that still exist?",
         a_state(ADOPTING, desired=DESIRED, remote=a_remote(mark=NAMESAKE)),
-        ReadOwner(Ref("other", "train", "uid-5")),
+        ReadOwner(ANOTHER),
     ),
     case(
         "adopting what another object of this install owns, which exists",
@@ -804,7 +805,7 @@ SUBMIT = [
     case(
         "paused: the owner of the workload to adopt is looked up",
         a_state(paused(ADOPTING), desired=DESIRED, remote=a_remote(mark=NAMESAKE)),
-        ReadOwner(Ref("other", "train", "uid-5")),
+        ReadOwner(ANOTHER),
     ),
     case(
         "an earlier life's workload that does not say its kind: renew its mark",
@@ -1426,7 +1427,7 @@ MAINTAIN = [
         a_state(
             replace(EDITED_DONE, spec=replace(DONE.spec, **RERUNS)), desired=EDITED, remote=a_remote(mark=NAMESAKE)
         ),
-        ReadOwner(Ref("other", "train", "uid-5")),
+        ReadOwner(ANOTHER),
     ),
     case(
         "not completed, to be replaced, and another object's: nobody is asked",
@@ -2057,7 +2058,7 @@ FINALIZE = [
     case(
         "another object's, which may have been taken over as finished: is that object gone?",
         a_state(GOING_DONE, remote=a_remote(mark=NAMESAKE), deletion_wait=0.0),
-        ReadOwner(Ref("other", "train", "uid-5")),
+        ReadOwner(ANOTHER),
     ),
     case(
         "another object's, which was taken over as finished: DELETE",
