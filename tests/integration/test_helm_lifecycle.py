@@ -74,6 +74,20 @@ def namespace(plane: ControlPlane) -> str:
 
 
 @pytest.fixture
+def jane(plane: ControlPlane) -> Iterator[str]:
+    """A user who may do everything in the namespaces `runai-operator` and `team-a`, and nothing beside them."""
+    make_namespace(plane, "runai-operator")
+    namespaces = ("runai-operator", "team-a")
+    for namespace in namespaces:
+        plane.kubectl(
+            "create", "rolebinding", "jane", "--clusterrole=cluster-admin", "--user=jane", f"--namespace={namespace}"
+        )
+    yield "jane"
+    for namespace in namespaces:
+        plane.kubectl("delete", "rolebinding", "jane", f"--namespace={namespace}")
+
+
+@pytest.fixture
 def newer_chart(tmp_path: Path) -> Path:
     """The chart of a later version: its CRD says something new."""
     copy = tmp_path / "runai-operator"
@@ -375,15 +389,9 @@ def test_kubectl_takes_the_kustomizations_and_finds_nothing_to_change_after(plan
     assert plane.kubectl("diff", "--server-side", "-k", str(overlay), check=False).stdout == ""
 
 
-def test_the_namespaced_overlay_needs_nothing_cluster_wide(plane: ControlPlane):
+def test_the_namespaced_overlay_needs_nothing_cluster_wide(plane: ControlPlane, jane: str):
     """Applied by somebody who may do everything in the two namespaces, and nothing beside them."""
-    make_namespace(plane, "runai-operator")
-    for namespace in ("runai-operator", "team-a"):
-        plane.kubectl(
-            "create", "rolebinding", "jane", "--clusterrole=cluster-admin", "--user=jane", f"--namespace={namespace}"
-        )
-
-    plane.kubectl("apply", "--server-side", "--as=jane", "-k", str(KUSTOMIZE / "overlays" / "namespaced"))
+    plane.kubectl("apply", "--server-side", f"--as={jane}", "-k", str(KUSTOMIZE / "overlays" / "namespaced"))
 
     user = "system:serviceaccount:runai-operator:runai-operator"
     assert soon(plane, user, "watch", WORKLOADS, "team-a")
@@ -416,14 +424,9 @@ def test_one_of_kustomize_counts_as_another_operator_too(plane: ControlPlane, na
         Helm(plane, namespace=namespace, release="second").install("--take-ownership", "--force-conflicts")
 
 
-def test_an_operator_for_single_namespaces_needs_no_look_at_the_whole_cluster(plane: ControlPlane):
+def test_an_operator_for_single_namespaces_needs_no_look_at_the_whole_cluster(plane: ControlPlane, jane: str):
     """Whoever may do everything in these namespaces, and nothing beside them, installs it."""
-    make_namespace(plane, "runai-operator")
     plane.install_crds()
-    for namespace in ("runai-operator", "team-a"):
-        plane.kubectl(
-            "create", "rolebinding", "jane", "--clusterrole=cluster-admin", "--user=jane", f"--namespace={namespace}"
-        )
     values = {
         **MINIMAL,
         "crds": {"install": False},
@@ -431,7 +434,7 @@ def test_an_operator_for_single_namespaces_needs_no_look_at_the_whole_cluster(pl
         "operator": {"watchNamespaces": ["team-a"]},
     }
 
-    Helm(plane).install("--kube-as-user=jane", values=values)
+    Helm(plane).install(f"--kube-as-user={jane}", values=values)
 
 
 def test_two_namespaced_installations_live_side_by_side(plane: ControlPlane):
