@@ -63,18 +63,15 @@ def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action
             if barred := unless_barred(s, remote):
                 return barred
             if claimed := unless_claimed(s, remote):
-                # The mark proves that no attempt of ours made it, but another process may be about to make one.
-                proven = s.conflict or not s.in_doubt or s.looked_long_enough
-                return replace(claimed, not_submitted=proven) if isinstance(claimed, Result) else claimed
+                return _none_submitted(s, claimed) if isinstance(claimed, Result) else claimed
             if has_completed(candidate.row) and not same_content(remote.content or "", desired.content):
                 return _follow_finished_predecessor(s, remote, desired)
             return intent_first(s) or take_over(s, remote, candidate.row, desired)
         # Another owner's mark, or the conflict of a first attempt, proves that no attempt of ours made it.
         is_other = not is_of_changed_install(remote.mark, s.mark)
-        proven = is_other and (remote.mark_readable or s.is_first_attempt)
-        rejected = Result(
-            Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True, not_submitted=proven
-        )
+        rejected = Result(Verdict.REJECTED, _holder_error(remote, desired, s.mark), outstanding=True)
+        if is_other and (remote.mark_readable or s.is_first_attempt):
+            rejected = _none_submitted(s, rejected)
         return unless_target_barred(s) or rejected  # what holds names in a project is not for everybody to know
     return None
 
@@ -91,7 +88,14 @@ def _follow_finished_predecessor(s: State, remote: Remote, desired: Desired) -> 
         " spec.name to another name.",
         reason=Reason.FINISHED_NOT_RERUN,
     )
-    return Result(Verdict.REJECTED, error, outstanding=True, not_submitted=True)
+    return _none_submitted(s, Result(Verdict.REJECTED, error, outstanding=True))
+
+
+def _none_submitted(s: State, result: Result) -> Result:
+    """What holds the name shows that no attempt of ours made it. One of a process that overlaps with this one may be about to
+    be made, so that proves nothing until such a process would have ended."""
+    proven = not s.in_doubt or s.looked_long_enough
+    return replace(result, not_submitted=proven, in_doubt=not proven)
 
 
 def _name_is_held(s: State, desired: Desired) -> Action:

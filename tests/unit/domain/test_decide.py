@@ -322,29 +322,6 @@ SUBMIT = [
         ClaimWorkload(WORKLOAD_ID),
     ),
     case(
-        "in doubt, and another object claims it: another process may be about to make one",
-        a_state(
-            IN_DOUBT,
-            desired=DESIRED,
-            found=found(mark=EARLIER_LIFE),
-            claimant=ANOTHER,
-            now=59.0,
-            memory=Memory(lookup_since=0.0),
-        ),
-        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True),
-    ),
-    case(
-        "in doubt for long enough, and another object claims it: nobody has made one",
-        a_state(
-            IN_DOUBT,
-            desired=DESIRED,
-            found=found(mark=EARLIER_LIFE),
-            claimant=ANOTHER,
-            **LOOKED_FOR_LONG,
-        ),
-        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
-    ),
-    case(
         "never attempted, and another object claims it",
         a_state(
             without_finalizer(IN_DOUBT),
@@ -358,7 +335,7 @@ SUBMIT = [
         "the holder is an earlier life of this object, and another object has adopted it since",
         a_state(
             IN_DOUBT,
-            desired=DESIRED,
+            **FIRST_ATTEMPT,
             conflict=True,
             found=found(mark=EARLIER_LIFE),
             claimant=ANOTHER,
@@ -391,13 +368,18 @@ SUBMIT = [
     case(
         "an earlier life's workload has completed something else: finished work does not run again by itself",
         a_state(
-            IN_DOUBT, desired=EDITED, conflict=True, found=found(**LEFT_FINISHED, content=DESIRED.content), claimant=REF
+            IN_DOUBT,
+            desired=EDITED,
+            unmade=True,
+            conflict=True,
+            found=found(**LEFT_FINISHED, content=DESIRED.content),
+            claimant=REF,
         ),
         ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True, not_submitted=True),
     ),
     case(
         "an earlier life's workload has completed, and does not say what",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(**LEFT_FINISHED), claimant=REF),
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(**LEFT_FINISHED), claimant=REF),
         ends(Verdict.REJECTED, "FinishedNotRerun", outstanding=True, not_submitted=True),
     ),
     case(
@@ -419,12 +401,12 @@ SUBMIT = [
     ),
     case(
         "an earlier life's workload of another kind is not taken over",
-        a_state(IN_DOUBT, desired=OTHER_KIND, conflict=True, found=found(mark=EARLIER_LIFE)),
+        a_state(IN_DOUBT, desired=OTHER_KIND, unmade=True, conflict=True, found=found(mark=EARLIER_LIFE)),
         ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
     ),
     case(
         "the name belongs to something without a mark",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(mark=None)),
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=None)),
         ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
     ),
     case(
@@ -439,12 +421,12 @@ SUBMIT = [
     ),
     case(
         "the name belongs to another object of this install",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(mark=NAMESAKE)),
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=NAMESAKE)),
         ends(Verdict.REJECTED, "NameTaken", outstanding=True, not_submitted=True),
     ),
     case(
         "the name belongs to another install",
-        a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=found(mark=ELSEWHERE)),
+        a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=found(mark=ELSEWHERE)),
         ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
     ),
     case(
@@ -2232,6 +2214,33 @@ OBSERVE = [
         a_state(a_workload(workload_id=WORKLOAD_ID, status={"adoptedId": WORKLOAD_ID}, **OBSERVES)),
         ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
     ),
+]
+
+
+NOT_OURS = {
+    "something without a mark": ({"found": found(mark=None)}, "NameTaken"),
+    "another object of this install": ({"found": found(mark=NAMESAKE)}, "NameTaken"),
+    "another install": ({"found": found(mark=ELSEWHERE)}, "ManagedByOther"),
+    "an earlier life's workload of another kind": (
+        {"desired": OTHER_KIND, "found": found(mark=EARLIER_LIFE)},
+        "NameTaken",
+    ),
+    "what another object has adopted": ({"found": found(mark=EARLIER_LIFE), "claimant": ANOTHER}, "ManagedByOther"),
+    "an earlier life's finished work": ({"found": found(**LEFT_FINISHED), "claimant": REF}, "FinishedNotRerun"),
+}
+"""What holds the name of an object in doubt, and the reason that its status gives."""
+SUBMIT += [
+    case(
+        f"in doubt {since}, {refused}, and {holder} has the name: {consequence}",
+        a_state(IN_DOUBT, conflict=conflict, **{"desired": DESIRED, **holds}, memory=Memory(lookup_since=0.0), now=now),
+        ends(Verdict.REJECTED, reason, outstanding=True, not_submitted=proven, in_doubt=not proven),
+    )
+    for holder, (holds, reason) in NOT_OURS.items()
+    for conflict, refused in ((False, "not tried again"), (True, "refused"))
+    for now, since, proven, consequence in (
+        (59.0, "until a moment ago", False, "another process may be about to make one"),
+        (60.0, "for long enough", True, "nobody has made one"),
+    )
 ]
 
 
