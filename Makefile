@@ -106,6 +106,11 @@ bench-memory: $(INSTALLED) $(RUNTIME)/.installed ## Measure what starting costs 
 	@echo "==> Memory: about a minute"
 	@$(PYTHON) -m bench.memory --python $(RUNTIME)/bin/python
 
+.PHONY: bench-calls
+bench-calls: $(INSTALLED) $(VENV)/.bench-installed ## Measure what one call to Run:ai costs, over several transports
+	@echo "==> Calls: about three minutes"
+	@$(PYTHON) -m bench.calls
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types, layers, the Dockerfile and the workflows
 	@echo "==> Lint: about a minute"
@@ -149,6 +154,7 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml (UPGRADE=--upgrade for th
 	@$(UV) pip compile $(COMPILE) pyproject.toml --extra simulator --group dev -c requirements.txt -o requirements-dev.txt
 	@printf '%s\n' pyyaml starlette uvicorn | $(UV) pip compile $(COMPILE) - -c requirements-dev.txt -o requirements-simulator.txt
 	@$(UV) pip compile $(COMPILE) tests/mutation/requirements.in -c requirements-dev.txt -o tests/mutation/requirements.txt
+	@$(UV) pip compile $(COMPILE) --group pyproject.toml:bench -c requirements-dev.txt -o tests/bench/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what the targets made here; downloads and builds in the user's cache stay
@@ -166,6 +172,10 @@ $(INSTALLED): requirements-dev.txt pyproject.toml | $(UV)
 	@echo '$(PYTHON_VERSION)' >$@
 
 $(VENV)/.mutation-installed: tests/mutation/requirements.txt $(INSTALLED)
+	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.bench-installed: tests/bench/requirements.txt $(INSTALLED)
 	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r $<
 	@touch $@
 

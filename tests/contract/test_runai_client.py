@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import dataclasses
 import json
+import re
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -109,7 +113,7 @@ class Server:
                     self.seen.append(peer.target)
                     self._news.notify_all()
                 is_token = peer.target.endswith("/token")
-                if is_token or self.behave is not _refuse_early:
+                if is_token or self.behave not in (_refuse_early, _deaf):
                     peer.body = await reader.readexactly(wants)
                 await (self.behave_at_token if is_token else self.behave)(peer)
 
@@ -126,6 +130,11 @@ async def _refuse_early(peer: Peer) -> None:
     """413 without reading the body, then the connection goes."""
     await peer.reply(413, {"code": 413, "message": "too large"}, "Connection: close")
     peer.writer.close()
+
+
+async def _deaf(peer: Peer) -> None:
+    """Takes no byte of the body."""
+    await asyncio.Event().wait()
 
 
 async def _close(peer: Peer) -> None:
@@ -355,6 +364,109 @@ async def test_a_connection_closed_while_idle_fails_no_call(server: Server, clie
         await asyncio.sleep(0.01)
 
 
+class ClosingLater:
+    """A server in a thread: it answers on one connection until it is told to close it, then on others."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._to_close = threading.Event()
+        self._first, self._others = (threading.Thread(target=each, daemon=True) for each in (self._one, self._other))
+        self._first.start()
+
+    def close_first(self) -> None:
+        """When it returns, the other end could know."""
+        self._to_close.set()
+        self._first.join()
+        self._others.start()
+
+    def stop(self) -> None:
+        self._listener.close()
+
+    def _one(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            self._answer(connection)
+            self._answer(connection)
+            self._to_close.wait()
+
+    def _other(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            self._answer(connection)
+
+    @staticmethod
+    def _answer(connection: socket.socket) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += connection.recv(1)
+        if length := re.search(rb"content-length: (\d+)", head.lower()):
+            connection.recv(int(length[1]), socket.MSG_WAITALL)
+        body = json.dumps({"access_token": "t", "expires_in": 3600, **workload()}).encode()
+        connection.sendall(b"HTTP/1.1 200 x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+
+async def test_a_connection_closed_while_the_event_loop_was_busy_fails_no_call():
+    """Nothing has told the event loop yet when the next call begins."""
+    server = ClosingLater()
+    async with connected(f"http://127.0.0.1:{server.port}", allow_http=True) as client:
+        assert (await client.get(UUID)).id == UUID
+        server.close_first()  # without giving way to the event loop
+
+        assert await client.delete(UUID)
+    server.stop()
+
+
+async def test_no_call_is_repeated_behind_our_back(server: Server, client: RunaiClient):
+    """Whatever HTTP says of methods that may be: the answer to a DELETE tells whether there was something to delete."""
+    for call in (
+        lambda: client.get(UUID),
+        lambda: client.update(UUID, SUBMISSION),
+        lambda: client.delete(UUID),
+        lambda: client.create(SUBMISSION),
+    ):
+        server.behave = _accept
+        await client.get(UUID)  # so that the connection has been used before
+        for fault in (_close, _reset):
+            server.behave, before = fault, len(server.seen)
+            with pytest.raises(BridgeError):
+                await call()
+            assert len(server.seen) == before + 1
+
+
+async def test_a_body_that_is_not_taken_is_given_up_in_time(server: Server):
+    server.behave = _deaf
+    outcomes: list[tuple[str, str]] = []
+    async with connected(
+        f"http://127.0.0.1:{server.port}",
+        allow_http=True,
+        timeouts=Timeouts(write=0.3),
+        on_call=lambda operation, code, seconds: outcomes.append((operation, code)),
+    ) as client:
+        with pytest.raises(OutcomeUnknown):
+            await client.create(Submission("train-a", "17", {"kind": "Job", "data": "x" * 16_000_000}))
+
+    assert outcomes[-1] == ("create", "timeout")
+
+
+async def test_the_address_is_sent_as_it_was_written(server: Server, client: RunaiClient):
+    async def no_rows(peer: Peer) -> None:
+        await peer.reply(200, {"workloads": []})
+
+    server.behave = no_rows
+    await client.rows(RowQuery(changed_since=datetime(2026, 1, 15, 10, tzinfo=UTC), name="train-a"))
+
+    assert server.seen[-1].endswith("filterBy=phaseUpdatedAt%3E%3D2026-01-15T10%3A00%3A00.000Z%2Cname%3D%3Dtrain-a")
+
+
+async def test_a_header_as_long_as_those_of_identity_providers_is_taken(server: Server, client: RunaiClient):
+    async def talkative(peer: Peer) -> None:
+        await peer.reply(202, workload(), f"Set-Cookie: session={'x' * 30_000}")
+
+    server.behave = talkative
+    assert (await client.create(SUBMISSION)).id == UUID
+
+
 async def test_a_refusal_during_a_large_upload_is_mapped(server: Server, client: RunaiClient):
     """The server answers 413 and closes without reading; whatever the client notices first, nothing was created."""
     server.behave = _refuse_early
@@ -553,6 +665,28 @@ async def test_the_usual_proxy_variables_are_honoured(server: Server):
         assert (await client.create(SUBMISSION)).id == UUID
 
     assert server.seen == ["http://runai.invalid/api/v2/token", "http://runai.invalid/api/v2/workloads"]
+
+
+@pytest.mark.parametrize("url", ["http://runai.invalid", "https://runai.invalid"])
+async def test_the_password_in_the_address_of_a_proxy_is_for_the_proxy(server: Server, url):
+    """Decoded, and encoded as UTF-8; a request that is tunnelled goes without."""
+    heads: list[bytes] = []
+
+    async def note(peer: Peer) -> None:
+        heads.append(peer.head)
+        await peer.reply(407, {})
+
+    server.behave = server.behave_at_token = note
+    client = as_configured(
+        RUNAI_BASE_URL=url,
+        **{f"{url.partition(':')[0].upper()}_PROXY": f"http://me:p%40ss%E2%82%AC@127.0.0.1:{server.port}"},
+    )
+    async with contextlib.aclosing(client):
+        with pytest.raises((Unavailable, UnexpectedReply)):
+            await client.create(SUBMISSION)
+
+    expected = base64.b64encode("me:p@ss€".encode())
+    assert b"\r\nProxy-Authorization: Basic " + expected in heads[0]
 
 
 @pytest.mark.parametrize("no_proxy", ["*.invalid", "runai.invalid:80", "*", "fd00::/8,.invalid"])

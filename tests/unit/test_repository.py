@@ -100,26 +100,35 @@ def read_lock(name: str) -> dict[str, str]:
     return {canonicalize_name(entry[1]): entry[2] for entry in entries if entry is not None}
 
 
-def wanted(*, dev: bool) -> list[Requirement]:
-    """Return the direct dependencies that pyproject.toml declares, of the runtime or of everything."""
-    texts = list(PYPROJECT["project"]["dependencies"])
-    if dev:
-        extras = PYPROJECT["project"]["optional-dependencies"].values()
-        groups = PYPROJECT["dependency-groups"].values()
-        declared = [entry for entries in (*extras, *groups) for entry in entries if isinstance(entry, str)]
-        texts += declared + PYPROJECT["build-system"]["requires"]
-    return [Requirement(text) for text in texts]
+RUNTIME = PYPROJECT["project"]["dependencies"]
+GROUPS = PYPROJECT["dependency-groups"]
+EVERYTHING = [
+    *RUNTIME,
+    *(text for extra in PYPROJECT["project"]["optional-dependencies"].values() for text in extra),
+    *(text for entry in GROUPS["dev"] for text in GROUPS[entry["include-group"]]),
+    *PYPROJECT["build-system"]["requires"],
+]
+
+
+def test_every_group_of_dependencies_is_locked():
+    assert GROUPS.keys() == {"dev", "bench"} | {entry["include-group"] for entry in GROUPS["dev"]}
 
 
 @pytest.mark.parametrize(
-    ("lock", "dev"), [("requirements.txt", False), ("requirements-dev.txt", True)], ids=["runtime", "everything"]
+    ("lock", "wanted"),
+    [
+        ("requirements.txt", RUNTIME),
+        ("requirements-dev.txt", EVERYTHING),
+        ("tests/bench/requirements.txt", GROUPS["bench"]),
+    ],
+    ids=["runtime", "everything", "bench"],
 )
-def test_the_lock_is_in_step_with_pyproject(lock, dev):
+def test_the_lock_is_in_step_with_pyproject(lock, wanted):
     """A dependency added or raised in pyproject.toml must be locked: run `make lock`."""
     locked = read_lock(lock)
     missing = [
         str(requirement)
-        for requirement in wanted(dev=dev)
+        for requirement in map(Requirement, wanted)
         if not requirement.specifier.contains(locked.get(canonicalize_name(requirement.name), "0"))
     ]
     assert missing == [], f"run make lock: {lock} does not satisfy"

@@ -19,6 +19,7 @@ from runai_operator import __version__
 from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import BridgeError, Unavailable
 from runai_operator.domain.model import Json
+from runai_operator.runai.aiohttp_transport import AiohttpTransport
 from runai_operator.runai.failures import FOREIGN, Operation, code_of, failure
 from runai_operator.runai.trust import Trust
 from runai_operator.runai.wire import Answer, parse, read_date
@@ -29,10 +30,11 @@ _INLINE_LIMIT = 256 * 1024
 """A larger body is parsed off the event loop; up to here it takes less than 5 ms."""
 
 CONNECTIONS = 25
-_LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30.0)
 """More than the engine's workers and its poller, so that none waits for a connection (which would count as an outage).
-Few connections carry a burst (16 at 20 ms are 800 calls a second), and 30 s is below the 60 s after which common
-load balancers close an idle connection, so that a POST seldom meets a dead one."""
+Few connections carry a burst (16 at 20 ms are 800 calls a second)."""
+KEEPALIVE = 30.0
+"""Seconds, below the 60 s after which common load balancers close an idle connection, so that a POST seldom meets a dead
+one."""
 
 _T = TypeVar("_T")
 
@@ -116,18 +118,13 @@ class Transport:
         await self.http.aclose()
 
     def _open(self) -> httpx.AsyncClient:
-        timeouts, context = self._timeouts, self._trust.context
-        through = self._proxy and httpx.Proxy(
-            self._proxy, ssl_context=context if self._proxy.lower().startswith("https:") else None
-        )
+        timeouts = self._timeouts
+        network = AiohttpTransport(self._trust.context, proxy=self._proxy, connections=CONNECTIONS, keepalive=KEEPALIVE)
         return httpx.AsyncClient(
             base_url=self._base_url,
-            verify=context,
-            proxy=through or None,
             timeout=httpx.Timeout(
                 connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool
             ),
-            limits=_LIMITS,
             headers={
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
@@ -136,7 +133,7 @@ class Transport:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             follow_redirects=False,
             trust_env=False,
-            transport=self._replacement,
+            transport=self._replacement or network,
         )
 
     @asynccontextmanager
