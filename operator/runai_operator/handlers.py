@@ -112,7 +112,7 @@ class Watcher:
     async def _run_kopf(self, stop: asyncio.Event) -> tuple[str, bool]:
         """One run of kopf, until it cannot go on; returns why, and whether that was a failure."""
         self.state.sign()
-        guard = WatchGuard(self.state, self.session.server)
+        guard = WatchGuard(self.state, self.session.server, self.session.echoes)
         identity: Any = USER_AGENT  # kopf would look up the user's name, and a numeric user in a container has none
         tasks = await kopf.spawn_tasks(
             registry=self._registry(guard),

@@ -381,6 +381,8 @@ class Submission:
     mnnvl: str | None = None
     encoded: bool = False
     """Send the manifest as `manifestBase64Encoded` instead of as an object."""
+    small: bool = False
+    """It is written as JSON in less time than another thread takes to begin."""
 
 
 def is_later(first: str | None, second: str | None) -> bool:

@@ -68,7 +68,10 @@ class Renderer:
         try:
             place, manifest = await _manifest(workload.spec, held, large=large)
             gvk = checks.gvk_of(manifest, place=place)
-            desired = await self._desired(workload, gvk, manifest, project_of, key=key, project_id=project_id)
+            small = not large and held is None  # else it may be a text of 1 MiB
+            desired = await self._desired(
+                workload, gvk, manifest, project_of, key=key, project_id=project_id, small=small
+            )
             return Rendered(desired, source, gvk)
         except TooLarge:
             raise
@@ -84,6 +87,7 @@ class Renderer:
         *,
         key: str | None,
         project_id: str | None,
+        small: bool,
     ) -> Desired:
         """`key` is that of the hash."""
         spec, ref = workload.spec, workload.ref
@@ -102,6 +106,7 @@ class Renderer:
             preemptibility=spec.preemptibility,
             mnnvl=spec.mnnvl,
             encoded=spec.manifest is None,
+            small=small,
         )
         return Desired(submission, gvk, content)
 

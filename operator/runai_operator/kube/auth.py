@@ -21,6 +21,7 @@ from yarl import URL
 from runai_operator import __version__
 from runai_operator.domain.errors import KubernetesUnavailable
 from runai_operator.kube.config_loader import ConfigException, Configuration, config
+from runai_operator.kube.echoes import Echoes
 from runai_operator.kube.failures import Call, failure
 from runai_operator.proxy import proxy_url
 
@@ -60,6 +61,7 @@ class KubeSession:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`kubeconfig`: path or several joined as in KUBECONFIG; None means in-cluster. `watches`: how many at once."""
+        self.echoes = Echoes()
         self._kubeconfig = kubeconfig
         self._limit = CONNECTIONS + watches
         self._clock = clock

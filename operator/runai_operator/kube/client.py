@@ -323,6 +323,7 @@ class KubeClient:
         meta = _decoded(call, answer, lambda body: meta_from_object(decode_metadata(body)["metadata"]))
         if meta.ref.uid != ref.uid:
             raise Vanished(f"The object {ref} was deleted and created again by somebody else.")
+        self._session.echoes.expect(meta.resource_version)
         return meta.resource_version
 
     async def _call(

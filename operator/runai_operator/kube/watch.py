@@ -28,6 +28,7 @@ import aiohttp
 from yarl import URL
 
 from runai_operator.codecs.json import Unreadable
+from runai_operator.kube.echoes import Echoes
 from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_page_start, read_start
 from runai_operator.kube.wire import METADATA, METADATA_DEPTH, METADATA_LIST, collection_path, decode_metadata
 from runai_operator.text import clip
@@ -106,8 +107,8 @@ class WatchState:
 class WatchGuard:
     """Client middleware for one run of kopf: when that run cannot go on, `over` is set and `reason` says why."""
 
-    def __init__(self, state: WatchState, server: str) -> None:
-        self._state = state
+    def __init__(self, state: WatchState, server: str, echoes: Echoes) -> None:
+        self._state, self._echoes = state, echoes
         self._base = URL(server).path.rstrip("/")
         self._listed: set[str] = set()
         self._next_watch: dict[str, float] = {}
@@ -192,7 +193,7 @@ class WatchGuard:
             self._state.opened(collection, listed=collection in self._listed)
             self._listed.discard(collection)
             # Only this attribute lets us read along; kopf uses its `iter_chunked`, aiohttp the rest, passed on.
-            response.content = WatchedStream(response.content, self._state.sign)  # type: ignore[assignment]
+            response.content = WatchedStream(response.content, self._state.sign, self._echoes)  # type: ignore[assignment]
         else:
             self._failed(collection, response)
         return response
@@ -207,11 +208,11 @@ class WatchGuard:
 
 
 class WatchedStream:
-    """The body of a watch, line by line as it arrives, without what is nested too deeply for kopf."""
+    """The body of a watch, line by line as it arrives, without what is nested too deeply for kopf, and without the echoes of
+    our own writes."""
 
-    def __init__(self, stream: aiohttp.StreamReader, sign: Callable[[], None]) -> None:
-        self._stream = stream
-        self._sign = sign
+    def __init__(self, stream: aiohttp.StreamReader, sign: Callable[[], None], echoes: Echoes) -> None:
+        self._stream, self._sign, self._echoes = stream, sign, echoes
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -223,8 +224,8 @@ class WatchedStream:
             self._sign()
             lines = (rest + chunk).split(b"\n")
             rest = lines.pop()
-            if lines:
-                yield b"".join(map(_readable, lines))
+            if news := [line for line in lines if not self._echoes.is_one(line)]:
+                yield b"".join(map(_readable, news))
 
 
 class WatchedResponse(aiohttp.ClientResponse):

@@ -21,6 +21,8 @@ from yarl import URL
 
 _LONGEST_HEADER = 64 * 1024
 """Bytes; proxies and identity providers add long ones."""
+_AT_ONCE = 48 * 1024
+"""Bytes that are handed over without waiting: connections hold back 64 KiB before anybody has to wait for them."""
 _UNTIL_SEEN = 2
 """Turns of the event loop until it has noticed which idle connections the other end has closed."""
 
@@ -39,11 +41,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         limits = request.extensions["timeout"]
-        try:
-            async with asyncio.timeout(limits["pool"]):
-                await self._free.acquire()
-        except TimeoutError:
-            raise httpx.PoolTimeout("no connection became free in time") from None
+        await self._wait_for_turn(limits["pool"])
         try:
             response = await self._send(request, limits)
         except BaseException:
@@ -55,6 +53,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             stream=_Body(response, self._free.release),
             request=request,
         )
+
+    async def _wait_for_turn(self, limit: float) -> None:
+        if not self._free.locked():
+            await self._free.acquire()  # at once
+            return
+        try:
+            async with asyncio.timeout(limit):
+                await self._free.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("no connection became free in time") from None
 
     async def aclose(self) -> None:
         self._closed = True
@@ -74,7 +82,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=headers,
-                data=_Content(content, limits["write"]) if content else None,
+                data=_Content(content, limits["write"]) if len(content) > _AT_ONCE else content or None,
                 allow_redirects=False,
                 proxy=self._proxy,
                 proxy_headers=self._proxy_headers,
@@ -113,7 +121,7 @@ async def _only_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
 
 
 class _Content(aiohttp.BytesIOPayload):
-    """What is sent, within `limit` seconds."""
+    """What is sent within `limit` seconds, piece by piece."""
 
     def __init__(self, content: bytes, limit: float) -> None:
         super().__init__(io.BytesIO(content))

@@ -82,7 +82,7 @@ class RunaiClient:
 
     async def create(self, submission: Submission) -> Remote:
         """POST of a new workload. 409 is `NameTaken`: the holder may still be our own earlier attempt."""
-        content = await asyncio.to_thread(wire.create_body, submission)
+        content = await _written(wire.create_body, submission)
         answer = await self._send(Operation.CREATE, "POST", _WORKLOADS_V2, content)
         return await self._read(Operation.CREATE, answer, wire.read_created(submission))
 
@@ -91,7 +91,7 @@ class RunaiClient:
 
         Only for releases known to have the flag (2.25): an older one ignores it and creates the workload.
         """
-        content = await asyncio.to_thread(wire.create_body, submission)
+        content = await _written(wire.create_body, submission)
         answer = await self._send(Operation.DRY_RUN, "POST", f"{_WORKLOADS_V2}?dryRun=true", content)
         if answer.status not in (*_ACCEPTED, 204):
             raise self._failure(Operation.DRY_RUN, answer)
@@ -106,7 +106,7 @@ class RunaiClient:
     async def update(self, workload_id: str, submission: Submission) -> Remote | None:
         """PUT of manifest, priority and category; None when there is no such workload; `Busy` on 409."""
         path = f"{_WORKLOADS_V2}/{wire.safe_id(workload_id)}"
-        content = await asyncio.to_thread(wire.update_body, submission)
+        content = await _written(wire.update_body, submission)
         answer = await self._send(Operation.UPDATE, "PUT", path, content)
         if wire.is_absent(answer):
             return None
@@ -204,3 +204,8 @@ class RunaiClient:
 
     async def _exchange_token(self, path: str, content: bytes, content_type: str) -> Answer:
         return await self._transport.call(Request(Operation.TOKEN, "POST", path, None, content, content_type))
+
+
+async def _written(write: Callable[[Submission], bytes], submission: Submission) -> bytes:
+    """What `write` makes of it, which may take long: then off the event loop."""
+    return write(submission) if submission.small else await asyncio.to_thread(write, submission)

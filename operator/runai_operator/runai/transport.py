@@ -36,6 +36,12 @@ KEEPALIVE = 30.0
 """Seconds, below the 60 s after which common load balancers close an idle connection, so that a POST seldom meets a dead
 one."""
 
+_HEADERS = [
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "identity"),
+    ("User-Agent", f"runai-operator/{__version__}"),
+]
+
 _T = TypeVar("_T")
 
 
@@ -101,7 +107,7 @@ class Transport:
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         """Raises `ValueError` for a base URL that cannot be used."""
-        self._base_url = _checked(base_url, allow_http=allow_http)
+        self._root = str(_checked(base_url, allow_http=allow_http)).rstrip("/")
         self._trust, self._proxy, self._timeouts, self._on_call = trust, proxy, timeouts, on_call
         self._replacement = transport
         self._session = _Session(self._open())
@@ -121,15 +127,9 @@ class Transport:
         timeouts = self._timeouts
         network = AiohttpTransport(self._trust.context, proxy=self._proxy, connections=CONNECTIONS, keepalive=KEEPALIVE)
         return httpx.AsyncClient(
-            base_url=self._base_url,
             timeout=httpx.Timeout(
                 connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool
             ),
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "User-Agent": f"runai-operator/{__version__}",
-            },
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             follow_redirects=False,
             trust_env=False,
@@ -183,12 +183,12 @@ class Transport:
         return answer
 
     async def _receive(self, http: httpx.AsyncClient, request: Request, auth: httpx.Auth | None) -> Answer:
-        built = http.build_request(
+        # Not by the client's `build_request`, which merges what never changes with what is not there.
+        built = httpx.Request(
             request.method,
-            request.path,
-            params=request.params,
+            httpx.URL(f"{self._root}{request.path}", **({"params": request.params} if request.params else {})),
+            headers=_HEADERS if request.content is None else [*_HEADERS, ("Content-Type", request.content_type)],
             content=request.content,
-            headers={"Content-Type": request.content_type} if request.content is not None else None,
         )
         response = await http.send(built, auth=auth, stream=True)
         try:

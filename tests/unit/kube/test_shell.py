@@ -42,6 +42,21 @@ async def test_objects_of_the_list_and_changes_are_observed(fake, shell):
     assert {(None, "a"), (None, "b")} <= set(shell.seen)
 
 
+async def test_what_we_have_just_written_ourselves_is_not_observed_again(fake, shell, session):
+    """Kopf would handle each of these events for nothing: the answer to the write has told it all."""
+    async with shell:
+        await shell.established()
+        fake.emit("ADDED", an_object("a", version=300))
+        await shell.observed("ADDED", "a")
+        session.echoes.expect("301")
+        fake.emit("MODIFIED", an_object("a", version=301))
+        fake.emit("MODIFIED", an_object("b", version=302))
+        await shell.observed("MODIFIED", "b")
+        assert ("MODIFIED", "a") not in shell.seen
+        fake.emit("MODIFIED", an_object("a", version=303))
+        await shell.observed("MODIFIED", "a")
+
+
 async def test_kopf_asks_for_metadata_only(fake, shell):
     async with shell:
         await shell.established()
@@ -351,7 +366,7 @@ async def test_it_stops_while_the_api_server_does_not_answer(fake, shell, path):
 
 async def test_kopf_cannot_write(fake, session):
     state = WatchState()
-    lent = session.lend(user_agent="kopf", middlewares=[watch.WatchGuard(state, session.server)])
+    lent = session.lend(user_agent="kopf", middlewares=[watch.WatchGuard(state, session.server, session.echoes)])
     async with lent:
         with pytest.raises(RuntimeError, match="must only read"):
             await lent.patch(f"{session.server}{COLLECTION}/a", json={})

@@ -562,3 +562,17 @@ async def longest_stall(call: Awaitable[object]) -> float:
     await asyncio.sleep(0)
     ticking.cancel()
     return max(stalls) / took
+
+
+@pytest.mark.parametrize("encoded", [False, True], ids=["as an object", "encoded"])
+async def test_a_small_manifest_is_sent_like_any_other_without_another_thread(
+    client, runai: ScriptedRunai, submission, monkeypatch, encoded
+):
+    submission = dataclasses.replace(submission, encoded=encoded)
+    await client.create(submission)
+    sent = runai.asked[-1].content
+    monkeypatch.setattr(asyncio, "to_thread", None)
+
+    await client.create(dataclasses.replace(submission, small=True))
+
+    assert runai.asked[-1].content == sent
