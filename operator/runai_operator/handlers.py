@@ -26,6 +26,7 @@ from runai_operator.kube.auth import USER_AGENT, KubeSession
 from runai_operator.kube.watch import WatchedResponse, WatchGuard, WatchState
 from runai_operator.kube.wire import meta_from_object
 from runai_operator.lean import absent
+from runai_operator.selector import Selector
 from runai_operator.stopping import stop_on_signals
 from runai_operator.text import clip
 
@@ -71,6 +72,8 @@ class Watcher:
     """Whether the API server serves the resource; may raise a `BridgeError`."""
     namespaces: Sequence[str] = ()
     """No namespaces means the whole cluster."""
+    selector: Selector | None = None
+    """None: all objects there."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watches until `stop` is set; returns within a second of it.
@@ -112,7 +115,7 @@ class Watcher:
     async def _run_kopf(self, stop: asyncio.Event) -> tuple[str, bool]:
         """One run of kopf, until it cannot go on; returns why, and whether that was a failure."""
         self.state.sign()
-        guard = WatchGuard(self.state, self.session.server, self.session.echoes)
+        guard = WatchGuard(self.state, self.session.server, self.session.echoes, self.selector)
         identity: Any = USER_AGENT  # kopf would look up the user's name, and a numeric user in a container has none
         tasks = await kopf.spawn_tasks(
             registry=self._registry(guard),

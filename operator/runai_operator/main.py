@@ -204,6 +204,7 @@ class Operator:
         kube = self._kube = KubeClient(
             session,
             namespaces=access.namespaces,
+            selector=access.selector,
             records_namespace=access.records_namespace or session.namespace,
             instance=gethostname(),
         )
@@ -243,6 +244,7 @@ class Operator:
                 observe=engine.observe,
                 served=kube.resource_served,
                 namespaces=access.namespaces,
+                selector=access.selector,
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(engine.run())

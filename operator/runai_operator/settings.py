@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from runai_operator.proxy import bypasses, proxy_url
+from runai_operator.selector import Selector, parse_selector
 from runai_operator.text import clip
 
 T = TypeVar("T")
@@ -101,6 +102,12 @@ VARIABLES = (
         "OPERATOR_NAMESPACES",
         "",
         "Namespaces to watch, separated by commas. Empty: the whole cluster.",
+    ),
+    Variable(
+        "OPERATOR_SELECTOR",
+        "",
+        "Labels of the RunaiWorkloads to serve, as for `kubectl --selector`, such as `shard=a`: the others are left to other "
+        "releases, which must have the same installation id. Empty: all.",
     ),
     Variable(
         "OPERATOR_LISTEN",
@@ -244,6 +251,8 @@ class KubeAccess(SettingsGroup):
     """A path, or several as `KUBECONFIG` joins them; None: in-cluster."""
     namespaces: tuple[str, ...]
     """Empty: the whole cluster."""
+    selector: Selector | None
+    """None: all objects there."""
     records_namespace: str | None
     """None: that of the pod or of the kubeconfig's context."""
 
@@ -252,6 +261,7 @@ class KubeAccess(SettingsGroup):
         return cls(
             kubeconfig=environment.optional("KUBECONFIG", _kubeconfig),
             namespaces=environment.optional("OPERATOR_NAMESPACES", _namespaces) or (),
+            selector=environment.optional("OPERATOR_SELECTOR", _selector),
             records_namespace=environment.optional("OPERATOR_RECORDS_NAMESPACE", _namespace),
         )
 
@@ -532,6 +542,13 @@ def _namespaces(text: str) -> tuple[str, ...]:
             f"names {', '.join(wrong[:3])}, not a namespace: list names separated by commas, or leave it empty for the whole cluster"
         )
     return names
+
+
+def _selector(text: str) -> Selector:
+    try:
+        return parse_selector(text)
+    except ValueError as error:
+        raise ValueError(f"is {_quoted(text)}, which {error}") from None
 
 
 def _log_format(text: str) -> LogFormat:

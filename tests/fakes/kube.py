@@ -15,6 +15,7 @@ from runai_operator.domain.errors import (
     AccessDenied,
     InvalidWorkload,
     KubernetesUnavailable,
+    NotSelected,
     SourceUnusable,
     StaleObject,
     TooLarge,
@@ -58,6 +59,8 @@ class Stored:
     paused: bool = False
     token: str | None = None
     status: dict[str, Any] = field(default_factory=lambda: {"observedGeneration": -1})
+    is_selected: bool = True
+    """It has the labels that the operator serves."""
 
     def as_read(self) -> Workload:
         status = {"observedGeneration": -1, **self.status}
@@ -193,6 +196,8 @@ class FakeKubeAccess:
             stored = self._kube.of(ref)
             if ref.uid in self._kube.large and not large:
                 raise TooLarge("It is large.")
+            if stored is not None and not stored.is_selected:
+                raise NotSelected("Another release serves it.")
             return stored.as_read() if stored else None
 
         return await call(self._chance, effect, to_runai=False, name="read")
@@ -244,7 +249,7 @@ class FakeKubeAccess:
     async def list_all(self, scope: str | None) -> AsyncIterator[TableRow]:
         self._refuse_forbidden(scope)
         for stored in list(self._kube.objects.values()):
-            if scope in (None, stored.ref.namespace):
+            if scope in (None, stored.ref.namespace) and stored.is_selected:
                 yield TableRow(stored.meta(), cells_of(stored))
 
     def _refuse_forbidden(self, namespace: str | None) -> None:

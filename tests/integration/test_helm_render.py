@@ -43,6 +43,7 @@ REACHED_BY = {
     "OPERATOR_INSTALL_ID": ("installId", "old-cluster"),
     "OPERATOR_FORMER_INSTALL_IDS": ("formerInstallIds", ["cluster-a", "cluster-b"]),
     "OPERATOR_NAMESPACES": ("operator.watchNamespaces", ["team-a", "team-b"]),
+    "OPERATOR_SELECTOR": ("operator.selector", "shard in (a,b),!legacy"),
     "OPERATOR_LISTEN": ("operator.port", 9090),
     "OPERATOR_LOG_FORMAT": ("operator.logFormat", "text"),
     "OPERATOR_LOG_LEVEL": ("operator.logLevel", "debug"),

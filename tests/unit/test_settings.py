@@ -9,6 +9,7 @@ import certifi
 import pytest
 
 from runai_operator import settings as settings_module
+from runai_operator.selector import parse_selector
 from runai_operator.settings import (
     VARIABLES,
     KubeAccess,
@@ -57,7 +58,7 @@ def test_access_to_runai_is_all_that_must_be_set():
             proxy=None,
             table=None,
         ),
-        kube=KubeAccess(kubeconfig=None, namespaces=(), records_namespace=None),
+        kube=KubeAccess(kubeconfig=None, namespaces=(), selector=None, records_namespace=None),
         operation=Operation(
             install_id=None,
             former_install_ids=(),
@@ -94,6 +95,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         OPERATOR_INSTALL_ID="blue",
         OPERATOR_FORMER_INSTALL_IDS="green, red",
         OPERATOR_NAMESPACES="team-a, team-b",
+        OPERATOR_SELECTOR="shard=a",
         OPERATOR_LISTEN="[::1]:0",
         OPERATOR_LOG_FORMAT="text",
         OPERATOR_LOG_LEVEL="DEBUG",
@@ -122,6 +124,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         kube=KubeAccess(
             kubeconfig=f"{tmp_path / 'missing'}:{kubeconfig}",
             namespaces=("team-a", "team-b"),
+            selector=parse_selector("shard=a"),
             records_namespace="runai",
         ),
         operation=Operation(
@@ -408,6 +411,12 @@ def test_all_intervals_have_documented_bounds():
             "OPERATOR_NAMESPACES names '', not a namespace: "
             "list names separated by commas, or leave it empty for the whole cluster",
             id="a lone comma does not widen the scope to the whole cluster",
+        ),
+        pytest.param(
+            {"OPERATOR_SELECTOR": "shard=a,"},
+            "OPERATOR_SELECTOR is 'shard=a,', which cannot be read at character 9: "
+            "write it as for kubectl, such as shard=a or team in (a,b)",
+            id="a selector with a stray comma",
         ),
         pytest.param(
             {"OPERATOR_LOG_FORMAT": "xml"},

@@ -213,7 +213,15 @@ def test_a_change_of_what_a_module_holds_is_seen(tmp_path, monkeypatch, source):
 # --- every end of a pass has a next time, or needs none
 
 NEEDS_NO_NEXT_TIME = frozenset(
-    {Verdict.IN_SYNC, Verdict.DELIVERED, Verdict.PAUSED, Verdict.IGNORED, Verdict.RELEASED, Verdict.GONE}
+    {
+        Verdict.IN_SYNC,
+        Verdict.DELIVERED,
+        Verdict.PAUSED,
+        Verdict.IGNORED,
+        Verdict.RELEASED,
+        Verdict.GONE,
+        Verdict.PASSED_ON,
+    }
 )
 """An event, a row of the lists or a reading that is planned for a sync in flight brings the next pass."""
 

@@ -172,6 +172,8 @@ class Verdict(StrEnum):
     """The finalizer of an object that is being deleted was removed."""
     GONE = "gone"
     """There is no such object any more."""
+    PASSED_ON = "passed_on"
+    """It is for another release to serve: its labels have changed."""
     TOO_LARGE = "too_large"
     """Nothing was done: the object has to be read where it does not hold up others."""
     CONFLICT = "conflict"

@@ -16,6 +16,7 @@
     │   └── PageTooLarge    a page of a list, which has to be asked for in smaller pieces
     ├── StaleObject         Kubernetes: somebody wrote in between; read again
     ├── Vanished            Kubernetes: the object is gone
+    ├── NotSelected         Kubernetes: the object is there, and another release serves it
     └── TooLarge            work that must not hold up others; it is done later, separately
 
 Messages are for the person who applied the resource: what, where, and what to do. Each begins with a capital letter and
@@ -196,6 +197,10 @@ class Vanished(BridgeError):
     """The custom resource no longer exists."""
 
     reason = Reason.VANISHED
+
+
+class NotSelected(BridgeError):
+    """The custom resource does not have the labels that this process serves (any more). Nothing shows it."""
 
 
 class NotLeader(BridgeError):

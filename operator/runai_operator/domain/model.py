@@ -182,6 +182,7 @@ class Workload:
     """As stored, raw. Empty or without `conditions` before the operator's first reconcile."""
     spec_error: str | None = None
     """Why `spec` could not be read (then it holds defaults), for the person who applied it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ref(self) -> Ref:

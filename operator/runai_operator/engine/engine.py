@@ -385,6 +385,10 @@ class Engine:
             self.upstreams.unpark(entry.uid)
         result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting, entry.summary)
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
+        if result.verdict is Verdict.PASSED_ON:
+            log.info("left to another release: its labels are no longer selected", extra=entry.meta.fields)
+            self._drop(self.inventory.forget(entry.uid))
+            return
         if result.verdict in (Verdict.GONE, Verdict.RELEASED):
             self._drop(self.inventory.end(entry.uid))
             return

@@ -85,7 +85,7 @@ class Kube(Protocol):
     """The Kubernetes API, as far as workloads need it."""
 
     async def read(self, ref: Ref, *, large: bool) -> Workload | None:
-        """The whole object; None when it is gone or has another UID.
+        """The whole object; None when it is gone or has another UID. Raises `NotSelected` when another release serves it.
 
         With `large` false, raises `TooLarge` for a body that is large or nested deeply. With `large` true such a body
         is parsed off the event loop, and one that cannot be read at all comes back with `spec_error` set and the few

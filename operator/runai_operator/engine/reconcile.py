@@ -46,6 +46,7 @@ from runai_operator.domain.errors import (
     Busy,
     InvalidWorkload,
     NameTaken,
+    NotSelected,
     OutcomeUnknown,
     StaleObject,
     TooLarge,
@@ -121,6 +122,8 @@ class Reconciler:
                     await self._record_what_force_left(meta.ref, memory, summary)
                 return Result(Verdict.GONE, memory=memory)
             s = self._begin(workload, memory, requests, seen)
+        except NotSelected:
+            return Result(Verdict.PASSED_ON, memory=memory)
         except BridgeError as error:
             return self._failed(error, memory)
         except Exception:
@@ -296,6 +299,8 @@ class Reconciler:
     async def _do_read_owner(self, s: State, owner: Ref) -> State:
         try:
             return replace(s, owner_exists=await self._kube.read(owner, large=True) is not None)
+        except NotSelected:
+            return replace(s, owner_exists=True)
         except BridgeError as error:
             return replace(s, owner_exists=error)
 

@@ -22,6 +22,7 @@ from runai_operator.codecs.json import TooDeep, Unreadable, decode_json
 from runai_operator.domain.errors import (
     AccessDenied,
     KubernetesUnavailable,
+    NotSelected,
     SourceUnusable,
     StaleObject,
     TooLarge,
@@ -63,6 +64,7 @@ from runai_operator.kube.wire import (
     workload_from_object,
     workload_path,
 )
+from runai_operator.selector import Selector
 
 log = logging.getLogger(__name__)
 
@@ -92,20 +94,21 @@ class KubeClient:
         session: KubeSession,
         *,
         namespaces: Sequence[str] = (),
+        selector: Selector | None = None,
         records_namespace: str = "default",
         instance: str = FIELD_MANAGER,
         page: int = PAGE,
     ) -> None:
-        """No namespaces means the whole cluster. `records_namespace` holds the operator's own records; `instance` names this
+        """No namespaces means the whole cluster, no selector all objects there. `records_namespace` holds the operator's own records; `instance` names this
         process in Events; `page` is the number of objects per list call."""
-        self._session = session
+        self._session, self._selector = session, selector
         self._records_namespace, self._instance = records_namespace, instance
         self.scopes: Sequence[str | None] = tuple(namespaces) or (None,)
         self._page = PageSize(page)
         self._skipped: dict[str | None, int] = {}
 
     async def read(self, ref: Ref, *, large: bool) -> Workload | None:
-        """The whole object; None when it is gone or has another UID.
+        """The whole object; None when it is gone or has another UID. Raises `NotSelected`.
 
         With `large` false, raises `TooLarge` for a body above 256 KiB or nested deeply. With `large` true any body is
         parsed, off the event loop; a manifest nested too deeply is then missing from the spec and named by `spec_error`.
@@ -120,7 +123,11 @@ class KubeClient:
                 workload = _decoded(call, answer, _small_workload)
         except Vanished:
             return None
-        return workload if workload.ref.uid == ref.uid else None
+        if workload.ref.uid != ref.uid:
+            return None
+        if self._selector is not None and not self._selector.matches(workload.labels):
+            raise NotSelected(f"The object {ref} is served by another release.")
+        return workload
 
     async def write_finalizers(self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str) -> str:
         """Replaces the finalizers if nobody wrote since `resource_version`; returns the new one.
@@ -284,6 +291,8 @@ class KubeClient:
         while True:
             expired = (410,) if token and begun < RESTARTS else ()
             query = {"limit": str(self._page.limit)} | ({"continue": token} if token else {})
+            if self._selector is not None:
+                query["labelSelector"] = str(self._selector)
             answer = await self._call(
                 call, path, accept=TABLE, query=query, accepted=expired, limit=PAGE_LIMIT, only_start=True
             )

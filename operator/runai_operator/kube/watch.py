@@ -31,6 +31,7 @@ from runai_operator.codecs.json import Unreadable
 from runai_operator.kube.echoes import Echoes
 from runai_operator.kube.pages import PAGE_LIMIT, SKIPPED, PageSize, read_page_start, read_start
 from runai_operator.kube.wire import METADATA, METADATA_DEPTH, METADATA_LIST, collection_path, decode_metadata
+from runai_operator.selector import Selector
 from runai_operator.text import clip
 
 log = logging.getLogger(__name__)
@@ -107,8 +108,8 @@ class WatchState:
 class WatchGuard:
     """Client middleware for one run of kopf: when that run cannot go on, `over` is set and `reason` says why."""
 
-    def __init__(self, state: WatchState, server: str, echoes: Echoes) -> None:
-        self._state, self._echoes = state, echoes
+    def __init__(self, state: WatchState, server: str, echoes: Echoes, selector: Selector | None = None) -> None:
+        self._state, self._echoes, self._selector = state, echoes, selector
         self._base = URL(server).path.rstrip("/")
         self._listed: set[str] = set()
         self._next_watch: dict[str, float] = {}
@@ -128,6 +129,8 @@ class WatchGuard:
         if not self._state.knows(collection):
             return await handler(request)
         self.requests += 1
+        if self._selector is not None:
+            request.url = request.url.update_query(labelSelector=str(self._selector))
         try:
             if request.url.query.get("watch") == "true":
                 response = await self._watch(collection, request, handler)

@@ -178,6 +178,7 @@ def workload_from_object(obj: Any, *, spec_error: str | None = None) -> Workload
         spec=spec,
         status=_mapping(obj.get("status")),
         spec_error=spec_error or _sentence(unreadable),
+        labels=obj["metadata"].get("labels") or {},
     )
 
 

@@ -80,6 +80,7 @@ REQUEUED = [
     case("ignored", Result(Verdict.IGNORED), 0, NOT_AT_ALL),
     case("released", Result(Verdict.RELEASED), 0, NOT_AT_ALL),
     case("gone", Result(Verdict.GONE), 0, NOT_AT_ALL),
+    case("passed on", Result(Verdict.PASSED_ON), 0, NOT_AT_ALL),
     # Rejected: a slow probe, around an interval that no number of failures changes.
     case("rejected", Result(Verdict.REJECTED, BAD), 0, (1350, 1800, 2250)),
     case("rejected for the tenth time", Result(Verdict.REJECTED, BAD), 10, (1350, 1800, 2250)),

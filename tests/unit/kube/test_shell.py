@@ -19,6 +19,7 @@ from runai_operator import handlers
 from runai_operator.domain.requeue import SOON_CEILING
 from runai_operator.kube import watch
 from runai_operator.kube.watch import WatchState
+from runai_operator.selector import parse_selector
 
 
 @pytest.fixture
@@ -66,6 +67,16 @@ async def test_kopf_asks_for_metadata_only(fake, shell):
         "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
         "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
     }
+
+
+async def test_lists_and_watches_ask_for_what_is_selected(fake, session, shell):
+    object.__setattr__(shell.watcher, "selector", parse_selector("shard in (a,b),!legacy"))
+    async with shell:
+        await shell.established()
+
+    own = [request for request in fake.asked(COLLECTION) if request.headers["User-Agent"].startswith("kopf")]
+    assert {request.query.get("watch") for request in own} == {None, "true"}
+    assert {request.query["labelSelector"] for request in own} == {"shard in (a,b),!legacy"}
 
 
 async def test_kopf_differs_from_us_by_its_user_agent(fake, shell):

@@ -1,7 +1,8 @@
 # ruff: noqa: INP001, S310  run by a hook of the chart, in a container of the operator's image
 """End with an error while RunaiWorkloads exist: without the operator nobody removes their finalizers.
 
-The arguments are the namespaces to look into; without any, the whole cluster is.
+The arguments are the namespaces to look into; without any, the whole cluster is. SELECTOR in the environment leaves out what
+other releases serve.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import ssl
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -21,8 +23,9 @@ ACCOUNT = Path(os.environ["SERVICE_ACCOUNT"])
 def some(namespace: str) -> list[str]:
     """A few of what is there. A cluster without the kind has none."""
     place = f"namespaces/{namespace}/" if namespace else ""
+    query = urllib.parse.urlencode({"limit": SHOWN, "labelSelector": os.environ.get("SELECTOR", "")})
     request = urllib.request.Request(
-        f"{os.environ['API_SERVER']}/apis/bridge.run.ai/v1alpha1/{place}runaiworkloads?limit={SHOWN}",
+        f"{os.environ['API_SERVER']}/apis/bridge.run.ai/v1alpha1/{place}runaiworkloads?{query}",
         headers={"Authorization": f"Bearer {(ACCOUNT / 'token').read_text().strip()}"},
     )
     trust = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))

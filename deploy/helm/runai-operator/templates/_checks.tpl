@@ -86,7 +86,7 @@ something has been changed already. Each part is a YAML list of problems; all of
 - "serviceAccount.name is not set: serviceAccount.create=false needs it, since every pod of the namespace would share the rights of the ServiceAccount default"
 {{- end }}
 {{- with include "runai-operator.other" . }}
-- "another operator serves the whole cluster already (ClusterRoleBinding {{ . }}), and two would fight over every RunaiWorkload: uninstall it first, or give each namespaces of its own (operator.watchNamespaces)"
+- "another operator serves the whole cluster already (ClusterRoleBinding {{ . }}), and two would fight over every RunaiWorkload: uninstall it first, or give each namespaces (operator.watchNamespaces) or labels (operator.selector) of its own"
 {{- end }}
 {{- range $key, $_ := .Values.global }}
 {{- range $known, $_ := ($.Files.Get "files/defaults.yaml" | fromYaml).global }}

@@ -50,6 +50,10 @@
 - name: OPERATOR_NAMESPACES
   value: {{ join "," . | quote }}
 {{- end }}
+{{- with .Values.operator.selector }}
+- name: OPERATOR_SELECTOR
+  value: {{ . | quote }}
+{{- end }}
 - name: OPERATOR_LISTEN
   value: {{ printf ":%v" .Values.operator.port | quote }}
 - name: OPERATOR_LOG_FORMAT

@@ -1,6 +1,6 @@
 {{/* The ClusterRoleBinding of another operator for the whole cluster, or nothing. Found only where Helm asks a cluster. */}}
 {{- define "runai-operator.other" -}}
-{{- if and .Values.rbac.create .Values.replicaCount (not .Values.operator.watchNamespaces) }}
+{{- if and .Values.rbac.create .Values.replicaCount (not .Values.operator.watchNamespaces) (not .Values.operator.selector) }}
 {{- $own := include "runai-operator.fullname" . }}
 {{- $release := list .Release.Namespace .Release.Name }}
 {{- $others := list }}
