@@ -95,10 +95,27 @@ test-crash: $(INSTALLED) binaries ## Kill the operator at every await and strike
 	@CRASH_REPORT=$(CRASH_REPORT) $(VENV)/bin/pytest tests/crash -m slow $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure start, bursts, steady state and memory beside a raw script (WORKLOADS=500)
+bench: $(INSTALLED) ## Measure bursts, rest, freshness, start and deletion beside a raw script and a naive operator (WORKLOADS=200)
 	@$(HAVE_PROGRAMS) etcd kube-apiserver >/dev/null
-	@echo "==> Bench: about two minutes"
-	@$(PYTHON) -m bench --workloads $(or $(WORKLOADS),500)
+	@echo "==> Bench: about three minutes on two idle cores"
+	@$(PYTHON) -m bench --workloads $(or $(WORKLOADS),200)
+
+.PHONY: bench-all
+bench-all: $(INSTALLED) $(VENV)/.bench-installed ## Measure everything that docs/performance.md shows
+	@$(HAVE_PROGRAMS) etcd kube-apiserver >/dev/null
+	@echo "==> Bench: hours"
+	@$(PYTHON) -m bench.calls
+	@$(PYTHON) -m bench.life --rounds 3
+	@$(PYTHON) -m bench --workloads 100 1000 --sizes 4 64 --yaml --rounds 3 --rest 60 --changes 100 1000 --save build/bench.json
+	@$(PYTHON) -m bench --workloads 10000 --rounds 1 --rest 60 --changes 100 1000 --without-naive --save build/bench-10000.json
+	@$(PYTHON) -m bench.storms
+	@$(PYTHON) -m bench.plots build/bench.json build/bench-10000.json
+
+.PHONY: test-soak
+test-soak: $(INSTALLED) ## Run for an hour under churn and faults, and judge what grows (MINUTES=60, WORKLOADS=2000)
+	@$(HAVE_PROGRAMS) etcd kube-apiserver >/dev/null
+	@echo "==> Soak: $(or $(MINUTES),60) minutes"
+	@$(PYTHON) -m bench.soak --minutes $(or $(MINUTES),60) --workloads $(or $(WORKLOADS),2000)
 
 .PHONY: bench-memory
 bench-memory: $(INSTALLED) $(RUNTIME)/.installed ## Measure what starting costs and what the idle operator holds

@@ -267,6 +267,7 @@ class Operator:
 
     def _measure(self) -> None:
         self._metrics.watch(self._watch.established, len(self._watch.forbidden))
+        self._metrics.tasks(len(asyncio.all_tasks()))
         if self._kube is not None:
             self._metrics.skipped(self._kube.skipped)
         if self._engine is not None:

@@ -1,280 +1,300 @@
-"""`make bench`: what the operator costs and how quick it is, beside a raw script that makes only the minimal calls.
+"""`make bench`: what the operator costs and how quick it is, beside a raw script that makes only the minimal calls, and beside a naive
+operator.
 
-    python -m bench [--workloads 500] [--beside ../28adc2d/operator] [--rounds 3]
+    python -m bench [--workloads 200] [--rounds 1] [--sizes 4] [--yaml] [--beside ../other/operator] [--without-naive]
 
-Prints a table. Both run against the same servers, one after the other; quote the ratios. `--beside` measures the operator of
-another checkout as well, in turns with this one, each with its own CustomResourceDefinition and on servers of its own; of
-several rounds the medians are shown. The simulator is always this one.
+Prints tables. Each contender has servers of its own, all take turns, and of several rounds the medians are shown with the least
+and the most; quote the ratios. `--beside` measures the operator of another checkout as well. The simulator is always this one.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
+import math
+import os
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import aiohttp
-import yaml
-from rich.console import Console
-from rich.table import Table
-
+from bench.contenders import Contender, bridge, naive
+from bench.driver import Driver, Form, Seen, ids_of, in_parallel, raw_create, raw_delete, raw_runai
+from bench.figures import Figures, console, save
+from bench.machine import described
 from controlplane import ControlPlane
-from controlplane.client import tls_context
-from stack import Operator, Simulator, Workloads, manifest_of
-from stack.processes import CLIENT_ID, CLIENT_SECRET
-from stack.workloads import condition
+from stack import Operator, Simulator
+from stack.processes import Process
 
-PARALLEL = 16
+QUICK = {"list_lag": 0.1, "sync_time": 0.05, "phase_time": 0.1, "delete_time": 0.2}
 METHODS = ("POST", "GET", "PUT", "DELETE")
+MINUTE = 60.0
 CALM = 3.0
 """Seconds without another Kubernetes Event after which those of the burst have been sent: ten a second are."""
-OPERATOR = Path(__file__).parents[2] / "operator"
-RUNS_ON = manifest_of("Deployment")
-console = Console(highlight=False)
-
-
-@dataclass(slots=True)
-class Figures:
-    """What one revision was measured to need: for each figure its form, and the value of each round."""
-
-    name: str
-    rows: dict[str, tuple[str, list[float]]] = field(default_factory=dict)
-
-    def add(self, what: str, value: float, form: str = "{:.1f} s") -> None:
-        self.rows.setdefault(what, (form, []))[1].append(value)
-        console.print(f"  {self.name}: {what}: {form.format(value)}")
-
-    def median(self, what: str) -> float:
-        return statistics.median(self.rows[what][1])
-
-    def shown(self, what: str) -> str:
-        return self.rows[what][0].format(self.median(what))
+RAW = "raw script"
+PROVIDER = "PROVIDER_HTTP"
+AGENTS = {True: "runai-operator/", False: "kopf"}
+"""How the audit log names the calls of ours, and of the naive one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
-    """The folder `operator` of a checkout."""
+class Plan:
+    """What is measured."""
 
-    operator: Path
+    workloads: int
+    form: Form
+    rest: float
+    """Seconds at rest in which calls are counted."""
+    changes: tuple[int, ...]
+    """A minute."""
+
+
+@dataclass(slots=True)
+class Scene:
+    """One contender, on its servers."""
+
+    contender: Contender
+    process: Process
+    plane: ControlPlane
+    runai: Simulator
+    driver: Driver
+    plan: Plan
     figures: Figures
+
+    def add(self, what: str, value: float, form: str = "{:.1f} s") -> None:
+        self.figures.add(self.contender.name, what, value, form)
+
+    @property
+    def names(self) -> list[str]:
+        return [f"w{number}" for number in range(self.plan.workloads)]
+
+    def spent(self) -> Counter[str]:
+        """The calls that it has made."""
+        spent: Counter[str] = Counter({"calls to Run:ai": self.runai.calls("GET", "/api/v1")})
+        spent["calls to Run:ai"] += sum(self.runai.calls(method) for method in METHODS)
+        kinds = {"get": "reads", "patch": "writes", "update": "writes", "create": "Events"}
+        agent = AGENTS[self.contender.is_ours]
+        for event in self.plane.audit_events(agent):
+            is_its = event["stage"] == "ResponseComplete" and event["userAgent"].startswith(agent)
+            if is_its and event["verb"] in kinds:
+                spent[kinds[event["verb"]]] += 1
+        return spent
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workloads", type=int, default=500)
-    parser.add_argument("--beside", type=Path, help="the folder `operator` of another checkout, to compare with")
+    parser.add_argument("--workloads", type=int, nargs="*", default=[200])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[4], help="of manifests, in KiB")
+    parser.add_argument("--yaml", action="store_true", help="also as YAML text")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rest", type=float, default=20.0, help="seconds at rest in which calls are counted")
+    parser.add_argument("--changes", type=int, nargs="*", default=[100], help="of phases, a minute")
+    parser.add_argument("--interval", default="1s", help="OPERATOR_DELTA_INTERVAL")
+    parser.add_argument("--beside", type=Path, help="the folder `operator` of another checkout, to compare with")
+    parser.add_argument("--without-naive", action="store_true")
+    parser.add_argument("--save", type=Path, help="a JSON file, for the plots")
     given = parser.parse_args()
-    beside: Path | None = given.beside
-    revisions = [Revision(OPERATOR, Figures("this one"))]
-    if beside is not None:
-        revisions.insert(0, Revision(beside.resolve(), Figures("the other")))
-    for _ in range(given.rounds):
-        for revision in revisions:
-            measure_alone(revision, given.workloads)
-    console.print(table_of([revision.figures for revision in revisions]))
+    about = described(f"python -m bench {' '.join(sys.argv[1:])}".rstrip())
+    contenders = [bridge("operator", OPERATOR_DELTA_INTERVAL=given.interval)]
+    if given.beside is not None:
+        contenders.append(bridge("other revision", given.beside.resolve(), OPERATOR_DELTA_INTERVAL=given.interval))
+    if not given.without_naive:
+        contenders.append(naive())
+    if PROVIDER not in os.environ:
+        console.print(f"provider-http is left out: {PROVIDER} does not name its binary.")
+    measured = []
+    for many in given.workloads:
+        for form in [Form(size * 1024, as_yaml) for size in given.sizes for as_yaml in (False, True)[: 1 + given.yaml]]:
+            figures = Figures(f"{many} workloads of {form}")
+            plan = Plan(many, form, given.rest, tuple(given.changes))
+            for _ in range(given.rounds):
+                asyncio.run(one_round(contenders, plan, figures))
+            measured.append(figures)
+            figures.show()
+            console.print(figures.markdown(), soft_wrap=True)
+    console.print(about)
+    if given.save:
+        save(given.save, about, measured)
     return 0
 
 
-def table_of(columns: list[Figures]) -> Table:
-    """Of two, also the ratio of the second to the first."""
-    is_pair = len(columns) == 2
-    table = Table("Figure", *(figures.name for figures in columns), *(("ratio",) if is_pair else ()), box=None)
-    for what in columns[-1].rows:
-        values = [figures.median(what) for figures in columns]
-        ratio = (f"{values[1] / values[0]:.2f}" if values[0] else "-",) if is_pair else ()
-        table.add_row(what, *(figures.shown(what) for figures in columns), *ratio)
-    return table
+async def one_round(contenders: list[Contender], plan: Plan, figures: Figures) -> None:
+    await raw(plan, figures)
+    for contender in contenders:
+        await measure(contender, plan, figures)
 
 
-def measure_alone(revision: Revision, many: int) -> None:
-    """With servers of its own: what a burst leaves behind would be there for the next one."""
+async def raw(plan: Plan, figures: Figures) -> None:
+    """The calls that cannot be left out, as one script makes them."""
+    with tempfile.TemporaryDirectory(prefix="runai-bench-") as name, ControlPlane() as plane:
+        plane.install_crds()
+        names = [f"w{number}" for number in range(plan.workloads)]
+        with Simulator(Path(name), **QUICK) as runai:
+            async with Driver.of(plane) as driver, raw_runai(runai.url) as (http, url):
+                await in_parallel(lambda name: raw_create(driver, http, url, name, plan.form), warm_up())
+                ids = ids_of(runai)
+                await in_parallel(lambda name: raw_delete(driver, http, url, name, ids[name]), warm_up())
+                began = time.monotonic()
+                await in_parallel(lambda name: raw_create(driver, http, url, name, plan.form), names)
+                figures.add(RAW, "all have ids", time.monotonic() - began)
+                ids, began = ids_of(runai), time.monotonic()
+                await in_parallel(lambda name: raw_delete(driver, http, url, name, ids[name]), names)
+                figures.add(RAW, "all are deleted", time.monotonic() - began)
+
+
+def warm_up() -> list[str]:
+    return [f"warm-up-{number}" for number in range(16)]
+
+
+async def measure(contender: Contender, plan: Plan, figures: Figures) -> None:
+    """From the first start to the last deletion."""
     with tempfile.TemporaryDirectory(prefix="runai-bench-") as name, ControlPlane() as plane:
         directory = Path(name)
-        plane.install_crds(revision.operator.parent / "crds")
-        with Simulator(directory, list_lag=0.1, sync_time=0.05, phase_time=0.1, delete_time=0.2) as runai:
-            measure(plane, runai, directory, many, revision)
+        plane.install_crds(contender.crds)
+        with Simulator(directory, **QUICK) as runai:
+            async with Driver.of(plane) as driver:
+                with contender.start(directory, plane, runai) as process:
+                    scene = Scene(contender, process, plane, runai, driver, plan, figures)
+                    await started(scene)
+                    await burst(scene)
+                    await rest(scene)
+                    for changes in plan.changes:
+                        await freshness(scene, changes)
+                    if contender.is_ours:
+                        process.terminate()
+                        with contender.start(directory, plane, runai) as scene.process:
+                            await started_again(scene)
+                            await delete(scene)
+                    else:
+                        await delete(scene)
 
 
-def measure(plane: ControlPlane, runai: Simulator, directory: Path, many: int, revision: Revision) -> None:
-    workloads, figures = Workloads(plane.client, "default"), revision.figures
-    settings = {"OPERATOR_DELETE_RATE": "100000", "PYTHONPATH": str(revision.operator)}
-    began = time.monotonic()
-    with Operator(directory, plane.kubeconfig, runai.url, **settings) as operator:
-        operator.wait_ready()
-        figures.add("start to ready, empty", time.monotonic() - began)
-        figures.add("memory, idle", operator.resident_bytes() / 2**20, "{:.0f} MiB")
-        one_by_one(workloads, figures)
-        burst = measure_burst(operator, runai, plane, workloads, many, figures)
-        steady(operator, runai, plane, figures)
-        figures.add("SIGTERM to exit", seconds_to_exit(operator), "{:.2f} s")
-    began = time.monotonic()
-    with Operator(directory, plane.kubeconfig, runai.url, **settings) as operator:
-        operator.wait_ready()
-        figures.add(f"start to ready, {many} workloads", time.monotonic() - began)
-        figures.add(f"memory, {many} workloads", operator.resident_bytes() / 2**20, "{:.0f} MiB")
-        cpu = operator.cpu_seconds()
-        began = time.monotonic()
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            list(pool.map(workloads.delete, [f"w{number}" for number in range(many)]))
-        while workloads.all():
-            time.sleep(0.1)
-        figures.add(f"delete {many}", time.monotonic() - began)
-        figures.add("CPU per delete", (operator.cpu_seconds() - cpu) / many * 1000, "{:.1f} ms")
-        runai.fault(kind="timeout", method="POST")
-        workloads.apply("unanswered", manifest=RUNS_ON)
-        workloads.wait("unanswered", lambda item: item["metadata"].get("finalizers"))
-        figures.add("SIGTERM to exit, Run:ai silent", seconds_to_exit(operator), "{:.2f} s")
-        runai.heal()
-    raw = asyncio.run(raw_burst(plane, runai, many))
-    figures.add(f"burst of {many}, raw script", raw)
-    figures.add("burst, operator to raw script", burst / raw, "{:.2f}")
+async def started(scene: Scene) -> None:
+    """Ready, and warm: a few workloads have lived and are gone."""
+    await asyncio.to_thread(scene.contender.wait_ready, scene.process)
+    scene.add("memory, idle", scene.process.resident_bytes() / 2**20, "{:.0f} MiB")
+    spec = scene.plan.form.spec()
+    await in_parallel(lambda name: scene.driver.create(name, spec), warm_up())
+    await scene.driver.until(lambda seen: all(scene.contender.is_ready(each) for each in seen))
+    await in_parallel(scene.driver.delete, warm_up())
+    await scene.driver.until(lambda seen: not seen)
 
 
-def seconds_to_exit(operator: Operator) -> float:
-    began = time.monotonic()
-    operator.terminate()
-    return time.monotonic() - began
+async def burst(scene: Scene) -> None:
+    """Until all have ids some are Ready already, at the cost of calls and writes that those compete with which still wait for an
+    id; so all is counted until the end, too."""
+    many, spec = scene.plan.workloads, scene.plan.form.spec()
+    before, cpu, began = scene.spent(), scene.process.cpu_seconds(), time.monotonic()
+
+    def all_are(holds: Callable[[Seen], object]) -> Callable[[list[Seen]], bool]:
+        return lambda seen: len(seen) == many and all(map(holds, seen))
+
+    await in_parallel(lambda name: scene.driver.create(name, spec), scene.names)
+    applied = time.monotonic()
+    with_ids = await scene.driver.until(all_are(lambda each: each.workload_id))
+    ready = await scene.driver.until(all_are(scene.contender.is_ready))
+    cpu = scene.process.cpu_seconds() - cpu
+    spent = scene.spent() - before
+    scene.add("all are applied", applied - began)
+    scene.add("all have ids", with_ids - began)
+    scene.add("all are Ready", ready - began)
+    scene.add("CPU of a create", cpu / many * 1000, "{:.1f} ms")
+    for what in ("calls to Run:ai", "reads", "writes"):
+        scene.add(f"{what} of a create", spent[what] / many, "{:.2f}")
+    if (raw_ids := scene.figures.median(RAW, "all have ids")) is not None:
+        scene.add("all have ids, to the raw script", (with_ids - began) / raw_ids, "{:.2f}")
 
 
-def one_by_one(workloads: Workloads, figures: Figures) -> None:
-    """Latency of the single steps, the median of five."""
-    to_id, to_running, to_gone = [], [], []
-    for number in range(5):
-        name = f"one-{number}"
-        began = time.monotonic()
-        workloads.apply(name, manifest=RUNS_ON)
-        workloads.wait_id(name)
-        to_id.append(time.monotonic() - began)
-        workloads.wait_condition(name, "Ready", "True")
-        to_running.append(time.monotonic() - began)
-        began = time.monotonic()
-        workloads.delete(name)
-        workloads.wait_gone(name)
-        to_gone.append(time.monotonic() - began)
-    for what, values in (("apply to id", to_id), ("apply to Ready", to_running), ("delete to gone", to_gone)):
-        figures.add(f"{what}, one at a time", sorted(values)[2] * 1000, "{:.0f} ms")
-
-
-def measure_burst(
-    operator: Operator, runai: Simulator, plane: ControlPlane, workloads: Workloads, many: int, figures: Figures
-) -> float:
-    """Seconds from the first apply until all have ids; the objects are applied by another process's worth of threads.
-
-    Until then some are Ready already, at the cost of calls and writes that those compete with which still wait for an id: how
-    many depends on how soon lists show a phase. So all is counted until the end, too.
-    """
-    before, cpu_before = so_far(runai, plane), operator.cpu_seconds()
-    began = time.monotonic()
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        list(pool.map(lambda number: workloads.apply(f"w{number}", manifest=RUNS_ON), range(many)))
-    applied = time.monotonic() - began
-    while sum(bool(item["status"].get("workloadId")) for item in workloads.all()) < many:
-        time.sleep(0.1)
-    seconds, cpu = time.monotonic() - began, operator.cpu_seconds()
-    already = sum(is_ready(item) for item in workloads.all())
-    while not all(is_ready(item) for item in workloads.all()):
-        time.sleep(0.5)
-    ready, cpu_ready = time.monotonic() - began, operator.cpu_seconds()
-    calm, cpu_calm = wait_calm(operator)
-    spent = so_far(runai, plane) - before
-    figures.add(f"burst of {many}: applied", applied)
-    figures.add(f"burst of {many}: all have ids", seconds)
-    figures.add("  Ready by then", already / many * 100, "{:.0f} %")
-    figures.add(f"burst of {many}: all are Ready", ready)
-    figures.add(f"burst of {many}: all Events are sent", calm - began)
-    figures.add("CPU per create, until all have ids", (cpu - cpu_before) / many * 1000, "{:.1f} ms")
-    figures.add("CPU per create, until all are Ready", (cpu_ready - cpu_before) / many * 1000, "{:.1f} ms")
-    figures.add("CPU per create, until all Events are sent", (cpu_calm - cpu_before) / many * 1000, "{:.1f} ms")
-    for what in ("calls to Run:ai", "reads at Kubernetes", "writes to Kubernetes", "Events"):
-        figures.add(f"{what} per create", spent[what] / many, "{:.2f}")
-    return seconds
-
-
-def is_ready(item: dict[str, Any]) -> bool:
-    return (condition(item, "Ready") or {}).get("status") == "True"
-
-
-def wait_calm(operator: Operator) -> tuple[float, float]:
-    """When the last Event was sent, and the CPU seconds until then; no later than now where there are none."""
-    sent, last = -1.0, (time.monotonic(), operator.cpu_seconds())
-    while True:
-        now = operator.metric("runai_operator_events_total")
+async def calm(scene: Scene) -> None:
+    """Until the last Event of the burst was sent, and what follows a burst is over."""
+    sent, since = -1.0, time.monotonic()
+    while isinstance(scene.process, Operator) and time.monotonic() - since < CALM:
+        now = await asyncio.to_thread(scene.process.metric, "runai_operator_events_total")
         if now != sent:
-            sent, last = now, (time.monotonic(), operator.cpu_seconds())
-        elif time.monotonic() - last[0] > CALM:
-            return last
-        time.sleep(0.2)
+            sent, since = now, time.monotonic()
+        await asyncio.sleep(0.5)
+    await asyncio.sleep(5)
 
 
-def so_far(runai: Simulator, plane: ControlPlane) -> Counter[str]:
-    """The calls that the operator has made. Writes are those of status and finalizers."""
-    spent: Counter[str] = Counter({"calls to Run:ai": sum(runai.calls(method) for method in METHODS)})
-    spent["calls to Run:ai"] += runai.calls("GET", "/api/v1")
-    kinds = {"get": "reads at Kubernetes", "patch": "writes to Kubernetes", "create": "Events"}
-    for event in plane.audit_events("runai-operator/"):
-        is_ours = event["stage"] == "ResponseComplete" and event["userAgent"].startswith("runai-operator/")
-        if is_ours and event["verb"] in kinds:
-            spent[kinds[event["verb"]]] += 1
-    return spent
+async def rest(scene: Scene) -> None:
+    """Nothing happens."""
+    await calm(scene)
+    seconds = scene.plan.rest
+    before, cpu, began = scene.spent(), scene.process.cpu_seconds(), time.monotonic()
+    await asyncio.sleep(seconds)
+    cpu, took = scene.process.cpu_seconds() - cpu, time.monotonic() - began
+    spent = scene.spent() - before
+    scene.add("at rest: CPU of a core", cpu / took * 100, "{:.1f} %")
+    scene.add("at rest: calls to Run:ai a minute", spent["calls to Run:ai"] * MINUTE / took, "{:.0f}")
+    scene.add("at rest: writes a minute", spent["writes"] * MINUTE / took, "{:.0f}")
+    scene.add("at rest: memory", scene.process.resident_bytes() / 2**20, "{:.0f} MiB")
 
 
-def steady(operator: Operator, runai: Simulator, plane: ControlPlane, figures: Figures) -> None:
-    """Half a minute in which nothing happens, after all is settled and told."""
-    time.sleep(5)
-    before, cpu, calls = so_far(runai, plane), operator.cpu_seconds(), runai.calls("GET", "/api")
-    time.sleep(30)
-    interval = "delta interval 1 s"
-    cpu, calls = operator.cpu_seconds() - cpu, runai.calls("GET", "/api") - calls
-    figures.add(f"steady: CPU of a core ({interval})", cpu / 30 * 100, "{:.1f} %")
-    figures.add(f"steady: calls to Run:ai a minute ({interval})", calls * 2, "{:.0f}")
-    spent = so_far(runai, plane) - before
-    figures.add("steady: writes to Kubernetes", spent["writes to Kubernetes"], "{:.0f}")
+async def freshness(scene: Scene, changes: int) -> None:
+    """For half a minute running workloads change their phase, and back: how long until status shows it."""
+    ids = ids_of(scene.runai)
+    chosen = [f"w{number % scene.plan.workloads}" for number in range(max(changes // 2, 1))]
+    due: dict[str, tuple[str, float]] = {}
+    took: list[float] = []
+
+    async def look() -> None:
+        async with aclosing(scene.driver.changes()) as shown:
+            async for now, seen in shown:
+                phase, since = due.get(seen.name, ("", now))
+                if seen.phase == phase:
+                    took.append(now - since)
+                    del due[seen.name]
+
+    looking = asyncio.create_task(look())
+    await asyncio.sleep(1)
+    phases = Counter[str]()
+    before, cpu, began = scene.spent(), scene.process.cpu_seconds(), time.monotonic()
+    for number, name in enumerate(chosen):
+        await asyncio.sleep(began + number * MINUTE / changes - time.monotonic())
+        phase = ("Degraded", "Running")[phases[name] % 2]
+        phases[name] += 1
+        due[name] = (phase, time.monotonic())
+        await asyncio.to_thread(scene.runai.set_phase, ids[name], phase)
+    patience = time.monotonic() + MINUTE
+    while due and time.monotonic() < patience:  # noqa: ASYNC110 - the watch tells nobody else
+        await asyncio.sleep(0.2)
+    looking.cancel()
+    cpu, spent = scene.process.cpu_seconds() - cpu, scene.spent() - before
+    what = f"{changes} changes a minute"
+    shown = sorted(took) + [math.inf] * len(due)
+    scene.add(f"{what}: until shown, median", statistics.median(shown), "{:.2f} s")
+    scene.add(f"{what}: until shown, p99", shown[math.ceil(len(shown) * 0.99) - 1], "{:.2f} s")
+    scene.add(f"{what}: writes for each", spent["writes"] / len(chosen), "{:.2f}")
+    scene.add(f"{what}: CPU for each", cpu / len(chosen) * 1000, "{:.1f} ms")
 
 
-async def raw_burst(plane: ControlPlane, runai: Simulator, many: int) -> float:
-    """Apply, finalizer, POST, status: the four calls that cannot be left out, with as much in parallel."""
-    config = yaml.safe_load(plane.kubeconfig.read_text())
-    tls = tls_context(config["clusters"][0]["cluster"], config["users"][0]["user"])
-    base = f"{plane.url}/apis/bridge.run.ai/v1alpha1/namespaces/default/runaiworkloads"
-    turns = asyncio.Semaphore(PARALLEL)
-    merge = {"Content-Type": "application/merge-patch+json"}
-    async with aiohttp.ClientSession() as session:
-        form = {"grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-        async with session.post(f"{runai.url}/api/v2/token", data=form) as answer:
-            bearer = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+async def started_again(scene: Scene) -> None:
+    """With everything there, and nothing owed."""
+    before, began = scene.spent(), time.monotonic()
+    await asyncio.to_thread(scene.contender.wait_ready, scene.process)
+    scene.add("started again: until ready", time.monotonic() - began)
+    scene.add("started again: CPU until ready", scene.process.cpu_seconds())
+    await asyncio.sleep(10)
+    scene.add("started again: writes", (scene.spent() - before)["writes"], "{:.0f}")
+    scene.add("started again: memory", scene.process.resident_bytes() / 2**20, "{:.0f} MiB")
 
-        async def one(number: int) -> None:
-            name = f"raw-{number}"
-            item = {"apiVersion": "bridge.run.ai/v1alpha1", "kind": "RunaiWorkload", "metadata": {"name": name}}
-            async with turns:
-                spec = {"projectName": "team-a", "manifest": RUNS_ON}
-                async with session.post(base, json=item | {"spec": spec}, ssl=tls) as done:
-                    done.raise_for_status()
-                patch = json.dumps({"metadata": {"finalizers": ["example.com/raw"]}})
-                async with session.patch(f"{base}/{name}", data=patch, headers=merge, ssl=tls) as done:
-                    done.raise_for_status()
-                body = {"metadata": {"name": name, "projectId": "1"}, "manifest": RUNS_ON}
-                async with session.post(f"{runai.url}/api/v2/workloads", json=body, headers=bearer) as done:
-                    done.raise_for_status()
-                    made = (await done.json())["metadata"]["id"]
-                patch = json.dumps({"status": {"workloadId": made, "observedGeneration": 1}})
-                async with session.patch(f"{base}/{name}/status", data=patch, headers=merge, ssl=tls) as done:
-                    done.raise_for_status()
 
-        began = time.monotonic()
-        await asyncio.gather(*(one(number) for number in range(many)))
-        return time.monotonic() - began
+async def delete(scene: Scene) -> None:
+    """Everything at once, without the brake."""
+    cpu, began = scene.process.cpu_seconds(), time.monotonic()
+    await in_parallel(scene.driver.delete, scene.names)
+    gone = await scene.driver.until(lambda seen: not seen) - began
+    cpu = scene.process.cpu_seconds() - cpu
+    scene.add("all are deleted", gone)
+    scene.add("CPU of a deletion", cpu / scene.plan.workloads * 1000, "{:.1f} ms")
+    if (raw_gone := scene.figures.median(RAW, "all are deleted")) is not None:
+        scene.add("all are deleted, to the raw script", gone / raw_gone, "{:.2f}")
 
 
 if __name__ == "__main__":

@@ -107,6 +107,23 @@ class Driver:
                 return found
             query["continue"] = token
 
+    async def changes(self) -> AsyncIterator[tuple[float, Seen]]:
+        """What a watch shows from now on, with the moment at which it came, on the monotonic clock."""
+        query = {"watch": "true", "includeObject": "Metadata", "resourceVersion": await self._version()}
+        timeout = aiohttp.ClientTimeout(total=None)
+        columns: list[str] = []
+        async with self.session.get(self._url, params=query, headers={"Accept": TABLE}, timeout=timeout) as answer:
+            answer.raise_for_status()
+            async for line in answer.content:
+                table = json.loads(line)["object"]
+                columns = [column["name"] for column in table.get("columnDefinitions") or ()] or columns
+                for row in table["rows"] or ():
+                    yield time.monotonic(), _seen(dict(zip(columns, row["cells"], strict=True)), row["object"])
+
+    async def _version(self) -> str:
+        async with self.session.get(self._url, params={"limit": "1"}, headers={"Accept": TABLE}) as answer:
+            return str(json.loads(await answer.read())["metadata"]["resourceVersion"])
+
     async def until(self, holds: Callable[[list[Seen]], bool], *, every: float = 0.25) -> float:
         """When it first held for all that is there, on the monotonic clock."""
         began = time.monotonic()

@@ -92,6 +92,7 @@ class Metrics:
         self._loop_lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop wakes up, measured each second.", _LAG
         )
+        self._tasks = self._gauge("tasks", "Tasks of the event loop that have not ended.")
 
     def _declare_runai(self) -> None:
         """Metrics of the connections to Run:ai."""
@@ -304,6 +305,10 @@ class Metrics:
     def loop_lag(self, seconds: float) -> None:
         """The event loop woke up this late."""
         self._loop_lag.observe(seconds)
+
+    def tasks(self, count: int) -> None:
+        """How many tasks the event loop has."""
+        self._tasks.set(count)
 
     def _known(self, connection: str) -> _Connection:
         """The memory of a connection; its gauges begin with the first mention: not up, closed, nothing held back."""

@@ -55,6 +55,7 @@ def use_everything(metrics):
     metrics.outstanding(1, 2.0)
     metrics.orphaned()
     metrics.loop_lag(0.001)
+    metrics.tasks(40)
 
 
 def value(metrics, name, **labels):
