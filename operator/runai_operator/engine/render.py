@@ -17,6 +17,10 @@ from runai_operator.domain.model import Gvk, OwnerMark, SourceRef, SourceText, S
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.stored_status import StoredStatus
 
+QUICK_TEXT = 256 * 1024
+"""Characters of a source that are rendered beside others, as many as of an object: what is larger takes several times its size
+in memory until it is submitted, and may be 1 MiB, so it is done one at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -64,13 +68,14 @@ class Renderer:
             except SourceUnusable as error:
                 return Rendered(error, Source(ref, error.version, lack=error.without_quotes()))
             source, key = Source(ref, held.version), held.uid if ref.kind == "Secret" else None
+            if len(held.text) > QUICK_TEXT and not large:
+                raise TooLarge(f"The source of the manifest has more than {QUICK_TEXT // 1024} KiB.")
         gvk = None
         try:
             place, manifest = await _manifest(workload.spec, held, large=large)
             gvk = checks.gvk_of(manifest, place=place)
-            small = not large and held is None  # else it may be a text of 1 MiB
             desired = await self._desired(
-                workload, gvk, manifest, project_of, key=key, project_id=project_id, small=small
+                workload, gvk, manifest, project_of, key=key, project_id=project_id, small=not large
             )
             return Rendered(desired, source, gvk)
         except TooLarge:

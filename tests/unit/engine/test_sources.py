@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from fakes.bench import RUNS_ON
+from runai_operator.domain import checks
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DeletionPolicy, RecreatePolicy, RerunPolicy, SourceRef, SourceText
+from runai_operator.engine.render import QUICK_TEXT
+from runai_operator.engine.workqueue import Lane
 
 pytestmark = pytest.mark.looptime
 
@@ -384,3 +387,23 @@ async def test_why_a_source_cannot_be_read_is_said_as_it_is_by_now(bench):
     bench.kube.forbidden_sources.clear()
     await asyncio.sleep(SOON)
     assert reasons(stored) == ("Running", "SourceNotFound", False)
+
+
+async def test_large_sources_are_rendered_one_at_a_time(bench, monkeypatch):
+    """Each takes several times its size in memory until it has been submitted."""
+    lanes: list[tuple[Lane, ...]] = []
+    read = checks.read_manifest
+
+    def watched(text, **options):
+        lanes.append(tuple(bench.engine._queue._active.values()))
+        return read(text, **options)
+
+    monkeypatch.setattr(checks, "read_manifest", watched)
+    large = f"{held(1, 1).text}\nmetadata: {{annotations: {{big: {'x' * QUICK_TEXT}}}}}"
+    for number in range(12):
+        bench.kube.sources[f"s{number}"] = SourceText(large, "1")
+        bench.apply(f"w{number}", manifest=None, manifest_from=ref(f"s{number}"))
+    await asyncio.sleep(120)
+
+    assert len(bench.runai.live()) == 12
+    assert {sum(lane is Lane.LARGE for lane in active) for active in lanes} == {1}
