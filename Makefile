@@ -118,10 +118,11 @@ test-soak: $(INSTALLED) ## Run for an hour under churn and faults, and judge wha
 	@$(PYTHON) -m bench.soak --minutes $(or $(MINUTES),60) --workloads $(or $(WORKLOADS),2000)
 
 .PHONY: bench-memory
-bench-memory: $(INSTALLED) $(RUNTIME)/.installed ## Measure what starting costs and what the idle operator holds
+bench-memory: $(INSTALLED) $(RUNTIME)/.installed ## Measure what starting costs, and what the operator holds in memory
 	@$(HAVE_PROGRAMS) etcd kube-apiserver >/dev/null
 	@echo "==> Memory: about a minute"
 	@$(PYTHON) -m bench.memory --python $(RUNTIME)/bin/python
+	@$(PYTHON) -m bench.sizes
 
 .PHONY: bench-calls
 bench-calls: $(INSTALLED) $(VENV)/.bench-installed ## Measure what one call to Run:ai costs, over several transports

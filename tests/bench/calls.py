@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.machine import described
+from bench.manifests import manifest_of
 from fakes.scripted_runai import UUID, workload
 from runai_operator.domain.model import Submission
 from runai_operator.runai import transport
@@ -37,13 +38,6 @@ PARALLEL = 16
 WARM_UP = 200
 Call = Callable[[], Awaitable[object]]
 console = Console(highlight=False)
-
-
-def manifest_of(size: int) -> dict[str, object]:
-    """Of about `size` bytes as JSON."""
-    variables = [{"name": f"VARIABLE_{number}", "value": "x" * 40} for number in range(size // 72)]
-    container = {"name": "main", "image": "busybox", "env": variables}
-    return {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": {"containers": [container]}}}}
 
 
 def submission_of(size: int) -> Submission:
