@@ -65,21 +65,30 @@ class FakeRunaiAccess:
     async def create(self, submission: Submission) -> Remote:
         def effect() -> Remote:
             self._runai.allow("POST", submission)
-            metadata = {
-                "name": submission.name,
-                "projectId": submission.project_id,
-                "priority": submission.priority,
-                "category": submission.category,
-                "preemptibility": submission.preemptibility,
-            }
-            try:
-                made = self._runai.world.create(metadata, submission.manifest, self._runai.now())
-            except Refused as refused:
-                raise _error(refused) from None
-            self._runai.writes.append(("POST", mark_of(made)))
-            return self._remote(made, with_sync=False)
+            return self._remote(self._create(submission), with_sync=False)
 
         return await self._call("create", effect, is_write=True)
+
+    async def dry_run(self, submission: Submission) -> str | None:
+        def effect() -> str | None:
+            self._runai.allow("DRY RUN", submission)
+            if not self._runai.world.switches.dry_run:
+                return self._create(submission).id
+            try:
+                self._runai.world.validate(_metadata(submission), submission.manifest, self._runai.now())
+            except Refused as refused:
+                raise _error(refused) from None
+            return None
+
+        return await self._call("dry_run", effect, is_write=True)
+
+    def _create(self, submission: Submission) -> Workload:
+        try:
+            made = self._runai.world.create(_metadata(submission), submission.manifest, self._runai.now())
+        except Refused as refused:
+            raise _error(refused) from None
+        self._runai.writes.append(("POST", mark_of(made)))
+        return made
 
     async def get(self, workload_id: str) -> Remote | None:
         def effect() -> Remote | None:
@@ -202,6 +211,16 @@ class FakeRunaiAccess:
     def _remote(self, workload: Workload, *, with_sync: bool) -> Remote:
         view = v2_read if with_sync else v2_workload
         return read_remote(view(workload, self._runai.now(), self._runai.world.switches))
+
+
+def _metadata(submission: Submission) -> dict[str, Any]:
+    return {
+        "name": submission.name,
+        "projectId": submission.project_id,
+        "priority": submission.priority,
+        "category": submission.category,
+        "preemptibility": submission.preemptibility,
+    }
 
 
 def _error(refused: Refused, *, write: str = "POST") -> Exception:

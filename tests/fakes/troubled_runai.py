@@ -38,6 +38,9 @@ class TroubledRunai:
         await self._call(CallClass.WRITES, f"{submission.project_id}/{submission.name}")
         return Remote(submission.name, submission.name, submission.project_id)
 
+    async def dry_run(self, submission):
+        await self._call(CallClass.WRITES, f"{submission.project_id}/{submission.name}")
+
     async def update(self, workload_id, submission):
         await self._call(CallClass.WRITES, f"{submission.project_id}/{workload_id}")
         return Remote(workload_id, submission.name, submission.project_id)

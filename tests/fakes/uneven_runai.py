@@ -12,6 +12,7 @@ from runai_operator.engine.gate import CallClass
 
 _CLASS = {
     "create": CallClass.WRITES,
+    "dry_run": CallClass.WRITES,
     "update": CallClass.WRITES,
     "delete": CallClass.WRITES,
     "get": CallClass.READS,

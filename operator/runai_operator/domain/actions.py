@@ -75,6 +75,20 @@ class ReserveDeletion:
 
 
 @dataclass(frozen=True, slots=True)
+class AskDryRuns:
+    """Is it proven that this Run:ai creates nothing on a dry run? If nobody has found out yet, that begins in this project."""
+
+    project_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """POST with `dryRun`: would Run:ai accept it?"""
+
+    submission: Submission
+
+
+@dataclass(frozen=True, slots=True)
 class BeginSubmission:
     """Remove `status.submission` under guard: from here on the identity is frozen."""
 
@@ -152,7 +166,7 @@ class RemoveFinalizer:
 
 
 class Verdict(StrEnum):
-    """How a pass ended. The first eight come from `decide` and are shown in status."""
+    """How a pass ended. The first nine come from `decide` and are shown in status."""
 
     IN_SYNC = "in_sync"
     """Nothing outstanding: show what Run:ai shows (`error`, if any, says what is amiss beside it)."""
@@ -165,6 +179,8 @@ class Verdict(StrEnum):
     WAITING = "waiting"
     """Run:ai has not finished yet what the user wants (`error` carries reason and message)."""
     PAUSED = "paused"
+    VALID = "valid"
+    """Run:ai would accept it, and nothing is to be submitted (`error` says why it could not be asked again)."""
     DELETING = "deleting"
     IGNORED = "ignored"
     """Nothing to report: the object is on its way out and not ours to hold."""
@@ -215,12 +231,14 @@ class Result:
     def in_trouble(self) -> bool:
         """What was to be done could not even be tried, or failed: it is still to be done."""
         is_stuck = self.error is not None and not isinstance(self.error, (Busy, Held))
-        return self.verdict is Verdict.RETRYING or (self.verdict is Verdict.DELETING and is_stuck)
+        is_unasked = self.verdict is Verdict.VALID and self.error is not None
+        return self.verdict is Verdict.RETRYING or is_unasked or (self.verdict is Verdict.DELETING and is_stuck)
 
 
 Reading = (
     Render | ReadRemote | FindRemote | ReadOwner | ClaimWorkload | ReadProject | ReadRow | ReadCRD | ReserveDeletion
-)
+    | AskDryRuns | DryRun
+)  # fmt: skip
 Writing = (
     BeginSubmission | AddFinalizer | MarkInDoubt | Create | Adopt | RecordId | Update | Delete | ForgetWorkload
     | RecordOrphan | RemoveFinalizer

@@ -352,6 +352,13 @@ def _choices(given: Collection[str], spec: Spec) -> Iterator[Finding]:
             "spec.workloadId is missing: managementPolicy: Observe needs the id of the workload to observe",
             Cause.REQUIRED,
         )
+    if spec.management_policy is ManagementPolicy.DRY_RUN and "workloadId" in given:
+        yield Finding(
+            "spec.workloadId",
+            "spec.workloadId is set beside managementPolicy: DryRun, and Run:ai has no dry run of what is to be written over a"
+            " workload: remove it, or set managementPolicy: Manage",
+            Cause.FORBIDDEN,
+        )
 
 
 def _text_findings(value: str | None, path: str, bounds: _Text) -> Iterator[Finding]:

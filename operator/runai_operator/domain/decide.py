@@ -4,6 +4,7 @@
 - `adopt`: it is there already, and is to be ours;
 - `maintain`: it is ours (`lost`: it was);
 - `observe`: it is only shown;
+- `dry_run`: Run:ai is only asked whether it would accept it (`probe`: once it is known that it then creates nothing);
 - `finalize`: the object is being deleted.
 
 All of them ask `ownership` (may we, given whose it is?) and `barred` (may we, given its project?).
@@ -42,6 +43,7 @@ from runai_operator.domain.actions import (
     Result,
     Verdict,
 )
+from runai_operator.domain.dry_run import dry_run
 from runai_operator.domain.errors import BridgeError, InvalidWorkload
 from runai_operator.domain.finalize import finalize
 from runai_operator.domain.intent import is_proven, refuse
@@ -72,7 +74,10 @@ def _next(s: State) -> Action:
         return refuse(s, InvalidWorkload(workload.spec_error))
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:
         return observe(s)
-    action = submit(s) if s.workload_id is None else maintain(s)
+    if workload.spec.management_policy is ManagementPolicy.DRY_RUN:
+        action = dry_run(s)
+    else:
+        action = submit(s) if s.workload_id is None else maintain(s)
     return _hold(s, action) if workload.meta.paused else action
 
 

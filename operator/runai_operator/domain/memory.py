@@ -52,6 +52,8 @@ class Requests:
     is unknown, or known again. Nothing is asked of Run:ai for that."""
     row: bool = False
     """Read the row by itself: it may show what no list does."""
+    verdict: bool = False
+    """Ask again what a dry run says."""
 
     def without_restate(self) -> Requests:
         return replace(self, restate=False)
@@ -62,6 +64,7 @@ class Requests:
             check_content=self.check_content or other.check_content,
             restate=self.restate or other.restate,
             row=self.row or other.row,
+            verdict=self.verdict or other.verdict,
         )
 
 
@@ -107,6 +110,8 @@ class Memory:
     of_secret: bool | None = None
     """Whether the manifest that the workload in Run:ai holds comes from a Secret, as it said itself when it was last read; None
     before this process has read it."""
+    verdicts: int = 0
+    """How often in a row a dry run found the same content valid."""
     source: Source | None = None
     name_wanted: tuple[str, str] | None = None
     """Project and name in Run:ai that something else holds."""

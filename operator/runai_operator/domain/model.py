@@ -44,6 +44,7 @@ class DeletionPolicy(StrEnum):
 class ManagementPolicy(StrEnum):
     MANAGE = "Manage"
     OBSERVE = "Observe"
+    DRY_RUN = "DryRun"
 
 
 class RecreatePolicy(StrEnum):

@@ -13,6 +13,9 @@ NAME_LIMIT = 63
 PREFIX_LIMIT = 54
 """Longest `namePrefix`: a dash and eight characters follow, and Run:ai takes 63."""
 
+PROBE_PREFIX = "dry-run-probe-"
+"""With it begins the name of what is sent to find out whether a connection has dry runs."""
+
 NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 NAME_RULE = f"at most {NAME_LIMIT} lower-case letters, digits and '-', the first a letter, the last no '-'"
 
@@ -42,6 +45,11 @@ def former_names(workload: Workload, former_installs: tuple[str, ...], *, but: s
     ref, spec = workload.ref, workload.spec
     names = (external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=each) for each in former_installs)
     return {name for name in names if name != but}
+
+
+def probe_name(install: str, project_id: str) -> str:
+    """The name of what an operator of this install sends into the project to find out whether dry runs create nothing there."""
+    return PROBE_PREFIX + _short_hash(install, project_id)
 
 
 def _short_hash(*parts: str) -> str:

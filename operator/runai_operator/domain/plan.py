@@ -42,6 +42,8 @@ class Need(StrEnum):
     """Its sync is in flight, or has failed and may recover: the workload is read in Run:ai, at a limited rate."""
     PROBE = "probe"
     """It was rejected: it is tried again now and then, since the other side may have changed."""
+    VERDICT = "verdict"
+    """A dry run found it valid: Run:ai is asked again now and then."""
     ROW = "row"
     """It is pending: the scheduler is asked why now and then."""
     PASS = "pass"  # noqa: S105 - no password
@@ -179,6 +181,8 @@ def plan_of(summary: StatusSummary, meta: Meta) -> Need:
     if summary.reason == Reason.PAUSED and summary.synced_reason == Reason.NOT_DELIVERED:
         # What is outstanding waits until somebody removes the annotation; what is on its way is followed.
         return _needed_of_run(summary)
+    if summary.reason == Reason.VALID:
+        return Need.VERDICT
     is_refused = summary.reason in REJECTED_REASONS and summary.synced_reason not in RETRY_REASONS
     return Need.PROBE if is_refused else Need.PASS
 

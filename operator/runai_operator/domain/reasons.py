@@ -181,6 +181,18 @@ class Reason(StrEnum):
         "Nothing is written to Run:ai.",
         "Remove the annotation `bridge.run.ai/paused` to go on.",
     )
+    VALID = (
+        "Valid",
+        Group.ASKED,
+        "Run:ai would accept the workload, and nothing was submitted.",
+        "Set `managementPolicy: Manage` to submit it.",
+    )
+    PROVING_DRY_RUN = (
+        "ProvingDryRun",
+        Group.ASKED,
+        "The operator finds out whether this Run:ai creates nothing on a dry run, before it sends the first one.",
+        "Wait: that takes a little longer than the lists of Run:ai may lag (`OPERATOR_GRACE_PERIOD`).",
+    )
     DELETING = (
         "Deleting",
         Group.ASKED,
@@ -304,6 +316,15 @@ class Reason(StrEnum):
         Group.REJECTED,
         "The workload was deleted in Run:ai again and again.",
         "Find out who deletes it, then change `bridge.run.ai/reconcile-requested-at`.",
+    )
+    DRY_RUN_UNSUPPORTED = (
+        "DryRunUnsupported",
+        Group.REJECTED,
+        (
+            "This Run:ai creates what it is only to check, as releases before 2.25 do, or does not let the operator find out"
+            " whether it does: no dry run is sent."
+        ),
+        "Do what the message says, or set `managementPolicy: Manage`. After an upgrade of Run:ai, restart the operator.",
     )
     SOURCE_NOT_FOUND = (
         "SourceNotFound",

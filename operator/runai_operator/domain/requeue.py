@@ -40,6 +40,8 @@ SLOW_PROBE = 1800.0
 """How often a rejected workload is tried again although nothing changed here: the other side may have changed."""
 PROBE_AT_START = 30.0
 """Over so long a time rejected objects are tried again after a restart: what rejected them may be configured otherwise now."""
+VERDICT_CEILING = 21_600.0
+"""The longest pause between two dry runs of the same."""
 PROJECT_PROBE = 300.0
 PROJECT_REASONS = frozenset({Reason.PROJECT_NOT_FOUND, Reason.PROJECT_AMBIGUOUS})
 DOUBT_PROBE = 30.0
@@ -167,6 +169,11 @@ def next_count_read(reads: int) -> float | None:
     return FIRST_ROW_READ * 4.0**reads if reads < COUNT_READS else None
 
 
+def next_verdict(verdicts: int) -> float:
+    """Before a dry run is repeated that had the same answer so often: half an hour at first, and six hours at most."""
+    return SLOW_PROBE * _exponential(max(verdicts, 1) - 1, VERDICT_CEILING / SLOW_PROBE)
+
+
 def next_first_status(waited: float) -> float:
     """Between two attempts to give a new object a status: as long again as it has `waited`, since what prevents it now, such
     as a right that is missing, may do so for long."""
@@ -219,6 +226,8 @@ def requeue_after(end: Result, failures: int, jitter: float) -> float | None:
     """Seconds from the end of this pass to the next one; None when an event or a poll will trigger it."""
     match end.verdict:
         case Verdict.DELETING | Verdict.WAITING:
+            return _after_waiting(end.error, failures, jitter)
+        case Verdict.VALID if end.error is not None:
             return _after_waiting(end.error, failures, jitter)
         case Verdict.REJECTED:
             return around(_probe(end), jitter)

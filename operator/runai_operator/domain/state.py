@@ -136,7 +136,12 @@ class State:
     conflict: bool = False
     """POST was answered by 409."""
     failed: BridgeError | None = None
-    """The error of a write to Run:ai."""
+    """The error of a write to Run:ai, or of a dry run."""
+    dry_runs_proven: bool | BridgeError = False
+    """Whether this Run:ai is known to create nothing on a dry run; the error says why no dry run may be sent. False before that
+    was asked."""
+    validated: bool = False
+    """A dry run of what is asked for was accepted in this pass."""
 
     @property
     def is_confidential(self) -> bool:
@@ -265,6 +270,11 @@ class State:
     def must_read(self) -> bool:
         """A fresh V2 reading is asked for: sync in flight, missing from the lists, or by annotation."""
         return self.requests.read or self.asked
+
+    @property
+    def must_ask_verdict(self) -> bool:
+        """A fresh dry run is asked for although nothing that it is about has changed."""
+        return self.requests.verdict or self.asked
 
     @property
     def must_check_content(self) -> bool:

@@ -81,6 +81,7 @@ FIELDS = (
     StatusField("submittedFrom", 768),
     StatusField("submittedAt"),
     StatusField("previousHash", 128),
+    StatusField("validatedHash", 128, of_run=False),
     StatusField("lastHandledReconcileAt", 256, of_run=False),
     StatusField("conditions", of_run=False),
 )
@@ -129,6 +130,7 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     _record_delivery(status, s, end)
     status["observedGeneration"] = s.workload.meta.generation
     status["submission"] = _submission(s, end)
+    status["validatedHash"] = _validated_hash(s, end)
     if shown_id(s) is None:
         status["projectId"] = None if end.not_submitted else s.target_project
         if end.not_submitted:
@@ -145,7 +147,8 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     silent = _is_silent_about_sync(s, end)
     ready = ready_condition(s, status, end, stalled=stalled, silent=silent)
     status["ready"], status["reason"] = ready.status, str(ready.reason)
-    status["conditions"] = _conditions(s, ready, _synced(s, status, end, silent=silent), completed=completed, now=now)
+    synced = _ONLY_CHECKED if end.verdict is Verdict.VALID else _synced(s, status, end, silent=silent)
+    status["conditions"] = _conditions(s, ready, synced, completed=completed, now=now)
     return {key: _bounded(key, value) for key, value in status.items() if value is not None}
 
 
@@ -153,6 +156,15 @@ def _submission(s: State, end: Result) -> str | None:
     if s.workload_id is None:
         return NOT_SUBMITTED if end.not_submitted else NAME_HELD if s.name_held else None
     return REPLACING if s.is_replacing(end) else None
+
+
+def _validated_hash(s: State, end: Result) -> str | None:
+    """Of what Run:ai would accept, as far as it has said so; none once it has refused that."""
+    if s.workload.spec.management_policy is not ManagementPolicy.DRY_RUN or end.verdict is Verdict.REJECTED:
+        return None
+    if end.verdict is Verdict.VALID and isinstance(s.desired, Desired):
+        return s.desired.fingerprint(adopts=False)
+    return s.stored_status.validated_hash
 
 
 def patch_between(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Json:
@@ -325,7 +337,7 @@ def ready_condition(s: State, status: Mapping[str, Any], end: Result, *, stalled
                 "Paused, with changes not yet submitted: remove the annotation bridge.run.ai/paused to submit them."
             )
             return ReadyCondition("False", Reason.PAUSED, message, stalled=True)
-    shown = _until_stalled(_as_shown(status, silent=silent), stalled=stalled)
+    shown = _at_rest(status, end, stalled=stalled, silent=silent)
     if s.workload.meta.paused and shown.status == "True":
         message = "Paused: nothing is written to Run:ai until the annotation bridge.run.ai/paused is removed."
         return ReadyCondition("True", Reason.PAUSED, message)
@@ -335,6 +347,13 @@ def ready_condition(s: State, status: Mapping[str, Any], end: Result, *, stalled
 def _failing(error: BridgeError | None, *, stalled: bool) -> ReadyCondition:
     error = error or BridgeError("The operator gave no reason.")
     return ReadyCondition("False", error.condition_reason, error.message, stalled=stalled, reconciling=not stalled)
+
+
+def _at_rest(status: Mapping[str, Any], end: Result, *, stalled: bool, silent: bool) -> ReadyCondition:
+    """Nothing is rejected, retried or held back."""
+    if end.verdict is Verdict.VALID:
+        return ReadyCondition("True", Reason.VALID, Reason.VALID.meaning)
+    return _until_stalled(_as_shown(status, silent=silent), stalled=stalled)
 
 
 def _until_stalled(shown: ReadyCondition, *, stalled: bool) -> ReadyCondition:
@@ -379,6 +398,9 @@ def _of_phase(phase: str | None, detail: str) -> ReadyCondition:
         case Reason.DEGRADED:
             return ReadyCondition("False", reason, _quoted(detail) or reason.meaning, reconciling=True)
     return ReadyCondition("False", reason, _quoted(detail) or f"The phase in Run:ai is {phase}.", reconciling=True)
+
+
+_ONLY_CHECKED = ("False", Reason.NOT_DELIVERED, "Nothing is sent to Run:ai but dry runs: managementPolicy is DryRun.")
 
 
 def _synced(s: State, status: Mapping[str, Any], end: Result, *, silent: bool) -> tuple[str, str, str]:

@@ -242,7 +242,7 @@ def _no_phase() -> Json:
 
 def remembered(s: State, end: Result, summary: StatusSummary, *, written: Workload, wrote_at: float) -> Memory:
     """What this process goes on to remember. `written`: the workload after the last write."""
-    waits = end.verdict in (Verdict.RETRYING, Verdict.WAITING, Verdict.DELETING)
+    waits = end.in_trouble or end.verdict in (Verdict.WAITING, Verdict.DELETING)
     counts_may_lag = (
         s.memory.counts_may_lag and not summary.finished and next_count_read(s.memory.row_reads) is not None
     )
@@ -260,6 +260,7 @@ def remembered(s: State, end: Result, summary: StatusSummary, *, written: Worklo
         unread=s.unread(end),
         recreations=s.recreations,
         name_wanted=s.name_wanted(end),
+        verdicts=_verdicts(s, end),
         wrote_at=wrote_at,
     )
     if s.conflict and s.is_first_attempt:
@@ -267,6 +268,13 @@ def remembered(s: State, end: Result, summary: StatusSummary, *, written: Worklo
     if not written.meta.has_finalizer and s.workload.meta.has_finalizer:
         memory = replace(memory, guarded=False)
     return memory
+
+
+def _verdicts(s: State, end: Result) -> int:
+    if end.verdict is not Verdict.VALID or not isinstance(s.desired, Desired):
+        return 0
+    before = s.memory.verdicts if s.stored_status.validated_hash == s.desired.fingerprint(adopts=False) else 0
+    return before + 1 if s.validated else before
 
 
 def broken_off(memory: Memory) -> Memory:

@@ -103,6 +103,11 @@ class StoredStatus:
         return self.status.get("previousHash")
 
     @property
+    def validated_hash(self) -> str | None:
+        """Of what a dry run found valid."""
+        return self.status.get("validatedHash")
+
+    @property
     def completed_at(self) -> str | None:
         """When it completed; None for what failed."""
         return self.status.get("completedAt") if self.completed else None

@@ -31,6 +31,7 @@ from runai_operator.domain.requeue import (
     next_first_status,
     next_row_read,
     next_sync_read,
+    next_verdict,
     probe_interval,
     regularly,
     until_ends_count,
@@ -225,6 +226,8 @@ class Engine:
                 self._plan_read(entry, self._random.uniform(0, 1))
             case Need.ROW:
                 self._plan_row_read(entry, self._random.uniform(0, ROW_READ_CEILING), patiently=True)
+            case Need.VERDICT:
+                self._plan_verdict(entry, self._random.uniform(0, SLOW_PROBE))
 
     def _is_planned(self, uid: str) -> bool:
         return self._queue.knows(uid) or self.upstreams.is_planned(uid)
@@ -269,6 +272,10 @@ class Engine:
         if (entry := self.inventory.request(uid, Requests(row=True))) is not None:
             self._enqueue(entry, Lane.PERIODIC)
 
+    def verdict_due(self, uid: str) -> None:
+        if (entry := self.inventory.request(uid, Requests(verdict=True))) is not None:
+            self._enqueue(entry, Lane.PERIODIC)
+
     def restate_due(self, uid: str) -> None:
         entry = self.inventory.get(uid)
         if entry is None:
@@ -299,6 +306,8 @@ class Engine:
         return is_misstated(entry.summary, entry.meta, upstream.freshness)
 
     def row_seen(self, connection: str, row: Row) -> bool:
+        if (upstream := self.upstreams.named(connection)) is not None:
+            upstream.dry_runs.seen(row)
         has_changed = self.inventory.shows_change(connection, row)
         for entry in self.inventory.see(connection, row):
             self._enqueue(entry, Lane.PERIODIC)
@@ -351,6 +360,12 @@ class Engine:
     def _plan_row_read(self, entry: Entry, delay: float, *, patiently: bool) -> None:
         if (upstream := self.upstreams.named(entry.summary.connection)) is not None:
             upstream.plan_row_read(entry.uid, delay, patiently=patiently)
+
+    def _plan_verdict(self, entry: Entry, delay: float) -> None:
+        """Unless one is planned: to look at the object is no reason to ask sooner."""
+        upstream = self.upstreams.named(entry.summary.connection)
+        if upstream is not None and not upstream.verdicts.knows(entry.uid):
+            upstream.verdicts.plan(entry.uid, delay)
 
     def _wake_urgently(self, uid: str, delay: float) -> None:
         if (entry := self.inventory.get(uid)) is not None:
@@ -419,6 +434,7 @@ class Engine:
             delay = until_ends_count(entry.memory, now=self._clock())
         if result.summary is not None:
             self._follow_row(entry)
+            self._follow_verdict(entry, result)
         if delay is None:
             return
         if is_paced(result):
@@ -456,6 +472,14 @@ class Engine:
             self._plan_row_read(entry, next_row_read(reads), patiently=reads > 0)
         elif (upstream := self.upstreams.named(entry.summary.connection)) is not None:
             upstream.cancel_row_read(entry.uid)
+
+    def _follow_verdict(self, entry: Entry, result: Result) -> None:
+        """What Run:ai would accept may change without news of it."""
+        if result.verdict is not Verdict.VALID:
+            if (upstream := self.upstreams.named(entry.summary.connection)) is not None:
+                upstream.verdicts.cancel(entry.uid)
+        elif result.error is None:
+            self._plan_verdict(entry, next_verdict(entry.memory.verdicts))
 
     def _parked_at(self, entry: Entry, result: Result) -> Upstream | None:
         """The connection where the object is parked now, whose gate wakes it when calls go out again."""

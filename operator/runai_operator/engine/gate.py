@@ -190,6 +190,11 @@ class Gate(Runai):
         call = _Call(CallClass.WRITES, f"{project}/{submission.name}", _permission("create", project))
         return await self._make(call, lambda: self._runai.create(submission))
 
+    async def dry_run(self, submission: Submission) -> str | None:
+        project = submission.project_id
+        call = _Call(CallClass.WRITES, f"{project}/{submission.name}", _permission("create", project))
+        return await self._make(call, lambda: self._runai.dry_run(submission))
+
     async def get(self, workload_id: str, *, project: str | None = None) -> Remote | None:
         """`project`: the id of the workload's, where it is known, so that a denial is not met by each workload."""
         call = _Call(CallClass.READS, workload_id, _permission("read", project))

@@ -23,6 +23,9 @@ ROW_READ_INTERVAL = 0.2
 PATIENT_INTERVAL = 20.0
 """Seconds between two such readings of what has been pending for a while, however many are: three a minute."""
 
+VERDICT_INTERVAL = 20.0
+"""Seconds between two dry runs that nobody waits for, however many objects have one: three a minute."""
+
 
 class PacedScheduler:
     """Calls for each object what is due, the longest due first, with a pause between two, and few at a time."""

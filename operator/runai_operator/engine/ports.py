@@ -55,6 +55,10 @@ class Runai(Protocol):
         """POST. Raises `NameTaken` on 409, `InvalidWorkload` on 400 and 422, `AccessDenied`, `Throttled`,
         `Unavailable` when surely nothing was sent, `OutcomeUnknown` otherwise."""
 
+    async def dry_run(self, submission: Submission) -> str | None:
+        """POST with `dryRun`; raises as `create` does. A release that ignores the flag creates the workload: its id is returned,
+        if the answer has one."""
+
     async def get(self, workload_id: str) -> Remote | None:
         """V2 GET; None on 404."""
 
@@ -192,6 +196,9 @@ class Listener(Protocol):
 
     def row_due(self, uid: str) -> None:
         """A planned reading of its row is due."""
+
+    def verdict_due(self, uid: str) -> None:
+        """A planned dry run is due."""
 
     def restate_due(self, uid: str) -> None:
         """Status may have to say something else, though nothing has happened to the object."""

@@ -18,10 +18,12 @@ from runai_operator.domain.actions import (
     Action,
     AddFinalizer,
     Adopt,
+    AskDryRuns,
     BeginSubmission,
     ClaimWorkload,
     Create,
     Delete,
+    DryRun,
     FindRemote,
     ForgetWorkload,
     MarkInDoubt,
@@ -64,6 +66,7 @@ from runai_operator.domain.model import (
     Ref,
     Remote,
     Sighting,
+    Submission,
     Workload,
 )
 from runai_operator.domain.plan import StatusSummary
@@ -304,7 +307,9 @@ class Reconciler:
         except BridgeError as error:
             return replace(s, owner_exists=error)
 
-    async def _ask_runai(self, s: State, action: Action, upstream: Upstream) -> State:
+    async def _ask_runai(  # noqa: C901 - one case for each verb
+        self, s: State, action: Action, upstream: Upstream
+    ) -> State:
         match action:
             case Render():
                 return await self._do_render(s, upstream)
@@ -318,6 +323,10 @@ class Reconciler:
                 return await self._read.row(s, action, upstream)
             case ReserveDeletion():
                 return replace(s, deletion_wait=upstream.deletions.wait(s.workload.ref.uid, runs=not s.has_finished))
+            case AskDryRuns(project_id):
+                return replace(s, dry_runs_proven=upstream.dry_runs.ask(s.workload.ref.uid, project_id))
+            case DryRun(submission):
+                return await self._do_dry_run(s, submission, upstream)
             case Create():
                 return await self._do_create(s, action, upstream)
             case Update():
@@ -357,6 +366,13 @@ class Reconciler:
         except BridgeError as error:
             return replace(s, failed=error)
         return steps.created(s, remote)
+
+    async def _do_dry_run(self, s: State, submission: Submission, upstream: Upstream) -> State:
+        try:
+            await upstream.gate.dry_run(submission)
+        except BridgeError as error:
+            return replace(s, failed=error)
+        return replace(s, validated=True)
 
     async def _do_update(self, s: State, action: Update, upstream: Upstream) -> State:
         try:
@@ -440,4 +456,6 @@ def _at_end(s: State, upstream: Upstream | None) -> State:
         return s
     if s.deletion_wait is None:
         upstream.deletions.forget(s.workload.ref.uid)  # it was not asked, so nothing waits for it
+    if s.dry_runs_proven is False:
+        upstream.dry_runs.leave(s.workload.ref.uid)
     return replace(s, freshness=upstream.freshness)

@@ -16,12 +16,14 @@ from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailab
 from runai_operator.domain.freshness import Freshness, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
 from runai_operator.domain.reasons import Reason
+from runai_operator.engine.dry_runs import DryRuns
 from runai_operator.engine.gate import CallClass, Gate
 from runai_operator.engine.limits import (
     MOST_ROW_READS,
     PATIENT_INTERVAL,
     ROW_READ_INTERVAL,
     STATUS_INTERVAL,
+    VERDICT_INTERVAL,
     DeletionLimiter,
     PacedScheduler,
     ReadScheduler,
@@ -41,7 +43,7 @@ SHORTEST_PAUSE = 0.5
 
 
 class Upstream:
-    """One connection; passes use its `gate`, `projects`, `witness`, `reads` and `deletions`."""
+    """One connection; passes use its `gate`, `projects`, `witness`, `reads`, `deletions` and `dry_runs`."""
 
     def __init__(
         self,
@@ -78,8 +80,19 @@ class Upstream:
         self.patient_row_reads = PacedScheduler(
             lambda uid: self.row_reads.plan(uid, 0), clock, interval=PATIENT_INTERVAL
         )
+        self.verdicts = PacedScheduler(listener.verdict_due, clock, interval=VERDICT_INTERVAL)
         self.restatements = PacedScheduler(listener.restate_due, clock, interval=STATUS_INTERVAL)
         self.deletions = DeletionLimiter(settings.delete_rate, clock, listener.wake)
+        self.dry_runs = DryRuns(
+            self.gate,
+            self.witness,
+            install=settings.install,
+            grace=settings.limits.grace,
+            wake=listener.wake,
+            bug=observer.bug,
+            clock=clock,
+            random=random,
+        )
         self.poller = Poller(
             name,
             runai=self.gate,
@@ -101,9 +114,11 @@ class Upstream:
             group.create_task(self.reads.run())
             group.create_task(self.row_reads.run())
             group.create_task(self.patient_row_reads.run())
+            group.create_task(self.verdicts.run())
             group.create_task(self.restatements.run())
             group.create_task(self._watch_freshness())
             group.create_task(self.deletions.run())
+            group.create_task(self.dry_runs.run())
 
     async def aclose(self) -> None:
         await self.gate.aclose()
@@ -134,6 +149,7 @@ class Upstream:
         """A pass over the object has ended, and with it any read that was due."""
         self.reads.ended(uid)
         self.row_reads.ended(uid)
+        self.verdicts.ended(uid)
 
     async def _watch_freshness(self) -> None:
         while True:
@@ -171,8 +187,10 @@ class Upstream:
         self.gate.unpark(uid)
         self.reads.cancel(uid)
         self.cancel_row_read(uid)
+        self.verdicts.cancel(uid)
         self.restatements.cancel(uid)
         self.deletions.forget(uid)
+        self.dry_runs.leave(uid)
 
 
 class Upstreams:

@@ -86,15 +86,17 @@ class RunaiClient:
         answer = await self._send(Operation.CREATE, "POST", _WORKLOADS_V2, content)
         return await self._read(Operation.CREATE, answer, wire.read_created(submission))
 
-    async def dry_run(self, submission: Submission) -> None:
+    async def dry_run(self, submission: Submission) -> str | None:
         """POST with `dryRun`: returns if Run:ai would accept the workload, raises as `create` does if not.
 
-        Only for releases known to have the flag (2.25): an older one ignores it and creates the workload.
+        Only for releases known to have the flag (2.25): an older one ignores it and creates the workload. Its id is then in
+        the answer, and is what this returns; what is in the answer otherwise is not documented.
         """
         content = await _written(wire.create_body, submission)
         answer = await self._send(Operation.DRY_RUN, "POST", f"{_WORKLOADS_V2}?dryRun=true", content)
         if answer.status not in (*_ACCEPTED, 204):
             raise self._failure(Operation.DRY_RUN, answer)
+        return wire.told_id(answer)
 
     async def get(self, workload_id: str) -> Remote | None:
         """V2 GET; None when Run:ai itself reports that there is no such workload."""

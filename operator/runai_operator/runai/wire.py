@@ -220,6 +220,18 @@ def read_created(submission: Submission) -> Callable[[Json], Remote]:
     return read
 
 
+def told_id(answer: Answer) -> str | None:
+    """The id of a workload in an accepted dry run's answer, which need not have one, nor any body."""
+    try:
+        body = parse(answer)
+    except Unreadable:
+        return None
+    workload = body.get("workload", body)
+    metadata = workload.get("metadata") if isinstance(workload, dict) else None
+    found = metadata.get("id") if isinstance(metadata, dict) else None
+    return found if isinstance(found, str) and _ID.fullmatch(found) else None
+
+
 def read_page(query: RowQuery, date: datetime | None) -> Callable[[Json], RowPage]:
     """A reader of one page of the v1 list. Name and project are compared again: how filters combine is not stated.
 
