@@ -35,6 +35,7 @@ from runai_operator.domain.errors import (
 from runai_operator.domain.freshness import Freshness
 from runai_operator.domain.memory import Memory, Unread
 from runai_operator.domain.model import GROUP, KIND, PAUSED_ANNOTATION, VERSION, ManagementPolicy, Missing
+from runai_operator.domain.probe import PROVING
 from runai_operator.domain.reasons import Group, Phase, Reason
 from runai_operator.domain.state import State
 from runai_operator.domain.status import build_status
@@ -56,6 +57,7 @@ WAITING = (
     Busy("The name is held.", reason=Reason.WAITING_FOR_NAME),
     Busy("The old one is being deleted.", reason=Reason.RECREATING),
     Busy("It is created again in a while.", reason=Reason.WAITING_TO_RECREATE),
+    PROVING,
 )
 REJECTED = (
     NameTaken("The name is taken."),
@@ -173,6 +175,8 @@ ROWS: tuple[Rule, ...] = (
     ("progressing", lambda p: p.end.verdict is Verdict.WAITING),
     ("retrying", _is_retried),
     ("paused-outstanding", lambda p: p.end.verdict is Verdict.PAUSED and p.end.outstanding),
+    ("paused", lambda p: p.paused and p.end.verdict is Verdict.VALID),
+    ("valid", lambda p: p.end.verdict is Verdict.VALID),
     ("paused", lambda p: p.paused and _completed(p)),
     ("completed", _completed),
     ("failed", lambda p: p.sync == "Failed"),
@@ -221,6 +225,11 @@ def _all_passes() -> Iterator[Pass]:
     yield recreating
     yield Pass(Result(Verdict.RETRYING, RETRIED[0]), "Running", "Synced", before=recreating)
     yield Pass(Result(Verdict.PAUSED, outstanding=True), submitted=False, paused=True)
+    valid = Pass(Result(Verdict.VALID, not_submitted=True), submitted=False)
+    for end in (valid.end, *(replace(valid.end, error=error) for error in (*RETRIED, PROVING))):
+        yield replace(valid, end=end)
+        yield replace(valid, end=end, paused=True)
+        yield replace(valid, end=end, before=valid)
     for phase, sync in (("Failed", "Deleting"), ("Failed", "Synced"), ("Completed", "Synced"), ("Completed", None)):
         yield Pass(Result(Verdict.IN_SYNC), phase, sync, gone=True)
 

@@ -103,6 +103,9 @@ def _passes() -> Iterator[tuple[str, Pass]]:
     paused = Pass(Result(Verdict.PAUSED), "Running", "Synced", paused=True)
     yield "paused", paused
     yield "paused-with-an-edit", replace(paused, end=Result(Verdict.PAUSED, outstanding=True))
+    valid = Pass(Result(Verdict.VALID, not_submitted=True), submitted=False)
+    yield "dry-run-valid", valid
+    yield "paused-dry-run", replace(valid, paused=True)
     gone = Busy("Waiting until Run:ai has deleted the workload.", reason=Reason.DELETING)
     yield "deleting", Pass(Result(Verdict.DELETING, gone), "Running", "Synced")
 
