@@ -74,7 +74,9 @@ def test_what_may_have_been_submitted_cannot_either(submission):
 
 
 def test_a_finalizer_beside_the_proof_that_nothing_was_submitted_goes():
-    s = a_dry_run({"observedGeneration": 1, "submission": NOT_SUBMITTED}, finalizer=True, desired=DESIRED, validated=True)
+    s = a_dry_run(
+        {"observedGeneration": 1, "submission": NOT_SUBMITTED}, finalizer=True, desired=DESIRED, validated=True
+    )
 
     assert decide(s) == Result(Verdict.VALID, not_submitted=True)
 
