@@ -19,7 +19,7 @@ from runai_operator.kube.client import KubeClient
 from runai_operator.runai.client import RunaiClient
 
 KUBE = ("read", "write_finalizers", "write_status", "read_source", "read_crd", "record_orphan")
-RUNAI = ("create", "get", "update", "delete", "projects", "rows")
+RUNAI = ("create", "dry_run", "get", "update", "delete", "projects", "rows")
 
 calls: Counter[str] = Counter()
 

@@ -26,6 +26,8 @@ class Path:
     creates: int = 1
     live: int = 1
     orphans: int = 0
+    lingers: bool = False
+    """What goes may go a moment after the object shows how all ends."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Settings of the operator."""
 
@@ -79,6 +81,19 @@ def ready(workloads: Workloads) -> bool:
     return found.get("status") == "True" and bool(item["status"].get("workloadId"))
 
 
+def checked(workloads: Workloads) -> bool:
+    return _ends_dry_run(workloads, "Valid")
+
+
+def found_unsupported(workloads: Workloads) -> bool:
+    return _ends_dry_run(workloads, "DryRunUnsupported")
+
+
+def _ends_dry_run(workloads: Workloads, reason: str) -> bool:
+    item = workloads.find(NAME)
+    return item is not None and (condition(item, "Ready") or {}).get("reason") == reason
+
+
 def gone(workloads: Workloads) -> bool:
     return workloads.find(NAME) is None
 
@@ -106,4 +121,15 @@ PATHS = (
         ready,
         creates=2,
     ),
+    Path("dry run", nothing, edit(manifest=RUNS_ON, managementPolicy="DryRun"), checked, creates=0, live=0),
 )
+PROBE = Path(
+    "probe",
+    nothing,
+    edit(manifest=RUNS_ON, managementPolicy="DryRun"),
+    found_unsupported,
+    creates=3,
+    live=0,
+    lingers=True,
+)
+"""What every process sends to a Run:ai that ignores `dryRun` is removed; each that is killed may have sent it."""

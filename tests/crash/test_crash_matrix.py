@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crash.paths import NAME, PATHS
+from crash.paths import NAME, PATHS, PROBE
 from crash.report import Row
 from crash.worlds import WORLDS
 
@@ -28,6 +28,22 @@ def test_killed_at_every_await(path, world, stage, report, tmp_path):
         assert row.creates <= path.creates, row
 
     assert struck >= len(points), "most points were never reached"
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_killed_at_every_await_of_a_probe_that_a_run_ai_without_dry_runs_carries_out(world, stage, report, tmp_path):
+    switches = WORLDS[world] | {"dry_run": False}
+    points = trace(PROBE, stage(**switches), tmp_path / "trace")
+    struck = 0
+    for point in [f"{call}:{side}" for call in dict.fromkeys(points) for side in ("before", "after")]:
+        row = interrupted(PROBE, world, stage(**switches), point)
+        report(row)
+        struck += row.struck
+
+        assert row.live == 0, row
+        assert row.creates <= PROBE.creates, row
+
+    assert struck >= 4, "most points were never reached"
 
 
 def trace(path, stage, file) -> list[str]:
@@ -56,11 +72,13 @@ def interrupted(path, world, stage, point: str) -> Row:
     doomed.kill()
     healthy = stage.operator(**path.env)
     seconds = stage.wait(f"{path.name} after {point}", lambda: path.done(stage.workloads))
+    if path.lingers:
+        stage.wait("nothing is left", lambda: not stage.runai.live())
     creates, live = stage.runai.effective_creates(), len(stage.runai.live())
     row = Row("kill", path.name, world, point, struck, creates, live, seconds)
     assert len(stage.orphans()) == path.orphans, row
     item = stage.workloads.find(NAME)
-    if item is not None:
+    if item is not None and path.live:
         assert [entry["id"] for entry in stage.runai.live()] == [item["status"]["workloadId"]]
         assert stage.runai.live()[0]["owner"]["uid"] == item["metadata"]["uid"]
     healthy.kill()

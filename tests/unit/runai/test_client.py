@@ -91,6 +91,25 @@ async def test_a_dry_run_asks_only_for_an_opinion(client, runai: ScriptedRunai, 
         await client.dry_run(submission)
     assert runai.asked[0].url.query == b"dryRun=true"
 
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (httpx.Response(202, json=workload()), UUID),
+        (httpx.Response(200, json={"workload": workload()}), UUID),
+        (httpx.Response(202, json={}), None),
+        (httpx.Response(204), None),
+        (httpx.Response(200, text="<html>"), None),
+        (httpx.Response(202, json={"metadata": {"id": "../projects"}}), None),
+    ],
+)
+async def test_a_dry_run_tells_the_id_that_only_a_creation_has(client, runai: ScriptedRunai, submission, answer, told):
+    runai.answer = answer
+
+    assert await client.dry_run(submission) == told
+
+
+async def test_a_dry_run_is_refused_as_a_creation_is(client, runai: ScriptedRunai, submission):
     runai.answer = api_error(400, "bad kind")
     with pytest.raises(InvalidWorkload, match="bad kind"):
         await client.dry_run(submission)
