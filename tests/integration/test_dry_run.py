@@ -15,7 +15,7 @@ QUICK_PROOF = {"OPERATOR_GRACE_PERIOD": "1s"}
 
 def shown(control_plane, namespace, name="a"):
     """The line that people see."""
-    printed = control_plane.kubectl("get", "runaiworkloads", name, "--namespace", namespace)
+    printed = control_plane.kubectl("get", "runaiworkloads", name, "--namespace", namespace).stdout
     header, line = printed.splitlines()
     assert header.split()[:3] == ["NAME", "READY", "REASON"]
     return line.split()[1:3]
