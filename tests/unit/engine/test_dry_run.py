@@ -9,6 +9,7 @@ import pytest
 
 from fakes.bench import LIMITS, RUNS_ON, WORLD, UnevenBench, ready, reason, standing
 from fakes.chance import Mishap
+from fakes.runai import FakeRunaiAccess
 from fakes.uneven_runai import Lost
 from runai_operator.domain.errors import AccessDenied, InvalidWorkload, OutcomeUnknown, Throttled, Unavailable
 from runai_operator.domain.manifest import read_mark
@@ -80,6 +81,14 @@ async def test_a_connection_is_proven_once_for_all_objects_and_projects(bench):
     assert {state(stored) for stored in first + later} == {("True", "Valid")}
     assert bench.called("dry_run") == 1 + len(first) + len(later)
     assert bench.called("find") < 15
+
+
+async def test_one_probe_at_a_time_is_sent_whatever_projects_wait(bench):
+    stored = [bench.apply(f"w{project}", project_id=project, **DRY) for project in "123"]
+    await asyncio.sleep(PROOF + 5)
+
+    assert {state(each) for each in stored} == {("True", "Valid")}
+    assert bench.called("dry_run") == 1 + len(stored)
 
 
 async def test_where_nobody_asks_for_a_dry_run_none_is_sent(bench):
@@ -304,6 +313,22 @@ async def test_a_probe_whose_answer_is_lost_is_found_by_its_name_and_removed(old
 
     assert state(stored) == ("False", "DryRunUnsupported")
     assert old.runai.live() == []
+
+
+async def test_an_answer_without_an_id_proves_nothing_until_lists_have_had_the_time(monkeypatch):
+    create = FakeRunaiAccess.dry_run
+
+    async def without_id(self, submission):
+        await create(self, submission)
+
+    monkeypatch.setattr(FakeRunaiAccess, "dry_run", without_id)
+    async with UnevenBench(replace(IGNORED, list_lag=9)).started() as bench:
+        stored = bench.apply("w", **DRY)
+        await asyncio.sleep(60)
+
+        assert state(stored) == ("False", "DryRunUnsupported")
+        assert created(bench) == [probe_mark("i")]
+        assert bench.runai.live() == []
 
 
 async def test_a_lost_answer_proves_nothing(bench):
