@@ -32,6 +32,7 @@ WORDS = {"RunaiWorkload", NOT_SUBMITTED, *ConditionType, *Reason, *Phase, *Lane,
 OTHER = {
     "file.name": "how names are written on the page",
     "runai-operator": "the command",
+    "kubectl rwl": "the plugin",
     "Table": "of the Kubernetes API",
     "submittedBy": "the example of a field",
     "reason=": "an argument of every error",

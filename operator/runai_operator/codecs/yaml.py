@@ -65,6 +65,35 @@ def read_yaml(text: str, *, max_nodes: int = FULL_NODES) -> Any:
     return reader.value
 
 
+def dump_yaml(value: Any) -> str:
+    """JSON values as YAML that `read_yaml`, and so kubectl, reads as the same; keys in the order given."""
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=120
+    )
+    return text
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # no annotations
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+    def text(self, text: str) -> Any:
+        """Quoted where kubectl would read something else than text, and as a block where it has several lines."""
+        style = "|" if "\n" in text.rstrip("\n") else "'" if not text or _is_no_text(text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.text)
+
+
+def _is_no_text(text: str) -> bool:
+    return (
+        text in _NULL | _TRUE | _FALSE
+        or bool(_NOT_FINITE.fullmatch(text))
+        or not isinstance(_number(text.replace("_", ""), text), str)
+    )
+
+
 def _read_json(text: str, error: yaml.YAMLError) -> Any:
     """JSON that libyaml does not take (escaped surrogate pairs), as kubectl reads what begins like JSON."""
     try:

@@ -57,12 +57,14 @@ class KubeSession:
         self,
         kubeconfig: str | None,
         *,
+        context: str | None = None,
         watches: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`kubeconfig`: path or several joined as in KUBECONFIG; None means in-cluster. `watches`: how many at once."""
+        """`kubeconfig`: path or several joined as in KUBECONFIG; None means in-cluster. `context`: one of it, in place of its
+        current one. `watches`: how many at once."""
         self.echoes = Echoes()
-        self._kubeconfig = kubeconfig
+        self._kubeconfig, self._context = kubeconfig, context
         self._limit = CONNECTIONS + watches
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -75,7 +77,7 @@ class KubeSession:
 
     async def open(self) -> None:
         """Loads the credentials; sends nothing. Raises `KubernetesUnavailable`, saying what is missing."""
-        await self._adopt(await asyncio.to_thread(_Access, self._kubeconfig))
+        await self._adopt(await asyncio.to_thread(_Access, self._kubeconfig, self._context))
 
     async def close(self) -> None:
         """Drops all connections; may be called at any time, also twice."""
@@ -180,7 +182,7 @@ class KubeSession:
             if self._authorization == refused and self._clock() >= self._reload_from:
                 self._reload_from = self._clock() + RELOAD_INTERVAL
                 try:
-                    access = await asyncio.to_thread(_Access, self._kubeconfig)
+                    access = await asyncio.to_thread(_Access, self._kubeconfig, self._context)
                 except KubernetesUnavailable as error:
                     log.warning("kept the old Kubernetes credentials: %s", error)
                 else:
@@ -201,11 +203,11 @@ class KubeSession:
 class _Access:
     """One loading of the configuration; blocking. Raises `KubernetesUnavailable`."""
 
-    def __init__(self, kubeconfig: str | None) -> None:
+    def __init__(self, kubeconfig: str | None, context: str | None = None) -> None:
         try:
-            self._configuration = _load(kubeconfig)
+            self._configuration = _load(kubeconfig, context)
             self.loaded_authorization = self.authorization()
-            self.namespace = _namespace(kubeconfig)
+            self.namespace = _namespace(kubeconfig, context)
             self.server: str = self._configuration.host.rstrip("/")
             self.origin = URL(self.server).origin()
             self.server_name: str | None = self._configuration.tls_server_name
@@ -229,13 +231,13 @@ class _Access:
         return value.strip() if value else None
 
 
-def _load(kubeconfig: str | None) -> Configuration:
+def _load(kubeconfig: str | None, context: str | None) -> Configuration:
     configuration = Configuration()
     configuration.proxy = None
     # The loaders have no annotations, hence the ignores.
     if kubeconfig:
         config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=kubeconfig, client_configuration=configuration, persist_config=False
+            config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
         )
     else:
         try:
@@ -247,11 +249,13 @@ def _load(kubeconfig: str | None) -> Configuration:
     return configuration
 
 
-def _namespace(kubeconfig: str | None) -> str:
+def _namespace(kubeconfig: str | None, context: str | None) -> str:
     if kubeconfig is None:
         return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.exists() else DEFAULT_NAMESPACE
-    _, current = config.list_kube_config_contexts(config_file=kubeconfig)  # type: ignore[no-untyped-call]
-    return str(current["context"].get("namespace") or DEFAULT_NAMESPACE)
+    contexts, chosen = config.list_kube_config_contexts(config_file=kubeconfig)  # type: ignore[no-untyped-call]
+    if context is not None:
+        chosen = next(known for known in contexts if known["name"] == context)
+    return str(chosen["context"].get("namespace") or DEFAULT_NAMESPACE)
 
 
 def _proxy(configuration: Configuration) -> str | None:

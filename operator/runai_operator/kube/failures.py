@@ -62,7 +62,7 @@ def failure(call: Call, cause: Answer | Exception) -> BridgeError:
     if isinstance(cause, Unreadable):
         return KubernetesUnavailable(f"The Kubernetes API's answer to the request to {call} cannot be used: {cause}.")
     if isinstance(cause, ConfigException):
-        return KubernetesUnavailable(f"The operator has no access to Kubernetes: {_sentence(str(cause))}")
+        return KubernetesUnavailable(f"There is no access to Kubernetes: {_sentence(str(cause))}")
     if isinstance(cause, TimeoutError):
         return KubernetesUnavailable(f"The Kubernetes API did not answer the request to {call} in time.")
     return KubernetesUnavailable(f"The Kubernetes API cannot be reached to {call}: {_why(cause)}.")

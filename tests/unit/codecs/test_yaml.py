@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from controlplane import binaries
 from runai_operator.codecs.json import Unreadable
-from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES, TooMany, read_yaml
+from runai_operator.codecs.yaml import FULL_NODES, QUICK_NODES, TooMany, dump_yaml, read_yaml
 
 SCALARS = """\
 0 7 -7 +7 017 0o17 0O17 08 09 0x1F 0X1f -0x1F 0b101 0b2 1_000 0x_ff _1 1__0 9223372036854775807 9223372036854775808
@@ -227,3 +227,29 @@ def test_values_written_with_tags_read_back(value):
 
 def test_the_limit_on_values_is_far_above_what_fits_into_the_field():
     assert FULL_NODES >= 1_000_000 // 2, "a million bytes hold at most half a million values"
+
+
+TEXTS = ["y", "n", "on", "Off", "~", "null", "0o17", "017", "0x1f", "1e3", "1_000", "1:30:00", "2026-01-15", ".inf", "", " a ", "a: b", "#", "- a", "a\nb\n", "a\n\n  b", "a \nb", "\n", "tab\t", "é\u2028", "<<", "=", "!x", "&a", "*a", "%", "@", "{}", "[", "'", '"']  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_that_is_written_is_read_as_the_same_text(text):
+    value = {"key": text, "list": [text, {"inner": text}]} | ({text: 1} if text.strip() and "\n" not in text else {})
+
+    assert read_yaml(dump_yaml(value)) == value
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(JSON_VALUES)
+def test_whatever_is_written_is_read_as_the_same(value):
+    assert read_yaml(dump_yaml({"value": value})) == {"value": value}

@@ -1,0 +1,197 @@
+"""Whole objects of the Kubernetes API as JSON, for the commands that people run: with the rights of whoever calls.
+
+Admitted here: which request answers which wish, and what failures mean to a person with a kubeconfig. The operator's own
+calls are in `client`. Every call has a total timeout; nothing is retried, since a person can.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from runai_operator.codecs.json import Unreadable, decode_json
+from runai_operator.domain.errors import (
+    AccessDenied,
+    BridgeError,
+    KubernetesUnavailable,
+    StaleObject,
+    Vanished,
+)
+from runai_operator.domain.model import KIND
+from runai_operator.kube.auth import KubeSession
+from runai_operator.kube.failures import FOREIGN, Call, failure
+from runai_operator.kube.pages import read_start
+from runai_operator.kube.wire import (
+    GROUP_PATH,
+    MERGE_PATCH,
+    METADATA_LIST,
+    Answer,
+    collection_path,
+    decode_metadata,
+)
+
+FIELD_MANAGER = "kubectl-rwl"
+TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+BODY_LIMIT = 256 * 1024 * 1024
+PAGE = 250
+
+_CONTENT_TYPES = {"PATCH": MERGE_PATCH, "POST": "application/json", "PUT": "application/json"}
+_VERBS = {"GET": "get", "PATCH": "patch", "POST": "create", "PUT": "update", "DELETE": "delete"}
+
+
+class Cluster:
+    """One API server, as a command sees it; paths are those of the Kubernetes API."""
+
+    def __init__(self, session: KubeSession, *, namespace: str) -> None:
+        """`namespace`: the one that is meant when none is given."""
+        self._session, self.namespace = session, namespace
+
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return self._session.server
+
+    def workloads(self, name: str | None = None, *, namespace: str | None = None, everywhere: bool = False) -> str:
+        """Path of the RunaiWorkloads of a namespace or of all, or of one of them."""
+        collection = collection_path(None if everywhere else namespace or self.namespace)
+        return collection if name is None else f"{collection}/{quote(name, safe='')}"
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """One object, or any other answer. Raises `Vanished` if there is none, and as `call` does."""
+        return await self.call("GET", path, query=query)
+
+    async def list(self, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
+        """Every object of a collection, page by page; `apiVersion` and `kind` are only on those of lists that name them."""
+        async for page in self._pages(path, query, None):
+            kind, version = str(page.get("kind", "")).removesuffix("List"), page.get("apiVersion")
+            for item in page.get("items") or ():
+                yield {"apiVersion": version, "kind": kind} | item if kind and version else item
+
+    async def metadata(self, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
+        """The metadata of every object of a collection, as `PartialObjectMetadata`."""
+        async for page in self._pages(path, query, METADATA_LIST):
+            for item in page.get("items") or ():
+                yield item
+
+    async def patch(self, path: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge patch (None removes a field); returns the object. With a `resourceVersion` it is guarded: `StaleObject`."""
+        return await self.call("PATCH", path, body=changes)
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Posts to a collection; `StaleObject` if there is one of that name."""
+        return await self.call("POST", path, body=body)
+
+    async def delete(self, path: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """`options`: DeleteOptions, such as preconditions."""
+        return await self.call("DELETE", path, body=options)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        accept: str = "application/json",
+    ) -> dict[str, Any]:
+        """The JSON object that is answered. Raises `Vanished`, `AccessDenied`, `StaleObject`, `InvalidWorkload`, `KubernetesUnavailable`."""
+        call = _named(method, path)
+        answer = await self._send(call, method, path, query=query, body=body, accept=accept)
+        if answer.status >= 400:
+            raise _refusal(call, path, answer)
+        try:
+            value = decode_metadata(answer.body) if accept == METADATA_LIST else decode_json(answer.body)
+        except Unreadable as error:
+            raise failure(call, error) from None
+        if not isinstance(value, dict):
+            raise failure(call, Unreadable("it is no object"))
+        return value
+
+    async def _pages(
+        self, path: str, query: Mapping[str, str] | None, accept: str | None
+    ) -> AsyncIterator[dict[str, Any]]:
+        token = ""
+        while True:
+            page = await self.call(
+                "GET",
+                path,
+                query={"limit": str(PAGE)} | ({"continue": token} if token else {}) | dict(query or {}),
+                accept=accept or "application/json",
+            )
+            yield page
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return
+
+    async def _send(
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        accept: str,
+    ) -> Answer:
+        headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = _CONTENT_TYPES.get(method, "application/json")
+        params = dict(query or {}) | ({"fieldManager": FIELD_MANAGER} if method in _CONTENT_TYPES else {})
+        url = URL(self._session.server + path, encoded=True)
+        try:
+            async with self._session.http.request(
+                method,
+                url,
+                timeout=TIMEOUT,
+                allow_redirects=False,
+                headers=headers,
+                params=params,
+                data=None if body is None else json.dumps(body).encode(),
+            ) as response:
+                content, complete = await read_start(response.content, BODY_LIMIT)
+                if not complete:
+                    raise Unreadable(f"it is longer than {BODY_LIMIT // 1024 // 1024} MiB")
+                return Answer(response.status, content)
+        except FOREIGN as error:
+            raise failure(call, error) from error
+
+
+def _refusal(call: Call, path: str, answer: Answer) -> BridgeError:
+    """In the words for a person with a kubeconfig, who is not the operator."""
+    what = f"{call.resource} {call.name}" if call.name else call.resource
+    place = f" in namespace {call.namespace}" if call.namespace else ""
+    match answer.status:
+        case 401:
+            return AccessDenied("Kubernetes does not accept your credentials. Log in again, or choose another context.")
+        case 403:
+            return AccessDenied(f"You are not allowed to {call}. Ask an administrator for that right.")
+        case 404 if path.startswith(GROUP_PATH) and not isinstance(failure(call, answer), Vanished):
+            return KubernetesUnavailable(
+                f"This cluster does not know {KIND}s. Have an administrator install the operator, or choose another context."
+            )
+        case 404:
+            return Vanished(f"There is no {what}{place}.")
+        case 409:
+            return StaleObject(f"Somebody else has changed or created {what}{place} in the meantime. Try again.")
+        case _:
+            return failure(call, answer)
+
+
+def _named(method: str, path: str) -> Call:
+    """The request in the words of RBAC, told from its path: `/api/v1/...` or `/apis/GROUP/VERSION/...`."""
+    parts = [part for part in path.split("/") if part]
+    parts = parts[2:] if parts[:1] == ["api"] else parts[3:] if parts[:1] == ["apis"] else []
+    namespace = None
+    if parts[:1] == ["namespaces"] and len(parts) > 2:
+        namespace, parts = parts[1], parts[2:]
+    if not parts:
+        return Call(_VERBS[method].lower(), path)
+    name = parts[1] if len(parts) > 1 else None
+    resource = "/".join([parts[0], *parts[2:]])
+    verb = "list" if method == "GET" and name is None else _VERBS[method]
+    return Call(verb, resource, namespace, name)
