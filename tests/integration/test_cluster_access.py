@@ -27,7 +27,7 @@ def options(control_plane, namespace):
     return ClusterOptions(kubeconfig=str(control_plane.kubeconfig), namespace=namespace)
 
 
-def test_version_tells_what_the_cluster_has(control_plane):
+def test_version_says_what_the_cluster_has(control_plane):
     report = json.loads(rwl("version", "-o", "json", kubeconfig=control_plane.kubeconfig).out)
 
     assert report["cluster"]["kubernetes"].startswith("v1.")

@@ -24,7 +24,7 @@ from runai_operator.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LazyCommand:
     """A command as the list of commands shows it, without importing it."""
 
     name: str
@@ -41,8 +41,9 @@ class Entry:
 BEFORE, ABOUT, OPERATOR = "Before you submit", "About this program", "The operator itself"
 
 COMMANDS = (
-    Entry("completion", "Print what a shell needs to complete commands, options and names.", ABOUT),
-    Entry("version", "Show the versions of this program, the operator and the CRD.", ABOUT),
+    LazyCommand("wrap", "Turn any manifests into RunaiWorkloads.", BEFORE),
+    LazyCommand("completion", "Print what a shell needs to complete commands, options and names.", ABOUT),
+    LazyCommand("version", "Show the versions of this program, the operator and the CRD.", ABOUT),
 )
 """In the order in which they are listed; the sections come in the order of their first command."""
 

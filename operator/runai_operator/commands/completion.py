@@ -13,7 +13,7 @@ VARIABLE = "_RUNAI_OPERATOR_COMPLETE"
 """By this variable the script that a shell has loaded asks for completions."""
 PROGRAMS = ("kubectl-rwl", "runai-operator")
 NO_FILES = ":4"
-"""How kubectl is told that names of files are no completions."""
+"""Says to kubectl that names of files are no completions."""
 
 
 @click.command(

@@ -40,6 +40,21 @@ def external_name(*, name: str, spec: Spec, namespace: str, install: str) -> str
     return made
 
 
+def nearest_name(text: str, *, limit: int = NAME_LIMIT) -> str:
+    """A name that Run:ai takes, as much like `text` as can be; one that it takes already is not changed.
+
+    What is too long is cut, and kept apart from others by a hash. Raises ValueError where nothing of it can be used.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") if not NAME.fullmatch(text) else text
+    if not name:
+        raise ValueError("it has neither letters nor digits")
+    if not name[0].isalpha():
+        name = f"w-{name}"
+    if len(name) > limit:
+        name = f"{name[: limit - 9].rstrip('-')}-{_short_hash(text)}"
+    return name
+
+
 def former_names(workload: Workload, former_installs: tuple[str, ...], *, but: str) -> set[str]:
     """The names other than `but` that an attempt under a former install id may have used."""
     ref, spec = workload.ref, workload.spec

@@ -183,7 +183,7 @@ def _refusal(call: Call, path: str, answer: Answer) -> BridgeError:
 
 
 def _named(method: str, path: str) -> Call:
-    """The request in the words of RBAC, told from its path: `/api/v1/...` or `/apis/GROUP/VERSION/...`."""
+    """The request in the words of RBAC, read from its path: `/api/v1/...` or `/apis/GROUP/VERSION/...`."""
     parts = [part for part in path.split("/") if part]
     parts = parts[2:] if parts[:1] == ["api"] else parts[3:] if parts[:1] == ["apis"] else []
     namespace = None

@@ -90,7 +90,7 @@ def imported(*arguments, main="plugin", before=""):
     return set(json.loads(done.stderr.splitlines()[-1])), done
 
 
-HEAVY = {"asyncio", "aiohttp", "httpx", "kopf", "kubernetes", "rich", "yaml", "runai_operator.domain", "ssl"}
+COSTLY = {"asyncio", "aiohttp", "httpx", "kopf", "kubernetes", "rich", "yaml", "runai_operator.domain", "ssl"}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_what_asks_no_cluster_imports_nothing_that_could(arguments):
     modules, done = imported(*arguments)
 
     assert done.stdout
-    assert modules & HEAVY == set()
+    assert modules & COSTLY == set()
 
 
 def test_the_operator_runs_without_click_as_far_as_it_is_ours():
@@ -148,7 +148,7 @@ def command_that(monkeypatch):
         def command():
             return act()
 
-        monkeypatch.setattr(cli.Entry, "load", lambda entry: command)
+        monkeypatch.setattr(cli.LazyCommand, "load", lambda entry: command)
 
     return install
 

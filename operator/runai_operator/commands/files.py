@@ -1,0 +1,112 @@
+"""The manifests that a command is given: files, folders, or standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from runai_operator.codecs.documents import Document, documents_of, wanted_line
+from runai_operator.codecs.json import Unreadable
+from runai_operator.commands.exits import CommandError, ExitCode
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STDIN = "-"
+SUFFIXES = (".yaml", ".yml", ".json")
+"""What is taken from a folder."""
+FILE_LIMIT = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong, and where, as compilers say it."""
+
+    file: str
+    line: int
+    message: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An object in a file."""
+
+    file: str
+    document: Document
+    value: Any
+    path: tuple[str | int, ...] = ()
+    """Where in the document it is, if that is a list of objects."""
+
+    def problem(self, message: str, *path: str | int) -> Problem:
+        """At this path of the object, or the nearest that there is."""
+        return Problem(self.file, self.document.line_of((*self.path, *path)), message)
+
+
+def files_argument(*, required: bool = True) -> Callable[[F], F]:
+    """`FILE...`: files, folders, or `-` for standard input; the function gets them as `files`."""
+    return click.argument("files", nargs=-1, required=required, metavar="FILE...", type=click.Path())
+
+
+def read_items(files: Sequence[str]) -> Iterator[Item | Problem]:
+    """Every object in the files, those of lists one by one, or what keeps a document from being read.
+
+    Raises `CommandError` for a file that cannot be read at all.
+    """
+    for name, text in _texts(files):
+        for document in documents_of(text):
+            try:
+                value = document.read()
+            except Unreadable as error:
+                yield Problem(name, wanted_line(error) or document.line, str(error))
+                continue
+            if _is_list(value):
+                items = value["items"] or ()
+                yield from (Item(name, document, item, ("items", at)) for at, item in enumerate(items))
+            else:
+                yield Item(name, document, value)
+
+
+def _is_list(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and str(value.get("kind", "")).endswith("List")
+        and isinstance(value.get("items"), list | None)
+        and "items" in value
+    )
+
+
+def _texts(files: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Name and text of every file, those of folders in the order of their names."""
+    if list(files).count(STDIN) > 1:
+        raise CommandError("Standard input can be read only once: give - once.", ExitCode.USAGE)
+    for name in files:
+        if name == STDIN:
+            yield "<stdin>", _decoded("<stdin>", sys.stdin.buffer.read(FILE_LIMIT))
+            continue
+        path = Path(name)
+        if not path.is_dir():
+            yield name, _decoded(name, path.read_bytes())
+            continue
+        found = sorted(one for one in path.iterdir() if one.suffix in SUFFIXES and one.is_file())
+        if not found:
+            raise CommandError(f"{name} has no files that end in {', '.join(SUFFIXES)}.", ExitCode.USAGE)
+        for one in found:
+            yield str(one), _decoded(str(one), one.read_bytes())
+
+
+def _decoded(name: str, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{name} is not UTF-8 at byte {error.start}.", ExitCode.USAGE) from None
