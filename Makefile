@@ -142,6 +142,7 @@ lint: $(INSTALLED) ## Check style, types, layers, the Dockerfile and the workflo
 .PHONY: generate
 generate: $(INSTALLED) ## Write every generated file anew
 	@echo "==> Generated files: seconds"
+	$(PYTHON) crds/generate.py
 	$(PYTHON) docs/generate_status.py
 	$(PYTHON) docs/generate_reference.py
 	$(PYTHON) deploy/examples/generate_large_job.py
@@ -169,7 +170,7 @@ binaries: $(INSTALLED) ## Fetch or build etcd and the Kubernetes programs that t
 lock: $(UV) ## Lock the dependencies of pyproject.toml (UPGRADE=--upgrade for the newest versions)
 	@echo "==> Locking: under a minute"
 	@$(UV) pip compile $(COMPILE) pyproject.toml -o requirements.txt
-	@$(UV) pip compile $(COMPILE) pyproject.toml --extra simulator --group dev -c requirements.txt -o requirements-dev.txt
+	@$(UV) pip compile $(COMPILE) pyproject.toml --extra simulator --extra cli --extra cel --group dev -c requirements.txt -o requirements-dev.txt
 	@printf '%s\n' pyyaml starlette uvicorn | $(UV) pip compile $(COMPILE) - -c requirements-dev.txt -o requirements-simulator.txt
 	@$(UV) pip compile $(COMPILE) tests/mutation/requirements.in -c requirements-dev.txt -o tests/mutation/requirements.txt
 	@$(UV) pip compile $(COMPILE) --group pyproject.toml:bench -c requirements-dev.txt -o tests/bench/requirements.txt

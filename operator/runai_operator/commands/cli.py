@@ -42,6 +42,7 @@ BEFORE, ABOUT, OPERATOR = "Before you submit", "About this program", "The operat
 
 COMMANDS = (
     LazyCommand("wrap", "Turn any manifests into RunaiWorkloads.", BEFORE),
+    LazyCommand("validate", "Find out what is wrong with RunaiWorkloads before they are submitted.", BEFORE),
     LazyCommand("completion", "Print what a shell needs to complete commands, options and names.", ABOUT),
     LazyCommand("version", "Show the versions of this program, the operator and the CRD.", ABOUT),
 )
