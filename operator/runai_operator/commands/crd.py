@@ -15,6 +15,7 @@ FILE = Path(__file__).parents[1] / "crd.json"
 
 _IMPLICIT = ("apiVersion", "kind", "metadata")
 """Fields of every object, which a schema need not name."""
+_ANY_NAME = "a"
 _TRANSITION = "oldSelf"
 """Rules with this word compare with the object as it was."""
 
@@ -34,8 +35,9 @@ def schema() -> Mapping[str, Any]:
     return found
 
 
-def refusals(value: Mapping[str, Any]) -> Iterator[Violation]:
-    """What the API server would refuse of a new RunaiWorkload: by the schema, and if that takes it, by the rules.
+def refusals(value: Mapping[str, Any], *, name: str | None) -> Iterator[Violation]:
+    """What the API server would refuse of a new RunaiWorkload of this name: by the schema, and if that takes it, by the rules.
+    Without a name nothing is said of names.
 
     Rules need an interpreter of CEL, the extra `cel`. Where it is missing, those of `domain.checks` say the same.
     """
@@ -43,7 +45,7 @@ def refusals(value: Mapping[str, Any]) -> Iterator[Violation]:
     found = list(violations(root, {name: inner for name, inner in value.items() if name not in _IMPLICIT}))
     yield from found
     if not found and (compiled := _interpreter()) is not None:
-        seen = known(root, value) | {"metadata": {"name": value["metadata"].get("name", "")}}
+        seen = known(root, value) | {"metadata": {"name": name or _ANY_NAME}}
         yield from _broken(root, seen, (), compiled)
 
 

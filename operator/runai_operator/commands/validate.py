@@ -112,7 +112,7 @@ def check(value: Mapping[str, Any], source: Sources = lambda _: None) -> Iterato
     for path, message in _ours(value, source):
         seen.append(path)
         yield path, message
-    for refusal in refusals(value) if isinstance(value.get("metadata"), dict) else ():
+    for refusal in refusals(value, name=_usable_name(value)):
         if not any(_same_place(path, refusal.path) for path in seen):
             yield refusal.path, f"{shown(refusal.path)} {refusal.message}"
 
@@ -126,10 +126,7 @@ def is_ours(value: object) -> bool:
 
 def _ours(value: Mapping[str, Any], source: Sources) -> Iterator[tuple[tuple[str | int, ...], str]]:
     yield from _of_object(value)
-    metadata = _mapping(value.get("metadata"))
-    examined = examine(
-        value.get("spec"), name=metadata.get("name") if _is_text(metadata.get("name")) else None, yaml_nodes=FULL_NODES
-    )
+    examined = examine(value.get("spec"), name=_usable_name(value), yaml_nodes=FULL_NODES)
     for finding in examined.findings:
         yield tuple(finding.path.split(".")), finding.message
     ref = examined.spec.manifest_from
@@ -154,13 +151,19 @@ def _of_object(value: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...]
     name = metadata.get("name")
     if name is None and not _is_text(metadata.get("generateName")):
         yield ("metadata", "name"), "metadata.name is missing: give one"
-    elif name is not None and not (_is_text(name) and _NAME.fullmatch(name)):
+    elif name is not None and _usable_name(value) is None:
         rule = "lower case letters, digits, '-' and '.', with a letter or digit at both ends, 253 at most"
         yield ("metadata", "name"), f"metadata.name must have {rule}: correct it"
     for field in ("labels", "annotations"):
         entries = metadata.get(field)
         if entries is not None and not (isinstance(entries, dict) and all(map(_is_text, entries.values()))):
             yield ("metadata", field), f"metadata.{field} must be a mapping of names to text: put numbers into quotes"
+
+
+def _usable_name(value: Mapping[str, Any]) -> str | None:
+    """None where it has none, or one that Kubernetes does not take."""
+    name = _mapping(value.get("metadata")).get("name")
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
 
 
 def _same_place(one: tuple[str | int, ...], other: tuple[str | int, ...]) -> bool:

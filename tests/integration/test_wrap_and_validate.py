@@ -1,0 +1,93 @@
+"""Public manifests on their way: wrapped, validated, taken by a real API server, and submitted to the simulator."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from controlplane import ApiError
+from runai_operator.codecs.documents import documents_of
+from runai_operator.commands import crd
+from typed import rwl
+
+FOLDER = Path(__file__).parents[1] / "manifests"
+FILES = sorted(FOLDER.iterdir())
+
+
+def wrapped(*files, **options):
+    typed = [word for option, value in options.items() for word in (f"--{option}", value)]
+    done = rwl("wrap", *files, "--project", "team-a", "--others", "drop", *typed)
+    assert (done.code, done.err) == (0, "")
+    return [document.read() for document in documents_of(done.out)], done.out
+
+
+def test_the_api_server_takes_whatever_wrap_writes_and_validate_agrees(control_plane, namespace, tmp_path):
+    values, text = wrapped(FOLDER, namespace=namespace)
+    (tmp_path / "wrapped.yaml").write_text(text)
+    applied = control_plane.kubectl("apply", "--server-side", "--filename", str(tmp_path / "wrapped.yaml"))
+
+    assert applied.stdout.count("serverside-applied") == len(values) >= len(FILES)
+    names = [value["metadata"]["name"] for value in values]
+    by_name = rwl("validate", *(f"rwl/{name}" for name in names), "-n", namespace, kubeconfig=control_plane.kubeconfig)
+    assert (by_name.code, by_name.out) == (0, "")
+
+
+def test_a_manifest_in_a_configmap_of_the_cluster_is_read_and_checked(control_plane, namespace):
+    source = {"configMapKeyRef": {"name": "jobs", "key": "job.yaml"}}
+    item = {
+        "apiVersion": "bridge.run.ai/v1alpha1", "kind": "RunaiWorkload", "metadata": {"name": "train", "namespace": namespace},
+        "spec": {"projectName": "team-a", "manifestFrom": source},
+    }  # fmt: skip
+    control_plane.client.apply(item)
+    typed = ("validate", "train", "-n", namespace)
+    missing = rwl(*typed, kubeconfig=control_plane.kubeconfig)
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "jobs", "namespace": namespace}}
+    control_plane.client.apply(config | {"data": {"job.yaml": "kind: Job"}})
+    wrong = rwl(*typed, kubeconfig=control_plane.kubeconfig)
+
+    assert missing.out == (
+        f"runaiworkload/{namespace}/train: spec.manifestFrom: there is no ConfigMap jobs in namespace {namespace}\n"
+    )
+    assert wrong.code == 1
+    assert "apiVersion of the manifest in the text of ConfigMap jobs, key job.yaml must be given as text" in wrong.out
+
+
+def test_a_name_that_is_not_there_is_named(control_plane, namespace):
+    done = rwl("validate", "train", "-n", namespace, kubeconfig=control_plane.kubeconfig)
+
+    assert (done.code, done.sentence) == (1, f"There is no runaiworkloads train in namespace {namespace}.")
+
+
+BAD = [
+    {"projectId": "17"},
+    {"projectName": "Team A"},
+    {"deletionPolicy": "Never"},
+    {"name": "a", "namePrefix": "b"},
+    {"clusterId": "x"},
+    {"manifestYaml": "a"},
+    {"managementPolicy": "Observe"},
+    {"unheardOf": 1},
+    {"manifest": {"apiVersion": "v1", "kind": ""}},
+    {"manifest": {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a": 1}}}},
+]
+
+
+@pytest.mark.parametrize("change", BAD, ids=json.dumps)
+def test_what_the_packaged_crd_refuses_the_api_server_refuses_at_the_same_field(control_plane, namespace, change):
+    manifest = {"apiVersion": "batch/v1", "kind": "Job"}
+    item = {
+        "apiVersion": "bridge.run.ai/v1alpha1", "kind": "RunaiWorkload", "metadata": {"name": "train", "namespace": namespace},
+        "spec": {"projectName": "team-a", "manifest": manifest} | change,
+    }  # fmt: skip
+    refused = list(crd.refusals(item, name="train"))
+
+    assert refused
+    with pytest.raises(ApiError) as caught:
+        control_plane.client.apply(item)
+    (field,) = change if len(change) == 1 else ("namePrefix",)
+    assert any(
+        re.search(rf"\b{part}\b", str(caught.value)) for refusal in refused for part in map(str, refusal.path)
+    ), field
