@@ -63,6 +63,22 @@ class Document:
         end = found.end() if found else 0  # it always matches
         return self.text[:end].lstrip("\n"), self.text[end:]
 
+    def within(self, path: Path) -> str | None:
+        """The text of a mapping within it, moved to the left; None where it does not have its lines to itself."""
+        try:
+            node: Any = yaml.compose(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except (yaml.YAMLError, RecursionError):
+            return None
+        for part in path:
+            _, node = _step(node, part)
+        if not isinstance(node, yaml.MappingNode):
+            return None
+        begin, end, column = node.start_mark.line, node.end_mark.line, node.start_mark.column
+        lines = self.text.splitlines(keepends=True)[begin : end + 1 if node.flow_style or node.end_mark.column else end]
+        if lines and lines[0][:column].strip():
+            return None
+        return "".join(line[column:] if not line[:column].strip(" ") else line.lstrip(" ") for line in lines)
+
     def without(self, path: Path) -> Document | None:
         """A document without the lines of one field, where these hold nothing else; None where that cannot be done."""
         try:

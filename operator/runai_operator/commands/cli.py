@@ -39,10 +39,12 @@ class LazyCommand:
 
 
 BEFORE, ABOUT, OPERATOR = "Before you submit", "About this program", "The operator itself"
+LEAVE = "To leave"
 
 COMMANDS = (
     LazyCommand("wrap", "Turn any manifests into RunaiWorkloads.", BEFORE),
     LazyCommand("validate", "Find out what is wrong with RunaiWorkloads before they are submitted.", BEFORE),
+    LazyCommand("export", "Turn RunaiWorkloads back into plain manifests or commands of Run:ai.", LEAVE),
     LazyCommand("completion", "Print what a shell needs to complete commands, options and names.", ABOUT),
     LazyCommand("version", "Show the versions of this program, the operator and the CRD.", ABOUT),
 )

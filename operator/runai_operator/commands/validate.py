@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from runai_operator.codecs.yaml import FULL_NODES
-from runai_operator.commands.cluster import ClusterOptions, complete_names
+from runai_operator.commands.cluster import ClusterOptions
 from runai_operator.commands.crd import refusals
 from runai_operator.commands.exits import ExitCode
-from runai_operator.commands.files import STDIN, SUFFIXES, Item, Problem, read_items
+from runai_operator.commands.files import Item, Problem, read_items
 from runai_operator.commands.frame import Command, Example, cluster_options, output_option
+from runai_operator.commands.given import (
+    Texts,
+    files_and_names,
+    given_argument,
+    is_ours,
+    name_of,
+    read_source,
+    sources_of,
+)
 from runai_operator.commands.output import print_json, say
 from runai_operator.domain.checks import MANIFEST_FROM, examine, gvk_of, read_manifest
-from runai_operator.domain.errors import InvalidWorkload, Vanished
-from runai_operator.domain.model import GROUP, KIND, SourceRef
+from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.model import KIND, SourceRef
 from runai_operator.domain.schema import shown
 from runai_operator.domain.wrapping import API_VERSION
 from runai_operator.text import one_line
@@ -29,12 +36,7 @@ from runai_operator.text import one_line
 if TYPE_CHECKING:
     from runai_operator.kube.objects import Cluster
 
-IN_CLUSTER = ("rwl/", "runaiworkload/", "runaiworkloads/", f"runaiworkload.{GROUP}/")
-"""What names of objects begin with where a path could be meant, as `-o name` writes them."""
-
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_SOURCES = ("ConfigMap", "Secret")
-
 Sources = Callable[[SourceRef], str | None]
 """The text of a `manifestFrom`, or None where it is not known."""
 
@@ -71,7 +73,7 @@ class Found:
         Example("one that is in the cluster", "kubectl rwl validate rwl/train -n team"),
     ],
 )
-@click.argument("what", nargs=-1, required=True, metavar="FILE|NAME...", shell_complete=complete_names)
+@given_argument
 @output_option("text", "json", "github")
 @cluster_options()
 def command(*, what: Sequence[str], output: str, cluster: ClusterOptions) -> ExitCode:
@@ -82,7 +84,7 @@ def command(*, what: Sequence[str], output: str, cluster: ClusterOptions) -> Exi
     operator itself checks, the manifests within included. Of files, no cluster is asked; objects of other kinds in them are
     passed over. A word that is no file is a name, and so is what begins with `rwl/`.
     """
-    files, names = _sorted(what)
+    files, names = files_and_names(what)
     checked, found = in_files(read_items(files))
     if names:
         more, also = cluster.run(lambda connected: _in_cluster(connected, names))
@@ -94,7 +96,7 @@ def command(*, what: Sequence[str], output: str, cluster: ClusterOptions) -> Exi
 def in_files(items: Iterable[Item | Problem]) -> tuple[int, list[Found]]:
     """How many RunaiWorkloads there are, and what is wrong, in the order of the files."""
     read = list(items)
-    sources = _sources_of([item.value for item in read if isinstance(item, Item)])
+    sources = sources_of([item.value for item in read if isinstance(item, Item)])
     checked, found = 0, list[Found]()
     for item in read:
         if isinstance(item, Problem):
@@ -115,13 +117,6 @@ def check(value: Mapping[str, Any], source: Sources = lambda _: None) -> Iterato
     for refusal in refusals(value, name=_usable_name(value)):
         if not any(_same_place(path, refusal.path) for path in seen):
             yield refusal.path, f"{shown(refusal.path)} {refusal.message}"
-
-
-def is_ours(value: object) -> bool:
-    """By kind or group: a wrong version is to be found, too."""
-    return isinstance(value, dict) and (
-        value.get("kind") == KIND or str(value.get("apiVersion", "")).startswith(f"{GROUP}/")
-    )
 
 
 def _ours(value: Mapping[str, Any], source: Sources) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -173,7 +168,7 @@ def _same_place(one: tuple[str | int, ...], other: tuple[str | int, ...]) -> boo
 
 
 def _located(item: Item, found: Iterable[tuple[tuple[str | int, ...], str]]) -> Iterator[Found]:
-    name = _name(item.value)
+    name = name_of(item.value)
     for path, message in found:
         problem = item.problem(message, *path)
         yield Found(message, shown(path), problem.file, problem.line, name)
@@ -186,60 +181,15 @@ async def _in_cluster(cluster: Cluster, names: Sequence[str]) -> tuple[int, list
         ref, text = examine(value.get("spec"), name=name).spec.manifest_from, None
         if ref is not None:
             try:
-                text = await _read_source(cluster, value["metadata"]["namespace"], ref)
+                text = await read_source(cluster, value["metadata"]["namespace"], ref)
             except InvalidWorkload as error:
-                found.append(Found(error.message, MANIFEST_FROM, name=_name(value)))
-        found += [Found(words, shown(path), name=_name(value)) for path, words in check(value, {ref: text}.get)]
+                found.append(Found(error.message, MANIFEST_FROM, name=name_of(value)))
+        found += [Found(words, shown(path), name=name_of(value)) for path, words in check(value, {ref: text}.get)]
     return len(names), found
 
 
-async def _read_source(cluster: Cluster, namespace: str, ref: SourceRef) -> str:
-    """Raises `InvalidWorkload` where there is none or it holds no text."""
-    from runai_operator.kube.wire import source_path, source_text  # noqa: PLC0415 - only with a cluster
-
-    try:
-        return source_text(await cluster.get(source_path(namespace, ref)), ref).text
-    except Vanished:
-        raise InvalidWorkload(f"{MANIFEST_FROM}: there is no {ref.kind} {ref.name} in namespace {namespace}") from None
-
-
-def _sources_of(values: Iterable[Any]) -> dict[tuple[Any, SourceRef], str]:
-    """The texts of the ConfigMaps and Secrets in the same files, by their namespace and what refers to them."""
-    texts: dict[tuple[Any, SourceRef], str] = {}
-    for value in values:
-        if not isinstance(value, dict) or value.get("apiVersion") != "v1" or value.get("kind") not in _SOURCES:
-            continue
-        metadata, kind = _mapping(value.get("metadata")), value["kind"]
-        held = dict(_mapping(value.get("data")))
-        if kind == "Secret":
-            held = {key: _decoded(text) for key, text in held.items()} | dict(_mapping(value.get("stringData")))
-        for key, text in held.items():
-            if _is_text(text) and _is_text(metadata.get("name")):
-                texts[metadata.get("namespace"), SourceRef(kind, metadata["name"], key)] = text
-    return texts
-
-
-def _from_files(texts: Mapping[tuple[Any, SourceRef], str], namespace: object, ref: SourceRef) -> str | None:
+def _from_files(texts: Texts, namespace: object, ref: SourceRef) -> str | None:
     return texts.get((namespace, ref))
-
-
-def _decoded(text: object) -> str | None:
-    try:
-        return base64.b64decode(text).decode() if isinstance(text, str) else None
-    except ValueError:
-        return None
-
-
-def _sorted(what: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Files and names."""
-    files, names = [], []
-    for word in what:
-        prefix = next((prefix for prefix in IN_CLUSTER if word.startswith(prefix)), None)
-        if word == STDIN or Path(word).exists() or (prefix is None and ("/" in word or word.endswith(SUFFIXES))):
-            files.append(word)
-        else:
-            names.append(word.removeprefix(prefix or ""))
-    return files, names
 
 
 def _print(output: str, checked: int, found: Sequence[Found]) -> None:
@@ -252,11 +202,6 @@ def _print(output: str, checked: int, found: Sequence[Found]) -> None:
         click.echo(one.annotation() if output == "github" else str(one))
     of = f"{checked} {KIND}{'' if checked == 1 else 's'}"
     say(f"{of}, {len(found)} problem{'' if len(found) == 1 else 's'}" if found else f"{of}, nothing wrong")
-
-
-def _name(value: Mapping[str, Any]) -> str:
-    metadata = _mapping(value.get("metadata"))
-    return "/".join(str(metadata[part]) for part in ("namespace", "name") if _is_text(metadata.get(part)))
 
 
 def _data(text: str) -> str:
