@@ -145,6 +145,7 @@ generate: $(INSTALLED) ## Write every generated file anew
 	$(PYTHON) crds/generate.py
 	$(PYTHON) docs/generate_status.py
 	$(PYTHON) docs/generate_reference.py
+	$(PYTHON) docs/generate_cli.py
 	$(PYTHON) deploy/examples/generate_large_job.py
 	$(PYTHON) deploy/argocd/generate.py
 	$(PYTHON) -m readers.write_testdata

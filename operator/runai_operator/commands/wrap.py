@@ -87,7 +87,7 @@ def _spec_option(name: str, field_name: str, text: str, words: Iterable[str] | N
         ),
         Example(
             "from Helm; what is no workload stays as it is",
-            "helm template train ./chart | kubectl rwl wrap - --project team-a --others keep",
+            "helm template train ./chart --skip-tests | kubectl rwl wrap - --project team-a --others keep",
         ),
         Example("from kustomize", "kubectl kustomize overlay | kubectl rwl wrap - --project team-a --others keep"),
     ],
