@@ -29,7 +29,7 @@ pip install 'runai-operator[cli]'
 (Nothing has been released yet: in a checkout, `pip install '.[cli]'`.) That puts `kubectl-rwl` on the PATH, where kubectl finds it as a plugin, `kubectl_complete-rwl`, by which kubectl completes it,
 and `runai-operator`, which has the same commands and [runs the operator](configuration.md). The extra `cel` adds Google's
 interpreter of CEL, with which `validate` also runs the rules of the CustomResourceDefinition as they are written; without it, the
-same rules are checked by our own code. It takes 50 MB, and there is none for Alpine.
+same rules are checked by our own code. It is large, and there is none for Alpine.
 
 How to start: [from a manifest to a RunaiWorkload](wrap.md), [validate in CI](ci.md).
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +16,6 @@ from runai_operator.commands.exits import ExitCode
 from runai_operator.commands.files import Item, Problem, read_items
 from runai_operator.commands.frame import Command, Example, cluster_options, output_option
 from runai_operator.commands.given import (
-    Texts,
     files_and_names,
     given_argument,
     is_ours,
@@ -28,7 +26,7 @@ from runai_operator.commands.given import (
 from runai_operator.commands.output import print_json, say
 from runai_operator.domain.checks import MANIFEST_FROM, examine, gvk_of, read_manifest
 from runai_operator.domain.errors import InvalidWorkload
-from runai_operator.domain.model import KIND, SourceRef
+from runai_operator.domain.model import KIND
 from runai_operator.domain.schema import shown
 from runai_operator.domain.wrapping import API_VERSION
 from runai_operator.text import one_line
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
     from runai_operator.kube.objects import Cluster
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-Sources = Callable[[SourceRef], str | None]
-"""The text of a `manifestFrom`, or None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,45 +67,99 @@ class Found:
         Example("what a tool writes", "kubectl kustomize overlay | kubectl rwl validate -"),
         Example("in GitHub Actions, beside the lines", "kubectl rwl validate -o github workloads/"),
         Example("one that is in the cluster", "kubectl rwl validate rwl/train -n team"),
+        Example("asking Run:ai, too", "kubectl rwl validate --dry-run train.yaml"),
     ],
 )
 @given_argument
+@click.option("--dry-run", is_flag=True, help="Ask Run:ai, too, with dryRun=true; needs its address and credentials.")
 @output_option("text", "json", "github")
 @cluster_options()
-def command(*, what: Sequence[str], output: str, cluster: ClusterOptions) -> ExitCode:
+def command(*, what: Sequence[str], dry_run: bool, output: str, cluster: ClusterOptions) -> ExitCode:
     """Find out what is wrong with RunaiWorkloads before they are submitted, in files, in folders, on standard input (`-`), or
     by name in the cluster.
 
     They are held against the schema and the rules of the CustomResourceDefinition of this version and against what the
     operator itself checks, the manifests within included. Of files, no cluster is asked; objects of other kinds in them are
     passed over. A word that is no file is a name, and so is what begins with `rwl/`.
+
+    With `--dry-run`, those that pass are shown to Run:ai, which is reached as `run` reaches it: by RUNAI_BASE_URL,
+    RUNAI_CLIENT_ID, RUNAI_CLIENT_SECRET and so on. Each is checked as a new workload under a name that nothing has, also
+    where it exists already, since Run:ai has no dry run of a change. Releases before 2.25 ignore the flag: that is noticed
+    with a Job that never starts, which is deleted again.
     """
     files, names = files_and_names(what)
     checked, found = in_files(read_items(files))
     if names:
-        more, also = cluster.run(lambda connected: _in_cluster(connected, names))
-        checked, found = checked + more, [*found, *also]
-    _print(output, checked, found)
+        checked += cluster.run(lambda connected: _in_cluster(connected, names))
+    if dry_run:
+        checked = _ask_runai(checked)
+    found += [one for each in checked for one in each.found]
+    _print(output, len(checked), found)
     return ExitCode.FAILED if found else ExitCode.OK
 
 
-def in_files(items: Iterable[Item | Problem]) -> tuple[int, list[Found]]:
-    """How many RunaiWorkloads there are, and what is wrong, in the order of the files."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A RunaiWorkload, and what is wrong with it."""
+
+    value: Mapping[str, Any]
+    found: tuple[Found, ...]
+    item: Item | None = None
+    """Where it is in a file."""
+    source: str | None = None
+    """The text of its `manifestFrom`, where that is known."""
+
+    def refused(self, message: str) -> Checked:
+        """The same with what Run:ai says of it."""
+        place = self.item.problem(message, "spec") if self.item is not None else None
+        more = Found(message, "spec", place.file, place.line, name_of(self.value)) if place else Found(message, "spec")
+        return replace(self, found=(*self.found, replace(more, name=name_of(self.value))))
+
+
+def in_files(items: Iterable[Item | Problem]) -> tuple[list[Checked], list[Found]]:
+    """The RunaiWorkloads in the order of the files, and what keeps others from being read."""
     read = list(items)
-    sources = sources_of([item.value for item in read if isinstance(item, Item)])
-    checked, found = 0, list[Found]()
+    texts = sources_of([item.value for item in read if isinstance(item, Item)])
+    unread = [Found(item.message, file=item.file, line=item.line) for item in read if isinstance(item, Problem)]
+    checked = []
     for item in read:
-        if isinstance(item, Problem):
-            found.append(Found(item.message, file=item.file, line=item.line))
-        elif is_ours(item.value):
-            checked += 1
-            namespace = _mapping(item.value.get("metadata")).get("namespace")
-            found += _located(item, check(item.value, partial(_from_files, sources, namespace)))
-    return checked, found
+        if isinstance(item, Problem) or not is_ours(item.value):
+            continue
+        ref = examine(item.value.get("spec"), name=None).spec.manifest_from
+        text = texts.get((_mapping(item.value.get("metadata")).get("namespace"), ref)) if ref is not None else None
+        checked.append(Checked(item.value, tuple(_located(item, check(item.value, text))), item, text))
+    return checked, unread
 
 
-def check(value: Mapping[str, Any], source: Sources = lambda _: None) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Path and sentence of everything that is wrong with an object that is meant to be a RunaiWorkload."""
+def _ask_runai(checked: Sequence[Checked]) -> list[Checked]:
+    """Those that have passed so far, with what Run:ai says of them."""
+    from runai_operator.commands.dry_run import Asked, ask  # noqa: PLC0415 - only with --dry-run
+    from runai_operator.settings import RunaiAccess  # noqa: PLC0415
+
+    access = RunaiAccess.from_environment()
+    asked: dict[int, Asked] = {}
+    for at, one in enumerate(checked):
+        spec = examine(one.value.get("spec"), name=None).spec
+        text = spec.manifest_yaml if spec.manifest_yaml is not None else one.source
+        manifest = spec.manifest if text is None else read_manifest(text, place=MANIFEST_FROM)
+        if manifest is not None and not one.found:
+            metadata = one.value["metadata"]
+            asked[at] = Asked(spec, metadata.get("name") or metadata["generateName"], manifest)
+        elif not one.found:
+            say(f"{name_of(one.value)} was not shown to Run:ai: its manifest is not here")
+    verdicts = ask(access, list(asked.values()))
+    for name in verdicts.existing:
+        say(f"{name} exists in Run:ai: it was checked as a new workload under another name")
+    refusals_by_place = dict(zip(asked, verdicts.refusals, strict=True))
+    return [
+        one.refused(refusal) if (refusal := refusals_by_place.get(at)) is not None else one
+        for at, one in enumerate(checked)
+    ]
+
+
+def check(value: Mapping[str, Any], source: str | None = None) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Path and sentence of everything that is wrong with an object that is meant to be a RunaiWorkload; `source`: the text of
+    its `manifestFrom`, where that is known."""
     seen: list[tuple[str | int, ...]] = []
     for path, message in _ours(value, source):
         seen.append(path)
@@ -119,16 +169,16 @@ def check(value: Mapping[str, Any], source: Sources = lambda _: None) -> Iterato
             yield refusal.path, f"{shown(refusal.path)} {refusal.message}"
 
 
-def _ours(value: Mapping[str, Any], source: Sources) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _ours(value: Mapping[str, Any], source: str | None) -> Iterator[tuple[tuple[str | int, ...], str]]:
     yield from _of_object(value)
     examined = examine(value.get("spec"), name=_usable_name(value), yaml_nodes=FULL_NODES)
     for finding in examined.findings:
         yield tuple(finding.path.split(".")), finding.message
     ref = examined.spec.manifest_from
-    if ref is not None and (text := source(ref)) is not None:
+    if ref is not None and source is not None:
         place = f"the text of {ref.kind} {ref.name}, key {ref.key}"
         try:
-            gvk_of(read_manifest(text, place=place), place=place)
+            gvk_of(read_manifest(source, place=place), place=place)
         except InvalidWorkload as error:
             message = error.message.removeprefix("The spec cannot be used: ").rstrip(".")
             yield tuple(MANIFEST_FROM.split(".")), message
@@ -174,22 +224,19 @@ def _located(item: Item, found: Iterable[tuple[tuple[str | int, ...], str]]) -> 
         yield Found(message, shown(path), problem.file, problem.line, name)
 
 
-async def _in_cluster(cluster: Cluster, names: Sequence[str]) -> tuple[int, list[Found]]:
-    found = []
+async def _in_cluster(cluster: Cluster, names: Sequence[str]) -> list[Checked]:
+    checked = []
     for name in names:
         value = await cluster.get(cluster.workloads(name))
-        ref, text = examine(value.get("spec"), name=name).spec.manifest_from, None
+        ref, text, found = examine(value.get("spec"), name=name).spec.manifest_from, None, list[Found]()
         if ref is not None:
             try:
                 text = await read_source(cluster, value["metadata"]["namespace"], ref)
             except InvalidWorkload as error:
                 found.append(Found(error.message, MANIFEST_FROM, name=name_of(value)))
-        found += [Found(words, shown(path), name=name_of(value)) for path, words in check(value, {ref: text}.get)]
-    return len(names), found
-
-
-def _from_files(texts: Texts, namespace: object, ref: SourceRef) -> str | None:
-    return texts.get((namespace, ref))
+        found += [Found(message, shown(path), name=name_of(value)) for path, message in check(value, text)]
+        checked.append(Checked(value, tuple(found), source=text))
+    return checked
 
 
 def _print(output: str, checked: int, found: Sequence[Found]) -> None:

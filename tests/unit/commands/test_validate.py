@@ -34,7 +34,8 @@ spec:
 
 def found_in(text):
     items = [Item("a.yaml", document, document.read()) for document in documents_of(text)]
-    return [str(one) for one in in_files(items)[1]]
+    checked, unread = in_files(items)
+    return [str(one) for one in [*unread, *(one for each in checked for one in each.found)]]
 
 
 def test_what_the_package_holds_is_the_crd_of_the_repository():
