@@ -78,6 +78,10 @@ def test_every_example_of_a_command_works(entry, type_in, control_plane, namespa
         type_in(example.line.replace("-n team", f"-n {namespace}"))
 
 
+def test_kubectl_completes_the_plugin(type_in):
+    assert "version\tShow the versions" in type_in("kubectl __complete rwl ver")
+
+
 def test_every_other_command_says_where_its_examples_are_typed():
     for name, file in ELSEWHERE.items():
         assert (ROOT / file).exists(), name

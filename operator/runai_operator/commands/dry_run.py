@@ -26,7 +26,7 @@ MARKED = "kubectl-rwl"
 """The install id in the mark of a dry run; no operator has it, so none takes what was made for its own."""
 PREFIX = "rwl-dry-run"
 PATIENCE = (0.0, 1.0, 2.0, 4.0)
-"""Seconds between looks at a list that may lag; after the first dry run, which is the proof for all others."""
+"""Seconds between reads of a list that may lag; after the first dry run, which is the proof for all others."""
 SUSPENDED = {
     "apiVersion": "batch/v1",
     "kind": "Job",
@@ -141,12 +141,12 @@ class DryRuns:
         except InvalidWorkload as error:
             refused = error.message
         except OutcomeUnknown:
-            await self._look(submission, mark, None, PATIENCE)
+            await self._make_sure(submission, mark, None, PATIENCE)
             raise
-        await self._look(submission, mark, made, (0.0,) if refused is not None else patience)
+        await self._make_sure(submission, mark, made, (0.0,) if refused is not None else patience)
         return refused
 
-    async def _look(self, sent: Submission, mark: OwnerMark, made: str | None, patience: Sequence[float]) -> None:
+    async def _make_sure(self, sent: Submission, mark: OwnerMark, made: str | None, patience: Sequence[float]) -> None:
         """Raises `CommandError` if something was made."""
         for pause in patience:
             await asyncio.sleep(pause)
