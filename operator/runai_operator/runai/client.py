@@ -80,6 +80,10 @@ class RunaiClient:
         """Closes the connections; may be called twice."""
         await self._transport.aclose()
 
+    async def authorize(self) -> None:
+        """Returns when there is a token to use; raises the errors of getting one. Every other call does so by itself."""
+        await self._auth.ready()
+
     async def create(self, submission: Submission) -> Remote:
         """POST of a new workload. 409 is `NameTaken`: the holder may still be our own earlier attempt."""
         content = await _written(wire.create_body, submission)
@@ -104,6 +108,15 @@ class RunaiClient:
         if wire.is_absent(answer):
             return None
         return await self._read(Operation.GET, answer, wire.read_remote_of(workload_id))
+
+    async def submitted(self, workload_id: str) -> tuple[Remote, Json] | None:
+        """As `get`, with the manifest as it was submitted; an empty one where Run:ai does not show it."""
+        answer = await self._get(Operation.GET, f"{_WORKLOADS_V2}/{wire.safe_id(workload_id)}")
+        if wire.is_absent(answer):
+            return None
+        if answer.status not in _ACCEPTED:
+            raise self._failure(Operation.GET, answer)
+        return await read_answer(Operation.GET, answer, wire.read_submitted(workload_id), parse=wire.parse_whole)
 
     async def update(self, workload_id: str, submission: Submission) -> Remote | None:
         """PUT of manifest, priority and category; None when there is no such workload; `Busy` on 409."""
@@ -135,7 +148,14 @@ class RunaiClient:
 
         Raises `UnexpectedReply` for a list that cannot be read to its end, `Busy` for one that changed meanwhile.
         """
-        query = RowQuery(name=name, project_id=project_id)
+        return await self._listed(RowQuery(name=name, project_id=project_id))
+
+    async def in_project(self, project_id: str) -> tuple[Row, ...]:
+        """Every row of the project, the oldest first; raises as `find` does."""
+        return await self._listed(RowQuery(project_id=project_id))
+
+    async def _listed(self, query: RowQuery) -> tuple[Row, ...]:
+        name, project_id = query.name, query.project_id
         found: dict[str, Row] = {}
         last: Row | None = None
         for _ in range(_MOST_LOOKUP_PAGES):
@@ -143,7 +163,7 @@ class RunaiClient:
             page, following = await self._read(Operation.LIST, answer, wire.read_whole_page(query))
             if last is not None and (not page or page[0].id != last.id):
                 raise Busy("The list of workloads in Run:ai changed while it was read: it is read again.")
-            found |= {row.id: row for row in page if (row.name, row.project_id) == (name, project_id)}
+            found |= {row.id: row for row in page if row.project_id == project_id and name in (None, row.name)}
             if following is None:
                 return tuple(found.values())
             if not page:

@@ -205,7 +205,9 @@ class Transport:
         )
 
 
-async def read_answer(operation: Operation, answer: Answer, read: Callable[[Json], _T]) -> _T:
+async def read_answer(
+    operation: Operation, answer: Answer, read: Callable[[Json], _T], *, parse: Callable[[Answer], Json] = parse
+) -> _T:
     """What `read` makes of the answer's JSON; large bodies are parsed in a thread.
 
     Raises `UnexpectedReply` for one that cannot be understood, `OutcomeUnknown` if it answers a write.
@@ -214,15 +216,11 @@ async def read_answer(operation: Operation, answer: Answer, read: Callable[[Json
     problem: BridgeError
     try:
         if large:
-            return await asyncio.to_thread(_parse_and_read, answer, read)
-        return _parse_and_read(answer, read)
+            return await asyncio.to_thread(lambda: read(parse(answer)))
+        return read(parse(answer))
     except Unreadable as error:
         problem = failure(operation, error)
     raise problem
-
-
-def _parse_and_read(answer: Answer, read: Callable[[Json], _T]) -> _T:
-    return read(parse(answer))
 
 
 async def _read_bounded(response: httpx.Response, limit: int) -> bytes | None:

@@ -95,6 +95,14 @@ def parse(answer: Answer) -> Json:
     return _json_object(answer.body)
 
 
+def parse_whole(answer: Answer) -> Json:
+    """The answer's JSON object with every field: the manifest of somebody's workload is among them, for a command that hands it
+    to that person. Raises as `parse` does."""
+    parse(answer)
+    whole: Json = decode_json(answer.body or b"")
+    return whole
+
+
 def read_message(answer: Answer) -> str:
     """What an error answer says, on one line, in whatever form it says it; empty when that is nothing for people.
 
@@ -202,6 +210,18 @@ def read_remote_of(workload_id: str) -> Callable[[Json], Remote]:
         if remote.id.lower() != workload_id.lower():
             raise Unreadable("another workload than the one asked for")
         return remote
+
+    return read
+
+
+def read_submitted(workload_id: str) -> Callable[[Json], tuple[Remote, Json]]:
+    """A reader of an answer from `parse_whole`: this workload, with its manifest as it was submitted. That is empty where Run:ai
+    does not show it; what was applied in its place has fields that the platform added."""
+
+    def read(body: Json) -> tuple[Remote, Json]:
+        inner = body.get("workload")
+        workload = inner if isinstance(inner, dict) else body
+        return read_remote_of(workload_id)(body), _mapping(workload.get("rawManifest")) or {}
 
     return read
 

@@ -303,6 +303,42 @@ async def test_an_unreadable_row_of_another_name_hides_nothing(client, runai: Sc
     assert [row.id for row in await client.find(name="train", project_id="17")] == ["train-1"]
 
 
+async def test_a_whole_project_is_listed_over_all_pages_without_what_is_of_others(client, runai: ScriptedRunai):
+    elsewhere = {"id": "train-0", "name": "train", "projectId": "18"}
+    runai.answer = listed(
+        {
+            "0": {"workloads": [*rows_of("other-1", "other-2"), elsewhere], "next": 3},
+            "2": {"workloads": [elsewhere, *rows_of("train-1")]},
+        }
+    )
+
+    assert [row.id for row in await client.in_project("17")] == ["other-1", "other-2", "train-1"]
+    assert runai.asked[0].url.params["filterBy"] == "projectId==17"
+
+
+@pytest.mark.parametrize("raw", [{"kind": "Job", "spec": {"deep": {"er": [1, None]}}}, {}])
+async def test_what_was_submitted_comes_with_every_field(client, runai: ScriptedRunai, raw):
+    shown = workload()
+    runai.answer = httpx.Response(200, json={"workload": shown | {"rawManifest": raw, "workloadManifest": {"x": 1}}})
+
+    remote, manifest = await client.submitted(UUID)
+
+    assert (remote.id, manifest) == (UUID, raw)
+
+
+async def test_nothing_was_submitted_under_an_id_that_runai_reports_missing(client, runai: ScriptedRunai):
+    runai.answer = api_error(404)
+
+    assert await client.submitted(UUID) is None
+
+
+async def test_a_read_of_what_was_submitted_that_shows_another_workload_is_refused(client, runai: ScriptedRunai):
+    runai.answer = httpx.Response(200, json=workload())
+
+    with pytest.raises(UnexpectedReply):
+        await client.submitted("00000000-0000-4000-8000-000000000000")
+
+
 async def test_the_schedulers_message_comes_with_the_single_read_of_v1(client, runai: ScriptedRunai):
     workload = {"id": UUID, "name": "a", "projectId": "1", "phase": "Pending"}
     runai.answer = httpx.Response(200, json=workload | {"pendingSchedulingMessages": [{"userMessage": "No GPU left"}]})
