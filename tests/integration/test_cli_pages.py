@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[2]
 WRAP, CI = ((ROOT / "docs" / page).read_text() for page in ("wrap.md", "ci.md"))
 EXAMPLES = ROOT / "deploy" / "examples"
 
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE = {
+    "import": "tests/integration/test_import_page.py",
+    "doctor": "tests/integration/test_import_page.py",
+}
 """Commands whose examples need more than is here, and the file of the test that types them."""
 HERE = [entry for entry in cli.COMMANDS if entry.name not in ELSEWHERE]
 
