@@ -38,13 +38,15 @@ class LazyCommand:
         return loaded
 
 
-BEFORE, TAKE_OVER, LEAVE = "Before you submit", "Workloads that already run", "To leave"
+BEFORE, TAKE_OVER = "Before you submit", "Workloads that already run"
+LIFE, LEAVE = "See and steer workloads", "To leave"
 HELP, ABOUT, OPERATOR = "When something is wrong", "About this program", "The operator itself"
 
 COMMANDS = (
     LazyCommand("wrap", "Turn any manifests into RunaiWorkloads.", BEFORE),
     LazyCommand("validate", "Find out what is wrong with RunaiWorkloads before they are submitted.", BEFORE),
     LazyCommand("import", "Turn workloads that already run in Run:ai into RunaiWorkloads.", TAKE_OVER),
+    LazyCommand("explain", "Explain the state of workloads: asked, sent, shown, waited for, and what to do.", LIFE),
     LazyCommand("export", "Turn RunaiWorkloads back into plain manifests or commands of Run:ai.", LEAVE),
     LazyCommand("doctor", "Find out what is wrong with an installation, and what to do.", HELP),
     LazyCommand("completion", "Print what a shell needs to complete commands, options and names.", ABOUT),

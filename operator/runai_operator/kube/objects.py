@@ -6,9 +6,11 @@ calls are in `client`. Every call has a total timeout; nothing is retried, since
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -18,13 +20,14 @@ from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import (
     AccessDenied,
     BridgeError,
+    InvalidWorkload,
     KubernetesUnavailable,
     StaleObject,
     Vanished,
 )
 from runai_operator.domain.model import KIND
 from runai_operator.kube.auth import KubeSession
-from runai_operator.kube.failures import FOREIGN, Call, failure
+from runai_operator.kube.failures import FOREIGN, Call, failure, message_of
 from runai_operator.kube.pages import read_start
 from runai_operator.kube.wire import (
     GROUP_PATH,
@@ -35,13 +38,29 @@ from runai_operator.kube.wire import (
     decode_metadata,
 )
 
-FIELD_MANAGER = "kubectl-rwl"
+FIELD_MANAGER = "rwl"
+"""Flux undoes what managers have written whose names begin with `kubectl`."""
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 BODY_LIMIT = 256 * 1024 * 1024
 PAGE = 250
 
+WATCH_SECONDS = 240
+"""How long the server keeps one watch open."""
+SILENCE = 30.0
+"""Seconds more without a word, after which it counts as broken."""
+AGAIN_AFTER = (0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds before the next watch: the first after one that ended as it should, the others after failures in a row."""
+
+T = TypeVar("T")
+Key = tuple[str, str]
+"""Namespace and name."""
+
 _CONTENT_TYPES = {"PATCH": MERGE_PATCH, "POST": "application/json", "PUT": "application/json"}
 _VERBS = {"GET": "get", "PATCH": "patch", "POST": "create", "PUT": "update", "DELETE": "delete"}
+
+
+class _Expired(Exception):
+    """The server no longer knows what happened since then."""
 
 
 class Cluster:
@@ -77,6 +96,69 @@ class Cluster:
         async for page in self._pages(path, query, METADATA_LIST):
             for item in page.get("items") or ():
                 yield item
+
+    async def follow(
+        self, path: str, query: Mapping[str, str], keep: Callable[[dict[str, Any]], T | None]
+    ) -> AsyncGenerator[Mapping[Key, T]]:
+        """What `keep` takes of each object of a collection (None: nothing), now and again after every change.
+
+        It is one mapping, which changes. A watch that is closed, cut or too old is replaced, with pauses, for as long as the
+        caller wants. Raises as `call` does until the first answer, and whenever access is denied.
+        """
+        kept, began = await self._snapshot(path, query, keep)
+        yield kept
+        version: str | None = began
+        failures = 0
+        while True:
+            try:
+                if version is None:
+                    found, version = await self._snapshot(path, query, keep)
+                    kept.clear()
+                    kept.update(found)
+                    yield kept
+                async with aclosing(self._watch(path, {**query, "resourceVersion": version})) as events:
+                    async for event in events:
+                        failures, version = 0, event["object"]["metadata"]["resourceVersion"]
+                        if event["type"] != "BOOKMARK" and _change(kept, event, keep):
+                            yield kept
+            except _Expired:
+                version = None
+            except KubernetesUnavailable:
+                failures += 1
+            await asyncio.sleep(AGAIN_AFTER[min(failures, len(AGAIN_AFTER) - 1)])
+
+    async def _snapshot(
+        self, path: str, query: Mapping[str, str], keep: Callable[[dict[str, Any]], T | None]
+    ) -> tuple[dict[Key, T], str]:
+        found: dict[Key, T] = {}
+        version = ""
+        async for page in self._pages(path, query, None):
+            version = version or page["metadata"]["resourceVersion"]
+            for item in page.get("items") or ():
+                _change(found, {"type": "ADDED", "object": item}, keep)
+        return found, version
+
+    async def _watch(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
+        """The events of one watch. Raises `_Expired`, and as `call` does."""
+        named = _named("GET", path)
+        call = Call("watch", named.resource, named.namespace)
+        params = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS)}
+        patience = aiohttp.ClientTimeout(sock_connect=10, sock_read=WATCH_SECONDS + SILENCE)
+        url = URL(self._session.server + path, encoded=True)
+        try:
+            async with self._session.http.get(
+                url, timeout=patience, allow_redirects=False, headers={"Accept": "application/json"}, params=params
+            ) as response:
+                if response.status == 410:
+                    raise _Expired
+                if response.status >= 400:
+                    raise _refusal(
+                        call, path, Answer(response.status, (await read_start(response.content, BODY_LIMIT))[0])
+                    )
+                async for line in _lines(response.content):
+                    yield _event(call, line)
+        except FOREIGN as error:
+            raise failure(call, error) from error
 
     async def patch(self, path: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Merge patch (None removes a field); returns the object. With a `resourceVersion` it is guarded: `StaleObject`."""
@@ -161,6 +243,39 @@ class Cluster:
             raise failure(call, error) from error
 
 
+def _change(kept: dict[Key, T], event: Mapping[str, Any], keep: Callable[[dict[str, Any]], T | None]) -> bool:
+    """Whether anything that is kept has changed."""
+    metadata = event["object"]["metadata"]
+    key = (metadata.get("namespace", ""), metadata["name"])
+    value = None if event["type"] == "DELETED" else keep(event["object"])
+    before = kept.pop(key, None)
+    if value is not None:
+        kept[key] = value
+    return before != value
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Whole lines of any length: aiohttp's own may be 64 KiB long."""
+    rest: list[bytes] = []
+    async for chunk in stream.iter_any():
+        first, *others = chunk.split(b"\n")
+        rest.append(first)
+        for begun in others:
+            yield b"".join(rest)
+            rest = [begun]
+
+
+def _event(call: Call, line: bytes) -> dict[str, Any]:
+    """Raises `_Expired`, or what an error among the events means."""
+    event: dict[str, Any] = decode_json(line)
+    if event.get("type") == "ERROR":
+        status = event.get("object") or {}
+        if status.get("code") == 410:
+            raise _Expired
+        raise failure(call, Answer(int(status.get("code") or 500), json.dumps(status).encode()))
+    return event
+
+
 def _refusal(call: Call, path: str, answer: Answer) -> BridgeError:
     """In the words for a person with a kubeconfig, who is not the operator."""
     what = f"{call.resource} {call.name}" if call.name else call.resource
@@ -176,6 +291,8 @@ def _refusal(call: Call, path: str, answer: Answer) -> BridgeError:
             )
         case 404:
             return Vanished(f"There is no {what}{place}.")
+        case 400:
+            return InvalidWorkload(f"Kubernetes does not understand the request to {call}: {message_of(answer)}.")
         case 409:
             return StaleObject(f"Somebody else has changed or created {what}{place} in the meantime. Try again.")
         case _:
