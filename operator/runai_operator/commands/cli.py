@@ -47,6 +47,7 @@ COMMANDS = (
     LazyCommand("validate", "Find out what is wrong with RunaiWorkloads before they are submitted.", BEFORE),
     LazyCommand("import", "Turn workloads that already run in Run:ai into RunaiWorkloads.", TAKE_OVER),
     LazyCommand("explain", "Explain the state of workloads: asked, sent, shown, waited for, and what to do.", LIFE),
+    LazyCommand("wait", "Wait until workloads are ready, completed or deleted, or have failed.", LIFE),
     LazyCommand("export", "Turn RunaiWorkloads back into plain manifests or commands of Run:ai.", LEAVE),
     LazyCommand("doctor", "Find out what is wrong with an installation, and what to do.", HELP),
     LazyCommand("completion", "Print what a shell needs to complete commands, options and names.", ABOUT),
