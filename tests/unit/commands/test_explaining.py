@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runai_operator.commands import view
+from runai_operator.commands import cli, view
 from runai_operator.commands.explaining import BY_COMMAND, explain
 from runai_operator.commands.view import age, link_to, plain
 from runai_operator.domain.model import FINALIZER
@@ -65,6 +65,7 @@ def test_of_every_reason_it_says_what_it_means_what_to_do_and_where_there_is_mor
 
 @pytest.mark.parametrize(("reason", "command"), BY_COMMAND.items(), ids=str)
 def test_a_command_that_helps_is_named_and_exists(reason, command):
+    assert command in [entry.name for entry in cli.COMMANDS]
     assert said(of_reason(reason))["next"][1] == f"kubectl rwl {command} train -n team-a"
 
 

@@ -1,0 +1,94 @@
+"""What people ask of the operator by annotations: pause, resume, refresh."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from runai_operator.commands.view import View, applied_by, who_set
+from runai_operator.commands.waiting import Judge, Standing, State, Target, Watcher, is_gone, wait
+from runai_operator.domain.model import PAUSED_ANNOTATION, RECONCILE_ANNOTATION
+from runai_operator.domain.reasons import ConditionType
+from runai_operator.kube.objects import FIELD_MANAGER, Cluster, Key
+
+
+async def pause(cluster: Cluster, items: Sequence[Mapping[str, Any]]) -> dict[Key, Standing]:
+    """Nothing more is written to Run:ai for them, as soon as the operator has seen it."""
+    return {Target.of(item).key: await _pause(cluster, View(item)) for item in items}
+
+
+async def resume(cluster: Cluster, items: Sequence[Mapping[str, Any]]) -> dict[Key, Standing]:
+    """Everything that waits is sent."""
+    return {Target.of(item).key: await _resume(cluster, View(item)) for item in items}
+
+
+async def _pause(cluster: Cluster, shown: View) -> Standing:
+    if shown.paused:
+        return Standing(State.MET, "Unchanged", "It was paused already.")
+    await annotate(cluster, shown, {PAUSED_ANNOTATION: "true"})
+    if shown.deleting:
+        return Standing(State.MET, "Paused", "Its deletion waits, too, unless Run:ai was asked for it already.")
+    return Standing(State.MET, "Paused", "Nothing is written to Run:ai for it until it is resumed.")
+
+
+async def _resume(cluster: Cluster, shown: View) -> Standing:
+    if shown.annotation(PAUSED_ANNOTATION) is None:
+        return Standing(State.MET, "Unchanged", "It was not paused.")
+    setter = who_set(shown.item, PAUSED_ANNOTATION)
+    await annotate(cluster, shown, {PAUSED_ANNOTATION: None})
+    if setter is not None and setter != FIELD_MANAGER and not setter.startswith("kubectl"):
+        by = applied_by(shown.item) or setter
+        return Standing(State.MET, "Resumed", f"{by} had paused it and may do so again: take the annotation out there.")
+    return Standing(State.MET, "Resumed", "What waits is sent.")
+
+
+async def refresh(
+    cluster: Cluster,
+    items: Sequence[Mapping[str, Any]],
+    *,
+    path: str,
+    timeout: float,  # noqa: ASYNC109 - what is known when time is up is the answer
+    watcher: Watcher,
+) -> dict[Key, Standing]:
+    """Has the operator read Run:ai at once, and waits until it says that it has; a `timeout` of 0 does not wait."""
+    token = f"{datetime.now(UTC).isoformat(timespec='milliseconds')}-{secrets.token_hex(4)}"
+    for item in items:
+        await annotate(cluster, View(item), {RECONCILE_ANNOTATION: token})
+    targets = [Target.of(item) for item in items]
+    if not timeout:
+        asked = Standing(State.MET, "Requested", "The operator was asked to read Run:ai.")
+        return {target.key: asked for target in targets}
+    return await wait(cluster, targets, handled(token), path=path, timeout=timeout, watcher=watcher)
+
+
+def handled(token: str) -> Judge:
+    """Whether the operator has done what was requested; a later request of somebody else stands for ours."""
+
+    def judge(shown: View | None, target: Target) -> Standing:
+        if shown is None or is_gone(shown, target):
+            return Standing(State.FAILED, "Deleted", "It was deleted meanwhile.")
+        if shown.token is None:
+            return Standing(State.FAILED, "Undone", f"Somebody has removed the annotation {RECONCILE_ANNOTATION}.")
+        if shown.status.get("lastHandledReconcileAt") in (token, shown.token):
+            return Standing(State.MET, "Refreshed", shown.reason)
+        return Standing(State.WAITING, "Requested", _what_holds_it_up(shown))
+
+    return judge
+
+
+def _what_holds_it_up(shown: View) -> str:
+    """The operator says that it is done once Run:ai has answered."""
+    synced = shown.condition(ConditionType.SYNCED)
+    if synced is not None and synced["status"] != "True":
+        return str(synced["message"])
+    return "The operator has not said yet that it has read Run:ai."
+
+
+async def annotate(cluster: Cluster, shown: View, annotations: Mapping[str, str | None]) -> dict[str, Any]:
+    """Sets (None: removes) annotations of this object, not of a later one of the name; returns it.
+
+    Raises as `Cluster.patch` does."""
+    metadata = {"uid": shown.uid, "annotations": dict(annotations)}
+    return await cluster.patch(cluster.workloads(shown.name, namespace=shown.namespace), {"metadata": metadata})
