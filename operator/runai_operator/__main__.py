@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 OF_THE_OPERATOR = ("run", "orphans")
 """They need no extra."""
+ORPHANS_OPTIONS = ("--delete", "--forget", "-h", "--help")
+"""Of the operator's own `orphans`, for its pod; with anything else, that of the commands for people is meant."""
 NO_EXTRA = "the commands for people need more: pip install 'runai-operator[cli]'"
 
 
 def main() -> int:
     """The program `runai-operator`: as `main.main`, with the arguments of the process, or as `commands.cli.main`."""
-    if sys.argv[1:2] and sys.argv[1] in OF_THE_OPERATOR:
+    if _is_of_the_operator(sys.argv[1:]):
         from runai_operator.stopping import StopSignals  # noqa: PLC0415 - see above
 
         signals = StopSignals()
@@ -24,6 +27,12 @@ def main() -> int:
 
         return command(signals=signals)
     return _people("runai-operator", "runai-operator")
+
+
+def _is_of_the_operator(arguments: Sequence[str]) -> bool:
+    if not arguments or arguments[0] not in OF_THE_OPERATOR:
+        return False
+    return arguments[0] == "run" or all(word in ORPHANS_OPTIONS for word in arguments[1:2])
 
 
 def plugin() -> int:

@@ -52,6 +52,9 @@ COMMANDS = (
     LazyCommand("pause", "Stop all writes to Run:ai for workloads, until they are resumed.", LIFE),
     LazyCommand("resume", "Take a pause back: what waits is sent to Run:ai.", LIFE),
     LazyCommand("orphan", "Remove RunaiWorkloads, and leave their workloads in Run:ai.", LIFE),
+    LazyCommand(
+        "orphans", "List, delete or forget workloads that stayed in Run:ai although their object is gone.", LIFE
+    ),
     LazyCommand("export", "Turn RunaiWorkloads back into plain manifests or commands of Run:ai.", LEAVE),
     LazyCommand("doctor", "Find out what is wrong with an installation, and what to do.", HELP),
     LazyCommand("completion", "Print what a shell needs to complete commands, options and names.", ABOUT),
@@ -61,11 +64,10 @@ COMMANDS = (
 
 OF_THE_OPERATOR = {
     "run": "Run the operator; it is configured by environment variables.",
-    "orphans": "List workloads that stayed in Run:ai although their RunaiWorkload is gone.",
 }
 """What `runai-operator` does without any of this; `__main__` knows."""
 
-MODULES: dict[str, str] = {"import": "importing"}
+MODULES: dict[str, str] = {"import": "importing", "orphans": "left_behind"}
 """Commands whose modules cannot have their names."""
 
 

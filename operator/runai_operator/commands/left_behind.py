@@ -1,0 +1,83 @@
+"""`orphans`: what stayed in Run:ai although its RunaiWorkload is gone, with the rights of whoever calls.
+
+The operator's own form of it, `orphans.py`, is for its pod, and needs no extra.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from runai_operator.commands.cluster import ClusterOptions
+from runai_operator.commands.exits import ExitCode
+from runai_operator.commands.frame import Command, Example, cluster_options, output_option
+from runai_operator.commands.output import print_report, print_table, say
+
+if TYPE_CHECKING:
+    from runai_operator.commands.cleaning import Cleaned
+    from runai_operator.commands.record import Leftover
+    from runai_operator.kube.objects import Cluster
+
+
+@click.command(
+    cls=Command,
+    short_help="List, delete or forget workloads that stayed in Run:ai although their object is gone.",
+    examples=[
+        Example("what is on record", "kubectl rwl orphans"),
+        Example("delete all in Run:ai that are still ours", "kubectl rwl orphans delete --all"),
+        Example("take one off the record", "kubectl rwl orphans forget team-a/train -n runai-operator"),
+    ],
+)
+@click.argument("action", type=click.Choice(["list", "delete", "forget"]), default="list")
+@click.argument("which", nargs=-1, metavar="[UID|NAMESPACE/NAME]...")
+@click.option("--all", "everything", is_flag=True, help="In place of naming them: all on record.")
+@output_option("table", "json", "yaml", "name")
+@cluster_options()
+def command(*, action: str, which: tuple[str, ...], everything: bool, output: str, cluster: ClusterOptions) -> ExitCode:
+    """List workloads that stayed in Run:ai although their RunaiWorkload had to be released; delete them there where they are
+    still ours; or only take them off the record, whatever is in Run:ai.
+
+    The record is a ConfigMap in the operator's namespace, which -n names; without it, it is looked for in every namespace.
+    Only delete asks Run:ai, with the credentials and the table of access that the environment has under the names that the
+    operator uses (RUNAI_BASE_URL, RUNAI_CLIENT_ID, RUNAI_CLIENT_SECRET or RUNAI_CLIENT_SECRET_FILE, RUNAI_ACCESS_FILE). What is
+    gone there leaves the record: delete again to see that. The exit code is 1 if anything was kept."""
+    if action == "list" and (which or everything):
+        raise click.UsageError("list names all of them: it takes neither names nor --all.")
+    if action != "list" and bool(which) == everything:
+        raise click.UsageError(f"Say which to {action}: their UIDs, NAMESPACE/NAME, or --all.")
+
+    async def job(connected: Cluster) -> ExitCode:
+        from runai_operator.commands import record  # noqa: PLC0415 - not for help
+
+        books = await record.find(connected, cluster.namespace)
+        entries = record.chosen([entry for book in books for entry in await book.entries()], which)
+        results: list[Cleaned] = []
+        if action == "forget":
+            results = [await record.forget(entry) for entry in entries]
+        elif action == "delete":
+            results = await record.delete(entries)
+        _print(output, entries, results)
+        return ExitCode.FAILED if any(result.kept for result in results) else ExitCode.OK
+
+    return cluster.run(job)
+
+
+def _print(output: str, entries: list[Leftover], results: list[Cleaned]) -> None:
+    done = [str(result) for result in results] or [""] * len(entries)
+    if output == "name":
+        for entry in entries:
+            click.echo(entry.uid)
+    elif output != "table":
+        items = [
+            entry.report() | ({"result": words} if results else {}) for entry, words in zip(entries, done, strict=True)
+        ]
+        print_report(output, {"items": items})
+    elif not entries:
+        say("Nothing is on record.")
+    elif results:
+        rows = [(entry.uid, entry.owner, words) for entry, words in zip(entries, done, strict=True)]
+        print_table(["uid", "object", "result"], rows)
+    else:
+        titles = ["uid", "object", "project", "workload", "id", "since", "reason", "record"]
+        print_table(titles, [entry.row() for entry in entries])
