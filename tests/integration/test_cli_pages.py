@@ -20,8 +20,11 @@ WRAP, CI = ((ROOT / "docs" / page).read_text() for page in ("wrap.md", "ci.md"))
 EXAMPLES = ROOT / "deploy" / "examples"
 
 ELSEWHERE = {
-    "import": "tests/integration/test_import_page.py",
-    "doctor": "tests/integration/test_import_page.py",
+    **dict.fromkeys(("import", "doctor"), "tests/integration/test_import_page.py"),
+    **dict.fromkeys(
+        ("explain", "wait", "refresh", "pause", "resume", "orphan", "orphans"),
+        "tests/integration/test_life_examples.py",
+    ),
 }
 """Commands whose examples need more than is here, and the file of the test that types them."""
 HERE = [entry for entry in cli.COMMANDS if entry.name not in ELSEWHERE]
