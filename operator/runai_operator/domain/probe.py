@@ -99,7 +99,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Some seconds, and then a look again; `error`: why that takes longer than it should."""
+    """Some seconds before the next step; `error`: why that takes longer than it should."""
 
     seconds: float
     error: BridgeError | None = None

@@ -152,7 +152,7 @@ class DryRuns:
                 return probe.removed()
             case Wait(seconds, error):
                 if error is not None:
-                    self._tell(probe, error)
+                    self._show(probe, error)
                 self._due[probe.project_id] = self._clock() + seconds
                 return probe.waited()
             case End(proven):
@@ -167,10 +167,10 @@ class DryRuns:
         except NameTaken:
             return probe.unanswered()
         except InvalidWorkload as error:
-            self._tell(probe, refused(probe.project_id, error))
+            self._show(probe, refused(probe.project_id, error))
             return None
         except (OutcomeUnknown, UnexpectedReply) as error:
-            self._tell(probe, error)
+            self._show(probe, error)
             return probe.unanswered()
         self._errors.pop(probe.project_id, None)
         return probe.answered(told_id)
@@ -201,7 +201,7 @@ class DryRuns:
     def _failed(self, probe: Probe, error: BridgeError) -> None:
         """What was known before the step is known still."""
         self._probes[probe.project_id] = self._again(probe)
-        self._tell(probe, error)
+        self._show(probe, error)
 
     def _again(self, probe: Probe) -> Probe:
         """With a brake."""
@@ -209,13 +209,13 @@ class DryRuns:
         self._due[probe.project_id] = self._clock() + backoff(failures, self._random.random())
         return probe
 
-    def _tell(self, probe: Probe, error: BridgeError) -> None:
-        """Objects of the project are told, but none of them waits at the gate: only the probe calls there."""
-        told = error.twin()
-        told.scope, told.circuit = Scope.OBJECT, None
+    def _show(self, probe: Probe, error: BridgeError) -> None:
+        """Objects of the project are shown it, but none of them waits at the gate: only the probe calls there."""
+        shown = error.twin()
+        shown.scope, shown.circuit = Scope.OBJECT, None
         _, before = self._errors.get(probe.project_id, (0.0, None))
-        self._errors[probe.project_id] = self._clock(), told
-        if before is None or before.message != told.message:
+        self._errors[probe.project_id] = self._clock(), shown
+        if before is None or before.message != shown.message:
             log.warning("whether this Run:ai has dry runs is not known: %s", error.message, extra=self._about(probe))
         if before is None:
             self._wake_all(probe.project_id)
