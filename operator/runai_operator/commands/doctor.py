@@ -44,12 +44,12 @@ def command(*, strict: bool, bundle: str | None, output: str, runai: RunaiOption
     credentials, is said so, and the rest goes on.
 
     The exit code is 1 if there is an error."""
-    from runai_operator.commands.observing import look  # noqa: PLC0415 - help needs none of it
+    from runai_operator.commands.observing import observe  # noqa: PLC0415 - help needs none of it
     from runai_operator.domain.diagnosis import Severity, diagnose, worst  # noqa: PLC0415
 
     everywhere = cluster.every_namespace
     looked = cluster.run(
-        lambda connected: look(connected, runai, everywhere=everywhere, operator_namespace=runai.operator_namespace)
+        lambda connected: observe(connected, runai, everywhere=everywhere, operator_namespace=runai.operator_namespace)
     )
     findings = diagnose(looked.seen)
     if output == "table":
@@ -66,12 +66,12 @@ def report(findings: Sequence[Finding], *, detail: bool = True) -> dict[str, Any
     """For programs; without `detail` nothing that others said is in it."""
     from runai_operator.domain.diagnosis import worst  # noqa: PLC0415 - see above
 
-    def told(finding: Finding) -> dict[str, str]:
+    def shown(finding: Finding) -> dict[str, str]:
         parts = {"check": finding.check, "severity": str(finding.severity), "message": finding.message}
         more = {"remedy": finding.remedy, "detail": finding.detail if detail else ""}
         return parts | {name: text for name, text in more.items() if text}
 
-    return {"severity": str(worst(findings)), "findings": [told(finding) for finding in findings]}
+    return {"severity": str(worst(findings)), "findings": [shown(finding) for finding in findings]}
 
 
 def _print(findings: Sequence[Finding]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runai_operator.runai.client import RunaiClient
 
 SAY_EVERY = 100
-"""Progress is told each time so many are done, and not at all for fewer."""
+"""Progress is shown each time so many are done, and not at all for fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def command(
     workload.
 
     Without --apply the RunaiWorkloads are only printed, for a file or a repository. What has ended, is being deleted or belongs
-    to another RunaiWorkload is left out, and told on standard error."""
+    to another RunaiWorkload is left out, and listed on standard error."""
     wish = Wish(project, cluster_id, kinds, name, observe, installs)
     return cluster.run(lambda connected: _import(connected, runai, wish, output, apply=apply, dry_run=bool(dry_run)))
 
@@ -234,7 +234,7 @@ async def _choices(
 
 
 async def _create(cluster: Cluster, items: Sequence[Mapping[str, Any]], *, dry_run: bool) -> ExitCode:
-    """Creates them, and tells what was refused; rights that are missing end it at once."""
+    """Creates them, and reports what was refused; rights that are missing end it at once."""
     from runai_operator.domain.errors import InvalidWorkload, StaleObject  # noqa: PLC0415 - see above
 
     query = {"dryRun": "All"} if dry_run else None
@@ -260,8 +260,8 @@ async def _create(cluster: Cluster, items: Sequence[Mapping[str, Any]], *, dry_r
 
 
 def _progress(verb: str, total: int) -> Callable[[int], None]:
-    def tell(done: int) -> None:
+    def report(done: int) -> None:
         if done % SAY_EVERY == 0 and total > SAY_EVERY:
             say(f"{verb} {done} of {total}.")
 
-    return tell
+    return report

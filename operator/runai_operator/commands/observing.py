@@ -1,4 +1,4 @@
-"""Looks at an installation, for `doctor`: what is asked of Kubernetes and Run:ai, and what could not be asked.
+"""Observes an installation, for `doctor`: what is asked of Kubernetes and Run:ai, and what could not be asked.
 
 Whatever is refused or missing becomes an `Unseen`, so that the rest is looked at all the same.
 """
@@ -76,7 +76,7 @@ class Looked:
     """Each with its environment, by `namespace/name`."""
 
 
-async def look(cluster: Cluster, runai: RunaiOptions, *, everywhere: bool, operator_namespace: str | None) -> Looked:
+async def observe(cluster: Cluster, runai: RunaiOptions, *, everywhere: bool, operator_namespace: str | None) -> Looked:
     """Raises `KubernetesUnavailable`, and `AccessDenied` for credentials that Kubernetes does not know at all."""
     version = await _kubernetes(cluster)
     found = await _seen(find_installs(cluster, operator_namespace))
@@ -178,7 +178,7 @@ def _pod(item: Mapping[str, Any]) -> PodSeen:
 
 
 async def _problems(cluster: Cluster, install: Install, values: Mapping[str, str]) -> tuple[str, ...]:
-    """Of the settings that can be told without the files of its pod."""
+    """Of the settings that can be known without the files of its pod."""
     environment = Environment({name: text for name, text in values.items() if name != "KUBECONFIG"})
     environment.base_url()
     KubeAccess.read(environment)

@@ -73,7 +73,7 @@ class RunaiOptions:
 
 
 def client_of(access: RunaiAccess) -> RunaiClient:
-    """Raises `SettingsError` for what can only be told when it is put to use."""
+    """Raises `SettingsError` for what only shows when it is put to use."""
     from runai_operator.runai.client import Credentials, RunaiClient  # noqa: PLC0415 - only where Run:ai is asked
     from runai_operator.settings import SettingsError  # noqa: PLC0415
 
@@ -154,7 +154,7 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
 async def at_once(
     items: Sequence[S], job: Callable[[S], Awaitable[T]], done: Callable[[int], None], *, limit: int = AT_ONCE
 ) -> list[T]:
-    """What the job makes of each item, in their order; `limit` run together, and `done` is told how many have ended.
+    """What the job makes of each item, in their order; `limit` run together, and `done` gets how many have ended.
 
     The first exception ends all and is raised.
     """

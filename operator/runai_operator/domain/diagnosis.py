@@ -408,7 +408,7 @@ _TROUBLES = {
         "The condition Ready of each says what it waits for (docs/deletion.md).",
         "Ready",
     ),
-    "not looked at": (
+    "not seen": (
         Severity.ERROR,
         f"waiting for an operator to look at them for {PATIENCE.seconds // 60} minutes",
         "See that an operator runs, is ready, and watches these namespaces (OPERATOR_NAMESPACES).",
@@ -430,7 +430,7 @@ def _trouble(item: Mapping[str, Any], now: datetime) -> tuple[str, str] | None:
         holds = FINALIZER in (metadata.get("finalizers") or ())
         return ("deleting", "") if holds and _is_long(since, now) else None
     if status.get("observedGeneration", -1) == -1:
-        return ("not looked at", "") if _is_long(metadata.get("creationTimestamp"), now) else None
+        return ("not seen", "") if _is_long(metadata.get("creationTimestamp"), now) else None
     if stalled.get("status") == "True":
         return "stalled", str(stalled.get("reason"))
     return ("stale", str(synced.get("reason"))) if synced.get("status") == "Unknown" else None

@@ -24,7 +24,7 @@ _LONGEST_HEADER = 64 * 1024
 _AT_ONCE = 48 * 1024
 """Bytes that are handed over without waiting: connections hold back 64 KiB before anybody has to wait for them."""
 _UNTIL_SEEN = 2
-"""Turns of the event loop until it has noticed which idle connections the other end has closed."""
+"""How often the event loop goes round until it has noticed which idle connections the other end has closed."""
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
