@@ -214,6 +214,15 @@ class State:
         )
 
     @property
+    def project_of_next(self) -> str | None:
+        """The project of the workload that is to take the place of the one on record: that which the spec names, as far as
+        known, whatever the old one was in when it was only observed, or was moved to."""
+        if isinstance(self.desired, Desired):
+            return self.desired.submission.project_id
+        spec = self.workload.spec
+        return spec.project_id or self.stored_status.project_named_by(spec)
+
+    @property
     def place_of_attempt(self) -> dict[str, str]:
         """What status has to say so that an attempt in doubt is looked for where it was made, whatever is chosen by then."""
         return {} if self.unusable is not None else {"connection": self.connection}

@@ -424,9 +424,7 @@ class Reconciler:
         kept = [
             entry for entry in s.workload.status.get("conditions") or () if entry.get("type") != ConditionType.COMPLETED
         ]
-        # What follows is an attempt: in the same project, unless the spec names another.
-        project_id = s.target_project or s.stored_status.project_id
-        patch = {**forget_run(), "projectId": project_id, "submission": None, "conditions": kept}
+        patch = {**forget_run(), "projectId": s.project_of_next, "submission": None, "conditions": kept}
         if s.names_own:
             patch["adoptedId"] = s.workload_id  # what takes its place is created
         workload = await self._writer.status(s.workload, patch)

@@ -68,6 +68,9 @@ def recorded(**fields):
     return a_workload(status=submitted_status(**fields))
 
 
+MOVED = recorded(projectId="2")
+
+
 def held_by(**remote):
     """The name was refused to a repeated attempt."""
     holder = Candidate(a_row(), a_remote(**remote))
@@ -143,6 +146,20 @@ def case(claim, *values):
         ),
         case("the next attempt goes where the spec says", "target_project", a_state(desired=DESIRED), "1"),
         case("where the next attempt goes is not known", "target_project", a_state(), None),
+        case("the next workload goes where the spec says", "project_of_next", a_state(MOVED, desired=DESIRED), "1"),
+        case(
+            "the next workload goes where the spec says by its id",
+            "project_of_next",
+            a_state(a_workload(project_id="3", project_name=None, status=submitted_status(projectId="2"))),
+            "3",
+        ),
+        case(
+            "the next workload goes where the present one is, as the spec named that",
+            "project_of_next",
+            a_state(recorded(projectResolvedFrom="team-a")),
+            "1",
+        ),
+        case("the next workload does not go where the present one was moved", "project_of_next", a_state(MOVED), None),
         case(
             "where what was submitted is",
             "place",
