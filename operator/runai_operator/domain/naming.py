@@ -31,13 +31,20 @@ def external_name(*, name: str, spec: Spec, namespace: str, install: str) -> str
         made = f"{spec.name_prefix}-{_short_hash(install, namespace, name)}"
     else:
         made = name
-    fits = len(made) <= NAME_LIMIT and NAME.fullmatch(made)
-    if not fits and spec.workload_id is None:
-        shown = clip(one_line(made), NAME_LIMIT)
-        raise InvalidWorkload(
-            f"The name {shown} cannot be used in Run:ai ({NAME_RULE}): set spec.name or spec.namePrefix."
-        )
+    error = name_error(made)
+    if error is not None and spec.workload_id is None:
+        raise error
     return made
+
+
+def name_error(name: str) -> InvalidWorkload | None:
+    """Why Run:ai would refuse the name for a new workload; None when it would not."""
+    if len(name) <= NAME_LIMIT and NAME.fullmatch(name):
+        return None
+    shown = clip(one_line(name), NAME_LIMIT)
+    return InvalidWorkload(
+        f"The name {shown} cannot be used in Run:ai ({NAME_RULE}): set spec.name or spec.namePrefix."
+    )
 
 
 def nearest_name(text: str, *, limit: int = NAME_LIMIT) -> str:

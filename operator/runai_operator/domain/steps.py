@@ -118,6 +118,8 @@ def absent(s: State) -> State:
 def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: float) -> State:
     """What has the name; `is_visible`: the project that it was looked for in."""
     if not is_visible:
+    if s.workload_id is not None:  # whether another may have the name says nothing of the workload on record
+        return replace(s, found=found, is_project_visible=is_visible)
         s = hidden(s)
         return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
     since = now if s.memory.lookup_since is None else s.memory.lookup_since

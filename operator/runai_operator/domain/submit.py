@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runai_operator.domain.actions import Action, Create, Delete, FindRemote, Render, Result, Verdict
+from runai_operator.domain.actions import (
+    Action,
+    ClaimWorkload,
+    Create,
+    Delete,
+    FindRemote,
+    ReadProject,
+    Render,
+    Result,
+    Verdict,
+)
 from runai_operator.domain.adopt import adopt_by_id, adopt_ours, is_of_kind, take_over
 from runai_operator.domain.barred import unless_barred, unless_target_barred
 from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, NameTaken
@@ -12,6 +22,7 @@ from runai_operator.domain.intent import after_failed_attempt, in_doubt_first, i
 from runai_operator.domain.manifest import Desired, same_content
 from runai_operator.domain.marks import is_of_changed_install, is_ours, is_predecessor, is_unreadable, marked_otherwise
 from runai_operator.domain.model import Candidate, Missing, OwnerMark, Remote, RerunPolicy
+from runai_operator.domain.naming import name_error
 from runai_operator.domain.ownership import unless_claimed
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import State, has_completed
@@ -46,7 +57,34 @@ def _create_or_adopt(s: State, desired: Desired) -> Action:
         return action
     if s.conflict:
         return _name_is_held(s, desired)
+    if error := name_error(desired.submission.name):
+        return refuse(s, error)  # the object adopted, and what it adopted is no more
     return unless_target_barred(s) or intent_first(s) or in_doubt_first(s) or Create(desired.submission)
+
+
+def unless_name_taken(s: State, remote: Remote, desired: Desired) -> Action | None:
+    """Why `remote`, which is to be deleted, could not be replaced by a new workload, or what to read first; None when it
+    could, as far as that can be known before."""
+    name, project_id = desired.submission.name, desired.submission.project_id
+    if error := name_error(name):
+        return Result(Verdict.REJECTED, error, outstanding=True)
+    if (name, project_id) == (remote.name, remote.project_id):
+        return None  # it has the name itself, and frees it
+    match s.found:
+        case None:
+            return FindRemote(name, project_id)
+        case BridgeError() as error:
+            return Result(Verdict.RETRYING, error, outstanding=True)
+        case found:
+            holders = tuple(each for each in found if remote.id not in (each.row.id, each.remote and each.remote.id))
+    match _resolve(s, holders, desired):
+        case Result() as refused:
+            return replace(refused, not_submitted=False, in_doubt=False)
+        case ReadProject() | ClaimWorkload() as reading:
+            return reading
+        case None if any(each.remote is None for each in holders):
+            return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
+    return None  # nothing has the name, or what would become ours
 
 
 def _resolve(s: State, found: tuple[Candidate, ...], desired: Desired) -> Action | None:

@@ -136,6 +136,9 @@ DESIRED = a_desired()
 EDITED = a_desired("v1:bbbb")
 OTHER_KIND = a_desired("v1:bbbb", gvk=replace(GVK, kind="CronJob"))
 
+RENAMED = a_desired("v1:bbbb", name="other")
+UNNAMEABLE = a_desired("v1:bbbb", name="my.job")
+
 DOWN = Unavailable("down")
 FORBIDDEN = AccessDenied("no")
 NO_SOURCE = SourceUnusable("gone")
@@ -227,6 +230,15 @@ HIDDEN = (Candidate(a_row(), None),)
 SUBMIT = [
     # What would be sent.
     case("a new object: find out first what would be sent", a_state(NEW), Render()),
+    case(
+        "what was adopted is no more, and its object has a name that Run:ai would refuse",
+        a_state(
+            a_workload(workload_id=WORKLOAD_ID, status={"adoptedId": WORKLOAD_ID}),
+            desired=UNNAMEABLE,
+            done=frozenset({ForgetWorkload}),
+        ),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
+    ),
     case(
         "a body that cannot be read is refused and proven unsubmitted",
         a_state(a_workload(finalizer=False, spec_error="too deep")),
@@ -1495,6 +1507,88 @@ MAINTAIN = [
         "failed and purged, and only a policy was edited",
         a_state(EDITED_FAILED, requests=READ, desired=DESIRED, remote=Missing()),
         ends(Verdict.IN_SYNC),
+    ),
+    # What is deleted to be replaced has to leave a name that its replacement can have.
+    case(
+        "to be replaced under a name that Run:ai would refuse: not deleted",
+        a_state(REPLACED, desired=UNNAMEABLE, remote=a_remote()),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "to be replaced under another name: is that free?",
+        a_state(REPLACED, desired=RENAMED, remote=a_remote()),
+        FindRemote("other", "1"),
+    ),
+    case(
+        "to be replaced in the project that the spec names, after it was moved: is the name free there?",
+        a_state(REPLACED, desired=OTHER_KIND, remote=a_remote(project_id="2")),
+        FindRemote("train", "1"),
+    ),
+    case(
+        "to be replaced under another name, and nobody knows whether it is free",
+        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "to be replaced under a name that somebody else has: not deleted",
+        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=found(row=a_row(id="other"), id="other", mark=None)),
+        ends(Verdict.REJECTED, "NameTaken", outstanding=True),
+    ),
+    case(
+        "to be replaced under a name that is listed, and by what is not shown",
+        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=(Candidate(a_row(id="other"), None),)),
+        ends(Verdict.WAITING, "WaitingForName", outstanding=True),
+    ),
+    case(
+        "to be replaced under a name that something leaves just now",
+        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=found(row=a_row(id="other"), id="other", mark=None, sync_status="Deleting")),
+        ends(Verdict.WAITING, "WaitingForName", outstanding=True),
+    ),
+    case(
+        "to be replaced under a name that an earlier object of ours left something under: is it claimed?",
+        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE)),
+        ClaimWorkload("other"),
+    ),
+    case(
+        "to be replaced by what an earlier object of ours left",
+        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE), claimant=REF),
+        ReserveDeletion(),
+    ),
+    case(
+        "to be replaced by what an attempt of ours made",
+        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=found(row=a_row(id="other"), id="other")),
+        ReserveDeletion(),
+    ),
+    case(
+        "to be replaced under a name that is free",
+        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=()),
+        ReserveDeletion(),
+    ),
+    # The spec can no longer be read, and the workload of before goes on, or does not.
+    case(
+        "the spec cannot be read, and the workload is to be",
+        a_state(replace(EDITED_LIVE, spec_error="too deep"), requests=READ),
+        ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "the spec cannot be read, nor the workload",
+        a_state(replace(EDITED_LIVE, spec_error="too deep"), requests=READ, remote=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "the spec cannot be read, and the workload is gone",
+        a_state(replace(EDITED_LIVE, spec_error="too deep"), requests=READ, remote=Missing()),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "the spec cannot be read, and the work has completed",
+        a_state(replace(EDITED_DONE, spec_error="too deep"), requests=READ),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True),
+    ),
+    case(
+        "observed until now, with a manifest that cannot be sent, and to be read",
+        a_state(OBSERVED_BEFORE, desired=BAD, requests=READ),
+        ReadRemote(WORKLOAD_ID),
     ),
     # Somebody asks about what is gone.
     case(

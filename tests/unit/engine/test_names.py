@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench, ready, reason
+from fakes.bench import RUNS_ON, WORLD, Bench, ready, reason, standing
 from fakes.chance import Mishap
 from runai_operator.domain.model import DeletionPolicy, RecreatePolicy
 
 pytestmark = pytest.mark.looptime
+
+OF_OTHER_KIND = {**RUNS_ON, "kind": "StatefulSet"}
 
 
 async def two_of_a_name(bench):
@@ -120,3 +122,32 @@ async def test_a_holder_that_cannot_be_read_is_looked_at_ever_more_rarely_and_it
     await asyncio.sleep(60)
     assert {reason(each) for each in stored} == {"Running"}
     await bench.stop()
+
+
+@pytest.mark.parametrize("name", ["my.job", "2nd"])
+async def test_nothing_is_deleted_to_be_replaced_by_what_can_have_no_name(name):
+    """An object that adopts needs no name that Run:ai takes, until its workload is replaced."""
+    async with Bench().started() as bench:
+        x = bench.runai.world.create({"name": "x", "projectId": "1"}, {**RUNS_ON, "metadata": {}}, bench.now())
+        await asyncio.sleep(10)
+        stored = bench.apply(name, workload_id=x.id, recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+        await asyncio.sleep(30)
+        assert reason(stored) == "Running"
+        bench.edit(stored, manifest=OF_OTHER_KIND)
+        await asyncio.sleep(60)
+        assert standing(bench) == [x], ([each.name for each in standing(bench)], ready(stored))
+
+
+async def test_nothing_is_deleted_to_be_replaced_under_a_name_that_somebody_else_has():
+    async with Bench().started() as bench:
+        x, theirs = (
+            bench.runai.world.create({"name": name, "projectId": "1"}, {**RUNS_ON, "metadata": {}}, bench.now())
+            for name in ("x", "j")
+        )
+        await asyncio.sleep(10)
+        stored = bench.apply("j", workload_id=x.id, recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+        await asyncio.sleep(30)
+        assert reason(stored) == "Running"
+        bench.edit(stored, manifest=OF_OTHER_KIND)
+        await asyncio.sleep(60)
+        assert standing(bench) == [x, theirs], ([each.name for each in standing(bench)], ready(stored))
