@@ -8,6 +8,7 @@ from runai_operator.domain.actions import Action, Adopt, ForgetWorkload, ReadRem
 from runai_operator.domain.barred import unless_barred
 from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, InvalidWorkload
 from runai_operator.domain.intent import intent_first, is_proven, refuse
+from runai_operator.domain.lost import requested_reading
 from runai_operator.domain.manifest import Desired, same_content
 from runai_operator.domain.marks import is_of_changed_install, is_of_sibling, is_ours, is_predecessor, marked_otherwise
 from runai_operator.domain.model import Missing, Remote, Row
@@ -22,7 +23,7 @@ def adopt_what_was_observed(s: State) -> Action:
         case None:
             return Render()
         case InvalidWorkload() as error:
-            return Result(Verdict.REJECTED, error, outstanding=True)
+            return requested_reading(s, outstanding=True) or Result(Verdict.REJECTED, error, outstanding=True)
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=True)
         case Desired() as desired:

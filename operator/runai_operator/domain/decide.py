@@ -47,6 +47,7 @@ from runai_operator.domain.dry_run import dry_run
 from runai_operator.domain.errors import BridgeError, InvalidWorkload
 from runai_operator.domain.finalize import finalize
 from runai_operator.domain.intent import is_proven, refuse
+from runai_operator.domain.lost import requested_reading
 from runai_operator.domain.maintain import maintain
 from runai_operator.domain.model import ManagementPolicy
 from runai_operator.domain.observe import observe
@@ -71,7 +72,7 @@ def _next(s: State) -> Action:
     if s.only_restates and (restated := _restated(s)) is not None:
         return restated
     if workload.spec_error is not None:
-        return refuse(s, InvalidWorkload(workload.spec_error))
+        return requested_reading(s, outstanding=True) or refuse(s, InvalidWorkload(workload.spec_error))
     if workload.spec.management_policy is ManagementPolicy.OBSERVE:
         return observe(s)
     if workload.spec.management_policy is ManagementPolicy.DRY_RUN:

@@ -11,6 +11,18 @@ from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.state import Ending, Recreation, State
 
 
+def requested_reading(s: State, *, outstanding: bool) -> Action | None:
+    """Before all that may end the pass without it, be it that the spec can no longer be read: the workload of before goes on,
+    or does not. None where nobody asked, or it was read."""
+    if s.workload_id is None or not s.must_read or s.stored_status.completed:
+        return None
+    if s.remote is None:
+        return ReadRemote(s.workload_id)
+    if isinstance(s.remote, BridgeError):
+        return Result(Verdict.RETRYING, s.remote, outstanding=outstanding)
+    return None
+
+
 def unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
     """Why the reading does not allow going on as usual; None when it does. `on_the_way`: there is something to send."""
     match s.remote:

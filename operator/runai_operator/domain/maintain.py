@@ -21,7 +21,14 @@ from runai_operator.domain.adopt import adopt_what_was_observed, is_of_kind
 from runai_operator.domain.barred import unless_barred, unless_target_barred
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, SourceUnusable
 from runai_operator.domain.finalize import rate_limited
-from runai_operator.domain.lost import as_it_ended, ended_unowned_error, finished_error, recreating, unless_lost
+from runai_operator.domain.lost import (
+    as_it_ended,
+    ended_unowned_error,
+    finished_error,
+    recreating,
+    requested_reading,
+    unless_lost,
+)
 from runai_operator.domain.manifest import Desired
 from runai_operator.domain.marks import marked_otherwise
 from runai_operator.domain.model import Missing, RecreatePolicy, Remote, RerunPolicy
@@ -68,7 +75,7 @@ def _after_failed_update(error: BridgeError) -> Action:
 
 
 def _follow_spec(s: State) -> Action:
-    if action := _requested_reading(s):
+    if action := requested_reading(s, outstanding=s.edited):
         return action
     if s.desired is None and _may_be_outstanding(s):
         return Render()
@@ -85,17 +92,6 @@ def _follow_spec(s: State) -> Action:
             return Result(Verdict.RETRYING, error, outstanding=s.edited)
         case Desired() as desired:
             return _follow_edit(s, desired)
-
-
-def _requested_reading(s: State) -> Action | None:
-    """First, since what follows may end the pass without it."""
-    if not s.must_read or s.stored_status.completed:
-        return None
-    if s.remote is None:
-        return ReadRemote(str(s.workload_id))
-    if isinstance(s.remote, BridgeError):
-        return Result(Verdict.RETRYING, s.remote, outstanding=s.edited)
-    return None
 
 
 def _can_send_nothing(s: State) -> bool:

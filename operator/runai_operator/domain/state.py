@@ -536,7 +536,8 @@ class State:
         """What Run:ai shows under the id on record, if anything, is not ours any more, as far as is known."""
         if self.workload_id is None or self.is_gone:
             return self.is_gone
-        observes = self.workload.spec.management_policy is ManagementPolicy.OBSERVE
+        is_unread = self.workload.spec_error is not None and self.only_observed
+        observes = is_unread or self.workload.spec.management_policy is ManagementPolicy.OBSERVE
         if isinstance(self.remote, Remote):
             return not observes and self.remote.mark is not None and not is_ours(self.remote.mark, self.mark)
         recorded = self.stored_status

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON
-from fakes.kube import cells_of
+from fakes.bench import RUNS_ON, WORLD, Bench, reason, standing
+from fakes.kube import Stored, cells_of
 from runai_operator.domain.model import NOT_SUBMITTED, Spec
 
 pytestmark = pytest.mark.looptime
@@ -84,3 +85,25 @@ async def test_what_was_paused_before_it_was_submitted_can_still_be_corrected(be
 
     assert (stored.status["reason"], stored.status["projectName"]) == ("Running", "team-b")
     assert len(bench.runai.live()) == 1
+
+
+async def test_what_somebody_deletes_is_shown_as_gone_although_the_spec_cannot_be_read(monkeypatch):
+    """As where the manifest is nested too deeply: the workload of before goes on, until it does not."""
+    async with Bench(replace(WORLD, deleted_list=False)).started() as bench:
+        stored = bench.apply("x")
+        await asyncio.sleep(30)
+        [ours] = standing(bench)
+        read = Stored.as_read
+        monkeypatch.setattr(
+            Stored, "as_read", lambda each: replace(read(each), spec_error="spec.manifest is nested too deeply.")
+        )
+        bench.edit(stored, priority="high")
+        await asyncio.sleep(30)
+        assert (reason(stored), stored.status["phase"]) == ("InvalidSpec", "Running")
+        bench.runai.world.delete(ours, bench.now())
+        await asyncio.sleep(900)
+        bench.kube.touch(stored, token="look")
+        bench.engine.observe("MODIFIED", stored.meta())
+        await asyncio.sleep(60)
+        assert standing(bench) == []
+        assert "phase" not in stored.status, ("it is no more", stored.status, "and a reading was asked for")
