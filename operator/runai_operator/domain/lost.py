@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runai_operator.domain.actions import Action, ForgetWorkload, Result, Verdict
+from runai_operator.domain.actions import Action, ForgetWorkload, ReadRemote, Result, Verdict
 from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload
 from runai_operator.domain.manifest import Desired
 from runai_operator.domain.marks import is_ours, marked_otherwise

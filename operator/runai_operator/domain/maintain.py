@@ -36,6 +36,7 @@ from runai_operator.domain.ownership import may_be_taken_over, may_delete, owner
 from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.state import State, has_completed
 from runai_operator.domain.stored_status import LOST_REASONS
+from runai_operator.domain.submit import unless_name_taken
 
 
 def maintain(s: State) -> Action:
@@ -43,7 +44,6 @@ def maintain(s: State) -> Action:
     if s.delivered_now and s.adoption_pending:
         return adopt_what_was_observed(s)  # where no mark can be read, only status says that it is ours
     if s.delivered_now:
-from runai_operator.domain.submit import unless_name_taken
         return Result(Verdict.DELIVERED)
     if s.failed is not None:
         return _after_failed_update(s.failed)
@@ -182,12 +182,12 @@ def _delete_to_replace(s: State, remote: Remote) -> Action:
         return recreating()
     if may_be_taken_over(s, remote) and (action := owner_first(s, remote.mark)):
         return action
-    if isinstance(s.desired, Desired) and (refused := unless_name_taken(s, remote, s.desired)):
-        return refused
     if not may_delete(s, remote):
         return Result(Verdict.REJECTED, marked_otherwise(remote, s.mark), outstanding=True)
     if barred := unless_barred(s, remote):
         return barred
+    if isinstance(s.desired, Desired) and (refused := unless_name_taken(s, remote, s.desired)):
+        return refused
     if s.deletion_wait is None:
         return ReserveDeletion()
     if s.deletion_wait > 0:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import Row, SourceRef, is_later
+from runai_operator.domain.model import Row, SourceRef, is_later, seconds_between, shifted
 from runai_operator.domain.reasons import Phase
 
 NEVER = float("-inf")
+CLOCK_TOLERANCE = 1.0
+"""Seconds: two APIs may give times with different precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,11 @@ class Memory:
     """How often its row was read by itself since it became pending, or since it was edited."""
     counts_may_lag: bool = False
     """An edit was sent. Lists show what it does to pods and GPUs only with the next change of phase, or the next sweep."""
+    clock_behind: float = 0.0
+    """By how many seconds, at least, the clock of the workload's cluster, which stamps phases, is behind the one that stamps
+    creations and edits."""
     sent_at: str | None = None
-    """When Run:ai took the last edit, by its clock. It may have the workload run again, so rows that show an end from before
+    """When Run:ai took the last edit, by the clock that stamps phases, as far as its difference has shown. It may have the workload run again, so rows that show an end from before
     it are ignored ..."""
     ends_count_at: float = math.inf
     """... until then: the edit has reached the cluster, and the lists have had the time to show what came of it."""
@@ -131,6 +136,20 @@ class Memory:
     def edited(self, sent_at: str | None) -> Memory:
         """A copy: other content was sent just now."""
         return replace(self, sent_at=sent_at, ends_count_at=math.inf)
+
+    def listed(self, row: Row) -> Memory:
+        """A copy: the row was seen. No phase begins before the creation, unless another clock says so."""
+        behind = seconds_between(row.phase_updated_at, row.created_at) - CLOCK_TOLERANCE
+        return replace(self, clock_behind=behind) if behind > self.clock_behind else self
+
+    def moment_of_edit(self, updated_at: str | None, row: Row | None) -> str | None:
+        """When Run:ai took an edit, by the clock that stamps phases: after the end that lists had shown before, if any."""
+        if updated_at is None:
+            return None
+        moment = shifted(updated_at, -self.clock_behind)
+        if row is None or row.phase not in (Phase.FAILED, Phase.COMPLETED) or row.phase_updated_at is None:
+            return moment
+        return shifted(row.phase_updated_at, CLOCK_TOLERANCE) if is_later(row.phase_updated_at, moment) else moment
 
     def synced(self, *, now: float, grace: float) -> Memory:
         """A copy: the last edit has reached the cluster; lists may lag by `grace` seconds, and have to be read, too."""

@@ -399,3 +399,15 @@ def is_same_moment(first: str | None, second: str | None) -> bool:
     if first is None or second is None:
         return False
     return abs(datetime.fromisoformat(first) - datetime.fromisoformat(second)) < timedelta(seconds=1)
+
+
+def seconds_between(first: str | None, second: str | None) -> float:
+    """From the first of two RFC 3339 times to the second; 0 where one is not known."""
+    if first is None or second is None:
+        return 0.0
+    return (datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds()
+
+
+def shifted(time: str, seconds: float) -> str:
+    """An RFC 3339 time so much later."""
+    return (datetime.fromisoformat(time) + timedelta(seconds=seconds)).isoformat() if seconds else time

@@ -51,6 +51,7 @@ def begun(
     status = overlay(workload.status, memory.pending_status)
     # The id may have changed since, and the row be that of the workload before.
     row = seen.row if seen is not None and seen.workload_id == status.get("workloadId") else None
+    memory = memory.listed(row) if row is not None else memory
     if row is not None and memory.is_stale(row):
         # An edit may have undone that end: until the phase changes, it is neither shown nor what was there before it.
         row = None
@@ -117,9 +118,9 @@ def absent(s: State) -> State:
 
 def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: float) -> State:
     """What has the name; `is_visible`: the project that it was looked for in."""
-    if not is_visible:
     if s.workload_id is not None:  # whether another may have the name says nothing of the workload on record
         return replace(s, found=found, is_project_visible=is_visible)
+    if not is_visible:
         s = hidden(s)
         return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
     since = now if s.memory.lookup_since is None else s.memory.lookup_since
@@ -159,8 +160,9 @@ def updated(s: State, remote: Remote) -> State:
     learnt = {"submittedHash": s.hash_of(held), "submittedFrom": said_of_source(s.workload.spec)}
     s = _owing(s, learnt | {"syncStatus": None, "syncMessage": None})
     if held is not None and not (before and same_content(before, held.content)):
-        s = _owing(s, {"submittedAt": remote.updated_at, "previousHash": before})
-        s = replace(s, memory=s.memory.edited(remote.updated_at))
+        sent_at = s.memory.moment_of_edit(remote.updated_at, s.row)
+        s = _owing(s, {"submittedAt": sent_at, "previousHash": before})
+        s = replace(s, memory=s.memory.edited(sent_at))
     s = replace(s, memory=replace(s.memory, first_submission=False, counts_may_lag=True, row_reads=0, sync_reads=0))
     if s.stored_status.failed:
         s = _without_failure(s)
@@ -181,6 +183,7 @@ def deleted(s: State, *, existed: bool) -> State:
 
 def forgotten(s: State, workload: Workload, action: ForgetWorkload) -> State:
     memory = replace(s.memory, pending_status={}, lookup_since=None, missing_since=None, deletion_accepted=False)
+    memory = replace(memory, clock_behind=0.0)  # the next may be on another cluster
     if action.lost:
         memory = replace(memory, recreations=s.recreations + 1, recreated_at=s.now)
     return replace(

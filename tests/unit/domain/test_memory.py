@@ -87,3 +87,46 @@ def test_without_an_edit_every_end_counts():
 def test_a_new_object_is_neither_guarded_nor_large_and_nothing_is_requested_of_it():
     assert (Memory().guarded, Memory().large) == (False, False)
     assert (NONE.read, NONE.check_content, NONE.restate, NONE.row) == (False,) * 4
+
+
+@pytest.mark.parametrize(
+    ("created_at", "phase_updated_at", "known", "expected"),
+    [
+        pytest.param(MOMENT, LATER, 0.0, 0.0, id="the phase began later"),
+        pytest.param(MOMENT, MOMENT, 0.0, 0.0, id="at the same moment"),
+        pytest.param("2026-01-01T00:00:00.9Z", "2026-01-01T00:00:00Z", 0.0, 0.0, id="with less precision"),
+        pytest.param("2026-01-01T00:01:01Z", "2026-01-01T00:00:00Z", 0.0, 60.0, id="before it was created"),
+        pytest.param("2026-01-01T00:01:01Z", "2026-01-01T00:00:00Z", 90.0, 90.0, id="more had shown before"),
+        pytest.param(None, MOMENT, 5.0, 5.0, id="when it was created is not known"),
+        pytest.param(MOMENT, None, 5.0, 5.0, id="when the phase began is not known"),
+    ],
+)
+def test_a_phase_that_began_before_the_creation_shows_another_clock(created_at, phase_updated_at, known, expected):
+    row = a_row(created_at=created_at, phase_updated_at=phase_updated_at)
+    assert Memory(clock_behind=known).listed(row).clock_behind == expected
+
+
+EDITED_AT = "2026-01-01T00:01:00Z"
+
+
+@pytest.mark.parametrize(
+    ("behind", "row", "expected"),
+    [
+        pytest.param(0.0, None, EDITED_AT, id="one clock"),
+        pytest.param(60.0, None, "2026-01-01T00:00:00+00:00", id="a clock that is behind"),
+        pytest.param(0.0, a_row(phase_updated_at="2026-01-01T01:00:00Z"), EDITED_AT, id="it runs"),
+        pytest.param(0.0, a_row(phase="Failed"), EDITED_AT, id="it had failed, and when is not known"),
+        pytest.param(
+            0.0, a_row(phase="Failed", phase_updated_at="2026-01-01T00:00:01Z"), EDITED_AT, id="it had failed before"
+        ),
+        pytest.param(
+            0.0,
+            a_row(phase="Failed", phase_updated_at="2026-01-01T01:00:00Z"),
+            "2026-01-01T01:00:01+00:00",
+            id="it had failed before, by a clock that is ahead",
+        ),
+    ],
+)
+def test_an_edit_came_when_it_did_by_the_clock_that_stamps_ends(behind, row, expected):
+    assert Memory(clock_behind=behind).moment_of_edit(EDITED_AT, row) == expected
+    assert Memory(clock_behind=behind).moment_of_edit(None, row) is None

@@ -141,6 +141,12 @@ class TestBegun:
     def test_with_its_last_row(self, seen, memory, expected):
         assert self.begin(seen=seen, memory=memory).row == expected
 
+    def test_with_what_its_last_row_shows_of_the_clusters_clock(self):
+        row = a_row(created_at="2026-01-01T00:01:01Z", phase_updated_at="2026-01-01T00:00:00Z")
+
+        assert self.begin(seen=Sighting(WORKLOAD_ID, row)).memory.clock_behind == 60.0
+        assert self.begin(seen=Sighting("2", row)).memory.clock_behind == 0.0
+
     def test_without_the_phase_that_an_edit_may_have_undone(self):
         seen, sent = Sighting(WORKLOAD_ID, a_row(phase="Failed", phase_updated_at=MOMENT)), Memory(sent_at=LATER)
         begun = self.begin(FAILED, seen=seen, memory=sent)
@@ -364,6 +370,12 @@ class TestDone:
         assert (after.stored_status.submitted_at, after.stored_status.previous_hash) == (LATER, "v1:aaaa")
         assert after.memory.sent_at == LATER
         assert after.row == a_row()
+
+    def test_updated_where_the_clusters_clock_is_behind(self):
+        before = a_state(LIVE, desired=a_desired("v1:bbbb"), memory=Memory(clock_behind=60.0))
+        after = steps.updated(before, a_remote(updated_at="2026-01-01T00:01:00Z"))
+
+        assert after.stored_status.submitted_at == after.memory.sent_at == "2026-01-01T00:00:00+00:00"
 
     def test_updated_and_what_it_held_was_not_known(self):
         unknown = a_workload(status=submitted_status(submittedHash=None))

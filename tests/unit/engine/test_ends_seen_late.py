@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 import fakes.runai
-from fakes.bench import WORLD, UnevenBench, reason, standing
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench, ready, reason, standing
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.model import DeletionPolicy, RerunPolicy
 
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.looptime
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
 OTHER_JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"text": "second"}}
+TWO = {**RUNS_ON, "spec": {"replicas": 2}}
 
 
 async def started(**switches):
@@ -261,3 +263,61 @@ async def test_what_no_list_shows_yet_is_not_adopted_before_it_does(skew):
 
     assert reason(stored) == "Completed"
     await ended(bench)
+
+
+# --- the clock of the cluster, which stamps ends, is not the one that stamps edits
+
+
+def stamp_by_the_cluster(monkeypatch, behind):
+    """Lists show when a phase began by a clock that is that many seconds behind."""
+    shown = fakes.runai.v1_row
+
+    def stamped(workload, seen, switches):
+        row = shown(workload, seen, switches)
+        moved = {
+            key: (datetime.fromisoformat(row[key]) - timedelta(seconds=behind)).isoformat()
+            for key in ("completedAt", "phaseUpdatedAt")
+            if row[key]
+        }
+        return row | moved
+
+    monkeypatch.setattr(fakes.runai, "v1_row", stamped)
+
+
+@pytest.mark.parametrize("policy", list(RerunPolicy))
+@pytest.mark.parametrize("behind", [0, 1800])
+async def test_work_that_ran_its_edit_to_the_end_has_completed_whatever_its_clusters_clock_says(
+    monkeypatch, behind, policy
+):
+    stamp_by_the_cluster(monkeypatch, behind)
+    async with Bench().started() as bench:
+        stored = bench.apply("j", manifest=JOB, rerun_policy=policy)
+        await asyncio.sleep(12)
+        assert reason(stored) == "Running"
+        [workload] = standing(bench)
+        bench.edit(stored, manifest=OTHER_JOB)
+        await asyncio.sleep(300)
+        assert [method for method, _ in bench.runai.writes] == ["POST", "PUT"]
+        assert standing(bench) == [workload]
+        assert reason(stored) == "Completed", ready(stored)
+
+
+@pytest.mark.parametrize("ahead", [0, 1800])
+async def test_a_failure_that_an_edit_mends_is_not_shown_again_whatever_its_clusters_clock_says(monkeypatch, ahead):
+    """Programs that wait take it for the end."""
+    stamp_by_the_cluster(monkeypatch, -ahead)
+    async with Bench(replace(WORLD, list_lag=8)).started() as bench:
+        stored = bench.apply("x")
+        await asyncio.sleep(30)
+        [workload] = standing(bench)
+        bench.runai.world.set_phase(workload, "Failed", "", bench.now())
+        await asyncio.sleep(60)
+        assert reason(stored) == "Failed"
+        bench.edit(stored, manifest=TWO)
+        await asyncio.sleep(1)
+        shown = set()
+        for _ in range(120):
+            await asyncio.sleep(0.5)
+            shown.add(reason(stored))
+        assert "Failed" not in shown, shown
+        assert reason(stored) == "Running"
