@@ -8,12 +8,12 @@ from runai_operator.domain.actions import Action, Adopt, ForgetWorkload, ReadRem
 from runai_operator.domain.barred import unless_barred
 from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, InvalidWorkload
 from runai_operator.domain.intent import intent_first, is_proven, refuse
-from runai_operator.domain.lost import requested_reading
 from runai_operator.domain.manifest import Desired, same_content
 from runai_operator.domain.marks import is_of_changed_install, is_of_sibling, is_ours, is_predecessor, marked_otherwise
 from runai_operator.domain.model import Missing, Remote, Row
 from runai_operator.domain.ownership import is_own, owner_first, unless_claimed
 from runai_operator.domain.reasons import Reason
+from runai_operator.domain.requested import requested_reading
 from runai_operator.domain.state import State, has_completed
 
 

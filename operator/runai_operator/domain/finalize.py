@@ -31,6 +31,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.barred import barred_from
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
+from runai_operator.domain.lost import own_name, successor
 from runai_operator.domain.marks import install_changed, is_of_changed_install, is_ours, is_unreadable
 from runai_operator.domain.memory import Memory
 from runai_operator.domain.model import (
@@ -44,7 +45,6 @@ from runai_operator.domain.model import (
     Ref,
     Remote,
 )
-from runai_operator.domain.naming import external_name
 from runai_operator.domain.ownership import ask_for_owner, may_be_taken_over, may_delete
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import Reason
@@ -130,9 +130,8 @@ def _finalize_in_doubt(s: State) -> Action:
     """An earlier attempt may have created a workload whose id is unknown, or adopted the one that the spec names."""
     if s.to_adopt is not None:
         return _delete(s, s.to_adopt)
-    try:
-        name = _desired_name(s)
-    except InvalidWorkload:
+    name = own_name(s)  # that an attempt used: the identity is frozen while there may have been one
+    if name is None:
         return RemoveFinalizer("its name could never be submitted")
     if s.found is None:
         return FindRemote(name, s.attempted_project or s.workload.spec.project_id)
@@ -160,12 +159,6 @@ def _finalize_in_doubt(s: State) -> Action:
     return _deleting("Looking for a workload that an interrupted submission may have made.")
 
 
-def _desired_name(s: State) -> str:
-    """The name that an attempt in doubt used; the identity is frozen while there may have been one."""
-    ref = s.workload.ref
-    return external_name(name=ref.name, spec=s.workload.spec, namespace=ref.namespace, install=s.install)
-
-
 def _delete_found(s: State, found: tuple[Candidate, ...]) -> Action | None:
     for candidate in found:
         remote = candidate.remote
@@ -185,16 +178,26 @@ def _delete(s: State, workload_id: str) -> Action:
         case None:
             return ReadRemote(workload_id)
         case Missing():
-            return RemoveFinalizer("the workload is gone from Run:ai")
+            return _delete_successor(s)
         case BridgeError() as error:
             return _out_of_reach(s, error)
         case Remote() as remote:
             return _delete_present(s, remote)
 
 
+def _delete_successor(s: State) -> Action:
+    match successor(s):
+        case BridgeError() as error:
+            return _out_of_reach(s, error)
+        case None:
+            return RemoveFinalizer("the workload is gone from Run:ai")
+        case action:
+            return action
+
+
 def _delete_present(s: State, remote: Remote) -> Action:
     if remote.gone:
-        return RemoveFinalizer("the workload is gone from Run:ai")
+        return _delete_successor(s)
     if action := _unless_anothers(s, remote):
         return action
     if remote.being_deleted or Delete in s.done:
@@ -296,7 +299,7 @@ def _orphan(s: State, why: str) -> Orphan:
     recorded, spec = s.stored_status, s.workload.spec
     return Orphan(
         mark=s.mark,
-        name=recorded.name or (_desired_name(s) if s.workload_id is None else s.workload.ref.name),
+        name=recorded.name or (own_name(s) if s.workload_id is None else None) or s.workload.ref.name,
         project_id=recorded.project_id or spec.project_id,
         project_name=recorded.project_name or spec.project_name,
         workload_id=s.workload_id or s.to_adopt,

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from runai_operator.domain.actions import Action, ForgetWorkload, ReadRemote, Result, Verdict
+from runai_operator.domain.actions import Action, Adopt, FindRemote, ForgetWorkload, Render, Result, Verdict
+from runai_operator.domain.adopt import adopt_ours
 from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload
 from runai_operator.domain.manifest import Desired
 from runai_operator.domain.marks import is_ours, marked_otherwise
 from runai_operator.domain.model import ExternalDeletionPolicy, Missing, Remote, RerunPolicy
+from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import Phase, Reason
 from runai_operator.domain.state import Ending, Recreation, State
-
-
-def requested_reading(s: State, *, outstanding: bool) -> Action | None:
-    """Before all that may end the pass without it, be it that the spec can no longer be read: the workload of before goes on,
-    or does not. None where nobody asked, or it was read."""
-    if s.workload_id is None or not s.must_read or s.stored_status.completed:
-        return None
-    if s.remote is None:
-        return ReadRemote(s.workload_id)
-    if isinstance(s.remote, BridgeError):
-        return Result(Verdict.RETRYING, s.remote, outstanding=outstanding)
-    return None
 
 
 def unless_lost(s: State, *, on_the_way: bool = False) -> Action | None:
@@ -53,7 +43,49 @@ def _lost(s: State, *, on_the_way: bool) -> Action:
         return unseen
     if s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE:
         return _recreate(s)
-    return Result(Verdict.REJECTED, gone_error(str(s.workload_id)))
+    return _report_or_follow(s, on_the_way=on_the_way)
+
+
+def _report_or_follow(s: State, *, on_the_way: bool) -> Action:
+    """Somebody deleted it, unless another workload of ours has taken its place."""
+    match successor(s):
+        case BridgeError() as error:
+            return Result(Verdict.RETRYING, error, outstanding=on_the_way)
+        case None:
+            return Result(Verdict.REJECTED, gone_error(str(s.workload_id)))
+        case Adopt() if s.desired is None:
+            return Render()
+        case Adopt(remote, row) if isinstance(s.desired, Desired):
+            return adopt_ours(remote, row, s.desired)
+        case action:
+            return action
+
+
+def successor(s: State) -> FindRemote | Adopt | BridgeError | None:
+    """What has our name and mark in the place of a workload that is gone though we did not have it deleted, as far as status
+    says: that may be older, as after Kubernetes was restored from a backup. None where there is nothing."""
+    if s.workload_id is None or s.absence_is_expected or (name := own_name(s)) is None:
+        return None
+    if s.found is None:
+        return FindRemote(name, s.stored_status.project_id)
+    if isinstance(s.found, BridgeError):
+        return s.found
+    for candidate in s.found:
+        remote = candidate.remote
+        if remote is not None and not remote.gone and remote.id != s.workload_id and is_ours(remote.mark, s.mark):
+            return Adopt(remote, candidate.row, finished=False)
+    return None
+
+
+def own_name(s: State) -> str | None:
+    """The name that a workload of ours is created under; None where there can be none, or the spec cannot be read."""
+    ref, spec = s.workload.ref, s.workload.spec
+    if s.workload.spec_error is not None:
+        return None
+    try:
+        return external_name(name=ref.name, spec=spec, namespace=ref.namespace, install=s.install)
+    except InvalidWorkload:
+        return None
 
 
 def as_it_ended(s: State, workload_id: str, error: InvalidWorkload | None = None) -> Result | None:

@@ -21,19 +21,13 @@ from runai_operator.domain.adopt import adopt_what_was_observed, is_of_kind
 from runai_operator.domain.barred import unless_barred, unless_target_barred
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, SourceUnusable
 from runai_operator.domain.finalize import rate_limited
-from runai_operator.domain.lost import (
-    as_it_ended,
-    ended_unowned_error,
-    finished_error,
-    recreating,
-    requested_reading,
-    unless_lost,
-)
+from runai_operator.domain.lost import as_it_ended, ended_unowned_error, finished_error, recreating, unless_lost
 from runai_operator.domain.manifest import Desired
 from runai_operator.domain.marks import marked_otherwise
 from runai_operator.domain.model import Missing, RecreatePolicy, Remote, RerunPolicy
 from runai_operator.domain.ownership import may_be_taken_over, may_delete, owner_first
 from runai_operator.domain.reasons import Phase, Reason
+from runai_operator.domain.requested import requested_reading
 from runai_operator.domain.state import State, has_completed
 from runai_operator.domain.stored_status import LOST_REASONS
 from runai_operator.domain.submit import unless_name_taken
@@ -126,7 +120,8 @@ def _follow_edit(s: State, desired: Desired) -> Action:
     recorded = s.stored_status
     same, same_identity = s.holds(desired), s.is_same_identity(desired)
     completed = recorded.completed or has_completed(s.row)
-    if same and same_identity and (completed or s.record_holds or not s.may_have_sent_another):
+    is_held = not s.may_have_sent_another if s.record_holds is None else s.record_holds
+    if same and same_identity and (completed or is_held):
         return _check_on(s)
     if completed:
         return _follow_edit_of_finished(s, desired)

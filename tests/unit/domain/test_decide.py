@@ -1062,12 +1062,12 @@ MAINTAIN = [
     # Somebody deleted it in Run:ai.
     case(
         "deleted outside",
-        a_state(LIVE, requests=READ, remote=Missing(), row=DELETED_ROW),
+        a_state(LIVE, requests=READ, found=(), remote=Missing(), row=DELETED_ROW),
         ends(Verdict.REJECTED, "DeletedExternally"),
     ),
     case(
         "gone and listed nowhere, for longer than lists lag: nothing shows that it had finished",
-        a_state(LIVE, requests=READ, remote=Missing(), **MISSING_FOR_LONG),
+        a_state(LIVE, requests=READ, found=(), remote=Missing(), **MISSING_FOR_LONG),
         ends(Verdict.REJECTED, "DeletedExternally"),
     ),
     case(
@@ -1203,7 +1203,9 @@ MAINTAIN = [
     ),
     case(
         "what was submitted is named by its own id, and is gone",
-        a_state(a_workload(workload_id=WORKLOAD_ID, status=submitted_status()), remote=Missing(), row=DELETED_ROW),
+        a_state(
+            a_workload(workload_id=WORKLOAD_ID, status=submitted_status()), found=(), remote=Missing(), row=DELETED_ROW
+        ),
         ends(Verdict.REJECTED, "DeletedExternally"),
     ),
     case(
@@ -1317,7 +1319,7 @@ MAINTAIN = [
     ),
     case(
         "paused, and deleted outside: that is said all the same",
-        a_state(paused(LIVE), requests=READ, remote=Missing()),
+        a_state(paused(LIVE), requests=READ, found=(), remote=Missing()),
         ends(Verdict.REJECTED, "DeletedExternally"),
     ),
     case(
@@ -1357,7 +1359,7 @@ MAINTAIN = [
     ),
     case(
         "the source is gone, and a reading is asked for that fails",
-        a_state(a_workload(status=submitted_status(conditions=LOST)), desired=NO_SOURCE, remote=Missing()),
+        a_state(a_workload(status=submitted_status(conditions=LOST)), desired=NO_SOURCE, found=(), remote=Missing()),
         ends(Verdict.REJECTED, "DeletedExternally"),
     ),
     case(
@@ -1508,6 +1510,42 @@ MAINTAIN = [
         a_state(EDITED_FAILED, requests=READ, desired=DESIRED, remote=Missing()),
         ends(Verdict.IN_SYNC),
     ),
+    # Status is older than what Run:ai holds: Kubernetes was restored from a backup.
+    case(
+        "gone: has another taken its place?",
+        a_state(LIVE, requests=READ, remote=Missing(), row=DELETED_ROW),
+        FindRemote("train", "1"),
+    ),
+    case(
+        "gone, and whether another took its place is not known",
+        a_state(LIVE, requests=READ, remote=Missing(), row=DELETED_ROW, found=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable"),
+    ),
+    case(
+        "gone, and another workload of ours has taken its place: what is asked for?",
+        a_state(LIVE, requests=READ, remote=Missing(), row=DELETED_ROW, found=found(id="other")),
+        Render(),
+    ),
+    case(
+        "gone, and another workload of ours has taken its place",
+        a_state(LIVE, requests=READ, desired=DESIRED, remote=Missing(), row=DELETED_ROW, found=found(id="other")),
+        Adopt(a_remote(id="other"), a_row(), finished=False),
+    ),
+    case(
+        "gone, another workload of ours has taken its place, and what is asked for is not known",
+        a_state(LIVE, requests=READ, desired=NO_SOURCE, remote=Missing(), row=DELETED_ROW, found=found(id="other")),
+        Adopt(a_remote(id="other"), a_row(), finished=False),
+    ),
+    case(
+        "read, and it holds something else than is on record and asked for",
+        a_state(LIVE, requests=READ, desired=DESIRED, remote=a_remote(content=EDITED.content)),
+        Update(WORKLOAD_ID, DESIRED.submission),
+    ),
+    case(
+        "completed, and it holds something else than is on record",
+        a_state(DONE, desired=DESIRED, remote=a_remote(content=EDITED.content)),
+        ends(Verdict.IN_SYNC),
+    ),
     # What is deleted to be replaced has to leave a name that its replacement can have.
     case(
         "to be replaced under a name that Run:ai would refuse: not deleted",
@@ -1531,7 +1569,9 @@ MAINTAIN = [
     ),
     case(
         "to be replaced under a name that somebody else has: not deleted",
-        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=found(row=a_row(id="other"), id="other", mark=None)),
+        a_state(
+            REPLACED, desired=RENAMED, remote=a_remote(), found=found(row=a_row(id="other"), id="other", mark=None)
+        ),
         ends(Verdict.REJECTED, "NameTaken", outstanding=True),
     ),
     case(
@@ -1541,17 +1581,33 @@ MAINTAIN = [
     ),
     case(
         "to be replaced under a name that something leaves just now",
-        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=found(row=a_row(id="other"), id="other", mark=None, sync_status="Deleting")),
+        a_state(
+            REPLACED,
+            desired=RENAMED,
+            remote=a_remote(),
+            found=found(row=a_row(id="other"), id="other", mark=None, sync_status="Deleting"),
+        ),
         ends(Verdict.WAITING, "WaitingForName", outstanding=True),
     ),
     case(
         "to be replaced under a name that an earlier object of ours left something under: is it claimed?",
-        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE)),
+        a_state(
+            REPLACED,
+            desired=RENAMED,
+            remote=a_remote(),
+            found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE),
+        ),
         ClaimWorkload("other"),
     ),
     case(
         "to be replaced by what an earlier object of ours left",
-        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE), claimant=REF),
+        a_state(
+            REPLACED,
+            desired=RENAMED,
+            remote=a_remote(),
+            found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE),
+            claimant=REF,
+        ),
         ReserveDeletion(),
     ),
     case(
@@ -1909,7 +1965,7 @@ FINALIZE = [
     ),
     case(
         "rate-limited, but gone already: remove the finalizer",
-        a_state(GOING, remote=Missing(), deletion_wait=30.0),
+        a_state(GOING, found=(), remote=Missing(), deletion_wait=30.0),
         REMOVE_FINALIZER,
     ),
     case(
@@ -1922,7 +1978,33 @@ FINALIZE = [
         a_state(GOING, remote=a_remote(desired_phase="Deleted", sync_status="Deleting")),
         ends(Verdict.DELETING, "Deleting"),
     ),
-    case("404: remove the finalizer", a_state(GOING, remote=Missing()), REMOVE_FINALIZER),
+    case("404: has another taken its place?", a_state(GOING, remote=Missing()), FindRemote("train", "1")),
+    case("404, and nothing has its name", a_state(GOING, remote=Missing(), found=()), REMOVE_FINALIZER),
+    case(
+        "404, and whether another took its place is not known",
+        a_state(GOING, remote=Missing(), found=DOWN),
+        ends(Verdict.DELETING, "RunaiUnavailable"),
+    ),
+    case(
+        "404 after Run:ai took the deletion: nothing takes its place",
+        a_state(GOING, remote=Missing(), memory=Memory(deletion_accepted=True)),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "404, and another workload of ours has taken its place",
+        a_state(GOING, remote=Missing(), found=found(id="other")),
+        Adopt(a_remote(id="other"), a_row(), finished=False),
+    ),
+    case(
+        "404, and somebody else's has its name",
+        a_state(GOING, remote=Missing(), found=found(id="other", mark=ELSEWHERE)),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "404, and the spec cannot be read: under which name is not known",
+        a_state(replace(GOING, spec_error="too deep"), remote=Missing()),
+        REMOVE_FINALIZER,
+    ),
     case(
         "404, and the project is not visible either: the finalizer stays",
         a_state(GOING, remote=HIDDEN_PROJECT, **MISSING_FOR_LONG),
@@ -1950,7 +2032,7 @@ FINALIZE = [
     ),
     case(
         "shown as deleted: remove the finalizer",
-        a_state(GOING, remote=a_remote(sync_status="Deleted")),
+        a_state(GOING, found=(), remote=a_remote(sync_status="Deleted")),
         REMOVE_FINALIZER,
     ),
     # Whose is it?
@@ -2607,7 +2689,7 @@ def message_of(state):
             a_state(GOING_IN_DOUBT, found=found(mark=FORMER_INSTALL)),
             "install id install-0, and the operator now has install-1",
         ),
-        case("what is gone", a_state(LIVE, requests=READ, remote=Missing()), WORKLOAD_ID),
+        case("what is gone", a_state(LIVE, requests=READ, found=(), remote=Missing()), WORKLOAD_ID),
         case(
             "what is gone, and may be listed yet",
             a_state(LIVE, requests=READ, remote=Missing(), **MISSING_NOW),
@@ -2635,7 +2717,7 @@ def message_of(state):
         ),
         case(
             "what to do where it is gone",
-            a_state(LIVE, requests=READ, remote=Missing()),
+            a_state(LIVE, requests=READ, found=(), remote=Missing()),
             "set externalDeletionPolicy: Recreate to have it created again.",
         ),
         case(
