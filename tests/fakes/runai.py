@@ -138,12 +138,12 @@ class FakeRunaiAccess:
 
         return await self._call("list", effect)
 
-    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
+    async def find(self, *, name: str, project_id: str | None) -> tuple[Row, ...]:
         """From all pages of what has the name anywhere; what spoils a list is tried on the wire."""
 
         def effect() -> tuple[Row, ...]:
             pages = self._pages(_in_order(self._rows(RowQuery(name=name)), RowQuery(name=name)))
-            return tuple(row for page in pages for row in page if row.project_id == project_id)
+            return tuple(row for page in pages for row in page if project_id in (None, row.project_id))
 
         return await self._call("find", effect)
 

@@ -62,7 +62,11 @@ class Cleaner:
             for remote in there:
                 if _is_ours(remote, orphan) and not await self._has_new_owner(remote, orphan):
                     return await self._unless_barred(remote, orphan) or await self._delete(remote)
-            if orphan.in_doubt and not all(remote.mark or remote.mark_readable for remote in there):
+            if [
+                remote
+                for remote in there
+                if _may_be_ours(remote, orphan) and not await self._has_new_owner(remote, orphan)
+            ]:
                 return _kept("a workload that may be ours is in Run:ai, and whether it is cannot be read there")
             place = Place(orphan.project_id, orphan.project_name)
             if not there and not await self._is_gone(orphan, place):
@@ -149,6 +153,12 @@ class Cleaner:
 
 def _kept(why: str) -> Cleaned:
     return Cleaned(why, kept=True)
+
+
+def _may_be_ours(remote: Remote, orphan: Orphan) -> bool:
+    """No mark shows whose it is. What is on record by its id may have been moved or renamed since."""
+    is_known = remote.id == orphan.workload_id and not orphan.in_doubt
+    return remote.mark is None and (is_known or not remote.mark_readable)
 
 
 def _is_ours(remote: Remote, orphan: Orphan) -> bool:

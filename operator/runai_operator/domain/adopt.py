@@ -105,7 +105,8 @@ def _adoption_obstacle(s: State, remote: Remote, desired: Desired) -> InvalidWor
             unknown = "The operator may not look whether that object still exists, so it counts as its owner."
             return InvalidWorkload(f"{error.message} {unknown}", reason=error.condition_reason)
         return error
-    if remote.project_id != desired.submission.project_id:
+    # What is ours already may have been moved since.
+    if remote.project_id != desired.submission.project_id and not is_ours(remote.mark, s.mark):
         return InvalidWorkload(
             f"Workload {remote.id} is in project {remote.project_name or remote.project_id}, not in the project that"
             " the spec names: correct spec.projectName or spec.projectId."

@@ -208,8 +208,19 @@ def _delete_present(s: State, remote: Remote) -> Action:
     if is_of_changed_install(remote.mark, s.mark):
         return _held(f"{install_changed(remote, s.mark)}; or set deletionPolicy: Orphan to leave it in Run:ai.")
     if not may_delete(s, remote):
-        return RemoveFinalizer("the workload in Run:ai is not known to be ours and is left alone")
+        return _leave_changed(s, remote)
     return _unless_barred(s, remote) or _delete_in_turn(s, remote)
+
+
+def _leave_changed(s: State, remote: Remote) -> Action:
+    """It carries no mark; under the id on record it is what we submitted, and somebody has moved or renamed it since."""
+    if s.adoption_unproven or remote.id != s.workload_id:
+        return RemoveFinalizer("the workload in Run:ai is not known to be ours and is left alone")
+    changed = Held(
+        f"Workload {remote.id} has another project, name or kind in Run:ai than it was submitted with, and no mark shows"
+        " that it is ours: delete it there if it is."
+    )
+    return _leave_behind(s, changed, why=Reason.HOLDER_UNREADABLE)
 
 
 def _unless_anothers(s: State, remote: Remote) -> Action | None:

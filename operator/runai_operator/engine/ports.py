@@ -71,8 +71,8 @@ class Runai(Protocol):
     async def rows(self, query: RowQuery) -> RowPage:
         """One page of the v1 list. Raises `PageTooLarge` when fewer rows may do."""
 
-    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
-        """Every row of this name in the project. What is missing from it is not in the list: it raises where that was not
+    async def find(self, *, name: str, project_id: str | None) -> tuple[Row, ...]:
+        """Every row of this name in the project, or in any if that is None. What is missing from it is not in the list: it raises where that was not
         read to its end."""
 
     async def row(self, row_id: str) -> Row | None:

@@ -12,12 +12,15 @@ from runai_operator.domain import steps
 from runai_operator.domain.absence import Absence
 from runai_operator.domain.actions import FindRemote, ReadProject, ReadRemote, ReadRow
 from runai_operator.domain.errors import BridgeError, CircuitOpen, Scope
-from runai_operator.domain.marks import may_be_ours
+from runai_operator.domain.marks import is_ours, may_be_ours
 from runai_operator.domain.model import Candidate, Missing, Remote, Row, is_same_moment
 from runai_operator.domain.naming import former_names
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import State
 from runai_operator.engine.upstream import Upstream
+
+NAMESAKES = 20
+"""How many workloads of one name in other projects are read, at most, to find one that was moved there."""
 
 
 class Reader:
@@ -155,7 +158,24 @@ class Reader:
         for former in former_names(s.workload, self._former_installs, but=name):
             of_name = await self._named(former, project_id, upstream)
             found += tuple(each for each in of_name if may_be_ours(each, s.mark))
+        # Lists have shown for long what somebody moved: it is looked for with the first question and with the last.
+        if not found and s.in_doubt and (s.memory.lookup_since is None or s.looked_long_enough):
+            return await self._moved(s, name, project_id, upstream)
         return found
+
+    async def _moved(self, s: State, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
+        """What is ours by its mark, and not in the project that it was submitted to; all else there is no matter of ours."""
+        rows = await upstream.gate.find(name=name, project_id=None)
+        for row in [row for row in rows if row.project_id != project_id][:NAMESAKES]:
+            try:
+                candidate = await self._candidate(row, upstream)
+            except BridgeError as error:
+                if error.scope is Scope.CONNECTION:
+                    raise
+                continue
+            if candidate.remote is not None and is_ours(candidate.remote.mark, s.mark):
+                return (candidate,)
+        return ()
 
     async def _named(self, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
         rows = await upstream.gate.find(name=name, project_id=project_id)

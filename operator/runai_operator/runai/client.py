@@ -143,8 +143,9 @@ class RunaiClient:
             raise PageTooLarge("A page of Run:ai's list of workloads is larger than the 8 MiB that are read.")
         return await self._read(Operation.LIST, answer, wire.read_page(query, answer.date))
 
-    async def find(self, *, name: str, project_id: str) -> tuple[Row, ...]:
-        """Every row of this name in the project, from all pages: how the server combines filters is not stated.
+    async def find(self, *, name: str, project_id: str | None) -> tuple[Row, ...]:
+        """Every row of this name in the project, or in any if that is None, from all pages: how the server combines filters is
+        not stated.
 
         Raises `UnexpectedReply` for a list that cannot be read to its end, `Busy` for one that changed meanwhile.
         """
@@ -163,7 +164,9 @@ class RunaiClient:
             page, following = await self._read(Operation.LIST, answer, wire.read_whole_page(query))
             if last is not None and (not page or page[0].id != last.id):
                 raise Busy("The list of workloads in Run:ai changed while it was read: it is read again.")
-            found |= {row.id: row for row in page if row.project_id == project_id and name in (None, row.name)}
+            found |= {
+                row.id: row for row in page if project_id in (None, row.project_id) and name in (None, row.name)
+            }
             if following is None:
                 return tuple(found.values())
             if not page:

@@ -203,6 +203,7 @@ FALLING = CRDState(deleting=True, confirmed=False)
 FALLING_ON_PURPOSE = CRDState(deleting=True, confirmed=True)
 PREFIXED = "job-4c8d68e7"
 LEFT_BEHIND = Orphan(MARK, "train", "1", "team-a", WORKLOAD_ID, "RunaiUnavailable")
+CHANGED = replace(LEFT_BEHIND, why="HolderUnreadable")
 COMPLETED_ROW = a_row(phase="Completed")
 MADE_NOW = {
     "desired": DESIRED,
@@ -238,6 +239,11 @@ SUBMIT = [
             done=frozenset({ForgetWorkload}),
         ),
         ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "an adoption in doubt that is ours by its mark, and was moved since",
+        a_state(ADOPTING, desired=DESIRED, remote=a_remote(project_id="2"), row=a_row()),
+        Adopt(a_remote(project_id="2"), a_row(), finished=False),
     ),
     case(
         "a body that cannot be read is refused and proven unsubmitted",
@@ -2042,19 +2048,29 @@ FINALIZE = [
         Delete(WORKLOAD_ID),
     ),
     case(
+        "no mark and another project than recorded, and that is on record",
+        a_state(GOING, remote=a_remote(mark=None, project_id="2"), orphan_recorded=True),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "no mark and another project than recorded, and the record is full",
+        a_state(GOING, remote=a_remote(mark=None, project_id="2"), orphan_recorded=False),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
         "no mark and another project than recorded",
         a_state(GOING, remote=a_remote(mark=None, project_id="2")),
-        REMOVE_FINALIZER,
+        RecordOrphan(CHANGED),
     ),
     case(
         "no mark and another name than recorded",
         a_state(GOING, remote=a_remote(mark=None, name="eval")),
-        REMOVE_FINALIZER,
+        RecordOrphan(CHANGED),
     ),
     case(
         "no mark and another kind than recorded",
         a_state(GOING, remote=a_remote(mark=None, gvk=replace(GVK, kind="CronJob"))),
-        REMOVE_FINALIZER,
+        RecordOrphan(CHANGED),
     ),
     case("another's mark: leave it alone", a_state(GOING, remote=a_remote(mark=ELSEWHERE)), REMOVE_FINALIZER),
     case(
