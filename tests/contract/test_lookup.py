@@ -14,14 +14,16 @@ async def test_a_workload_is_found_behind_more_than_a_page_of_others(api: Simula
     world, now = api.simulator.world, api.clock.now
     for number in range(1100):
         world.create({"name": f"other-{number}", "projectId": "1"}, job(), now)
-    world.create({"name": "train", "projectId": "2"}, job(), now)
+    namesake = world.create({"name": "train", "projectId": "2"}, job(), now)
     ours = world.create({"name": "train", "projectId": "1"}, job(), now)
     api.switch(filters_all_hold=filters_all_hold)
     client = RunaiClient(base_url=api.url, credentials=Credentials("a", secret="b"), allow_http=True)
 
     found = await client.find(name="train", project_id="1")
+    everywhere = await client.find(name="train", project_id=None)
     missing = await client.find(name="nobody", project_id="1")
     await client.aclose()
 
     assert [row.id for row in found] == [ours.id]
+    assert {row.id for row in everywhere} == {ours.id, namesake.id}
     assert missing == ()
