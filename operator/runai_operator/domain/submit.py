@@ -66,8 +66,8 @@ def unless_name_taken(s: State, remote: Remote, desired: Desired) -> Action | No
     """Why `remote`, which is to be deleted, could not be replaced by a new workload, or what to read first; None when it
     could, as far as that can be known before."""
     name, project_id = desired.submission.name, desired.submission.project_id
-    if error := name_error(name):
-        return Result(Verdict.REJECTED, error, outstanding=True)
+    if (unusable := name_error(name)) is not None:
+        return Result(Verdict.REJECTED, unusable, outstanding=True)
     if (name, project_id) == (remote.name, remote.project_id):
         return None  # it has the name itself, and frees it
     match s.found:
