@@ -30,6 +30,7 @@ from runai_operator.domain.actions import (
     Verdict,
 )
 from runai_operator.domain.barred import barred_from
+from runai_operator.domain.doubt import attempted_name
 from runai_operator.domain.errors import BridgeError, Busy, Held, InvalidWorkload, Scope
 from runai_operator.domain.lost import own_name, successor
 from runai_operator.domain.marks import install_changed, is_of_changed_install, is_ours, is_unreadable
@@ -130,8 +131,9 @@ def _finalize_in_doubt(s: State) -> Action:
     """An earlier attempt may have created a workload whose id is unknown, or adopted the one that the spec names."""
     if s.to_adopt is not None:
         return _delete(s, s.to_adopt)
-    name = own_name(s)  # that an attempt used: the identity is frozen while there may have been one
-    if name is None:
+    try:
+        name = attempted_name(s)
+    except InvalidWorkload:
         return RemoveFinalizer("its name could never be submitted")
     if s.found is None:
         return FindRemote(name, s.attempted_project or s.workload.spec.project_id)

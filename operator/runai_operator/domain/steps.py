@@ -228,6 +228,11 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
         elif content is not None or remote.id != s.workload_id or s.stored_status.content is None:
             held = replace(s.desired, content=content or "")
             learnt |= {"submittedHash": s.hash_of(held), "submittedFrom": None}
+    elif content is not None:
+        learnt |= {
+            "submittedHash": f"{content}.",
+            "submittedFrom": None,
+        }  # that something was sent, whatever is asked for
     elif s.workload_id not in (None, remote.id):  # it has taken the place of what is on record
         learnt |= {"submittedHash": s.hash_of(None), "submittedFrom": None}
     workload = replace(s.workload, status=overlay(s.workload.status, learnt))

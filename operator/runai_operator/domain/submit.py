@@ -17,6 +17,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.adopt import adopt_by_id, adopt_ours, is_of_kind, take_over
 from runai_operator.domain.barred import unless_barred, unless_target_barred
+from runai_operator.domain.doubt import holder_unreadable
 from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, NameTaken
 from runai_operator.domain.intent import after_failed_attempt, in_doubt_first, intent_first, refuse
 from runai_operator.domain.manifest import Desired, same_content
@@ -142,12 +143,7 @@ def _name_is_held(s: State, desired: Desired) -> Action:
     if not s.looked_long_enough:
         return Result(Verdict.WAITING, _freeing(desired), outstanding=True)
     if isinstance(s.found, tuple) and any(map(is_unreadable, s.found)):
-        unreadable = BridgeError(
-            f"Run:ai lists a workload named {desired.submission.name} in the project but does not show it by its id, so"
-            " whether it is ours is not known: remove it in Run:ai, or set spec.workloadId to its id.",
-            reason=Reason.HOLDER_UNREADABLE,
-        )
-        return Result(Verdict.RETRYING, unreadable, outstanding=True)
+        return Result(Verdict.RETRYING, holder_unreadable(desired.submission.name), outstanding=True)
     held = (
         f"The name {desired.submission.name} is taken in the project, and what holds it is not visible to the operator"
     )

@@ -2308,6 +2308,7 @@ FINALIZE = [
 
 WATCHED = a_workload(workload_id=WORKLOAD_ID, **OBSERVES)
 WATCHED_BEFORE = replace(WATCHED, status=submitted_status(submittedHash=None))
+REPLACED_IN_DOUBT = replace(ADOPTING, spec=WATCHED.spec, status={"adoptedId": WORKLOAD_ID})
 
 OBSERVE = [
     case("only read", a_state(WATCHED), ReadRemote(WORKLOAD_ID, with_row=True)),
@@ -2400,6 +2401,61 @@ OBSERVE = [
         "is gone, and not listed as deleted yet",
         a_state(WATCHED_BEFORE, remote=Missing(), **MISSING_NOW),
         ends(Verdict.RETRYING, "NotVisible"),
+    ),
+    case(
+        "in doubt what took the place of what was adopted: looked for first",
+        a_state(REPLACED_IN_DOUBT),
+        FindRemote("train", None),
+    ),
+    case(
+        "in doubt, and it is found: it is ours, and is to be on record",
+        a_state(REPLACED_IN_DOUBT, found=found()),
+        Adopt(a_remote(), a_row(), finished=False, content=""),
+    ),
+    case(
+        "found in doubt: its id is written before the finalizer goes",
+        a_state(replace(LIVE, spec=WATCHED.spec), memory=Memory(pending_status={"workloadId": WORKLOAD_ID})),
+        RecordId(),
+    ),
+    case(
+        "in doubt, and nothing is found: not proven until lists have had the time to show it",
+        a_state(REPLACED_IN_DOUBT, found=()),
+        ends(Verdict.RETRYING, "OutcomeUnknown", outstanding=True),
+    ),
+    case(
+        "in doubt, and what has the name cannot be read",
+        a_state(REPLACED_IN_DOUBT, found=UNREADABLE, **LOOKED_FOR_LONG),
+        ends(Verdict.RETRYING, "HolderUnreadable", outstanding=True),
+    ),
+    case(
+        "in doubt, and Run:ai is down",
+        a_state(REPLACED_IN_DOUBT, found=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "in doubt, and nothing was found for long enough: the finalizer goes",
+        a_state(REPLACED_IN_DOUBT, found=(), **LOOKED_FOR_LONG),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "an adoption in doubt: what the spec names is read first",
+        a_state(replace(ADOPTING, spec=WATCHED.spec)),
+        ReadRemote(WORKLOAD_ID, with_row=True),
+    ),
+    case(
+        "an adoption in doubt, and Run:ai is down: the finalizer stays",
+        a_state(replace(ADOPTING, spec=WATCHED.spec), remote=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "an adoption in doubt, and it is there: the finalizer goes",
+        a_state(replace(ADOPTING, spec=WATCHED.spec), remote=a_remote()),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "an adoption in doubt, and it is not there: what may have replaced it is looked for",
+        a_state(replace(ADOPTING, spec=WATCHED.spec), remote=Missing()),
+        FindRemote("train", None),
     ),
     case(
         "what the spec names was adopted, and is gone: there is nothing to observe",

@@ -591,3 +591,11 @@ def test_the_row_that_a_pass_has_read_stays_with_an_adoption_that_shows_none():
     after = steps.adopted(before, Adopt(a_remote(), None, finished=False))
 
     assert (after.row, after.row_read) == (None, a_row())
+
+
+def test_what_is_adopted_without_knowing_what_is_asked_for_was_sent_all_the_same():
+    after = steps.adopted(a_state(), Adopt(a_remote(), a_row(), finished=False, content="v1:cccc"))
+
+    assert after.stored_status.content == "v1:cccc"
+    assert after.stored_status.identity is None
+    assert steps.adopted(a_state(), Adopt(a_remote(), a_row(), finished=False)).stored_status.submitted_hash is None

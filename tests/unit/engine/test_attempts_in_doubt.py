@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench, ready, standing
+from fakes.bench import RUNS_ON, WORLD, Bench, ready, reason, standing
 from fakes.chance import Mishap
+from fakes.kube import AdmissionRefused
 from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access
-from runai_operator.domain.model import DeletionPolicy, RecreatePolicy, SourceRef, SourceText, Spec
+from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, RecreatePolicy, SourceRef, SourceText, Spec
 
 pytestmark = pytest.mark.looptime
 
@@ -383,3 +385,60 @@ async def test_a_role_that_comes_back_between_the_last_look_and_its_proof_proves
 
     await asyncio.sleep(120)
     assert (standing(bench), bench.kube.objects) == ([], {})
+
+
+# --- what took the place of an adopted workload
+
+OF_OTHER_KIND = {**RUNS_ON, "kind": "StatefulSet"}
+
+
+async def replaced(bench, *, lost=False):
+    """An adopted workload, in whose place another was created; `lost`: nobody knows yet that it was."""
+    adopted = bench.runai.world.create({"name": "x", "projectId": "1"}, {**RUNS_ON, "metadata": {}}, bench.now())
+    await asyncio.sleep(10)
+    stored = bench.apply("j", workload_id=adopted.id, recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    assert reason(stored) == "Running"
+    if lost:
+        bench.chance.named["create"] = Mishap.LOST_AFTER
+    bench.edit(stored, manifest=OF_OTHER_KIND)
+    for _ in range(200):
+        if [workload.name for workload in standing(bench)] == ["j"]:
+            break
+        await asyncio.sleep(0.1)
+    if lost:
+        bench.chance.down = True
+    [made] = standing(bench)
+    assert made.id != adopted.id
+    return stored, made
+
+
+@pytest.fixture
+async def replaced_in_doubt():
+    async with Bench().started() as bench:
+        stored, made = await replaced(bench, lost=True)
+        await asyncio.sleep(2)
+        assert "workloadId" not in stored.status
+        bench.edit(stored, management_policy=ManagementPolicy.OBSERVE)
+        await asyncio.sleep(5)
+        bench.chance.down = False
+        await asyncio.sleep(120)
+        yield bench, stored, made
+
+
+async def test_what_may_have_replaced_an_adopted_workload_is_found_before_it_is_only_observed(replaced_in_doubt):
+    _, stored, made = replaced_in_doubt
+
+    assert (stored.status["workloadId"], reason(stored), stored.finalizers) == (made.id, "Running", ())
+    assert "submission" not in stored.status
+
+
+@pytest.mark.parametrize("other", [{"name": "k", "workload_id": None}, {}])
+async def test_no_second_workload_is_made_once_it_is_managed_again(replaced_in_doubt, other):
+    bench, stored, made = replaced_in_doubt
+    with suppress(AdmissionRefused):
+        bench.edit(stored, management_policy=ManagementPolicy.MANAGE, **other)
+    await asyncio.sleep(60)
+
+    assert standing(bench) == [made]
+    assert reason(stored) == "Running"
