@@ -75,7 +75,12 @@ class Memory:
     pending_status: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Status fields that are still to be written (None: removed), above all the id of a workload created just now."""
     lookup_since: float | None = None
-    """When we first looked for what the last attempt in doubt may have made."""
+    """When we first looked for what the last attempt in doubt may have made, or for the workload to adopt in the lists."""
+    lookup_of: str | None = None
+    """What that was: project and name, or an id. How long something else was looked for proves nothing."""
+    proven: bool = False
+    """The last pass proved that nothing of ours is in Run:ai. Earlier look-ups say nothing about an attempt that another process
+    has begun since."""
     unmade_at: str | None = None
     """The resourceVersion at which every attempt so far was known to have made nothing; until somebody writes the object."""
     missing_since: float | None = None
@@ -128,6 +133,12 @@ class Memory:
     """The last pass asked Kubernetes to remove our finalizer, whatever the answer was."""
     large: bool = False
     """Reading the object would hold up others, so it has a lane of its own. Reset with the next generation."""
+
+    def looked_for(self, what: str, *, now: float) -> Memory:
+        """A copy: `what` was looked for, now or for longer."""
+        if self.lookup_of == what and self.lookup_since is not None:
+            return self
+        return replace(self, lookup_since=now, lookup_of=what)
 
     def owing(self, fields: Mapping[str, Any]) -> Memory:
         """A copy: the next write of status must also write these fields."""

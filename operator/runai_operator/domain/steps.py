@@ -19,7 +19,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.manifest import Desired, is_keyed, said_of_source, same_content
 from runai_operator.domain.memory import Memory, Requests
-from runai_operator.domain.model import Candidate, Json, Remote, Row, Sighting, Workload
+from runai_operator.domain.model import NOT_SUBMITTED, Candidate, Json, Remote, Row, Sighting, Workload
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.requeue import Limits, next_count_read
@@ -49,6 +49,8 @@ def begun(
     unmade = memory.unmade_at == workload.meta.resource_version
     memory = replace(memory, pending_status=_still_pending(workload, memory), unmade_at=None, released=False)
     status = overlay(workload.status, memory.pending_status)
+    if memory.proven and status.get("submission") != NOT_SUBMITTED:
+        memory = replace(memory, lookup_since=None)
     # The id may have changed since, and the row be that of the workload before.
     row = seen.row if seen is not None and seen.workload_id == status.get("workloadId") else None
     memory = memory.listed(row) if row is not None else memory
@@ -90,10 +92,9 @@ def seen(s: State, remote: Remote, row: Row | None) -> State:
     return replace(s, remote=remote, row=row, memory=memory)
 
 
-def unlisted(s: State) -> State:
+def unlisted(s: State, workload_id: str) -> State:
     """Lists do not show the workload, which may be adopted, now or for longer."""
-    since = s.now if s.memory.lookup_since is None else s.memory.lookup_since
-    return replace(s, memory=replace(s.memory, lookup_since=since))
+    return replace(s, memory=s.memory.looked_for(workload_id, now=s.now))
 
 
 def missing(s: State) -> State:
@@ -116,17 +117,16 @@ def absent(s: State) -> State:
     return replace(s, memory=replace(s.memory, project_shown_since=s.now))
 
 
-def looked_up(s: State, found: tuple[Candidate, ...], *, is_visible: bool, now: float) -> State:
-    """What has the name; `is_visible`: the project that it was looked for in."""
+def looked_up(s: State, found: tuple[Candidate, ...], *, what: str, is_visible: bool, now: float) -> State:
+    """What has the name; `what`: project and name; `is_visible`: the project that it was looked for in."""
     if s.workload_id is not None:  # whether another may have the name says nothing of the workload on record
         return replace(s, found=found, is_project_visible=is_visible)
     if not is_visible:
         s = hidden(s)
         return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
-    since = now if s.memory.lookup_since is None else s.memory.lookup_since
     of_secret = any(is_keyed(each.remote.content) for each in found if each.remote is not None)
-    memory = replace(s.memory, lookup_since=since, missing_since=None, of_secret=of_secret or s.memory.of_secret)
-    return replace(s, found=found, is_project_visible=True, memory=memory)
+    memory = replace(s.memory, missing_since=None, of_secret=of_secret or s.memory.of_secret)
+    return replace(s, found=found, is_project_visible=True, memory=memory.looked_for(what, now=now))
 
 
 # --- what was done
@@ -265,6 +265,7 @@ def remembered(s: State, end: Result, summary: StatusSummary, *, written: Worklo
         pending_status={},
         failures=s.memory.failures + 1 if waits else 0,
         broken_off=0,
+        proven=end.not_submitted,
         sync_reads=s.memory.sync_reads + 1 if goes_on else 0,
         row_reads=s.memory.row_reads if summary.phase == Phase.PENDING or counts_may_lag else 0,
         counts_may_lag=counts_may_lag,

@@ -44,7 +44,7 @@ class Reader:
             has_been_away = s.memory.missing_since is not None and not s.is_to_go
             if action.with_row or has_been_away:
                 read = await self._row_of(remote, upstream)
-                s = s if read is not None or row is not None else steps.unlisted(s)
+                s = s if read is not None or row is not None else steps.unlisted(s, remote.id)
             elif row is None and s.stored_status.phase is not None:
                 read = await self._row_since(s, remote, upstream)
         except BridgeError as error:
@@ -139,8 +139,10 @@ class Reader:
         return await upstream.gate.row(listed.id if listed is not None else remote.id) or listed
 
     async def named(self, s: State, action: FindRemote, upstream: Upstream) -> State:
+        what = ""
         try:
             project_id = action.project_id or await upstream.projects.of(s.workload.spec)
+            what = f"{project_id}/{action.name}"
             found = await self._found(s, action.name, project_id, upstream)
             # As long as this look-up proves nothing by itself, what was seen a moment ago will do.
             is_visible = bool(found) or await upstream.witness.shows(s.place, newly=s.looked_long_enough)
@@ -150,7 +152,7 @@ class Reader:
             if error.condition_reason != Reason.PROJECT_NOT_FOUND:
                 return replace(s, found=error)
             found, is_visible = (), False
-        return steps.looked_up(s, found, is_visible=is_visible, now=self._clock())
+        return steps.looked_up(s, found, what=what, is_visible=is_visible, now=self._clock())
 
     async def _found(self, s: State, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
         """What has the name, and what is ours under a former one."""

@@ -36,7 +36,7 @@ from runai_operator.domain.actions import (
 from runai_operator.domain.errors import NameTaken, Unavailable
 from runai_operator.domain.manifest import KEYED_HASH_VERSION
 from runai_operator.domain.memory import Memory, Requests, Unread
-from runai_operator.domain.model import Candidate, Missing, Sighting, SourceRef
+from runai_operator.domain.model import NOT_SUBMITTED, Candidate, Missing, Sighting, SourceRef
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.requeue import Limits
 from runai_operator.domain.state import State
@@ -192,20 +192,20 @@ class TestRead:
     def test_a_look_up_counts_from_the_first(self):
         found = (Candidate(a_row(), a_remote()), Candidate(a_row(), None))
         before = a_state(memory=Memory(missing_since=2.0, of_secret=True), is_project_visible=False)
-        after = steps.looked_up(before, found, is_visible=True, now=9.0)
+        after = steps.looked_up(before, found, what="1/x", is_visible=True, now=9.0)
 
-        memory = Memory(lookup_since=9.0, of_secret=True)
+        memory = Memory(lookup_since=9.0, lookup_of="1/x", of_secret=True)
         assert after == replace(before, found=found, is_project_visible=True, memory=memory)
-        assert steps.looked_up(after, (), is_visible=True, now=12.0).memory == memory
+        assert steps.looked_up(after, (), what="1/x", is_visible=True, now=12.0).memory == memory
 
     def test_a_look_up_finds_what_is_of_a_secret(self):
         found = (Candidate(a_row(), a_remote(content=SECRETS.content)),)
 
-        assert steps.looked_up(a_state(), found, is_visible=True, now=9.0).memory.of_secret is True
+        assert steps.looked_up(a_state(), found, what="1/x", is_visible=True, now=9.0).memory.of_secret is True
 
     def test_a_look_up_in_a_hidden_project_proves_nothing(self):
         before = a_state(memory=OLD, now=9.0)
-        after = steps.looked_up(before, (), is_visible=False, now=9.0)
+        after = steps.looked_up(before, (), what="1/x", is_visible=False, now=9.0)
 
         memory = replace(OLD, lookup_since=None, project_shown_since=math.inf)
         assert after == replace(before, found=(), is_project_visible=False, memory=memory)
@@ -579,11 +579,42 @@ def test_completed_work_is_not_failed_work():
     assert steps.updated(before, a_remote()).row is not None
 
 
-@pytest.mark.parametrize(("since", "expected"), [(None, 9.0), (2.0, 2.0)])
-def test_since_when_lists_do_not_show_what_is_to_be_adopted_is_remembered(since, expected):
-    before = a_state(now=9.0, memory=Memory(lookup_since=since, failures=3))
+@pytest.mark.parametrize(
+    ("since", "of", "expected"), [(None, None, 9.0), (2.0, WORKLOAD_ID, 2.0), (2.0, "another", 9.0), (2.0, "1/x", 9.0)]
+)
+def test_since_when_lists_do_not_show_what_is_to_be_adopted_is_remembered(since, of, expected):
+    before = a_state(now=9.0, memory=Memory(lookup_since=since, lookup_of=of, failures=3))
+    after = replace(before, memory=Memory(lookup_since=expected, lookup_of=WORKLOAD_ID, failures=3))
 
-    assert steps.unlisted(before) == replace(before, memory=Memory(lookup_since=expected, failures=3))
+    assert steps.unlisted(before, WORKLOAD_ID) == after
+
+
+def test_how_long_another_name_was_looked_for_proves_nothing():
+    before = a_state(memory=Memory(lookup_since=2.0, lookup_of="1/y"))
+
+    assert steps.looked_up(before, (), what="1/x", is_visible=True, now=9.0).memory.lookup_since == 9.0
+
+
+@pytest.mark.parametrize(
+    ("status", "proven", "expected"),
+    [
+        ({}, True, None),
+        ({"submission": NOT_SUBMITTED}, True, 2.0),
+        ({}, False, 2.0),
+    ],
+    ids=["another process has begun an attempt since the proof", "the proof stands", "there was no proof"],
+)
+def test_look_ups_from_before_the_last_proof_say_nothing_about_an_attempt_since(status, proven, expected):
+    memory = Memory(lookup_since=2.0, lookup_of="1/x", proven=proven)
+
+    known = {"install": INSTALL, "limits": Limits(), "access": Access(()), "now": 9.0, "wall": WALL}
+    state = steps.begun(a_workload(status=status), memory, Requests(), None, **known)
+    assert state.memory.lookup_since == expected
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_a_proof_that_nothing_was_made_is_remembered(proven):
+    assert remembered(a_state(), end=replace(DONE, not_submitted=proven)).proven is proven
 
 
 def test_the_row_that_a_pass_has_read_stays_with_an_adoption_that_shows_none():

@@ -9,12 +9,22 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench, ready, reason, standing
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench, ready, reason, standing
 from fakes.chance import Mishap
 from fakes.kube import AdmissionRefused
 from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access
-from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, RecreatePolicy, SourceRef, SourceText, Spec
+from runai_operator.domain.manifest import with_mark
+from runai_operator.domain.model import (
+    FINALIZER,
+    DeletionPolicy,
+    ManagementPolicy,
+    OwnerMark,
+    RecreatePolicy,
+    SourceRef,
+    SourceText,
+    Spec,
+)
 
 pytestmark = pytest.mark.looptime
 
@@ -263,8 +273,8 @@ async def test_in_doubt_without_a_project_that_can_be_found_it_is_held(bench, cr
 # --- an adoption in doubt
 
 
-def somebody_makes(bench, name):
-    content = {**RUNS_ON, "metadata": {"name": name}}
+def somebody_makes(bench, name, manifest=RUNS_ON):
+    content = {**manifest, "metadata": {"name": name}}
     return bench.runai.world.create({"name": name, "projectId": "1"}, content, bench.now())
 
 
@@ -442,3 +452,57 @@ async def test_no_second_workload_is_made_once_it_is_managed_again(replaced_in_d
 
     assert standing(bench) == [made]
     assert reason(stored) == "Running"
+
+
+# --- what earlier look-ups prove
+
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
+OTHER_JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"text": "second"}}
+
+
+@pytest.mark.parametrize("before", ["a name that was taken", "another young workload"])
+async def test_what_no_list_shows_yet_is_not_adopted_whatever_was_looked_for_before(before):
+    bench = UnevenBench(replace(WORLD, list_lag=8, run_time=0.5, phase_time=0.5))
+    async with bench.started():
+        if before == "a name that was taken":
+            somebody_makes(bench, "j")
+            await asyncio.sleep(20)
+            stored = bench.apply("j", manifest=OTHER_JOB)
+        else:
+            stored = bench.apply("j", manifest=OTHER_JOB, workload_id=somebody_makes(bench, "wrong").id)
+        await asyncio.sleep(60)
+        assert stored.status["submission"] == "NotSubmitted"
+        workload = somebody_makes(bench, "right", JOB)
+        while workload.phase(bench.now())[0] != "Completed":  # noqa: ASYNC110
+            await asyncio.sleep(0.25)
+        bench.edit(stored, workload_id=workload.id)
+        await asyncio.sleep(2)
+        assert bench.runai.writes == [], "it had completed, and no list has shown that yet"
+
+
+@pytest.mark.parametrize("looked_before", [True, False])
+async def test_looks_from_before_another_process_submitted_prove_nothing_about_that(looked_before):
+    """Two processes overlap; the one that submitted was killed before it could say so, and lists lag."""
+    bench = Bench(replace(WORLD, list_lag=8))
+    async with bench.started():
+        holder = somebody_makes(bench, "j")
+        await asyncio.sleep(20)
+        stored = bench.apply("j")
+        await asyncio.sleep(60)
+        assert (reason(stored), stored.status["submission"]) == ("NameTaken", "NotSubmitted")
+        if not looked_before:
+            await bench.start()
+        bench.runai.world.delete(holder, bench.now())
+        await asyncio.sleep(3)
+        # What the other process does:
+        stored.finalizers = (FINALIZER,)
+        del stored.status["submission"]
+        stored.status |= {"projectId": "1", "ownerUid": stored.ref.uid}
+        bench.kube.touch(stored)
+        mark = OwnerMark("i", "ns", "j", stored.ref.uid)
+        bench.runai.world.create({"name": "j", "projectId": "1"}, with_mark(RUNS_ON, name="j", mark=mark), bench.now())
+        bench.engine.observe("MODIFIED", stored.meta())
+        await asyncio.sleep(1)
+        bench.delete(stored)
+        await asyncio.sleep(120)
+        assert standing(bench) == [] or bench.kube.orphans
