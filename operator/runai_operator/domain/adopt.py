@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from runai_operator.domain.actions import Action, Adopt, ForgetWorkload, ReadRemote, Render, Result, Update, Verdict
 from runai_operator.domain.barred import unless_barred
+from runai_operator.domain.doubt import find_made
 from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, InvalidWorkload
 from runai_operator.domain.intent import intent_first, is_proven, refuse
 from runai_operator.domain.manifest import Desired, same_content
 from runai_operator.domain.marks import is_of_changed_install, is_of_sibling, is_ours, is_predecessor, marked_otherwise
-from runai_operator.domain.model import Missing, Remote, Row
+from runai_operator.domain.model import Candidate, Missing, Remote, Row
 from runai_operator.domain.ownership import is_own, owner_first, unless_claimed
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requested import requested_reading
@@ -40,8 +41,9 @@ def adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
         case Missing() | Remote(gone=True) if s.workload_id == workload_id:
             return ForgetWorkload()  # it was only observed, so another may be named
         case Missing() | Remote(gone=True):
-            # In doubt it may be ours already, and only out of sight.
-            return replace(refuse(s, not_found_error(workload_id)), in_doubt=s.in_doubt)
+            return _find_replacement(s, desired) or replace(
+                refuse(s, not_found_error(workload_id)), in_doubt=s.in_doubt
+            )
         case Remote(being_deleted=True):
             error = InvalidWorkload(
                 f"Workload {workload_id} is being deleted in Run:ai: correct spec.workloadId, or remove it to create a new"
@@ -53,6 +55,20 @@ def adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
             if barred := unless_barred(s, remote, adopts=not is_own(s, remote)):
                 return barred
             return owner_first(s, remote.mark) or _adopt(s, remote, desired)
+
+
+def _find_replacement(s: State, desired: Desired) -> Action | None:
+    """In doubt, what the spec names may have been ours already: out of sight, or replaced by what has the object's own name. None
+    for nothing, as far as lists show."""
+    if not s.in_doubt:
+        return None
+    match find_made(s):
+        case Candidate(row, Remote() as remote):
+            return adopt_ours(remote, row, desired)
+        case Candidate():
+            return None
+        case action:
+            return action
 
 
 def _adopt(s: State, remote: Remote, desired: Desired) -> Action:

@@ -129,8 +129,8 @@ def _nothing_to_delete(s: State) -> str | None:
 
 def _finalize_in_doubt(s: State) -> Action:
     """An earlier attempt may have created a workload whose id is unknown, or adopted the one that the spec names."""
-    if s.to_adopt is not None:
-        return _delete(s, s.to_adopt)
+    if s.to_adopt is not None and not s.is_gone:
+        return _delete(s, s.to_adopt)  # else it may have been replaced
     try:
         name = attempted_name(s)
     except InvalidWorkload:

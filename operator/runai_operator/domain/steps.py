@@ -125,7 +125,8 @@ def looked_up(s: State, found: tuple[Candidate, ...], *, what: str, is_visible: 
         s = hidden(s)
         return replace(s, found=found, is_project_visible=False, memory=replace(s.memory, lookup_since=None))
     of_secret = any(is_keyed(each.remote.content) for each in found if each.remote is not None)
-    memory = replace(s.memory, missing_since=None, of_secret=of_secret or s.memory.of_secret)
+    missing_since = s.memory.missing_since if s.is_gone else None  # that is of what was to be adopted
+    memory = replace(s.memory, missing_since=missing_since, of_secret=of_secret or s.memory.of_secret)
     return replace(s, found=found, is_project_visible=True, memory=memory.looked_for(what, now=now))
 
 
@@ -144,6 +145,8 @@ def unanswered(s: State) -> State:
 
 
 def adopted(s: State, action: Adopt) -> State:
+    if s.to_adopt not in (None, action.remote.id):
+        s = _owing(s, {"adoptedId": s.to_adopt})  # this took its place
     delivered = s.delivered_now or action.finished
     s = replace(s, memory=replace(s.memory, of_secret=is_keyed(action.remote.content)))
     taken = _with_id(s, action.remote, delivered=delivered, content=action.content)

@@ -730,8 +730,28 @@ SUBMIT = [
     ),
     case(
         "adopting in doubt what is not there: it may be ours, and only out of sight",
-        a_state(ADOPTING, desired=DESIRED, remote=Missing()),
+        a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=()),
         ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "adopting in doubt what is not there: it may have been replaced",
+        a_state(ADOPTING, desired=DESIRED, remote=Missing()),
+        FindRemote("train", None),
+    ),
+    case(
+        "adopting in doubt what is not there, and whether it was replaced is not known",
+        a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "adopting in doubt what was replaced by a workload of ours",
+        a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=found(id="2")),
+        Adopt(a_remote(id="2"), a_row(), finished=False),
+    ),
+    case(
+        "adopting in doubt what is not there and was not replaced, for long enough: another may be named",
+        a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=(), **LOOKED_FOR_LONG),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, not_submitted=True),
     ),
     case(
         "adopting our own from another install id: a deletion is to wait for the id, too",
@@ -1937,6 +1957,26 @@ FINALIZE = [
         REMOVE_FINALIZER,
     ),
     case(
+        "an adoption in doubt of what is gone: it may have been replaced",
+        a_state(GOING_ADOPTING, remote=Missing()),
+        FindRemote("train", None),
+    ),
+    case(
+        "an adoption in doubt of what was replaced by a workload of ours",
+        a_state(GOING_ADOPTING, remote=Missing(), found=found(id="2")),
+        Adopt(a_remote(id="2"), a_row(), finished=False),
+    ),
+    case(
+        "an adoption in doubt of what is gone and was not replaced, as far as lists show by now",
+        a_state(GOING_ADOPTING, remote=Missing(), found=()),
+        ends(Verdict.DELETING, "Deleting"),
+    ),
+    case(
+        "an adoption in doubt of what is gone and was not replaced, for long enough",
+        a_state(GOING_ADOPTING, remote=Missing(), found=(), **LOOKED_FOR_LONG),
+        REMOVE_FINALIZER,
+    ),
+    case(
         "an adoption in doubt is read by its id",
         a_state(GOING_ADOPTING),
         ReadRemote(WORKLOAD_ID),
@@ -2729,7 +2769,7 @@ def message_of(state):
 @pytest.mark.parametrize(
     ("state", "named"),
     [
-        case("what is not there to adopt", a_state(ADOPTING, desired=DESIRED, remote=Missing()), WORKLOAD_ID),
+        case("what is not there to adopt", a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=()), WORKLOAD_ID),
         case(
             "what holds the name is of another kind",
             a_state(IN_DOUBT, desired=OTHER_KIND, conflict=True, found=found(mark=EARLIER_LIFE)),

@@ -589,6 +589,20 @@ def test_since_when_lists_do_not_show_what_is_to_be_adopted_is_remembered(since,
     assert steps.unlisted(before, WORKLOAD_ID) == after
 
 
+def test_what_took_the_place_of_a_workload_to_adopt_ends_the_adoption():
+    before = a_state(a_workload(workload_id="2"), desired=DESIRED)
+    after = steps.adopted(before, Adopt(a_remote(), a_row(), finished=True))
+
+    assert (after.stored_status.adopted_id, after.to_adopt) == ("2", None)
+    assert after.is_same_identity(DESIRED)
+
+
+def test_since_when_what_was_to_be_adopted_is_missing_is_remembered_beside_a_look_up():
+    before = a_state(remote=Missing(), memory=Memory(missing_since=2.0))
+
+    assert steps.looked_up(before, (), what="1/x", is_visible=True, now=9.0).memory.missing_since == 2.0
+
+
 def test_how_long_another_name_was_looked_for_proves_nothing():
     before = a_state(memory=Memory(lookup_since=2.0, lookup_of="1/y"))
 

@@ -454,6 +454,46 @@ async def test_no_second_workload_is_made_once_it_is_managed_again(replaced_in_d
     assert reason(stored) == "Running"
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_what_replaced_an_adopted_workload_is_found_although_status_was_wiped(deleted):
+    async with Bench().started() as bench:
+        stored, made = await replaced(bench)
+        await asyncio.sleep(30)
+        assert stored.status["workloadId"] == made.id
+        await bench.stop()
+        stored.status = {"observedGeneration": -1}
+        bench.kube.touch(stored)
+        await bench.start()
+        if deleted:
+            bench.delete(stored)
+            await asyncio.sleep(300)
+            assert (standing(bench), bench.kube.objects, bench.kube.orphans) == ([], {}, {})
+        else:
+            await asyncio.sleep(60)
+            assert (stored.status["workloadId"], reason(stored)) == (made.id, "Running")
+            assert standing(bench) == [made]
+
+
+@pytest.mark.parametrize("mishap", [Mishap.CRASH_BEFORE, Mishap.CRASH_AFTER])
+async def test_the_advice_for_an_adoption_whose_workload_went_while_it_was_in_doubt_can_be_followed(mishap):
+    """WorkloadNotFound says to correct or remove spec.workloadId, which is frozen until nothing is in doubt any more."""
+    async with Bench().started() as bench:
+        workload = somebody_makes(bench, "x")
+        await asyncio.sleep(10)
+        bench.chance.named["update"] = mishap
+        stored = bench.apply("j", workload_id=workload.id)
+        await asyncio.sleep(1)
+        await bench.stop()
+        bench.runai.world.delete(workload, bench.now())
+        await asyncio.sleep(30)
+        await bench.start()
+        await asyncio.sleep(1200)
+        assert "remove it" in ready(stored)["message"]
+        bench.edit(stored, workload_id=None)
+        await asyncio.sleep(60)
+        assert reason(stored) == "Running"
+
+
 # --- what earlier look-ups prove
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
