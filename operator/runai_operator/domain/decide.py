@@ -34,11 +34,13 @@ from dataclasses import replace
 
 from runai_operator.domain.actions import (
     Action,
+    Adopt,
     FindRemote,
     ReadOwner,
     ReadProject,
     ReadRemote,
     ReadRow,
+    RecordId,
     Render,
     Result,
     Verdict,
@@ -94,9 +96,11 @@ def _restated(s: State) -> Action | None:
 
 
 def _hold(s: State, action: Action) -> Action:
-    """Paused: reads go on, and writes wait."""
+    """Paused: reads go on, and writes to Run:ai wait. What is found to be ours is recorded as what it is."""
     match action:
-        case Render() | ReadRemote() | FindRemote() | ReadOwner() | ReadProject():
+        case Adopt(finished=False, content=None):  # nothing is sent to make it what is asked for
+            return replace(action, content=action.remote.content or "")
+        case Render() | ReadRemote() | FindRemote() | ReadOwner() | ReadProject() | Adopt() | RecordId():
             return action
         case Result(verdict=Verdict.IN_SYNC):
             return replace(action, verdict=Verdict.PAUSED)

@@ -643,6 +643,31 @@ SUBMIT = [
         a_state(paused(NEW), desired=DESIRED),
         ends(Verdict.PAUSED, outstanding=True, not_submitted=True),
     ),
+    case(
+        "paused, and found in doubt: it is ours already, with what it holds",
+        a_state(paused(IN_DOUBT), desired=DESIRED, found=found(content=EDITED.content)),
+        Adopt(a_remote(content=EDITED.content), a_row(), finished=False, content=EDITED.content),
+    ),
+    case(
+        "paused, and found in doubt: what it holds is not known",
+        a_state(paused(IN_DOUBT), desired=DESIRED, found=found()),
+        Adopt(a_remote(), a_row(), finished=False, content=""),
+    ),
+    case(
+        "paused, and found in doubt and completed with something else",
+        a_state(paused(IN_DOUBT), desired=EDITED, found=found(row=COMPLETED_ROW, content=DESIRED.content)),
+        Adopt(a_remote(content=DESIRED.content), COMPLETED_ROW, finished=False, content=DESIRED.content),
+    ),
+    case(
+        "paused, and found in doubt and completed",
+        a_state(paused(IN_DOUBT), desired=DESIRED, found=found(row=COMPLETED_ROW)),
+        Adopt(a_remote(), COMPLETED_ROW, finished=True),
+    ),
+    case(
+        "paused, and in doubt nothing is found: the POST is not repeated",
+        a_state(paused(IN_DOUBT), desired=DESIRED, found=()),
+        ends(Verdict.PAUSED, outstanding=True),
+    ),
     case("paused: what would be sent is still found out", a_state(paused(NEW)), Render()),
     case(
         "paused in doubt: the earlier attempt is still looked for",
@@ -1332,6 +1357,11 @@ MAINTAIN = [
         ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
     ),
     # Held back.
+    case(
+        "paused, and its id is not on record yet",
+        a_state(paused(LIVE), memory=Memory(pending_status={"workloadId": WORKLOAD_ID})),
+        RecordId(),
+    ),
     case("paused, nothing outstanding", a_state(paused(LIVE)), ends(Verdict.PAUSED)),
     case(
         "paused, an edit waits",

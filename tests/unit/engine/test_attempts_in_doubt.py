@@ -494,6 +494,28 @@ async def test_the_advice_for_an_adoption_whose_workload_went_while_it_was_in_do
         assert reason(stored) == "Running"
 
 
+# --- while the object is paused
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_an_attempt_in_doubt_made_is_shown_although_the_object_is_paused(restarted):
+    """To find it writes nothing to Run:ai, and nothing waits to be sent."""
+    async with Bench().started() as bench:
+        bench.chance.named["create"] = Mishap.CRASH_AFTER if restarted else Mishap.LOST_AFTER
+        stored = bench.apply("j")
+        await asyncio.sleep(0.5)
+        bench.kube.touch(stored, paused=True)
+        if restarted:
+            await bench.start()
+        else:
+            bench.engine.observe("MODIFIED", stored.meta())
+        await asyncio.sleep(900)
+        [made] = standing(bench)
+        assert stored.status.get("workloadId") == made.id, ready(stored)
+        assert (ready(stored)["status"], reason(stored)) == ("True", "Paused")
+        assert posts(bench) == ["POST"] == [method for method, _ in bench.runai.writes]
+
+
 # --- what earlier look-ups prove
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}
