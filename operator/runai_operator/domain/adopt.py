@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runai_operator.domain.actions import Action, Adopt, ForgetWorkload, ReadRemote, Render, Result, Update, Verdict
+from runai_operator.domain.actions import (
+    Action,
+    Adopt,
+    FindRemote,
+    ForgetWorkload,
+    ReadRemote,
+    Render,
+    Result,
+    Update,
+    Verdict,
+)
 from runai_operator.domain.barred import unless_barred
 from runai_operator.domain.doubt import find_made
 from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, InvalidWorkload
@@ -65,10 +75,9 @@ def _find_replacement(s: State, desired: Desired) -> Action | None:
     match find_made(s):
         case Candidate(row, Remote() as remote):
             return adopt_ours(remote, row, desired)
-        case Candidate():
-            return None
-        case action:
+        case FindRemote() | Result() as action:
             return action
+    return None
 
 
 def _adopt(s: State, remote: Remote, desired: Desired) -> Action:

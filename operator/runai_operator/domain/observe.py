@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from runai_operator.domain.actions import Action, Adopt, ReadRemote, RecordId, RemoveFinalizer, Result, Verdict
+from runai_operator.domain.actions import (
+    Action,
+    Adopt,
+    FindRemote,
+    ReadRemote,
+    RecordId,
+    RemoveFinalizer,
+    Result,
+    Verdict,
+)
 from runai_operator.domain.adopt import not_found_error
 from runai_operator.domain.barred import unless_barred
 from runai_operator.domain.doubt import find_made
@@ -64,11 +73,10 @@ def _resolve_doubt(s: State) -> Action | None:
     match find_made(s):
         case Candidate(row, Remote() as remote):
             return Adopt(remote, row, finished=False, content=remote.content or "")
-        case None:
-            error = Busy(
-                "Looking for what an interrupted attempt of this object may have made, which is to be observed instead.",
-                reason=Reason.OUTCOME_UNKNOWN,
-            )
-            return Result(Verdict.RETRYING, error, outstanding=True)
-        case action:
+        case FindRemote() | Result() as action:
             return action
+    error = Busy(
+        "Looking for what an interrupted attempt of this object may have made, which is to be observed instead.",
+        reason=Reason.OUTCOME_UNKNOWN,
+    )
+    return Result(Verdict.RETRYING, error, outstanding=True)

@@ -164,9 +164,7 @@ class RunaiClient:
             page, following = await self._read(Operation.LIST, answer, wire.read_whole_page(query))
             if last is not None and (not page or page[0].id != last.id):
                 raise Busy("The list of workloads in Run:ai changed while it was read: it is read again.")
-            found |= {
-                row.id: row for row in page if project_id in (None, row.project_id) and name in (None, row.name)
-            }
+            found |= {row.id: row for row in page if project_id in (None, row.project_id) and name in (None, row.name)}
             if following is None:
                 return tuple(found.values())
             if not page:
