@@ -16,7 +16,7 @@ from runai_operator.domain.actions import (
     Verdict,
 )
 from runai_operator.domain.barred import unless_barred
-from runai_operator.domain.doubt import find_made
+from runai_operator.domain.doubt import find_made, is_open
 from runai_operator.domain.errors import AccessDenied, BridgeError, Busy, InvalidWorkload
 from runai_operator.domain.intent import intent_first, is_proven, refuse
 from runai_operator.domain.manifest import Desired, same_content
@@ -70,7 +70,7 @@ def adopt_by_id(s: State, workload_id: str, desired: Desired) -> Action:
 def _find_replacement(s: State, desired: Desired) -> Action | None:
     """In doubt, what the spec names may have been ours already: out of sight, or replaced by what has the object's own name. None
     for nothing, as far as lists show."""
-    if not s.in_doubt:
+    if not is_open(s):
         return None
     match find_made(s):
         case Candidate(row, Remote() as remote):

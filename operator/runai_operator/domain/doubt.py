@@ -11,6 +11,12 @@ from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import State
 
 
+def is_open(s: State) -> bool:
+    """Nothing proves what an attempt has made: not even that lists were watched for long, where what has the name cannot be
+    read and nothing is sent that its name would refuse."""
+    return s.in_doubt or (s.workload_id is None and isinstance(s.found, tuple) and any(map(is_unreadable, s.found)))
+
+
 def find_made(s: State) -> FindRemote | Result | Candidate | None:
     """What carries our mark under the object's own name, or what to read first, or why that is not known; None for nothing,
     which `absence_proven` believes only after a while."""

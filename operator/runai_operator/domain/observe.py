@@ -14,7 +14,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.adopt import not_found_error
 from runai_operator.domain.barred import unless_barred
-from runai_operator.domain.doubt import find_made
+from runai_operator.domain.doubt import find_made, is_open
 from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload
 from runai_operator.domain.intent import refuse
 from runai_operator.domain.lost import as_it_ended, gone_error
@@ -52,7 +52,7 @@ def observe(s: State) -> Action:
 
 
 def _release(s: State) -> Action:
-    if s.in_doubt and (action := _resolve_doubt(s)):
+    if is_open(s) and (action := _resolve_doubt(s)):
         return action
     if "workloadId" in s.memory.pending_status:
         return RecordId()  # once the finalizer is gone, only the id shows that it was ours

@@ -381,8 +381,6 @@ class State:
         shown = [candidate.remote for candidate in self.found if candidate.remote is not None]
         if any(is_ours(remote.mark, self.mark) or is_of_changed_install(remote.mark, self.mark) for remote in shown):
             return False
-        if any(remote.mark is None and not (remote.gone or remote.mark_readable) for remote in shown):
-            return False
         has_holder = any(not remote.gone and remote.mark_readable for remote in shown)
         return self.looked_long_enough and (has_holder or not self.name_held)
 

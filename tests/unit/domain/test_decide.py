@@ -769,6 +769,11 @@ SUBMIT = [
         ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
     ),
     case(
+        "adopting in doubt what is not there, and what has the name cannot be read, however long it is looked at",
+        a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=UNREADABLE, **LOOKED_FOR_LONG),
+        ends(Verdict.RETRYING, "HolderUnreadable", outstanding=True),
+    ),
+    case(
         "adopting in doubt what was replaced by a workload of ours",
         a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=found(id="2")),
         Adopt(a_remote(id="2"), a_row(), finished=False),

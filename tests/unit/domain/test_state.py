@@ -38,7 +38,6 @@ OURS = Candidate(a_row(), a_remote())
 ANOTHERS = Candidate(a_row(), a_remote(mark=OwnerMark("install-2", "x", "y", "uid-9")))
 EARLIER_LIFE = Candidate(a_row(), a_remote(mark=OwnerMark(MARK.install, MARK.namespace, MARK.name, "uid-0")))
 HIDDEN = Candidate(a_row(), None)
-UNREADABLE = Candidate(a_row(), a_remote(mark=None, mark_readable=False))
 
 
 def case(claim, *values):
@@ -61,7 +60,6 @@ def case(claim, *values):
         case("only another's workload", (ANOTHERS,), 60.0, True),
         case("only an earlier life's workload", (EARLIER_LIFE,), 60.0, True),
         case("only one that V2 does not show", (HIDDEN,), 60.0, True),
-        case("only one whose mark cannot be read", (UNREADABLE,), 1e6, False),
         case("ours", (OURS,), 1e6, False),
         case("ours among others", (ANOTHERS, HIDDEN, OURS), 1e6, False),
     ],
