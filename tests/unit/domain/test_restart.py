@@ -62,7 +62,7 @@ def failing(holds):
 
 def waits_for_a_person(settled: Pass) -> bool:
     """Whoever takes the pause away makes an event, and nothing is to be done before."""
-    return settled.end.verdict is Verdict.PAUSED
+    return settled.end.verdict is Verdict.PAUSED or (settled.end.verdict is Verdict.VALID and settled.paused)
 
 
 def only_unread(settled: Pass) -> bool:
@@ -97,6 +97,8 @@ def expected(settled: Pass) -> Need:
                 Reason.CONNECTION_NOT_FOUND, Reason.MANAGED_BY_OTHER, Reason.INSTALL_CHANGED
             )  # fmt: skip
             return Need.PASS if restart_may_help else Need.PROBE
+        case Verdict.VALID:
+            return Need.NOTHING if settled.paused else Need.VERDICT
         case Verdict.IN_SYNC | Verdict.DELIVERED if settled.end.outstanding:
             return Need.PASS
     return needed_of_run(summary_after(settled))
@@ -109,8 +111,8 @@ def test_a_list_shows_the_same_summary_as_the_status_that_was_written():
 def test_what_is_owed_or_planned_is_needed_after_a_restart():
     def holds(settled: Pass) -> bool:
         planned = requeue_after(settled.end, failures=1, jitter=0.5) is not None
-        owed = settled.end.outstanding and not waits_for_a_person(settled)
-        if not (planned or owed or summary_after(settled).in_flight) or only_unread(settled):
+        wanted = (settled.end.outstanding or planned) and not waits_for_a_person(settled)
+        if not (wanted or summary_after(settled).in_flight) or only_unread(settled):
             return True
         return plan_of(listed(settled), meta_after(settled)) is not Need.NOTHING
 
@@ -128,7 +130,7 @@ def test_the_ends_include_every_need_and_every_verdict_that_writes_status():
     assert set(needs) == set(Need)
     assert verdicts == {
         Verdict.IN_SYNC, Verdict.DELIVERED, Verdict.REJECTED, Verdict.RETRYING, Verdict.WAITING, Verdict.PAUSED,
-        Verdict.DELETING,
+        Verdict.DELETING, Verdict.VALID,
     }  # fmt: skip
 
 

@@ -58,7 +58,8 @@ def test_after_a_lost_answer_a_changed_identity_is_still_recognised():
     policy = {"recreate_policy": RecreatePolicy.ON_IMMUTABLE_CHANGE}
     status = after_a_lost_answer(**policy)
     other = a_desired("v1:bbbb", project_id="2")
-    s = a_state(a_workload(generation=3, status=status, **policy), desired=other, remote=a_remote(), deletion_wait=0.0)
+    workload = a_workload(generation=3, status=status, **policy)
+    s = a_state(workload, desired=other, remote=a_remote(), found=(), deletion_wait=0.0)
 
     assert isinstance(decide(s), Delete)
 

@@ -264,7 +264,7 @@ def test_the_bound_of_messages_is_that_of_the_schema():
     assert SCHEMA["conditions"]["items"]["properties"]["message"]["maxLength"] == MESSAGE_LIMIT
 
 
-WRITTEN_ANEW = ("ready", "reason", "submission", "ownerUid")
+WRITTEN_ANEW = ("ready", "reason", "submission", "ownerUid", "validatedHash")
 """By every pass."""
 
 
@@ -299,6 +299,7 @@ FULL = {
     "submittedAt": "2026-03-01T00:00:03Z",
     "previousHash": "v1:c",
     "submittedFrom": "ConfigMap/train/job.yaml",
+    "validatedHash": "v1:a",
     "lastHandledReconcileAt": "token",
     "conditions": [],
 }
@@ -310,6 +311,7 @@ OF_THE_OBJECT = {
     "adoptedId",
     "ownerUid",
     "submission",
+    "validatedHash",
     "lastHandledReconcileAt",
     "conditions",
 }

@@ -458,7 +458,7 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     assert not any(leftovers)
     assert set(upstream.gate._lots) == {"token", *CallClass}
     assert bench.engine._events._queue.empty()
-    assert len(asyncio.all_tasks()) == WORKERS + 20
+    assert len(asyncio.all_tasks()) == WORKERS + 22
 
 
 @pytest.mark.parametrize("what", ["kube read", "kube write"])

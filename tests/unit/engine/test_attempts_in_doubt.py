@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -423,7 +423,7 @@ async def replaced(bench, *, lost=False):
     return stored, made
 
 
-@pytest.fixture
+@asynccontextmanager
 async def replaced_in_doubt():
     async with Bench().started() as bench:
         stored, made = await replaced(bench, lost=True)
@@ -436,22 +436,21 @@ async def replaced_in_doubt():
         yield bench, stored, made
 
 
-async def test_what_may_have_replaced_an_adopted_workload_is_found_before_it_is_only_observed(replaced_in_doubt):
-    _, stored, made = replaced_in_doubt
-
-    assert (stored.status["workloadId"], reason(stored), stored.finalizers) == (made.id, "Running", ())
-    assert "submission" not in stored.status
+async def test_what_may_have_replaced_an_adopted_workload_is_found_before_it_is_only_observed():
+    async with replaced_in_doubt() as (_, stored, made):
+        assert (stored.status["workloadId"], reason(stored), stored.finalizers) == (made.id, "Running", ())
+        assert "submission" not in stored.status
 
 
 @pytest.mark.parametrize("other", [{"name": "k", "workload_id": None}, {}])
-async def test_no_second_workload_is_made_once_it_is_managed_again(replaced_in_doubt, other):
-    bench, stored, made = replaced_in_doubt
-    with suppress(AdmissionRefused):
-        bench.edit(stored, management_policy=ManagementPolicy.MANAGE, **other)
-    await asyncio.sleep(60)
+async def test_no_second_workload_is_made_once_it_is_managed_again(other):
+    async with replaced_in_doubt() as (bench, stored, made):
+        with suppress(AdmissionRefused):
+            bench.edit(stored, management_policy=ManagementPolicy.MANAGE, **other)
+        await asyncio.sleep(60)
 
-    assert standing(bench) == [made]
-    assert reason(stored) == "Running"
+        assert standing(bench) == [made]
+        assert reason(stored) == "Running"
 
 
 @pytest.mark.parametrize("deleted", [True, False])
