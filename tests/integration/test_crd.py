@@ -211,6 +211,11 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "spec.workloadId: Required",
         "managementPolicy: Observe needs the id of the workload to observe",
     ),
+    "a dry run of what is there": (
+        workload(managementPolicy="DryRun", workloadId=ID),
+        "spec.workloadId: Forbidden",
+        "DryRun cannot check what is to be written over an existing workload",
+    ),
     "a workload id that is a name": (
         workload(workloadId="train-a"),
         "spec.workloadId: Invalid",
@@ -464,6 +469,20 @@ def test_recreate_policy_opens_nothing_while_submission_is_in_doubt(edit: Edit, 
         edit(before, UNSEEN, {"recreatePolicy": "OnImmutableChange", **patch})
 
 
+@pytest.mark.parametrize("status", [SUBMITTED, {"observedGeneration": 1}], ids=["submitted", "in doubt"])
+def test_what_was_submitted_cannot_become_a_dry_run(edit: Edit, status: Json):
+    with pytest.raises(ApiError, match=r"spec\.managementPolicy: Forbidden: managementPolicy cannot become DryRun now"):
+        edit({}, status, {"managementPolicy": "DryRun"})
+
+
+@pytest.mark.parametrize("status", [UNSEEN, REFUSED_BY_RUNAI], ids=["not yet seen", "refused"])
+@pytest.mark.parametrize(("before", "after"), [("Manage", "DryRun"), ("DryRun", "Manage")])
+def test_what_was_not_submitted_may_become_a_dry_run_and_the_other_way(
+    edit: Edit, before: str, after: str, status: Json
+):
+    edit({"managementPolicy": before}, status, {"managementPolicy": after})
+
+
 @pytest.mark.parametrize(("before", "patch"), CONFIRMATIONS.values(), ids=CONFIRMATIONS)
 def test_the_spec_may_become_what_run_ai_has(edit: Edit, before: Json, patch: Json):
     edit(before, SUBMITTED, patch)
@@ -515,7 +534,7 @@ def test_an_object_whose_spec_is_edited_away_from_run_ai_can_still_be_released(c
 
 
 def test_every_rule_has_a_case_that_it_refuses():
-    frozen = {f".spec.{field}" for *_, field in CHANGES.values()}
+    frozen = {".spec.managementPolicy", *(f".spec.{field}" for *_, field in CHANGES.values())}
     said = [message for *_, message in REFUSED.values() if message]
     untried = [
         rule["message"]
