@@ -35,7 +35,7 @@ demo: $(INSTALLED) ## Show the whole life of workloads on a real API server (KEE
 
 .PHONY: test
 test: $(INSTALLED) binaries ## Run the tests (PYTEST_ARGS="-k name" to choose)
-	@echo "==> Tests: about eight minutes on two cores"
+	@echo "==> Tests: about a quarter of an hour on two cores"
 	@$(VENV)/bin/pytest -m "not slow and not installation and not node" $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-repeat
