@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runai_operator.commands.exits import CommandError
+from runai_operator.commands.runai_access import client_of
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, OutcomeUnknown
 from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import Json, OwnerMark, Spec, Submission
 from runai_operator.domain.naming import external_name
 from runai_operator.engine.projects import Projects
-from runai_operator.runai.client import Credentials, RunaiClient
+from runai_operator.runai.client import RunaiClient
 from runai_operator.settings import RunaiAccess
 
 MARKED = "kubectl-rwl"
@@ -58,18 +59,10 @@ class Verdicts:
 
 
 def ask(access: RunaiAccess, asked: Sequence[Asked]) -> Verdicts:
-    """Raises `CommandError` if a dry run made something, and the errors of `RunaiClient` for what is no verdict."""
+    """Raises `CommandError` if a dry run made something, `SettingsError`, and the errors of `RunaiClient` for what is no verdict."""
 
     async def connected() -> Verdicts:
-        runai = RunaiClient(
-            base_url=access.base_url,
-            credentials=Credentials(
-                access.client_id, secret=access.client_secret, secret_file=access.client_secret_file
-            ),
-            ca_file=access.ca_file,
-            allow_http=access.base_url.startswith("http://"),
-            proxy=access.proxy,
-        )
+        runai = client_of(access)
         try:
             return await _ask_all(DryRuns(runai), asked)
         finally:

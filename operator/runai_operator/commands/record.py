@@ -8,12 +8,12 @@ from typing import Any
 
 from runai_operator.commands.cleaning import Cleaned, Cleaner
 from runai_operator.commands.exits import CommandError, ExitCode
+from runai_operator.commands.runai_access import client_of
 from runai_operator.domain.access import Access, parse_access
 from runai_operator.domain.errors import AccessDenied, Vanished
 from runai_operator.domain.model import Orphan, TableRow
 from runai_operator.kube.objects import Cluster
 from runai_operator.kube.wire import ORPHANS, TABLE, collection_path, configmaps_path, orphans_of, page_of_table
-from runai_operator.runai.auth import Credentials
 from runai_operator.runai.client import RunaiClient
 from runai_operator.settings import RunaiAccess, SettingsError
 
@@ -112,7 +112,7 @@ async def delete(entries: Sequence[Leftover]) -> list[Cleaned]:
     """Deletes in Run:ai what is still ours. Raises `SettingsError`."""
     settings = RunaiAccess.from_environment()
     access = _access(settings)
-    runai = _client(settings)
+    runai = client_of(settings)
     try:
         return [await _delete(entry, runai, access) for entry in entries]
     finally:
@@ -132,18 +132,3 @@ def _access(settings: RunaiAccess) -> Access:
         return parse_access(settings.table)
     except ValueError as error:
         raise SettingsError([f"RUNAI_ACCESS_FILE {error}"]) from None
-
-
-def _client(settings: RunaiAccess) -> RunaiClient:
-    try:
-        return RunaiClient(
-            base_url=settings.base_url,
-            credentials=Credentials(
-                settings.client_id, secret=settings.client_secret, secret_file=settings.client_secret_file
-            ),
-            ca_file=settings.ca_file,
-            allow_http=settings.base_url.startswith("http://"),
-            proxy=settings.proxy,
-        )
-    except ValueError as error:
-        raise SettingsError([str(error)]) from None
