@@ -236,6 +236,7 @@ def _row(item: dict[str, Any]) -> Row:
         name=item["name"],
         project_id=item["projectId"],
         project_name=item["projectName"],
+        cluster_id=item["clusterId"],
         phase=item["phase"],
         phase_message=item["phaseMessage"] or None,
         phase_updated_at=item["phaseUpdatedAt"],

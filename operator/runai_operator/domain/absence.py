@@ -30,6 +30,10 @@ class Place:
     cluster_id: str | None = None
     """Distinguishes the projects of two tenants, whose names and ids may be the same."""
 
+    def is_on(self, cluster_id: str | None) -> bool:
+        """As far as is known."""
+        return None in (cluster_id, self.cluster_id) or cluster_id == self.cluster_id
+
     def __str__(self) -> str:
         return self.project_name or self.project_id or "(unknown)"
 

@@ -141,13 +141,11 @@ def _finalize_in_doubt(s: State) -> Action:
         return _out_of_reach(s, s.found)
     if action := _delete_found(s, s.found):
         return action
+    if not s.is_project_visible:
+        return _out_of_reach(s, hidden_project(str(s.place)))
     if any(is_unreadable(candidate) for candidate in s.found):
         why = f"A workload named {name} exists in Run:ai, and whether it is ours cannot be read there"
         return _unreadable(s, f"{why}: delete it there if it is", gives_up=s.is_overdue and s.looked_long_enough)
-    if not s.is_project_visible:
-        return _out_of_reach(
-            s, hidden_project(s.workload.spec.project_name or s.workload.spec.project_id or "(unknown)")
-        )
     if s.absence_proven:
         return RemoveFinalizer("no workload of ours is in Run:ai")
     if s.name_held:

@@ -132,9 +132,9 @@ def build_status(s: State, end: Result, *, now: datetime, stalled: bool = False)
     status["submission"] = _submission(s, end)
     status["validatedHash"] = _validated_hash(s, end)
     if shown_id(s) is None:
-        status["projectId"] = None if end.not_submitted else s.target_project
+        status["projectId"] = s.target_project
         if end.not_submitted:
-            status["connection"] = None  # it is chosen anew
+            status |= {"projectId": None, "clusterId": None, "connection": None}  # they are chosen anew
         if status["projectId"] is not None:
             status |= {"ownerUid": s.workload.ref.uid} | s.place_of_attempt
     elif isinstance(s.desired, Desired) and s.desired.submission.project_id == status.get("projectId"):

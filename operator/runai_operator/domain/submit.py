@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from runai_operator.domain.absence import hidden_project
 from runai_operator.domain.actions import (
     Action,
     ClaimWorkload,
@@ -54,6 +55,8 @@ def _create_or_adopt(s: State, desired: Desired) -> Action:
         return FindRemote(desired.submission.name, desired.submission.project_id)
     if isinstance(s.found, BridgeError):
         return Result(Verdict.RETRYING, s.found, outstanding=True)
+    if hidden := _unless_in_sight(s):
+        return hidden
     if s.found and (action := _resolve(s, s.found, desired)):
         return action
     if s.conflict:
@@ -61,6 +64,16 @@ def _create_or_adopt(s: State, desired: Desired) -> Action:
     if error := name_error(desired.submission.name):
         return refuse(s, error)  # the object adopted, and what it adopted is no more
     return unless_target_barred(s) or intent_first(s) or in_doubt_first(s) or Create(desired.submission)
+
+
+def _unless_in_sight(s: State) -> Result | None:
+    """In doubt, where Run:ai does not show the project of the attempt: what it shows instead is that of somebody else, and
+    nothing may be sent there, nor learnt."""
+    found = s.found if isinstance(s.found, tuple) else ()
+    is_shown = s.is_project_visible or any(each.remote and is_ours(each.remote.mark, s.mark) for each in found)
+    if not s.in_doubt or is_shown:
+        return None
+    return Result(Verdict.RETRYING, hidden_project(str(s.place)), outstanding=True)
 
 
 def unless_name_taken(s: State, remote: Remote, desired: Desired) -> Action | None:

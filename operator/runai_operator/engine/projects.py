@@ -25,6 +25,8 @@ this."""
 
 TROUBLE_MEMORY = 0.5
 """Seconds for which a failed question is not asked again: enough for all who wait for a worker to hear of it."""
+CLUSTER_PATIENCE = 5.0
+"""Seconds that a first attempt waits to know the cluster of its project: it says later whether Run:ai is still the same."""
 VISIBLE_MEMORY = 5.0
 """Seconds for which it is remembered that a project is visible: many workloads of one project may go together."""
 HIDDEN_PAUSE = 10.0
@@ -64,11 +66,11 @@ class KeyedLocks(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What Run:ai said to a question about a project: the id or the name."""
+    """What Run:ai said to a question about a project."""
 
     at: float
     """Loop seconds."""
-    found: str | BridgeError | None
+    found: Project | BridgeError | None
     lasts: float
     """Seconds for which nobody asks again."""
 
@@ -100,21 +102,30 @@ class Projects:
         Raises `InvalidWorkload` when there is none or more than one, and what the question raised.
         """
 
-        async def ask() -> str:
+        async def ask() -> Project:
             return _only(await self._runai.projects(name=name, cluster_id=cluster_id), name, cluster_id)
 
-        return str(await self._answer(("name", name, cluster_id), ask, anew=anew))
+        project = await self._answer(("name", name, cluster_id), ask, anew=anew)
+        return project.id if project is not None else ""
 
     async def name_of(self, project_id: str, *, anew: bool = False) -> str | None:
         """The name of the project; None when there is none of that id. `anew` as above. Raises what the question raised."""
+        project = await self._of_id(project_id, anew=anew)
+        return project.name if project is not None else None
 
-        async def ask() -> str | None:
-            project = await self._runai.project(project_id)
-            return project.name if project is not None else None
+    async def cluster_of(self, project_id: str) -> str | None:
+        """The id of the cluster of a project; None where that is not known soon."""
+        try:
+            async with asyncio.timeout(CLUSTER_PATIENCE):
+                project = await self._of_id(project_id, anew=False)
+        except (BridgeError, TimeoutError):
+            return None
+        return project.cluster_id if project is not None else None
 
-        return await self._answer(("id", project_id, None), ask, anew=anew)
+    async def _of_id(self, project_id: str, *, anew: bool) -> Project | None:
+        return await self._answer(("id", project_id, None), lambda: self._runai.project(project_id), anew=anew)
 
-    async def _answer(self, key: _Key, ask: Callable[[], Awaitable[str | None]], *, anew: bool) -> str | None:
+    async def _answer(self, key: _Key, ask: Callable[[], Awaitable[Project | None]], *, anew: bool) -> Project | None:
         began = self._clock()
         async with self._asking.of(key):
             answer = self._answers.get(key)
@@ -122,6 +133,8 @@ class Projects:
                 answer = await self._ask(ask, answer)
                 self._answers = {each: known for each, known in self._answers.items() if self._is_recent(known)}
                 self._answers[key] = answer
+                if isinstance(answer.found, Project):
+                    self._answers["id", answer.found.id, None] = answer
         if isinstance(answer.found, BridgeError):
             raise answer.found.twin()
         return answer.found
@@ -132,16 +145,16 @@ class Projects:
 
     def _holds(self, answer: _Answer, began: float, *, anew: bool) -> bool:
         """Whether it is an answer to a question of `began`."""
-        is_doubted = anew and not isinstance(answer.found, str)
+        is_doubted = anew and not isinstance(answer.found, Project)
         return answer.at > began or (began - answer.at < answer.lasts and not is_doubted)
 
-    async def _ask(self, ask: Callable[[], Awaitable[str | None]], before: _Answer | None) -> _Answer:
-        found: str | BridgeError | None
+    async def _ask(self, ask: Callable[[], Awaitable[Project | None]], before: _Answer | None) -> _Answer:
+        found: Project | BridgeError | None
         try:
             found = await ask()
         except BridgeError as error:
             found = error
-        if isinstance(found, str):
+        if isinstance(found, Project):
             lasts = PROJECT_MEMORY
         elif _is_refusal(found):
             was_refused = before is not None and _is_refusal(before.found)
@@ -151,14 +164,14 @@ class Projects:
         return _Answer(self._clock(), found, lasts)
 
 
-def _is_refusal(found: str | BridgeError | None) -> bool:
+def _is_refusal(found: Project | BridgeError | None) -> bool:
     """There is no such project, or we may not ask."""
     if isinstance(found, AccessDenied):
         return found.scope is not Scope.CONNECTION
     return found is None or isinstance(found, InvalidWorkload)
 
 
-def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
+def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> Project:
     where = f" on cluster {cluster_id}" if cluster_id else ""
     if not found:
         raise InvalidWorkload(
@@ -171,7 +184,7 @@ def _only(found: tuple[Project, ...], name: str, cluster_id: str | None) -> str:
             f"Several projects are named {name}{where}: set spec.clusterId, or spec.projectId instead of projectName.",
             reason=Reason.PROJECT_AMBIGUOUS,
         )
-    return found[0].id
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +252,12 @@ class Witness:
             if error.scope is Scope.CONNECTION or place.project_id is None:
                 raise
             # Projects may not be listed, but what is in it shows it, too.
-            return await self._is_in_use(place.project_id)
+            return await self._is_in_use(place)
 
-    async def _is_in_use(self, project_id: str) -> bool:
+    async def _is_in_use(self, place: Place) -> bool:
         try:
-            return bool((await self._runai.rows(RowQuery(project_id=project_id))).rows)
+            page = await self._runai.rows(RowQuery(project_id=place.project_id))
+            return any(place.is_on(row.cluster_id) for row in page.rows)
         except AccessDenied as error:
             if error.scope is Scope.CONNECTION:
                 raise
@@ -251,8 +265,7 @@ class Witness:
 
     async def _is_listed(self, place: Place, name: str | None) -> bool:
         return any(
-            place.project_id in (None, project.id)
-            and (place.cluster_id is None or project.cluster_id in (None, place.cluster_id))
+            place.project_id in (None, project.id) and place.is_on(project.cluster_id)
             for project in await self._runai.projects(name=name, cluster_id=None)
         )
 

@@ -59,6 +59,7 @@ from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
+    Attempt,
     CRDState,
     DeletionPolicy,
     Meta,
@@ -275,16 +276,13 @@ class Reconciler:
             case ClaimWorkload(workload_id):
                 return replace(s, claimant=self._claim(s.workload.ref, s.connection, workload_id))
             case BeginSubmission():
-                return await self._do_write_submission(s, None, BeginSubmission)
+                return await self._do_write_submission(s, None, BeginSubmission, upstream)
             case MarkInDoubt():
-                return await self._do_write_submission(s, IN_DOUBT, MarkInDoubt)
+                return await self._do_write_submission(s, IN_DOUBT, MarkInDoubt, upstream)
             case AddFinalizer():
                 if s.memory.guarded:
                     log.warning("somebody removed the finalizer: it is added again", extra=_about(s))
-                finalizers = (*s.workload.meta.finalizers, FINALIZER)
-                return replace(
-                    s, workload=await self._writer.finalizers(s.workload, finalizers), done=s.done | {AddFinalizer}
-                )
+                return await self._do_add_finalizer(s, upstream)
             case RemoveFinalizer():
                 return replace(s, workload=await self._writer.finalizers(s.workload, _without_ours(s.workload)))
             case Adopt():
@@ -292,12 +290,28 @@ class Reconciler:
             case RecordId():
                 return steps.recorded(s, await self._writer.status(s.workload, s.memory.pending_status))
             case ForgetWorkload():
-                return await self._do_forget(s, action)
+                return await self._do_forget(s, action, upstream)
             case RecordOrphan(orphan):
                 return await self._do_record_orphan(s, orphan)
         if upstream is None:
             raise RuntimeError(f"{type(action).__name__} without a connection")
         return await self._ask_runai(s, action, upstream)
+
+    async def _do_add_finalizer(self, s: State, upstream: Upstream | None) -> State:
+        attempt, project_id = None, s.target_project
+        if project_id is not None and s.to_adopt is None:
+            cluster_id = await self._cluster_of(s, project_id, upstream)
+            attempt = Attempt(s.workload.ref.uid, project_id, s.workload.spec.project_name, cluster_id)
+        finalizers = (*s.workload.meta.finalizers, FINALIZER)
+        workload = await self._writer.finalizers(s.workload, finalizers, attempt=attempt)
+        return steps.announced(replace(s, workload=workload), attempt)
+
+    async def _cluster_of(self, s: State, project_id: str | None, upstream: Upstream | None) -> str | None:
+        """The id of the cluster of the project of an attempt: as it is on record, else as Run:ai says now, if it does."""
+        recorded = s.stored_status
+        if project_id is not None and recorded.project_id == project_id and recorded.cluster_id is not None:
+            return recorded.cluster_id
+        return None if project_id is None or upstream is None else await upstream.projects.cluster_of(project_id)
 
     async def _do_read_owner(self, s: State, owner: Ref) -> State:
         try:
@@ -350,8 +364,9 @@ class Reconciler:
         memory = replace(s.memory, source=rendered.source)
         return replace(s, desired=rendered.desired, gvk=rendered.gvk, memory=memory)
 
-    async def _do_write_submission(self, s: State, word: str | None, done: type) -> State:
-        made_by = {"projectId": s.target_project, "ownerUid": s.workload.ref.uid}
+    async def _do_write_submission(self, s: State, word: str | None, done: type, upstream: Upstream | None) -> State:
+        cluster_id = await self._cluster_of(s, s.target_project, upstream)
+        made_by = {"projectId": s.target_project, "clusterId": cluster_id, "ownerUid": s.workload.ref.uid}
         attempt = {"submission": word, **made_by, **s.place_of_attempt}
         workload = await self._writer.status(s.workload, attempt)
         return replace(s, workload=workload, done=s.done | {done})
@@ -420,11 +435,13 @@ class Reconciler:
             self._observer.orphaned()
         return recorded
 
-    async def _do_forget(self, s: State, action: ForgetWorkload) -> State:
+    async def _do_forget(self, s: State, action: ForgetWorkload, upstream: Upstream | None) -> State:
+        project_id = s.project_of_next
+        place = {"projectId": project_id, "clusterId": await self._cluster_of(s, project_id, upstream)}
         kept = [
             entry for entry in s.workload.status.get("conditions") or () if entry.get("type") != ConditionType.COMPLETED
         ]
-        patch = {**forget_run(), "projectId": s.project_of_next, "submission": None, "conditions": kept}
+        patch = {**forget_run(), **place, "submission": None, "conditions": kept}
         if s.names_own:
             patch["adoptedId"] = s.workload_id  # what takes its place is created
         workload = await self._writer.status(s.workload, patch)

@@ -71,9 +71,9 @@ class CountedKube(FakeKubeAccess):
         await self._bench.kube_call("kube write", ref)
         return await super().write_status(ref, patch, resource_version=resource_version)
 
-    async def write_finalizers(self, ref, finalizers, *, resource_version):
+    async def write_finalizers(self, ref, finalizers, *, resource_version, attempt=None):
         await self._bench.kube_call("kube write", ref)
-        return await super().write_finalizers(ref, finalizers, resource_version=resource_version)
+        return await super().write_finalizers(ref, finalizers, resource_version=resource_version, attempt=attempt)
 
 
 class LoadBench(Bench):
