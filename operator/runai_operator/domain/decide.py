@@ -35,6 +35,7 @@ from dataclasses import replace
 from runai_operator.domain.actions import (
     Action,
     Adopt,
+    ClaimWorkload,
     FindRemote,
     ReadOwner,
     ReadProject,
@@ -52,6 +53,7 @@ from runai_operator.domain.intent import is_proven, refuse
 from runai_operator.domain.maintain import maintain
 from runai_operator.domain.model import ManagementPolicy
 from runai_operator.domain.observe import observe
+from runai_operator.domain.ownership import claimed_first
 from runai_operator.domain.requested import requested_reading
 from runai_operator.domain.state import State
 from runai_operator.domain.submit import submit
@@ -59,7 +61,7 @@ from runai_operator.domain.submit import submit
 
 def decide(s: State) -> Action:
     """The next action in this state."""
-    action = _next(s)
+    action = claimed_first(s) or _next(s)
     if isinstance(action, Result) and s.must_read_row and s.row is not None:
         return ReadRow(s.row.id)
     return action
@@ -100,7 +102,16 @@ def _hold(s: State, action: Action) -> Action:
     match action:
         case Adopt(finished=False, content=None):  # nothing is sent to make it what is asked for
             return replace(action, content=action.remote.content or "")
-        case Render() | ReadRemote() | FindRemote() | ReadOwner() | ReadProject() | Adopt() | RecordId():
+        case (
+            Render()
+            | ReadRemote()
+            | FindRemote()
+            | ReadOwner()
+            | ReadProject()
+            | ClaimWorkload()
+            | Adopt()
+            | RecordId()
+        ):
             return action
         case Result(verdict=Verdict.IN_SYNC):
             return replace(action, verdict=Verdict.PAUSED)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench, ready, standing
 from fakes.chance import Mishap
-from runai_operator.domain.model import DeletionPolicy, ManagementPolicy, RerunPolicy, Spec
+from runai_operator.domain.model import (
+    FINALIZER,
+    DeletionPolicy,
+    ManagementPolicy,
+    RerunPolicy,
+    SourceRef,
+    SourceText,
+    Spec,
+)
 
 pytestmark = pytest.mark.looptime
 
@@ -187,3 +196,36 @@ async def test_an_adoption_that_a_crash_left_in_doubt_comes_before_a_newcomer(be
 
     assert (ready(first)["reason"], ready(second)["reason"]) == ("Running", "ManagedByOther")
     assert workload.manifest["spec"] == RUNS_ON["spec"]
+
+
+@pytest.mark.parametrize("why", ["paused", "deleted while paused", "without its source", "refused"])
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_an_adoption_that_a_crash_left_in_doubt_keeps_others_out_although_it_cannot_go_on(bench, why, meanwhile):
+    """`meanwhile`: the other one comes while no operator runs."""
+    workload = somebody_makes(bench, "prod")
+    await asyncio.sleep(10)
+    source = SourceRef("ConfigMap", "content", "manifest.yaml")
+    bench.kube.sources[source.name] = SourceText(json.dumps(RUNS_ON), "1", "uid")
+    bench.chance.named["update"] = Mishap.CRASH_AFTER
+    first = bench.apply("first", workload_id=workload.id, manifest=None, manifest_from=source)
+    await asyncio.sleep(1)
+    await bench.stop()
+    assert (first.finalizers, "workloadId" in first.status) == ((FINALIZER,), False)
+    first.paused = "paused" in why
+    if why == "deleted while paused":
+        bench.kube.delete(first)
+    if why == "without its source":
+        del bench.kube.sources[source.name]
+    if why == "refused":
+        bench.kube.sources[source.name] = SourceText("{}", "2", "uid")
+    if meanwhile:
+        second = bench.kube.create("a", "second", Spec(workload_id=workload.id, manifest=OTHER, project_id="1"))
+        bench.kube.objects = dict(reversed(bench.kube.objects.items()))  # it is listed first
+    await bench.start()
+    await asyncio.sleep(60)
+    if not meanwhile:
+        second = bench.apply("second", workload_id=workload.id, manifest=OTHER)
+    await asyncio.sleep(60)
+
+    assert sent_to(bench, workload) == ["PUT"]
+    assert ready(second)["reason"] == "ManagedByOther"
