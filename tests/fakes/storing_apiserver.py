@@ -85,5 +85,7 @@ class StoringApiServer(FakeApiServer):
             merged = {**made["status"], **patch.body["status"]}
             made["status"] = {key: value for key, value in merged.items() if value is not None}
         else:
-            made["metadata"]["finalizers"] = patch.body["metadata"]["finalizers"]
+            for field in ("finalizers", "annotations"):
+                if field in patch.body["metadata"]:
+                    made["metadata"][field] = patch.body["metadata"][field]
         return web.json_response(self._store(name, made))
