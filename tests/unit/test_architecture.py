@@ -197,7 +197,7 @@ CHANGES: Mapping[str, Mapping[str, tuple[Edit, ...]]] = {
     "A reason": {
         "domain/reasons.py": ((QUOTA_MISSING, "    RUNAI_UNAVAILABLE = (\n"),),
         "docs/status.yaml": (("  QuotaMissing: rejected\n", "  WorkloadNotFound: rejected\n"),),
-        "engine/projects.py": ((NO_QUOTA, "    return found[0].id\n"),),
+        "engine/projects.py": ((NO_QUOTA, "    return found[0]\n"),),
     },
 }
 TABLES = {heading: rows(heading) for heading in CHANGES}

@@ -25,7 +25,7 @@ this."""
 
 TROUBLE_MEMORY = 0.5
 """Seconds for which a failed question is not asked again: enough for all who wait for a worker to hear of it."""
-CLUSTER_PATIENCE = 5.0
+CLUSTER_PATIENCE = 2.0
 """Seconds that a first attempt waits to know the cluster of its project: it says later whether Run:ai is still the same."""
 VISIBLE_MEMORY = 5.0
 """Seconds for which it is remembered that a project is visible: many workloads of one project may go together."""
@@ -87,6 +87,8 @@ class Projects:
         self._runai, self._clock = runai, clock
         self._answers: dict[_Key, _Answer] = {}
         self._asking = KeyedLocks[_Key]()
+        self._no_cluster_until: dict[str, float] = {}
+        """By the ids of projects whose cluster could not be found out."""
 
     async def of(self, spec: Spec, *, anew: bool = False) -> str:
         """The id of the project that the spec names. Raises as `resolve` does."""
@@ -114,11 +116,16 @@ class Projects:
         return project.name if project is not None else None
 
     async def cluster_of(self, project_id: str) -> str | None:
-        """The id of the cluster of a project; None where that is not known soon."""
+        """The id of the cluster of a project; None where that is not known soon: whoever asks can do without."""
+        if self._clock() < self._no_cluster_until.get(project_id, 0.0):
+            return None
         try:
             async with asyncio.timeout(CLUSTER_PATIENCE):
                 project = await self._of_id(project_id, anew=False)
         except (BridgeError, TimeoutError):
+            now = self._clock()
+            self._no_cluster_until = {each: until for each, until in self._no_cluster_until.items() if now < until}
+            self._no_cluster_until[project_id] = now + MISS_MEMORY
             return None
         return project.cluster_id if project is not None else None
 

@@ -203,7 +203,8 @@ async def test_what_lists_are_asked_for_single_objects_holds_up_no_status_when_i
             bench.apply(f"new{number}")
     else:
         bench.runai.distort = deleted_ones_cannot_be_read
-        for workload in bench.runai.live()[:3]:
+        going = {each.status["workloadId"] for each in made[:3]}
+        for workload in [each for each in bench.runai.live() if each.id in going]:
             bench.runai.world.delete(workload, bench.now())
     began = bench.loop.time()
     for phase in ("Degraded", "Running") * 3:
