@@ -102,7 +102,7 @@ def test_the_page_of_wrap_does_what_it_says(type_in, control_plane, namespace):
     names = {item["metadata"]["name"] for item in control_plane.client.list_all(
         f"/apis/bridge.run.ai/v1alpha1/namespaces/{namespace}/runaiworkloads"
     )}  # fmt: skip
-    assert names == {"mnist", "release-train", "dev-pi", "dev-vector-add"}
+    assert names == {"mnist", "checked", "release-train", "dev-pi", "dev-vector-add"}
 
 
 def steps(snippet):

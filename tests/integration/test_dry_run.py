@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from controlplane import ApiError
 from stack import manifest_of
 from stack.workloads import condition
+from typed import rwl
+
+MANIFESTS = Path(__file__).parents[1] / "manifests"
 
 RUNS_ON = manifest_of("Deployment")
 DRY = {"manifest": RUNS_ON, "managementPolicy": "DryRun"}
@@ -38,6 +43,23 @@ def test_the_verdict_is_what_kubectl_shows_and_manage_submits(
 
     with pytest.raises(ApiError, match="managementPolicy cannot become DryRun now"):
         workloads.apply("a", **DRY)
+
+
+def test_what_wrap_writes_is_only_checked_until_it_is_written_to_be_managed(
+    control_plane, namespace, start_operator, runai, workloads, tmp_path
+):
+    start_operator(**QUICK_PROOF)
+
+    def apply(policy):
+        typed = ["--project", "team-a", "--name", "a", "-n", namespace, "--management-policy", policy]
+        (tmp_path / "wrapped.yaml").write_text(rwl("wrap", MANIFESTS / "deployment.yaml", *typed).out)
+        control_plane.kubectl("apply", "--server-side", "--filename", str(tmp_path / "wrapped.yaml"))
+
+    apply("DryRun")
+    workloads.wait_condition("a", "Ready", "True", reason="Valid")
+    assert runai.all() == []
+    apply("Manage")
+    workloads.wait_condition("a", "Ready", "True", reason="Running")
 
 
 def test_a_refusal_is_shown_in_the_words_of_run_ai(control_plane, namespace, start_operator, runai, workloads):

@@ -22,6 +22,7 @@ from runai_operator.domain.model import (
     DeletionPolicy,
     ExternalDeletionPolicy,
     Json,
+    ManagementPolicy,
     RecreatePolicy,
     RerunPolicy,
 )
@@ -86,6 +87,11 @@ def _spec_option(name: str, field_name: str, text: str, words: Iterable[str] | N
             "kubectl rwl wrap pytorchjob.yaml --project team-a --priority high | kubectl apply --server-side -f -",
         ),
         Example(
+            "only checked by Run:ai, and not submitted",
+            "kubectl rwl wrap pytorchjob.yaml --project team-a --name mnist-check --management-policy DryRun"
+            " | kubectl apply --server-side -f -",
+        ),
+        Example(
             "from Helm; what is no workload stays as it is",
             "helm template train ./chart --skip-tests | kubectl rwl wrap - --project team-a --others keep",
         ),
@@ -102,6 +108,12 @@ def _spec_option(name: str, field_name: str, text: str, words: Iterable[str] | N
     "--preemptibility", "preemptibility", "preemptible, non-preemptible or, from Run:ai 3.0, semi-preemptible."
 )
 @_spec_option("--mnnvl", "mnnvl", "Multi-node NVLink, such as Required.")
+@_spec_option(
+    "--management-policy",
+    "managementPolicy",
+    "DryRun only asks Run:ai whether it would accept them; Manage, the default, submits.",
+    (ManagementPolicy.MANAGE, ManagementPolicy.DRY_RUN),
+)
 @_spec_option("--deletion-policy", "deletionPolicy", "What a deletion does in Run:ai.", DeletionPolicy)
 @_spec_option(
     "--recreate-policy", "recreatePolicy", "Whether it may be recreated where it cannot be changed.", RecreatePolicy

@@ -111,6 +111,7 @@ def test_options_become_fields_of_the_spec():
         "--category": ("category", "Train"),
         "--preemptibility": ("preemptibility", "preemptible"),
         "--mnnvl": ("mnnvl", "Required"),
+        "--management-policy": ("managementPolicy", "DryRun"),
         "--deletion-policy": ("deletionPolicy", "Orphan"),
         "--recreate-policy": ("recreatePolicy", "OnImmutableChange"),
         "--rerun-policy": ("rerunPolicy", "OnSpecChange"),
@@ -218,6 +219,12 @@ def test_a_project_that_cannot_be_is_refused():
         ([], "", 2, "Missing argument 'FILE...'. See kubectl rwl wrap --help."),
         (["-", "-", "--project", "a"], "", 2, "Standard input can be read only once: give - once."),
         (["-", "--project", "a", "--label", "x"], JOB, 2, "--label takes KEY=VALUE. See kubectl rwl wrap --help."),
+        (
+            ["-", "--project", "a", "--management-policy", "Observe"],
+            JOB,
+            2,
+            "'Observe' is not one of 'Manage', 'DryRun'. See kubectl rwl wrap --help.",
+        ),
         (["-", "--project", "a"], "", 1, "1: there is nothing to wrap: give at least one manifest"),
     ],
 )
