@@ -123,6 +123,23 @@ def test_what_was_made_and_cannot_be_deleted_is_named(runai):
     assert "which could not be deleted: delete it in Run:ai." in done.sentence
 
 
+def test_options_say_how_run_ai_is_reached_in_place_of_the_environment(runai, tmp_path):
+    (tmp_path / "secret").write_text("b\n")
+    options = ["--runai-url", runai.url, "--client-id", "a", "--client-secret-file", tmp_path / "secret"]
+    elsewhere = {"RUNAI_BASE_URL": "http://127.0.0.1:9", "RUNAI_CLIENT_SECRET": "wrong", "RUNAI_ALLOW_HTTP": "true"}
+    done = rwl("validate", "--dry-run", *options, "-", stdin=JOB, **elsewhere)
+
+    assert (done.code, done.out) == (0, ""), done.err
+    assert runai.calls("POST") > 0
+
+
+def test_access_to_run_ai_without_asking_it_makes_no_sense():
+    done = rwl("validate", "--as-operator", "-", stdin=JOB)
+
+    assert (done.code, done.out) == (2, "")
+    assert done.sentence.startswith("Run:ai is only asked with --dry-run: give it, too.")
+
+
 @pytest.mark.parametrize(
     ("changed", "code", "said"),
     [

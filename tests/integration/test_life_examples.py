@@ -9,7 +9,7 @@ import yaml
 from runai_operator.commands import cli
 from runai_operator.domain.model import Orphan, OwnerMark
 from runai_operator.kube.wire import ORPHANS, orphan_entry
-from stack import manifest_of, workload
+from stack import Installed, manifest_of, workload
 from stack.processes import CLIENT_ID, CLIENT_SECRET
 from typed import rwl
 
@@ -28,6 +28,7 @@ def test_every_example_works(operator, runai, workloads, control_plane, namespac
     }
     examples = [example for entry in cli.COMMANDS if entry.name in LIVING for example in entry.load().examples]
     assert len(examples) >= 2 * len(LIVING)
+    Installed(control_plane.client, namespace, runai.url)
     for example in examples:
         item = workload("train", namespace, manifest=manifest_of())
         item["metadata"]["labels"] = {"app": "train", "team": "blue"}

@@ -7,9 +7,10 @@ import subprocess
 
 import pytest
 
+from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import Orphan, OwnerMark
 from runai_operator.kube.wire import ORPHANS, orphan_entry
-from stack import manifest_of
+from stack import Installed, People, manifest_of
 from stack.processes import CLIENT_ID, CLIENT_SECRET
 from typed import BIN, rwl
 
@@ -112,6 +113,75 @@ def test_what_is_still_ours_is_deleted_in_run_ai_and_then_leaves_the_record(
     assert left() == {"uid-2"}
 
 
+@pytest.fixture
+def installed(control_plane, namespace, runai):
+    """The operator, with its credentials in its Secret."""
+    return Installed(control_plane.client, namespace, runai.url)
+
+
+def left_behind(runai, namespace):
+    """An entry for a workload in Run:ai that has the mark of an object which is gone."""
+    mark = OwnerMark("install-1", namespace, "train", "uid-1")
+    with People(runai.url) as people:
+        workload_id = people.submit("train", marked(mark))
+    return entry(mark=mark, workload_id=workload_id)
+
+
+def test_what_is_left_is_deleted_with_the_access_of_the_operator(runai, orphans, record, namespace, installed):
+    left = record(**{"uid-1": left_behind(runai, namespace)})
+
+    assert "deletion requested" in orphans("delete", "--all", "--as-operator").out
+    workloads_gone(runai)
+    assert orphans("delete", "--all", "--as-operator").code == 0
+    assert left() == set()
+
+
+def test_the_operators_own_table_of_access_holds_for_who_deletes_with_its_access(
+    runai, orphans, record, namespace, installed, control_plane
+):
+    """It knows of no table on the machine of who calls."""
+    record(**{"uid-1": left_behind(runai, namespace)})
+    with_table(control_plane, installed, "- namespaces: [elsewhere]\n  projects: ['*']\n")
+    done = orphans("delete", "--all", "--as-operator")
+
+    assert done.code == 1
+    assert f"objects in namespace {namespace} may not use its project team-a (runai.access)" in done.out
+    assert runai.calls("DELETE") == 0
+
+
+def test_a_table_of_access_that_cannot_be_read_deletes_nothing(
+    runai, orphans, record, namespace, installed, control_plane
+):
+    record(**{"uid-1": left_behind(runai, namespace)})
+    installed.settings(RUNAI_BASE_URL=runai.url, RUNAI_ALLOW_HTTP="true", RUNAI_ACCESS_FILE="/etc/elsewhere.yaml")
+    done = orphans("delete", "--all", "--as-operator")
+
+    assert (done.code, done.out, runai.calls("DELETE")) == (2, "", 0)
+    assert done.sentence.startswith("The table of access of operator ")
+
+
+def marked(mark):
+    manifest = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": mark.name}, "spec": {}}
+    return with_mark(manifest, name=mark.name, mark=mark)
+
+
+def with_table(control_plane, installed, text):
+    """As the chart mounts it."""
+    installed.apply("v1", "ConfigMap", "access", data={"access.yaml": text})
+    container = {
+        "name": "operator",
+        "env": [{"name": "RUNAI_ACCESS_FILE", "value": "/etc/access/access.yaml"}],
+        "volumeMounts": [{"name": "access", "mountPath": "/etc/access"}],
+    }
+    pod = {"containers": [container], "volumes": [{"name": "access", "configMap": {"name": "access"}}]}
+    control_plane.client.request(
+        "PATCH",
+        installed.path,
+        body={"spec": {"template": {"spec": pod}}},
+        content_type="application/strategic-merge-patch+json",
+    )
+
+
 def workloads_gone(runai):
     runai.wait_until("no workload", lambda: runai.live() == [])
 
@@ -123,6 +193,7 @@ def workloads_gone(runai):
         (["forget", "uid-1", "--all"], 2, "Say which to forget: their UIDs, NAMESPACE/NAME, or --all."),
         (["list", "uid-1"], 2, "list names all of them: it takes neither names nor --all."),
         (["forget", "uid-9"], 1, "uid-9 is not on record."),
+        (["list", "--as-operator"], 2, "list does not ask Run:ai, so it takes no access to it."),
         (["delete", "--all"], 2, "RUNAI_CLIENT_SECRET is not set, nor is RUNAI_CLIENT_SECRET_FILE;"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from controlplane import ApiError
 from runai_operator.codecs.documents import documents_of
 from runai_operator.commands import crd
+from stack import Installed
 from typed import rwl
 
 FOLDER = Path(__file__).parents[1] / "manifests"
@@ -53,6 +54,18 @@ def test_a_manifest_in_a_configmap_of_the_cluster_is_read_and_checked(control_pl
     )
     assert wrong.code == 1
     assert "apiVersion of the manifest in the text of ConfigMap jobs, key job.yaml must be given as text" in wrong.out
+
+
+def test_run_ai_is_asked_with_the_access_of_the_operator(control_plane, namespace, runai):
+    Installed(control_plane.client, namespace, runai.url)
+    _, text = wrapped(FOLDER / "job.json", namespace=namespace)
+    typed = ["validate", "--dry-run", "--as-operator", "--operator-namespace", namespace, "-"]
+    valid = rwl(*typed, stdin=text, kubeconfig=control_plane.kubeconfig)
+    unknown = rwl(*typed, stdin=text.replace("team-a", "team-z"), kubeconfig=control_plane.kubeconfig)
+
+    assert (valid.code, valid.out) == (0, ""), valid.err
+    assert (unknown.code, "Project team-z is not in Run:ai" in unknown.out) == (1, True)
+    assert runai.all() == []
 
 
 def test_a_name_that_is_not_there_is_named(control_plane, namespace):

@@ -17,6 +17,7 @@ LABEL = "app.kubernetes.io/name=runai-operator"
 DEPLOYMENTS = "/apis/apps/v1/deployments"
 CONTAINER = "operator"
 _SECRET_FILE = "RUNAI_CLIENT_SECRET_FILE"  # noqa: S105 - the name of a variable
+_ACCESS_FILE = "RUNAI_ACCESS_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,21 @@ async def credentials_of(cluster: Cluster, install: Install) -> dict[str, str]:
             (await read_key(cluster, install, install.files[_SECRET_FILE])) or ""
         ).strip()
     # These are files in its pod.
-    return {name: text for name, text in environment.items() if name not in (_SECRET_FILE, "RUNAI_ACCESS_FILE")}
+    return {name: text for name, text in environment.items() if name not in (_SECRET_FILE, _ACCESS_FILE)}
+
+
+async def table_of(cluster: Cluster, install: Install) -> str | None:
+    """The text of its table of access; None where it has none. Raises `CommandError` where it has one that cannot be read."""
+    if not (await environment_of(cluster, install)).get(_ACCESS_FILE):
+        return None
+    key = install.files.get(_ACCESS_FILE)
+    text = await read_key(cluster, install, key) if key is not None else None
+    if text is None:
+        raise CommandError(
+            f"The table of access of operator {install} is in no ConfigMap and no Secret: do without --as-operator.",
+            ExitCode.USAGE,
+        )
+    return text
 
 
 async def read_key(cluster: Cluster, install: Install, key: Key) -> str | None:

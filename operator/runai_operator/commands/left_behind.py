@@ -5,6 +5,7 @@ The operator's own form of it, `orphans.py`, is for its pod, and needs no extra.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from runai_operator.commands.cluster import ClusterOptions
 from runai_operator.commands.exits import ExitCode
 from runai_operator.commands.frame import Command, Example, cluster_options, output_option
 from runai_operator.commands.output import print_report, print_table, say
+from runai_operator.commands.runai_access import RunaiOptions, runai_options
 
 if TYPE_CHECKING:
     from runai_operator.commands.cleaning import Cleaned
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     examples=[
         Example("what is on record", "kubectl rwl orphans"),
         Example("delete all in Run:ai that are still ours", "kubectl rwl orphans delete --all"),
+        Example("the same with the operator's own access to Run:ai", "kubectl rwl orphans delete --all --as-operator"),
         Example("take one off the record", "kubectl rwl orphans forget team-a/train -n runai-operator"),
     ],
 )
@@ -33,19 +36,34 @@ if TYPE_CHECKING:
 @click.argument("which", nargs=-1, metavar="[UID|NAMESPACE/NAME]...")
 @click.option("--all", "everything", is_flag=True, help="In place of naming them: all on record.")
 @output_option("table", "json", "yaml", "name")
+@runai_options()
 @cluster_options()
-def command(*, action: str, which: tuple[str, ...], everything: bool, output: str, cluster: ClusterOptions) -> ExitCode:
+def command(
+    *,
+    action: str,
+    which: tuple[str, ...],
+    everything: bool,
+    output: str,
+    runai: RunaiOptions,
+    cluster: ClusterOptions,
+) -> ExitCode:
     """List workloads that stayed in Run:ai although their RunaiWorkload had to be released; delete them there where they are
     still ours; or only take them off the record, whatever is in Run:ai.
 
     The record is a ConfigMap in the operator's namespace, which -n names; without it, it is looked for in every namespace.
-    Only delete asks Run:ai, with the credentials and the table of access that the environment has under the names that the
-    operator uses (RUNAI_BASE_URL, RUNAI_CLIENT_ID, RUNAI_CLIENT_SECRET or RUNAI_CLIENT_SECRET_FILE, RUNAI_ACCESS_FILE). What is
-    gone there leaves the record: delete again to see that. The exit code is 1 if anything was kept."""
+    Only delete asks Run:ai: with what the options say, else the environment under the names that the operator uses
+    (RUNAI_BASE_URL, RUNAI_CLIENT_ID, RUNAI_CLIENT_SECRET or RUNAI_CLIENT_SECRET_FILE), or with --as-operator as the operator
+    does. The table of access is that of RUNAI_ACCESS_FILE, or the operator's likewise. What is gone there leaves the record:
+    delete again to see that. The exit code is 1 if anything was kept."""
     if action == "list" and (which or everything):
         raise click.UsageError("list names all of them: it takes neither names nor --all.")
     if action != "list" and bool(which) == everything:
         raise click.UsageError(f"Say which to {action}: their UIDs, NAMESPACE/NAME, or --all.")
+
+    if action != "delete" and runai != RunaiOptions():
+        raise click.UsageError(f"{action} does not ask Run:ai, so it takes no access to it.")
+    # The operator is where its record is.
+    asked = replace(runai, operator_namespace=runai.operator_namespace or cluster.namespace)
 
     async def job(connected: Cluster) -> ExitCode:
         from runai_operator.commands import record  # noqa: PLC0415 - not for help
@@ -56,7 +74,7 @@ def command(*, action: str, which: tuple[str, ...], everything: bool, output: st
         if action == "forget":
             results = [await record.forget(entry) for entry in entries]
         elif action == "delete":
-            results = await record.delete(entries)
+            results = await record.delete(entries, connected, asked)
         _print(output, entries, results)
         return ExitCode.FAILED if any(result.kept for result in results) else ExitCode.OK
 

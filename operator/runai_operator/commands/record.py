@@ -8,14 +8,14 @@ from typing import Any
 
 from runai_operator.commands.cleaning import Cleaned, Cleaner
 from runai_operator.commands.exits import CommandError, ExitCode
-from runai_operator.commands.runai_access import client_of
+from runai_operator.commands.runai_access import RunaiOptions
 from runai_operator.domain.access import Access, parse_access
 from runai_operator.domain.errors import AccessDenied, Vanished
 from runai_operator.domain.model import Orphan, TableRow
 from runai_operator.kube.objects import Cluster
 from runai_operator.kube.wire import ORPHANS, TABLE, collection_path, configmaps_path, orphans_of, page_of_table
 from runai_operator.runai.client import RunaiClient
-from runai_operator.settings import RunaiAccess, SettingsError
+from runai_operator.settings import SettingsError
 
 PAGE = 500
 
@@ -108,15 +108,11 @@ async def forget(entry: Leftover) -> Cleaned:
     return Cleaned("taken off the record; Run:ai was not asked")
 
 
-async def delete(entries: Sequence[Leftover]) -> list[Cleaned]:
-    """Deletes in Run:ai what is still ours. Raises `SettingsError`."""
-    settings = RunaiAccess.from_environment()
-    access = _access(settings)
-    runai = client_of(settings)
-    try:
+async def delete(entries: Sequence[Leftover], cluster: Cluster, options: RunaiOptions) -> list[Cleaned]:
+    """Deletes in Run:ai what is still ours. Raises as `RunaiOptions.connect` does."""
+    async with options.connect(cluster) as runai:
+        access = _access(await options.table(cluster))
         return [await _delete(entry, runai, access) for entry in entries]
-    finally:
-        await runai.aclose()
 
 
 async def _delete(entry: Leftover, runai: RunaiClient, access: Access) -> Cleaned:
@@ -125,10 +121,10 @@ async def _delete(entry: Leftover, runai: RunaiClient, access: Access) -> Cleane
     return await Cleaner(entry.book, runai, access=access).clean(entry.orphan)
 
 
-def _access(settings: RunaiAccess) -> Access:
-    if settings.table is None:
+def _access(table: str | None) -> Access:
+    if table is None:
         return Access()
     try:
-        return parse_access(settings.table)
+        return parse_access(table)
     except ValueError as error:
         raise SettingsError([f"RUNAI_ACCESS_FILE {error}"]) from None

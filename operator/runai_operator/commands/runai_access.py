@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from runai_operator.commands.cluster import ClusterOptions
     from runai_operator.kube.objects import Cluster
     from runai_operator.runai.client import RunaiClient
     from runai_operator.settings import RunaiAccess
@@ -40,9 +41,21 @@ class RunaiOptions:
 
     async def settings(self, cluster: Cluster) -> RunaiAccess:
         """Raises `SettingsError`, and with `as_operator` as `credentials_of` does."""
-        from runai_operator.settings import RunaiAccess  # noqa: PLC0415 - only where Run:ai is asked
+        return self._settings(await self._of_operator(cluster) if self.as_operator else {})
 
-        return RunaiAccess.from_environment(await self._environment(cluster))
+    def settings_by(self, cluster: ClusterOptions) -> RunaiAccess:
+        """The same for who has no other need of a cluster, which is reached only with `as_operator`."""
+        return cluster.run(self.settings) if self.as_operator else self._settings({})
+
+    async def table(self, cluster: Cluster) -> str | None:
+        """The text of the table of access, the operator's with `as_operator`; None: no limits. Raises as `settings` does."""
+        if self.as_operator:
+            from runai_operator.commands.installs import table_of, the_install  # noqa: PLC0415 - see below
+
+            table = await table_of(cluster, await the_install(cluster, self.operator_namespace))
+            if table is not None:
+                return table
+        return (await self.settings(cluster)).table
 
     @asynccontextmanager
     async def connect(self, cluster: Cluster) -> AsyncIterator[RunaiClient]:
@@ -53,15 +66,19 @@ class RunaiOptions:
         finally:
             await client.aclose()
 
-    async def _environment(self, cluster: Cluster) -> Mapping[str, str]:
-        environment: dict[str, str] = dict(os.environ)
-        if self.as_operator:
-            from runai_operator.commands.installs import credentials_of, the_install  # noqa: PLC0415 - see above
+    async def _of_operator(self, cluster: Cluster) -> Mapping[str, str]:
+        from runai_operator.commands.installs import credentials_of, the_install  # noqa: PLC0415 - only where Run:ai is asked
 
+        return await credentials_of(cluster, await the_install(cluster, self.operator_namespace))
+
+    def _settings(self, of_operator: Mapping[str, str]) -> RunaiAccess:
+        from runai_operator.settings import RunaiAccess  # noqa: PLC0415 - see above
+
+        environment: dict[str, str] = dict(os.environ)
+        if of_operator:
             own = {"RUNAI_CA_FILE", "RUNAI_CLIENT_SECRET_FILE"}  # of the caller's machine
-            given = await credentials_of(cluster, await the_install(cluster, self.operator_namespace))
-            environment = {name: text for name, text in environment.items() if name != "RUNAI_CLIENT_SECRET_FILE"}
-            environment |= {name: text for name, text in given.items() if name not in own}
+            environment.pop("RUNAI_CLIENT_SECRET_FILE", None)
+            environment |= {name: text for name, text in of_operator.items() if name not in own}
         options = {
             "RUNAI_BASE_URL": self.url,
             "RUNAI_CLIENT_ID": self.client_id,
@@ -69,7 +86,8 @@ class RunaiOptions:
         }
         if self.secret_file:
             environment.pop("RUNAI_CLIENT_SECRET", None)
-        return environment | {name: value for name, value in options.items() if value}
+        given = {name: value for name, value in options.items() if value}
+        return RunaiAccess.from_environment(environment | given)
 
 
 def client_of(access: RunaiAccess) -> RunaiClient:

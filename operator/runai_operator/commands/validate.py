@@ -24,6 +24,7 @@ from runai_operator.commands.given import (
     sources_of,
 )
 from runai_operator.commands.output import print_json, say
+from runai_operator.commands.runai_access import RunaiOptions, runai_options
 from runai_operator.domain.checks import MANIFEST_FROM, examine, gvk_of, read_manifest
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import KIND
@@ -33,6 +34,7 @@ from runai_operator.text import one_line
 
 if TYPE_CHECKING:
     from runai_operator.kube.objects import Cluster
+    from runai_operator.settings import RunaiAccess
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
@@ -68,13 +70,17 @@ class Found:
         Example("in GitHub Actions, beside the lines", "kubectl rwl validate -o github workloads/"),
         Example("one that is in the cluster", "kubectl rwl validate rwl/train -n team"),
         Example("asking Run:ai, too", "kubectl rwl validate --dry-run train.yaml"),
+        Example("with the operator's own access to Run:ai", "kubectl rwl validate --dry-run --as-operator train.yaml"),
     ],
 )
 @given_argument
 @click.option("--dry-run", is_flag=True, help="Ask Run:ai, too, with dryRun=true; needs its address and credentials.")
 @output_option("text", "json", "github")
+@runai_options()
 @cluster_options()
-def command(*, what: Sequence[str], dry_run: bool, output: str, cluster: ClusterOptions) -> ExitCode:
+def command(
+    *, what: Sequence[str], dry_run: bool, output: str, runai: RunaiOptions, cluster: ClusterOptions
+) -> ExitCode:
     """Find out what is wrong with RunaiWorkloads before they are submitted, in files, in folders, on standard input (`-`), or
     by name in the cluster.
 
@@ -82,17 +88,19 @@ def command(*, what: Sequence[str], dry_run: bool, output: str, cluster: Cluster
     operator itself checks, the manifests within included. Of files, no cluster is asked; objects of other kinds in them are
     passed over. A word that is no file is a name, and so is what begins with `rwl/`.
 
-    With `--dry-run`, those that pass are shown to Run:ai, which is reached as `run` reaches it: by RUNAI_BASE_URL,
-    RUNAI_CLIENT_ID, RUNAI_CLIENT_SECRET and so on. Each is checked as a new workload under a name that nothing has, also
+    With `--dry-run`, those that pass are shown to Run:ai, which is reached by what the options say, else as `run` reaches it
+    (RUNAI_BASE_URL, RUNAI_CLIENT_ID, RUNAI_CLIENT_SECRET and so on), or with `--as-operator` as the operator does. Each is checked as a new workload under a name that nothing has, also
     where it exists already, since Run:ai has no dry run of a change. Releases before 2.25 ignore the flag: that is noticed
     with a Job that never starts, which is deleted again.
     """
+    if runai != RunaiOptions() and not dry_run:
+        raise click.UsageError("Run:ai is only asked with --dry-run: give it, too.")
     files, names = files_and_names(what)
     checked, found = in_files(read_items(files))
     if names:
         checked += cluster.run(lambda connected: _in_cluster(connected, names))
     if dry_run:
-        checked = _ask_runai(checked)
+        checked = _ask_runai(checked, runai.settings_by(cluster))
     found += [one for each in checked for one in each.found]
     _print(output, len(checked), found)
     return ExitCode.FAILED if found else ExitCode.OK
@@ -131,12 +139,10 @@ def in_files(items: Iterable[Item | Problem]) -> tuple[list[Checked], list[Found
     return checked, unread
 
 
-def _ask_runai(checked: Sequence[Checked]) -> list[Checked]:
+def _ask_runai(checked: Sequence[Checked], access: RunaiAccess) -> list[Checked]:
     """Those that have passed so far, with what Run:ai says of them."""
     from runai_operator.commands.dry_run import Asked, ask  # noqa: PLC0415 - only with --dry-run
-    from runai_operator.settings import RunaiAccess  # noqa: PLC0415
 
-    access = RunaiAccess.from_environment()
     asked: dict[int, Asked] = {}
     for at, one in enumerate(checked):
         spec = examine(one.value.get("spec"), name=None).spec
