@@ -196,6 +196,23 @@ def test_what_cannot_be_taken_over_is_left_out_with_the_reason(people, runai, ty
     assert "1 of 7 workloads" in done.err.splitlines()[-1]
 
 
+def test_what_cannot_be_read_is_named_and_the_others_are_taken_over(people, runai, typed, workloads):
+    """One row of the list, and one workload for which Run:ai fails whenever it is asked."""
+    broken = people.submit("broken")
+    people.submit("train")
+    people.wait_until_listed(2)
+    runai.fault("unreadable-row", path="/api/v1/workloads$")
+    runai.fault("garbage", path=f"/api/v2/workloads/{broken}")
+
+    done = typed("--project", "team-a", "-o", "name", "--apply")
+
+    assert (done.code, done.out) == (1, "runaiworkload.bridge.run.ai/train\n")
+    assert f"broken ({broken}): " in done.err
+    assert "A workload without a name (no id): Run:ai lists it in a form that cannot be read." in done.err
+    assert "1 of 3 workloads in project team-a can be taken over, 2 are left out." in done.err
+    assert [item["metadata"]["name"] for item in workloads.all()] == ["train"]
+
+
 def test_what_another_object_left_behind_is_adopted(people, runai, typed, workloads, namespace, operator):
     left = {"owner-install": f"install-{namespace}", "owner-namespace": "ns", "owner-name": "gone", "owner-uid": "u"}
     one = people.submit("left-behind", job(**{f"bridge.run.ai/{key}": value for key, value in left.items()}))

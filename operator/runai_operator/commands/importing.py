@@ -15,11 +15,12 @@ from runai_operator.commands.cluster import ClusterOptions
 from runai_operator.commands.exits import CommandError, ExitCode
 from runai_operator.commands.frame import Command, Example, cluster_options, output_option
 from runai_operator.commands.output import print_objects, print_table, say
-from runai_operator.commands.runai_access import RunaiOptions, at_once, patiently, runai_options
+from runai_operator.commands.runai_access import AT_ONCE, RunaiOptions, at_once, patiently, runai_options
 
 if TYPE_CHECKING:
+    from runai_operator.domain.errors import BridgeError
     from runai_operator.domain.importing import Choice, Owners
-    from runai_operator.domain.model import Project, Row
+    from runai_operator.domain.model import Json, Project, Remote, Row, UnreadRow
     from runai_operator.kube.objects import Cluster
     from runai_operator.runai.client import RunaiClient
 
@@ -38,8 +39,8 @@ class Wish:
     observe: bool
     installs: tuple[str, ...]
 
-    def covers(self, row: Row) -> bool:
-        return fnmatchcase(row.name, self.name)
+    def covers(self, row: Row | UnreadRow) -> bool:
+        return row.name is None or fnmatchcase(row.name, self.name)
 
     def covers_kind(self, kind: str | None) -> bool:
         return not self.kinds or kind is None or kind.lower() in {one.lower() for one in self.kinds}
@@ -102,7 +103,8 @@ def command(
     workload.
 
     Without --apply the RunaiWorkloads are only printed, for a file or a repository. What has ended, is being deleted or belongs
-    to another RunaiWorkload is left out, and listed on standard error."""
+    to another RunaiWorkload is left out, and listed on standard error. So is what Run:ai shows in a form that cannot be read; the
+    others are taken over all the same, and the exit code is 1."""
     wish = Wish(project, cluster_id, kinds, name, observe, installs)
     return cluster.run(lambda connected: _import(connected, runai, wish, output, apply=apply, dry_run=bool(dry_run)))
 
@@ -113,7 +115,9 @@ async def _import(
     async with runai.connect(cluster) as client:
         project, narrow = await _project(client, wish)
         owners, taken = await _owners(cluster, wish, runai.operator_namespace)
-        choices = await _choices(client, wish, project, owners, taken, narrow=narrow)
+        choices, unread = await _choices(client, wish, project, owners, taken, narrow=narrow)
+    for one in unread:
+        say(f"{one} This workload is left out.")
     for choice in choices:
         if choice.obstacle:
             say(f"{choice.row.name} ({choice.row.id}) is left out: {choice.obstacle}.")
@@ -121,15 +125,14 @@ async def _import(
     for _, item in items:
         item["metadata"] = {"name": item["metadata"]["name"], "namespace": cluster.namespace}
     _show(output, items)
-    left_out = sum(choice.obstacle is not None for choice in choices)
-    said = (
-        f"{len(items)} of {len(choices)} workloads in project {project.name} can be taken over, {left_out} are left out"
-    )
+    left_out = len(unread) + sum(choice.obstacle is not None for choice in choices)
+    said = f"{len(items)} of {len(choices) + len(unread)} workloads in project {project.name} can be taken over, {left_out} are left out"
     if not (apply or dry_run):
         say(f"{said}. Nothing was changed: --apply creates these RunaiWorkloads in namespace {cluster.namespace}.")
-        return ExitCode.OK
+        return ExitCode.FAILED if unread else ExitCode.OK
     say(f"{said}.")
-    return await _create(cluster, [item for _, item in items], dry_run=dry_run)
+    code = await _create(cluster, [item for _, item in items], dry_run=dry_run)
+    return ExitCode.FAILED if unread else code
 
 
 def _show(output: str, items: Sequence[tuple[Choice, Mapping[str, Any]]]) -> None:
@@ -211,26 +214,58 @@ async def _installs(cluster: Cluster, namespace: str | None) -> frozenset[str]:
 
 async def _choices(
     client: RunaiClient, wish: Wish, project: Project, owners: Owners, taken: set[str], *, narrow: bool
-) -> list[Choice]:
-    """One for each workload that is wished for, the oldest first."""
+) -> tuple[list[Choice], list[str]]:
+    """One for each workload that is wished for, the oldest first; and a sentence for each that cannot be read."""
     from runai_operator.domain.importing import Choice, choose, object_name, obstacle_to_reading  # noqa: PLC0415 - see above
 
-    rows = [row for row in await patiently(lambda: client.in_project(project.id)) if wish.covers(row)]
+    listed, unlisted = await patiently(lambda: client.in_project(project.id))
+    rows = [row for row in listed if wish.covers(row)]
+    unread = [
+        f"{one.name or 'A workload without a name'} ({one.id or 'no id'}): Run:ai lists it in a form that cannot be read."
+        for one in unlisted
+        if wish.covers(one)
+    ]
     obstacles = {row.id: obstacle_to_reading(row, owners) for row in rows}
     reads = [row for row in rows if obstacles[row.id] is None]
-    read = await at_once(reads, lambda row: patiently(lambda: client.submitted(row.id)), _progress("Read", len(reads)))
+    read = await at_once(reads, _Reader(client), _progress("Read", len(reads)))
     found = dict(zip([row.id for row in reads], read, strict=True))
     choices = []
     for row in rows:
         if obstacle := obstacles[row.id]:
             choices.append(Choice(row, obstacle=obstacle))
             continue
+        submitted = found[row.id]
+        if isinstance(submitted, Exception):
+            unread.append(f"{row.name} ({row.id}): {submitted.message}")
+            continue
         name = object_name(row.name, row.id, taken)
-        choice = choose(row, found[row.id], owners, name=name, project=project, narrow=narrow, observe=wish.observe)
+        choice = choose(row, submitted, owners, name=name, project=project, narrow=narrow, observe=wish.observe)
         if wish.covers_kind(choice.kind):
             choices.append(choice)
             taken |= {name} if choice.item is not None else set()
-    return choices
+    return choices, unread
+
+
+class _Reader:
+    """Reads what was submitted, or returns why it cannot be read where that may be for the one workload alone."""
+
+    def __init__(self, client: RunaiClient) -> None:
+        self._client, self._failed_in_a_row = client, 0
+
+    async def __call__(self, row: Row) -> tuple[Remote, Json] | BridgeError | None:
+        from runai_operator.domain.errors import Busy, Unavailable, UnexpectedReply  # noqa: PLC0415 - see above
+
+        try:
+            found = await patiently(lambda: self._client.submitted(row.id))
+        except UnexpectedReply as error:
+            return error
+        except (Busy, Unavailable) as error:
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row > AT_ONCE:
+                raise  # as many as are asked together, and one more: it is Run:ai
+            return error
+        self._failed_in_a_row = 0
+        return found
 
 
 async def _create(cluster: Cluster, items: Sequence[Mapping[str, Any]], *, dry_run: bool) -> ExitCode:

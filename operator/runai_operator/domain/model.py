@@ -300,6 +300,15 @@ class Remote:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadRow:
+    """What is readable of a row that as a whole is not."""
+
+    name: str | None = None
+    id: str | None = None
+    project_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One workload as the v1 list shows it: what the pods do. Never holds environment, command or arguments."""
 

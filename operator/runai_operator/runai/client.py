@@ -17,7 +17,7 @@ import httpx
 
 from runai_operator.codecs.json import Unreadable
 from runai_operator.domain.errors import BridgeError, Busy, PageTooLarge
-from runai_operator.domain.model import Json, Project, Remote, Row, RowPage, RowQuery, Submission
+from runai_operator.domain.model import Json, Project, Remote, Row, RowPage, RowQuery, Submission, UnreadRow
 from runai_operator.runai import wire
 from runai_operator.runai.auth import Credentials, RunaiAuth
 from runai_operator.runai.failures import Operation, failure
@@ -149,28 +149,34 @@ class RunaiClient:
 
         Raises `UnexpectedReply` for a list that cannot be read to its end, `Busy` for one that changed meanwhile.
         """
-        return await self._listed(RowQuery(name=name, project_id=project_id))
+        rows, _ = await self._listed(RowQuery(name=name, project_id=project_id))
+        return rows
 
-    async def in_project(self, project_id: str) -> tuple[Row, ...]:
-        """Every row of the project, the oldest first; raises as `find` does."""
+    async def in_project(self, project_id: str) -> tuple[tuple[Row, ...], tuple[UnreadRow, ...]]:
+        """Every row of the project, the oldest first, and those that cannot be read; raises as `find` does."""
         return await self._listed(RowQuery(project_id=project_id))
 
-    async def _listed(self, query: RowQuery) -> tuple[Row, ...]:
+    async def _listed(self, query: RowQuery) -> tuple[tuple[Row, ...], tuple[UnreadRow, ...]]:
         name, project_id = query.name, query.project_id
         found: dict[str, Row] = {}
+        unread: dict[UnreadRow, None] = {}
         last: Row | None = None
         for _ in range(_MOST_LOOKUP_PAGES):
             answer = await self._list(Operation.LIST, _WORKLOADS_V1, wire.list_params(query))
-            page, following = await self._read(Operation.LIST, answer, wire.read_whole_page(query))
-            if last is not None and (not page or page[0].id != last.id):
+            page = await self._read(Operation.LIST, answer, wire.read_whole_page(query))
+            rows = page.rows
+            if last is not None and last.id not in [row.id for row in rows]:
                 raise Busy("The list of workloads in Run:ai changed while it was read: it is read again.")
-            found |= {row.id: row for row in page if project_id in (None, row.project_id) and name in (None, row.name)}
-            if following is None:
-                return tuple(found.values())
-            if not page:
+            found |= {row.id: row for row in rows if project_id in (None, row.project_id) and name in (None, row.name)}
+            unread |= dict.fromkeys(row for row in page.unread if row.project_id in (None, project_id))
+            if page.following is None:
+                return tuple(found.values()), tuple(unread)
+            if not (rows or page.unread):
                 break
-            # From the last row on: if that has moved, so may have another, from a page not yet read to one that was.
-            last, query = page[-1], replace(query, offset=following - 1)
+            # From the last row on: if that has moved to the front, so may have another, from a page not yet read to one that was.
+            overlap = 1 + page.tail if rows and page.following - 1 - page.tail > query.offset else 0
+            last = rows[-1] if overlap else None
+            query = replace(query, offset=page.following - overlap)
         raise failure(Operation.LIST, Unreadable("a list without an end"))
 
     async def row(self, row_id: str) -> Row | None:

@@ -22,7 +22,18 @@ from typing import Any, TypeVar
 from runai_operator.codecs.json import Unreadable, decode_json
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.manifest import CONTENT, OWNER_ANNOTATIONS, read_content, read_mark
-from runai_operator.domain.model import Gvk, Json, Project, Remote, Row, RowPage, RowQuery, Submission, is_later
+from runai_operator.domain.model import (
+    Gvk,
+    Json,
+    Project,
+    Remote,
+    Row,
+    RowPage,
+    RowQuery,
+    Submission,
+    UnreadRow,
+    is_later,
+)
 from runai_operator.text import clip, one_line
 
 PROJECT_PAGE = 100
@@ -278,28 +289,43 @@ def _each_once(rows: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(latest.values())
 
 
-def read_whole_page(query: RowQuery) -> Callable[[Json], tuple[list[Row], int | None]]:
-    """A reader of a page of a look-up, with the offset of the next page: all rows that it shows, also those of others.
+@dataclass(frozen=True, slots=True)
+class WholePage:
+    """All rows that a page shows, also those of others."""
+
+    rows: tuple[Row, ...]
+    following: int | None
+    """Offset of the next page."""
+    unread: tuple[UnreadRow, ...] = ()
+    tail: int = 0
+    """How many of the unread are behind the last of the rows."""
+
+
+def read_whole_page(query: RowQuery) -> Callable[[Json], WholePage]:
+    """A reader of a page of a look-up.
 
     What is missed would pass for absent, so an unreadable row that may be of the name, and a next page that leads nowhere,
-    raise `Unreadable`.
+    raise `Unreadable`. Where no name is asked for, unreadable rows are listed.
     """
 
-    def read(body: Json) -> tuple[list[Row], int | None]:
+    def read(body: Json) -> WholePage:
         items = body.get("workloads")
         if not isinstance(items, list):
             raise Unreadable("no list of workloads")
-        rows = []
+        rows, unread, tail = list[Row](), list[UnreadRow](), 0
         for item in items:
             try:
                 rows.append(_read_row(item))
+                tail = 0
             except Unreadable:
-                if item is not None and _may_be_named(query.name, item):
+                if query.name is not None and item is not None and _may_be_named(query.name, item):
                     raise
+                unread.append(_unread(item))
+                tail += 1
         following = _next_offset(body, query.offset)
         if following is None and body.get("next") not in (None, 0, ""):
             raise Unreadable("its next page leads nowhere")
-        return rows, following
+        return WholePage(tuple(rows), following, tuple(unread), tail)
 
     return read
 
@@ -517,10 +543,14 @@ def _read_row(item: Any) -> Row:
     )
 
 
-def _may_be_named(name: str | None, item: Any) -> bool:
+def _may_be_named(name: str, item: Any) -> bool:
     """Whether a row that cannot be read may be of this name."""
-    shown = _name(item.get("name")) if isinstance(item, dict) else None
-    return name is None or shown in (None, name)
+    return _unread(item).name in (None, name)
+
+
+def _unread(item: Any) -> UnreadRow:
+    row = _mapping(item) or {}
+    return UnreadRow(_name(row.get("name")), _identifier(row.get("id")), _identifier(row.get("projectId")))
 
 
 def _next_offset(body: Json, offset: int) -> int | None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from runai_operator.commands.importing import _Reader
 from runai_operator.commands.installs import Key, read_install
 from runai_operator.commands.observing import is_about_workloads
 from runai_operator.commands.runai_access import at_once, patiently
 from runai_operator.domain.errors import AccessDenied, Busy, Throttled, Unavailable
+from runai_operator.domain.model import Row
 
 DEPLOYMENT = yaml.safe_load((Path(__file__).parents[3] / "deploy/kustomize/base/deployment.yaml").read_text())
 
@@ -103,6 +105,27 @@ async def test_many_are_asked_together_and_answered_in_their_order():
 
     assert await at_once(range(20), job, told.append, limit=4) == [number * 2 for number in range(20)]
     assert (most, told) == (4, list(range(1, 21)))
+
+
+class Failing:
+    """A Run:ai that fails for these ids, whenever it is asked."""
+
+    def __init__(self, *ids):
+        self.ids = ids
+
+    async def submitted(self, workload_id):
+        if workload_id in self.ids:
+            raise Unavailable("Run:ai answers 500.")
+
+
+@pytest.mark.looptime
+async def test_a_workload_for_which_run_ai_fails_does_not_stop_the_reading_of_others_and_an_outage_does():
+    rows = [Row(str(number), "a", "1") for number in range(40)]
+
+    read = await at_once(rows, _Reader(Failing("3", "20", "39")), lambda _: None)
+    assert [at for at, one in enumerate(read) if isinstance(one, Unavailable)] == [3, 20, 39]
+    with pytest.raises(Unavailable):
+        await at_once(rows, _Reader(Failing(*(row.id for row in rows))), lambda _: None)
 
 
 async def test_the_first_failure_of_many_ends_them_all_and_is_raised_as_it_is():

@@ -25,7 +25,7 @@ from runai_operator.domain.errors import (
     UnexpectedReply,
 )
 from runai_operator.domain.manifest import OWNER_ANNOTATIONS
-from runai_operator.domain.model import OwnerMark, Project, RowQuery
+from runai_operator.domain.model import OwnerMark, Project, RowQuery, UnreadRow
 from runai_operator.engine.ports import Runai
 from runai_operator.runai.client import Credentials, RunaiClient, Timeouts
 
@@ -312,8 +312,37 @@ async def test_a_whole_project_is_listed_over_all_pages_without_what_is_of_other
         }
     )
 
-    assert [row.id for row in await client.in_project("17")] == ["other-1", "other-2", "train-1"]
+    rows, unread = await client.in_project("17")
+    assert ([row.id for row in rows], unread) == (["other-1", "other-2", "train-1"], ())
     assert runai.asked[0].url.params["filterBy"] == "projectId==17"
+
+
+NAMELESS = {"id": "x", "projectId": "17"}
+ELSEWHERE = {"id": "y", "projectId": "18"}
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        {"0": [NAMELESS, "a", "b"]},
+        {"0": ["a", NAMELESS, "b"]},
+        {"0": ["a", "b", ELSEWHERE, NAMELESS]},
+        {"0": [NAMELESS, NAMELESS, NAMELESS], "3": ["a", "b"]},
+        {"0": ["a", NAMELESS, NAMELESS], "3": ["b"]},
+        {"0": ["z", "a", NAMELESS], "1": ["a", NAMELESS, "b"]},
+        {"0": ["z", "z", "a"], "2": ["new", "a", NAMELESS, "b"]},
+    ],
+)
+async def test_rows_of_a_project_that_cannot_be_read_hide_none_of_the_others_wherever_they_are(
+    client, runai: ScriptedRunai, pages
+):
+    whole = {at: [rows_of(row)[0] if isinstance(row, str) else row for row in rows] for at, rows in pages.items()}
+    following = {"0": {"next": 3}} if len(pages) > 1 else {}
+    runai.answer = listed({at: {"workloads": rows} | following.get(at, {}) for at, rows in whole.items()})
+
+    rows, unread = await client.in_project("17")
+    assert {"a", "b"} <= {row.id for row in rows}
+    assert unread == (UnreadRow(None, "x", "17"),)
 
 
 @pytest.mark.parametrize("raw", [{"kind": "Job", "spec": {"deep": {"er": [1, None]}}}, {}])
