@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from stack import Installed
+from stack.installed import LABELS
+from stack.kubelet import Kubelet
 from typed import rwl
 
 PLANTED = "p1anted-s3cret"
@@ -110,14 +112,64 @@ def test_what_is_wrong_is_told_with_what_to_do_and_an_archive_keeps_the_secrets(
         assert words in done.out
     assert done.err == f"Wrote {archive}: look through it before you hand it on.\n"
     assert archive.stat().st_mode & 0o077 == 0
-    with tarfile.open(archive) as opened:
-        files = {member.name.partition("/")[2]: opened.extractfile(member).read().decode() for member in opened}
+    files = read(archive)
     assert files.keys() == {"README", "report.yaml", "versions.yaml", "crd.yaml", "operators.yaml", "workloads.yaml"}
     assert PLANTED not in "".join(files.values())
     (kept,) = yaml.safe_load(files["workloads.yaml"])
     assert (kept["metadata"]["name"], kept["status"]["conditions"][0]["reason"]) == ("stuck", "NameTaken")
     assert yaml.safe_load(files["operators.yaml"])[0]["environment"]["HTTPS_PROXY"] == "(set)"
     assert yaml.safe_load(files["report.yaml"])["severity"] == "error"
+
+
+def read(archive):
+    """The files of an archive, by name."""
+    with tarfile.open(archive) as opened:
+        return {member.name.partition("/")[2]: opened.extractfile(member).read().decode() for member in opened}
+
+
+def test_the_archive_has_the_logs_of_the_operator_where_they_may_be_read_and_no_credentials_of_them(
+    control_plane, namespace, installed, tmp_path
+):
+    client, archive = control_plane.client, tmp_path / "support.tar.gz"
+    client.apply(pod_of_the_operator(namespace))
+    restarted = {"name": "operator", "image": "x", "imageID": "x", "ready": True, "restartCount": 1}
+    path = f"/api/v1/namespaces/{namespace}/pods/bridge/status"
+    status = {"status": {"containerStatuses": [restarted]}}
+    client.request("PATCH", path, body=status, content_type="application/merge-patch+json")
+    allow(client, namespace, "reader", ["deployments", "pods"])
+    command = ("doctor", "--operator-namespace", namespace, "-n", namespace, "--bundle", archive)
+    current = f'{{"message": "watching"}}\n{{"message": "Authorization: Bearer {PLANTED}"}}\n'
+
+    with Kubelet(client, tmp_path, f"node-{namespace}", log=current, previous="the end\n"):
+        rwl(*command, kubeconfig=control_plane.kubeconfig)
+        whole = read(archive)
+        rwl(*command, kubeconfig=control_plane.service_account_kubeconfig(namespace, "reader"))
+        without = read(archive)
+
+    title = f"logs/{namespace}/bridge"
+    assert whole[f"{title}.log"].splitlines()[0] == '{"message": "watching"}'
+    assert PLANTED not in "".join(whole.values())
+    assert whole[f"{title}-previous.log"] == "the end\n"
+    assert without[f"{title}.log"].startswith("not included: You are not allowed to get pods/log in namespace")
+
+
+def pod_of_the_operator(namespace):
+    container = {"name": "operator", "image": "x"}
+    spec = {"nodeName": f"node-{namespace}", "serviceAccountName": "runai-operator", "containers": [container]}
+    metadata = {"name": "bridge", "namespace": namespace, "labels": LABELS}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def allow(client, namespace, name, resources):
+    """A ServiceAccount that may read these in its namespace."""
+    rbac, metadata = "rbac.authorization.k8s.io", {"name": name, "namespace": namespace}
+    rule = {"apiGroups": ["", "apps"], "resources": resources, "verbs": ["get", "list"]}
+    whom = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    role = {"apiGroup": rbac, "kind": "Role", "name": name}
+    client.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    client.apply({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]})
+    binding = {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": metadata}
+    client.apply(binding | {"subjects": [whom], "roleRef": role})
 
 
 def test_without_rights_and_credentials_it_says_what_it_could_not_look_at(control_plane, namespace):

@@ -20,7 +20,8 @@ Written by `kubectl rwl doctor --bundle`, version {client}, at {now}.
 report.yaml: what was found. versions.yaml: of this program and of Kubernetes. crd.yaml: the CustomResourceDefinition, without its schema.
 operators.yaml: Deployments and settings of the operator. workloads.yaml: RunaiWorkloads without manifests, labels, annotations
 and messages. Names of namespaces, objects, projects and images are in it. Credentials, tokens and texts that people, Run:ai
-or servers wrote are not.
+or servers wrote are not, but for what the operator quotes of those in its own log.
+logs: what the pods of the operator wrote last, scrubbed of credentials twice. Manifests are never in it.
 """
 _SAID = frozenset(variable.name for variable in VARIABLES if variable.name.startswith("OPERATOR_")) | {
     "RUNAI_ALLOW_HTTP"
@@ -56,6 +57,8 @@ def _files(looked: Looked, report: Mapping[str, Any]) -> Iterator[tuple[str, str
     yield "operators.yaml", dump_yaml(shown)
     if not isinstance(seen.objects, Unseen):
         yield "workloads.yaml", dump_yaml([redaction.workload(item) for item in seen.objects])
+    for pod, log in looked.logs.items():
+        yield f"logs/{pod}.log", f"not included: {log.why}\n" if isinstance(log, Unseen) else log
 
 
 def _environment(keys: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:

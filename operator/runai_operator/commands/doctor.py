@@ -33,7 +33,7 @@ COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 @click.option(
     "--bundle",
     metavar="FILE",
-    help="Also write an archive (tar.gz) for a supporter: findings, objects and settings, without secrets, manifests and texts.",
+    help="Also write an archive (tar.gz) for a supporter: findings, objects, settings and the operator's logs, without secrets and manifests.",
 )
 @output_option("table", "json", "yaml")
 @runai_options()
@@ -49,7 +49,9 @@ def command(*, strict: bool, bundle: str | None, output: str, runai: RunaiOption
 
     everywhere = cluster.every_namespace
     looked = cluster.run(
-        lambda connected: observe(connected, runai, everywhere=everywhere, operator_namespace=runai.operator_namespace)
+        lambda connected: observe(
+            connected, runai, everywhere=everywhere, operator_namespace=runai.operator_namespace, logs=bool(bundle)
+        )
     )
     findings = diagnose(looked.seen)
     if output == "table":

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from runai_operator import __version__
 from runai_operator.commands.crd import packaged
 from runai_operator.commands.exits import CommandError
-from runai_operator.commands.installs import Install, Key, environment_of, find_installs
+from runai_operator.commands.installs import CONTAINER, Install, Key, environment_of, find_installs
 from runai_operator.commands.runai_access import RunaiOptions
 from runai_operator.domain.diagnosis import InstallSeen, Observations, PodSeen, RunaiSeen, Unseen, WebhookSeen
 from runai_operator.domain.errors import AccessDenied, BridgeError, KubernetesUnavailable, Vanished
@@ -22,6 +22,7 @@ from runai_operator.kube.objects import Cluster
 from runai_operator.kube.wire import ACCESS_REVIEWS_PATH, CRD_NAME, CRD_PATH, ORPHANS
 from runai_operator.runai.client import RunaiClient
 from runai_operator.settings import Environment, KubeAccess, Logging, Operation, SettingsError, unknown_variables
+from runai_operator.telemetry.logs import redact
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 NOWHERE = "00000000-0000-0000-0000-000000000000"
 """An id that no workload has."""
+LOG_LINES, LOG_BYTES = 5000, 4 * 1024 * 1024
+"""The most that is read of the log of one container."""
 MOST_NAMESPACES = 3
 """In so many of the namespaces that it watches, the operator's rights are tried."""
 
@@ -74,10 +77,14 @@ class Looked:
     seen: Observations
     installs: Mapping[str, tuple[Install, Mapping[str, str]]] = field(repr=False)
     """Each with its environment, by `namespace/name`."""
+    logs: Mapping[str, str | Unseen] = field(default_factory=dict, repr=False)
+    """What the containers of the operator wrote last, by `NAMESPACE/POD` or, before its last restart, `NAMESPACE/POD-previous`."""
 
 
-async def observe(cluster: Cluster, runai: RunaiOptions, *, everywhere: bool, operator_namespace: str | None) -> Looked:
-    """Raises `KubernetesUnavailable`, and `AccessDenied` for credentials that Kubernetes does not know at all."""
+async def observe(
+    cluster: Cluster, runai: RunaiOptions, *, everywhere: bool, operator_namespace: str | None, logs: bool = False
+) -> Looked:
+    """With `logs` also those of the operator's pods. Raises `KubernetesUnavailable`, and `AccessDenied` for credentials that Kubernetes does not know at all."""
     version = await _kubernetes(cluster)
     found = await _seen(find_installs(cluster, operator_namespace))
     environments: dict[str, tuple[Install, Mapping[str, str]]] = {}
@@ -104,7 +111,24 @@ async def observe(cluster: Cluster, runai: RunaiOptions, *, everywhere: bool, op
         objects=await _seen(_objects(cluster, everywhere=everywhere)),
         runai=await _runai(cluster, runai),
     )
-    return Looked(seen, environments)
+    return Looked(seen, environments, await _logs(cluster, seen) if logs else {})
+
+
+async def _logs(cluster: Cluster, seen: Observations) -> dict[str, str | Unseen]:
+    """Scrubbed again, since what wrote them may be older than the scrubbing."""
+    found: dict[str, str | Unseen] = {}
+    installs = () if isinstance(seen.installs, Unseen) else seen.installs
+    for pod in (pod for install in installs if not isinstance(install.pods, Unseen) for pod in install.pods):
+        namespace, _, name = pod.name.partition("/")
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
+        query = {"container": CONTAINER, "tailLines": str(LOG_LINES), "limitBytes": str(LOG_BYTES)}
+        for title, more in ((pod.name, {}), (f"{pod.name}-previous", {"previous": "true"})):
+            if not more or pod.restarts:
+                said = await _seen(cluster.text(path, query | more))
+                found[title] = (
+                    said if isinstance(said, Unseen) else "".join(map(redact, said.splitlines(keepends=True)))
+                )
+    return found
 
 
 async def _seen(asked: Awaitable[T]) -> T | Unseen:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from runai_operator.domain.model import FINALIZER, GROUP, KIND, PAUSED_ANNOTATION, PLURAL, VERSION
+from runai_operator.domain.model import FINALIZER, GROUP, KIND, PAUSED_ANNOTATION, PLURAL, VERSION, ManagementPolicy
 from runai_operator.domain.reasons import Reason
 
 OLDEST_MINOR = 31
@@ -369,6 +369,34 @@ def _clock(ahead: timedelta | None) -> Iterator[Finding]:
         yield Finding("clock", Severity.OK, f"Run:ai's clock and that of this machine differ by {seconds} s.")
 
 
+def dry_runs(seen: Observations) -> Iterator[Finding]:
+    """Whether Run:ai has dry runs, as far as the operator has shown what it found out: a doctor creates nothing to try it."""
+    if isinstance(seen.objects, Unseen):
+        return  # `objects` says so
+    asking = [
+        one for one in seen.objects if (one.get("spec") or {}).get("managementPolicy") == ManagementPolicy.DRY_RUN
+    ]
+    by_reason: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
+    for one in asking:
+        by_reason[_conditions(one).get("Ready", {}).get("reason")].append(one)
+    valid, refused = by_reason[Reason.VALID], by_reason[Reason.DRY_RUN_UNSUPPORTED]
+    if valid:
+        yield Finding("dry runs", Severity.OK, f"Run:ai has dry runs: it found {_named(valid)} valid.")
+    elif refused:
+        message = (
+            f"Dry runs are off: {_named(refused)} say{'s' if len(refused) == 1 else ''} {Reason.DRY_RUN_UNSUPPORTED}."
+        )
+        yield Finding(
+            "dry runs", Severity.NOTE, message, _remedy(Reason.DRY_RUN_UNSUPPORTED), _said(refused[0], "Ready")
+        )
+    elif proving := by_reason[Reason.PROVING_DRY_RUN]:
+        message = f"Whether Run:ai has dry runs is being found out, for {_named(proving)}."
+        yield Finding("dry runs", Severity.NOTE, message, _remedy(Reason.PROVING_DRY_RUN), _said(proving[0], "Ready"))
+    else:
+        where = "asks for one" if not asking else "shows the answer"
+        yield Finding("dry runs", Severity.OK, f"Whether Run:ai has dry runs is not known: no {KIND} seen {where}.")
+
+
 def objects(seen: Observations) -> Iterator[Finding]:
     """RunaiWorkloads that will not go on by themselves, and what may surprise of others."""
     if isinstance(seen.objects, Unseen):
@@ -424,7 +452,7 @@ has a message about it."""
 def _trouble(item: Mapping[str, Any], now: datetime) -> tuple[str, str] | None:
     """The kind of trouble, and the reason that is given for it."""
     metadata, status = item["metadata"], item.get("status") or {}
-    conditions = {one.get("type"): one for one in status.get("conditions") or ()}
+    conditions = _conditions(item)
     stalled, synced = conditions.get("Stalled") or {}, conditions.get("Synced") or {}
     if since := metadata.get("deletionTimestamp"):
         holds = FINALIZER in (metadata.get("finalizers") or ())
@@ -443,11 +471,20 @@ def _annotations(item: Mapping[str, Any]) -> Mapping[str, Any]:
 def _about(
     items: Sequence[Mapping[str, Any]], severity: Severity, what: str, remedy: str, condition: str = ""
 ) -> Finding:
-    names = _some([f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in items])
-    conditions = (items[0].get("status") or {}).get("conditions") or ()
-    detail = next((str(one.get("message")) for one in conditions if one.get("type") == condition), "")
     count = f"{len(items)} {KIND}{'s are' if len(items) > 1 else ' is'}"
-    return Finding("objects", severity, f"{count} {what} ({names}).", remedy, detail)
+    return Finding("objects", severity, f"{count} {what} ({_named(items)}).", remedy, _said(items[0], condition))
+
+
+def _named(items: Sequence[Mapping[str, Any]]) -> str:
+    return _some([f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in items])
+
+
+def _said(item: Mapping[str, Any], condition: str) -> str:
+    return str(_conditions(item).get(condition, {}).get("message") or "")
+
+
+def _conditions(item: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {str(one.get("type")): one for one in (item.get("status") or {}).get("conditions") or ()}
 
 
 def _remedy(word: str) -> str:
@@ -480,5 +517,6 @@ CHECKS: tuple[Callable[[Observations], Iterator[Finding]], ...] = (
     rights,
     webhooks,
     runai,
+    dry_runs,
     objects,
 )

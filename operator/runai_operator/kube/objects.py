@@ -84,6 +84,14 @@ class Cluster:
         """One object, or any other answer. Raises `Vanished` if there is none, and as `call` does."""
         return await self.call("GET", path, query=query)
 
+    async def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """An answer that is no JSON, such as a log. Raises as `get` does."""
+        call = _named("GET", path)
+        answer = await self._send(call, "GET", path, query=query, body=None, accept="*/*")
+        if answer.status >= 400:
+            raise _refusal(call, path, answer)
+        return (answer.body or b"").decode(errors="replace")
+
     async def list(self, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
         """Every object of a collection, page by page; `apiVersion` and `kind` are only on those of lists that name them."""
         async for page in self._pages(path, query, None):

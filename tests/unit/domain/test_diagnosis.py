@@ -169,7 +169,7 @@ def test_nothing_is_found_where_nothing_is_wrong_and_every_check_says_so():
 
     assert worst(found) is Severity.OK
     assert {finding.check for finding in found} == {
-        "kubernetes", "crd", "operator", "settings", "rights", "webhooks", "run:ai", "projects", "answers", "clock", "objects",
+        "kubernetes", "crd", "operator", "settings", "rights", "webhooks", "run:ai", "projects", "answers", "dry runs", "clock", "objects",
     }  # fmt: skip
 
 
@@ -224,3 +224,34 @@ def test_the_worst_is_that_of_the_order_of_severities():
 
     assert [worst(findings[:many]) for many in range(1, len(findings) + 1)] == list(Severity)
     assert worst([]) is Severity.OK
+
+
+def asking(name, reason, status="False"):
+    return item(name, conditions=[says("Ready", status, reason)]) | {"spec": {"managementPolicy": "DryRun"}}
+
+
+UNKNOWN = "Whether Run:ai has dry runs is not known: no RunaiWorkload seen"
+DRY_RUNS = {
+    "nobody asks": ([item(conditions=[says("Ready", "True", "Valid")]) | {"spec": {}}], Severity.OK, f"{UNKNOWN} asks for one."),
+    "no answer yet": ([asking("a", "InvalidSpec")], Severity.OK, f"{UNKNOWN} shows the answer."),
+    "proven": ([asking("a", "Valid", "True")], Severity.OK, "Run:ai has dry runs: it found ns/a valid."),
+    "being proven": (
+        [asking("a", "ProvingDryRun")], Severity.NOTE, "Whether Run:ai has dry runs is being found out, for ns/a.",
+    ),
+    "unsupported": ([asking("a", "DryRunUnsupported")], Severity.NOTE, "Dry runs are off: ns/a says DryRunUnsupported."),
+    "proven elsewhere": (
+        [asking("a", "DryRunUnsupported"), asking("b", "Valid", "True")], Severity.OK, "Run:ai has dry runs: it found ns/b valid.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("items", "severity", "message"), DRY_RUNS.values(), ids=DRY_RUNS)
+def test_whether_there_are_dry_runs_is_told_by_those_who_asked(items, severity, message):
+    (finding,) = diagnosis.dry_runs(replace(WELL, objects=tuple(items)))
+
+    assert (finding.severity, finding.message) == (severity, message)
+    assert bool(finding.remedy) == (severity is Severity.NOTE)
+
+
+def test_who_may_see_no_objects_is_told_once():
+    assert list(diagnosis.dry_runs(replace(WELL, objects=UNSEEN))) == []
