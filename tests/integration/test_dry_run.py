@@ -78,6 +78,22 @@ def test_a_refusal_is_shown_in_the_words_of_run_ai(control_plane, namespace, sta
     assert runai.all() == []
 
 
+def test_a_run_ai_that_is_downgraded_while_the_operator_runs_keeps_nothing_of_a_dry_run(
+    namespace, start_operator, runai, workloads
+):
+    start_operator(**QUICK_PROOF)
+    workloads.apply("first", **DRY)
+    workloads.wait_condition("first", "Ready", "True", reason="Valid")
+
+    runai.switch(dry_run=False)
+    workloads.apply("second", **DRY)
+    runai.wait_until("one was created", lambda: runai.effective_creates() == 1)
+    runai.wait_until("nothing is there", lambda: runai.live() == [])
+    workloads.apply("third", **DRY)
+    workloads.wait_condition("third", "Stalled", "True", reason="DryRunUnsupported")
+    assert runai.effective_creates() == 1
+
+
 def test_a_run_ai_that_ignores_the_flag_keeps_nothing_of_it(control_plane, namespace, start_operator, runai, workloads):
     runai.switch(dry_run=False)
     operator = start_operator(**QUICK_PROOF)

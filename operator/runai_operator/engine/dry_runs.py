@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from runai_operator.domain.absence import Place
@@ -23,7 +23,8 @@ from runai_operator.domain.errors import (
     Scope,
     UnexpectedReply,
 )
-from runai_operator.domain.model import Candidate, Row
+from runai_operator.domain.manifest import read_mark
+from runai_operator.domain.model import Candidate, OwnerMark, Remote, Row, Submission
 from runai_operator.domain.naming import PROBE_PREFIX, probe_name
 from runai_operator.domain.probe import (
     PROVING,
@@ -38,11 +39,14 @@ from runai_operator.domain.probe import (
     probe_submission,
     refused,
 )
-from runai_operator.domain.requeue import PROJECT_PROBE, SOON_CEILING, backoff
+from runai_operator.domain.requeue import PROJECT_PROBE, SOON_CEILING, backoff, next_sync_read
 from runai_operator.engine.gate import Gate
 from runai_operator.engine.projects import Witness
 
 log = logging.getLogger(__name__)
+
+KEPT = 3600.0
+"""Seconds for which it is remembered what was sent; lists lag by much less, and a sweep lists all every few minutes."""
 
 
 class DryRuns:
@@ -86,6 +90,13 @@ class DryRuns:
         if project_id not in self._probes and self._clock() - asked_at >= PROJECT_PROBE:
             self._begin(project_id)
         return error or PROVING
+
+    def refute(self) -> None:
+        """Something was made by a dry run, whatever was proven before."""
+        if self._answer is not UNSUPPORTED:
+            log.warning("%s", UNSUPPORTED.message)
+            self._answer = UNSUPPORTED
+            self._wake_all()
 
     def leave(self, uid: str) -> None:
         """The object does not wait (any more)."""
@@ -228,3 +239,123 @@ class DryRuns:
 
     def _about(self, probe: Probe, **more: str) -> dict[str, str]:
         return {"project_id": probe.project_id, "workload": probe.name, **more}
+
+
+@dataclass(slots=True)
+class _Sent:
+    """One dry run that was accepted, or may have been."""
+
+    name: str
+    project_id: str
+    mark: OwnerMark
+    at: float
+    told_id: str | None
+    dismissed: set[str] = field(default_factory=set)
+    """Ids of what is not ours, or is gone."""
+    suspect: str | None = None
+    due: float = 0.0
+    tries: int = 0
+
+    def is_made(self, remote: Remote) -> bool:
+        """It was made by this dry run."""
+        if (remote.name, remote.project_id) != (self.name, self.project_id):
+            return False
+        is_told = remote.id == self.told_id and remote.mark is None and not remote.mark_readable
+        return is_told or remote.mark == self.mark
+
+
+class Leftovers:
+    """Finds and deletes what a dry run has made after all, at a Run:ai that was proven to make nothing: it was downgraded
+    since, or a load balancer has sent the call to an older one.
+
+    Looking for it costs a call only where there is a hint: an id in the answer to the dry run, or a row of that name in the
+    lists, which are read anyway. What then has the name, the project and the mark that were sent was made by it, since an object
+    that is only checked has never submitted anything.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        made: Callable[[], None],
+        bug: Callable[[], None],
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        """`made` is called when something was found, `bug` after an exception nobody expected; `clock` in loop seconds."""
+        self._gate, self._made, self._bug, self._clock, self._random = gate, made, bug, clock, random
+        self._sent: dict[tuple[str, str], _Sent] = {}
+        """By project and name."""
+        self._changed = asyncio.Event()
+
+    def sent(self, submission: Submission, told_id: str | None) -> None:
+        """A dry run was accepted, or nobody knows; `told_id`: the id in the answer, if it had one."""
+        mark, now = read_mark(submission.manifest), self._clock()
+        if mark is None:
+            return
+        # What is under suspicion stays until it is cleared up.
+        self._sent = {key: one for key, one in self._sent.items() if one.suspect or now - one.at < KEPT}
+        key = (submission.project_id, submission.name)
+        if (before := self._sent.get(key)) is not None and before.suspect:
+            return
+        self._sent[key] = one = _Sent(submission.name, submission.project_id, mark, now, told_id)
+        if told_id is not None:
+            self._suspect(one, told_id)
+
+    def seen(self, row: Row) -> None:
+        """A list shows the row."""
+        one = self._sent.get((row.project_id, row.name))
+        if one is not None and not row.is_deleted and one.suspect is None and row.id not in one.dismissed:
+            self._suspect(one, row.id)
+
+    def spare(self, uid: str) -> None:
+        """The object submits from now on, so what carries its mark is its workload."""
+        if self._sent:
+            self._sent = {key: one for key, one in self._sent.items() if one.mark.uid != uid}
+
+    async def run(self) -> None:
+        """Reads every suspect, for ever."""
+        while True:
+            suspects = [one for one in self._sent.values() if one.suspect]
+            first = min(suspects, key=lambda one: one.due, default=None)
+            left = None if first is None else first.due - self._clock()
+            if first is not None and left is not None and left <= 0:
+                await self._examine(first)
+                continue
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
+
+    def _suspect(self, one: _Sent, workload_id: str) -> None:
+        one.suspect, one.due, one.tries = workload_id, self._clock(), 0
+        self._changed.set()
+
+    async def _examine(self, one: _Sent) -> None:
+        assert one.suspect is not None  # noqa: S101 - for the type checker
+        try:
+            await self._clear_up(one, one.suspect)
+        except BridgeError:
+            one.tries += 1
+            one.due = self._clock() + backoff(one.tries, self._random.random())
+        except Exception:
+            log.exception("unexpected error")
+            self._bug()
+            one.tries += 1
+            one.due = self._clock() + backoff(one.tries, self._random.random())
+
+    async def _clear_up(self, one: _Sent, workload_id: str) -> None:
+        remote = await self._gate.get(workload_id, project=one.project_id)
+        if self._sent.get((one.project_id, one.name)) is not one:
+            return  # it was spared meanwhile
+        if remote is None or remote.gone or not one.is_made(remote):
+            one.dismissed.add(workload_id)
+            one.suspect = None
+            return
+        self._made()
+        if not remote.being_deleted:
+            about = {"project_id": one.project_id, "workload": one.name, "workload_id": workload_id}
+            await self._gate.delete(workload_id, project=one.project_id)
+            log.warning("deleted what was created by a dry run", extra=about)
+        one.due = self._clock() + next_sync_read(one.tries)
+        one.tries += 1

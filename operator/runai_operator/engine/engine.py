@@ -308,6 +308,7 @@ class Engine:
     def row_seen(self, connection: str, row: Row) -> bool:
         if (upstream := self.upstreams.named(connection)) is not None:
             upstream.dry_runs.seen(row)
+            upstream.leftovers.seen(row)
         has_changed = self.inventory.shows_change(connection, row)
         for entry in self.inventory.see(connection, row):
             self._enqueue(entry, Lane.PERIODIC)

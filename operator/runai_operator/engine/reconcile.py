@@ -52,6 +52,7 @@ from runai_operator.domain.errors import (
     OutcomeUnknown,
     StaleObject,
     TooLarge,
+    UnexpectedReply,
     Vanished,
 )
 from runai_operator.domain.finalize import left_by_force
@@ -62,6 +63,7 @@ from runai_operator.domain.model import (
     Attempt,
     CRDState,
     DeletionPolicy,
+    ManagementPolicy,
     Meta,
     Orphan,
     Ref,
@@ -324,6 +326,8 @@ class Reconciler:
     async def _ask_runai(  # noqa: C901 - one case for each verb
         self, s: State, action: Action, upstream: Upstream
     ) -> State:
+        if s.workload.spec.management_policy is not ManagementPolicy.DRY_RUN:
+            upstream.leftovers.spare(s.workload.ref.uid)
         match action:
             case Render():
                 return await self._do_render(s, upstream)
@@ -384,9 +388,12 @@ class Reconciler:
 
     async def _do_dry_run(self, s: State, submission: Submission, upstream: Upstream) -> State:
         try:
-            await upstream.gate.dry_run(submission)
+            told_id = await upstream.gate.dry_run(submission)
         except BridgeError as error:
+            if isinstance(error, OutcomeUnknown | UnexpectedReply):
+                upstream.leftovers.sent(submission, None)
             return replace(s, failed=error)
+        upstream.leftovers.sent(submission, told_id)
         return replace(s, validated=True)
 
     async def _do_update(self, s: State, action: Update, upstream: Upstream) -> State:

@@ -16,7 +16,7 @@ from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailab
 from runai_operator.domain.freshness import Freshness, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
 from runai_operator.domain.reasons import Reason
-from runai_operator.engine.dry_runs import DryRuns
+from runai_operator.engine.dry_runs import DryRuns, Leftovers
 from runai_operator.engine.gate import CallClass, Gate
 from runai_operator.engine.limits import (
     MOST_ROW_READS,
@@ -43,7 +43,7 @@ SHORTEST_PAUSE = 0.5
 
 
 class Upstream:
-    """One connection; passes use its `gate`, `projects`, `witness`, `reads`, `deletions` and `dry_runs`."""
+    """One connection; passes use its `gate`, `projects`, `witness`, `reads`, `deletions`, `dry_runs` and `leftovers`."""
 
     def __init__(
         self,
@@ -93,6 +93,7 @@ class Upstream:
             clock=clock,
             random=random,
         )
+        self.leftovers = Leftovers(self.gate, made=self.dry_runs.refute, bug=observer.bug, clock=clock, random=random)
         self.poller = Poller(
             name,
             runai=self.gate,
@@ -119,6 +120,7 @@ class Upstream:
             group.create_task(self._watch_freshness())
             group.create_task(self.deletions.run())
             group.create_task(self.dry_runs.run())
+            group.create_task(self.leftovers.run())
 
     async def aclose(self) -> None:
         await self.gate.aclose()

@@ -478,6 +478,74 @@ async def test_two_operators_that_overlap_come_to_the_same_end(world, behind):
     await second.stop()
 
 
+# --- where the flag is ignored from some time on
+
+
+DOWNGRADES = [
+    pytest.param({}, id="plain"),
+    pytest.param({"list_lag": 9}, id="lists lag"),
+    pytest.param({"deleted_answers_404": False}, id="what is deleted is shown"),
+    pytest.param({"raw_manifest_echo": False}, id="no mark is shown"),
+    pytest.param({"ids_equal": False}, id="lists use other ids"),
+    pytest.param({"writes_while_busy": False}, id="no deletion of what is being applied"),
+]
+
+
+@pytest.mark.parametrize("changes", DOWNGRADES)
+async def test_what_is_made_after_the_proof_is_removed_and_no_more_dry_runs_are_sent(bench, changes):
+    first = bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = replace(IGNORED, **changes)
+    bench.apply("second", **DRY)
+    await asyncio.sleep(180)
+    third = bench.apply("third", **DRY)
+    await asyncio.sleep(60)
+
+    assert (state(first), state(third)) == (("True", "Valid"), ("False", "DryRunUnsupported"))
+    assert [mark.name for mark in created(bench)] == ["second"]
+    assert bench.runai.live() == []
+
+
+async def test_what_an_unanswered_dry_run_made_is_found_in_the_lists_and_removed(bench):
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = replace(IGNORED, list_lag=9)
+    bench.troubles["dry_run"] = lambda: Lost(OutcomeUnknown("No answer came back."))
+    second = bench.apply("second", **DRY)
+    await asyncio.sleep(180)
+
+    assert state(second) == ("False", "DryRunUnsupported")
+    assert bench.runai.live() == []
+
+
+async def test_what_was_made_becomes_the_workload_of_an_object_that_is_to_be_managed_before_it_is_removed(bench):
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = IGNORED
+    bench.troubles["get"] = lambda: Unavailable("Run:ai cannot be reached.")
+    second = bench.apply("second", **DRY)
+    await asyncio.sleep(5)
+    bench.edit(second, **MANAGE)
+    await asyncio.sleep(30)
+    bench.troubles.clear()
+    await asyncio.sleep(400)
+
+    assert state(second) == ("True", "Running")
+    assert len(standing(bench)) == len(created(bench)) == 1
+
+
+async def test_a_workload_of_the_same_name_that_is_not_from_a_dry_run_is_left_alone(bench):
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.world.create({"name": "first", "projectId": "1"}, RUNS_ON, bench.now())
+    await asyncio.sleep(60)
+
+    assert [workload.name for workload in bench.runai.live()] == ["first"]
+    bench.apply("other", **DRY)
+    await asyncio.sleep(5)
+    assert bench.called("dry_run") == 3
+
+
 async def test_the_mark_of_a_probe_is_that_of_no_object(old):
     old.runai.world.switches = replace(IGNORED, delete_time=1e6)
     old.apply("w", **DRY)
