@@ -158,6 +158,12 @@ generate-types: $(INSTALLED) ## Take the Kubernetes types of the chart's values 
 	$(PYTHON) -m installation.kubernetes_types
 	$(PYTHON) deploy/helm/generate.py
 
+.PHONY: generate-transcripts
+generate-transcripts: $(INSTALLED) ## Write anew what the commands print in docs/transcripts.md, on a real API server
+	@$(HAVE_PROGRAMS) etcd kube-apiserver kubectl >/dev/null
+	@echo "==> Transcripts: half a minute"
+	@UPDATE_TRANSCRIPTS=1 $(VENV)/bin/pytest --quiet -n 0 tests/integration/test_transcripts.py
+
 .PHONY: verify
 verify: $(INSTALLED) ## Fail if a generated file is not what its generator writes
 	@.ci/verify

@@ -31,7 +31,7 @@ and `runai-operator`, which has the same commands and [runs the operator](config
 interpreter of CEL, with which `validate` also runs the rules of the CustomResourceDefinition as they are written; without it, the
 same rules are checked by our own code. It is large, and there is none for Alpine.
 
-How to start: [from a manifest to a RunaiWorkload](wrap.md), [validate in CI](ci.md).
+How to start: [from a manifest to a RunaiWorkload](wrap.md), [validate in CI](ci.md), [what the commands print](transcripts.md).
 
 Commands that need a cluster use your kubeconfig as kubectl does, and have your rights. Results go to standard output, all else to
 standard error. Colours are left out where nobody looks, and with `NO_COLOR`.
