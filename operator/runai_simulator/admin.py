@@ -15,7 +15,7 @@ from runai_simulator import views
 from runai_simulator.answers import Handler, answering
 from runai_simulator.catalogue import CATEGORIES, CLUSTER_A, Kind
 from runai_simulator.faults import Fault
-from runai_simulator.intake import read_manifest, read_object
+from runai_simulator.intake import read_manifest, read_metadata, read_object
 from runai_simulator.listing import Listing
 from runai_simulator.rules import Refused
 from runai_simulator.tokens import Tokens
@@ -47,6 +47,7 @@ class Admin:
     def routes(self) -> list[Route]:
         return [
             _route("GET", "workloads", self._show_workloads),
+            _route("POST", "workloads", self._add_workloads),
             _route("GET", "workloads/{id}", self._show_workload),
             _route("POST", "workloads/{id}", self._change_workload),
             _route("DELETE", "workloads/{id}", self._purge_workload),
@@ -69,6 +70,19 @@ class Admin:
     async def _show_workloads(self, request: Request) -> Response:
         del request
         return JSONResponse([self._shown(workload) for workload in self._world])
+
+    async def _add_workloads(self, request: Request) -> Response:
+        now, wish = self._clock(), read_object(await request.body())
+        submitted, phase, age = wish.get("workloads"), str(wish.get("phase", "Running")), wish.get("age", 0)
+        if not (isinstance(submitted, list) and all(isinstance(body, dict) for body in submitted)):
+            raise Refused(400, "workloads is a list of what a POST submits")
+        if not (isinstance(age, int | float) and 0 <= age <= now):
+            raise Refused(400, "age is a number of seconds, and no more than there were since 1970")
+        made = [
+            self._world.add(read_metadata(body), read_manifest(body) or {}, phase, now, age=age) for body in submitted
+        ]
+        self._listing.catch_up(now)  # else whoever lists next waits for all of them
+        return JSONResponse([{"id": workload.id, "name": workload.name} for workload in made])
 
     async def _show_workload(self, request: Request) -> Response:
         return self._in_full(self._found(request))

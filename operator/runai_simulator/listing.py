@@ -33,7 +33,7 @@ class Row:
 
 
 class Shelf:
-    """Rows by id in the order of their creation, by name, and by the time at which they last changed."""
+    """Rows by id in the order in which they came, by name, and by the time at which they last changed."""
 
     def __init__(self, changed: str) -> None:
         """`changed` is the field that holds that time."""
@@ -41,11 +41,15 @@ class Shelf:
         self._rows: dict[str, Row] = {}
         self._by_name: dict[str, dict[str, Row]] = {}
         self._by_change: list[tuple[str, str]] = []
+        self._newest, self._in_order = "", True
 
     def put(self, row: Row) -> None:
         key, name = row.fields["id"], row.fields["name"]
         if (before := self._rows.get(key)) is not None:
             self._unlist(key, before)
+        else:
+            self._in_order &= row.fields["createdAt"] >= self._newest
+            self._newest = max(self._newest, row.fields["createdAt"])
         self._rows[key] = row
         self._by_name.setdefault(name, {})[key] = row
         insort(self._by_change, (row.fields[self.changed], key))
@@ -63,7 +67,7 @@ class Shelf:
         """What matches, in the order that was asked for."""
         rows, sorted_by = self._candidates(query.conditions if query.all_hold else ())
         if query.conditions or query.search:
-            rows = [row for row in rows if query.matches(row.fields)]
+            rows = (row for row in rows if query.matches(row.fields))
         if query.sort_by and (query.sort_by != sorted_by or query.descending):
             return sorted(rows, key=lambda row: query.sort_key(row.fields), reverse=query.descending)
         return rows
@@ -77,7 +81,7 @@ class Shelf:
             if condition.field == self.changed and condition.symbol == ">=":
                 start = bisect_left(self._by_change, (_floor(condition.wanted), ""))
                 return [self._rows[key] for _, key in self._by_change[start:]], self.changed
-        return self._rows.values(), "createdAt" if self.changed == "phaseUpdatedAt" else ""
+        return self._rows.values(), "createdAt" if self._in_order else ""
 
     def _unlist(self, key: str, row: Row) -> None:
         del self._by_change[bisect_left(self._by_change, (row.fields[self.changed], key))]
@@ -104,12 +108,16 @@ class Listing:
     def page(self, query: Mapping[str, str], now: float) -> tuple[list[Row], int | None]:
         """Rows, and the offset of the next page. Raises `Refused`."""
         switches = self._world.switches
-        self._advance(now - switches.list_lag)
+        self.catch_up(now)
         asked = filters.read(query, filters.WORKLOAD_FIELDS, all_hold=switches.filters_all_hold)
         is_deleted = query.get("deleted") == "true"
         if is_deleted and not switches.deleted_list:
             return [], None
         return asked.page((self._deleted if is_deleted else self._active).find(asked))
+
+    def catch_up(self, now: float) -> None:
+        """Redraw what is due by now, which the next page would do."""
+        self._advance(now - self._world.switches.list_lag)
 
     def _expect(self, workload: Workload) -> None:
         """Recompute its row with the next call, and whenever it changes by itself."""

@@ -200,6 +200,12 @@ class World:
 
     def create(self, metadata: Json, manifest: Json, now: float) -> Workload:
         """What a POST does. Raises `Refused`."""
+        workload = self._made(metadata, manifest, now, created=now)
+        self.creates.append((workload.project.id, workload.name))
+        self._tell_cluster(workload, now)
+        return workload
+
+    def _made(self, metadata: Json, manifest: Json, now: float, *, created: float) -> Workload:
         name, project, kind, version = self.validate(metadata, manifest, now)
         category = metadata.get("category") or kind.category
         made_id = self._new_id()
@@ -211,19 +217,17 @@ class World:
             kind=kind,
             version=version,
             manifest=manifest,
-            created=now,
-            updated=now,
+            created=created,
+            updated=created,
             priority=metadata.get("priority") or CATEGORIES[category].priority,
             category=category,
             preemptibility=metadata.get("preemptibility") or CATEGORIES[category].preemptibility,
             steering=read_steering(manifest),
             shape=shape_of(manifest),
-            phases=Timeline([Step(now, "Creating")]),
+            phases=Timeline([Step(created, "Creating")]),
         )
         self._workloads[workload.id] = self._by_v1_id[workload.v1_id] = workload
         self._by_name[project.id, name] = workload
-        self.creates.append((project.id, name))
-        self._tell_cluster(workload, now)
         return workload
 
     def update(self, workload: Workload, metadata: Json, manifest: Json | None, now: float) -> None:
@@ -258,6 +262,16 @@ class World:
         self._tell_cluster(workload, now)
 
     # --- what people and the platform do behind the caller's back
+
+    def add(self, metadata: Json, manifest: Json, phase: str, now: float, *, age: float) -> Workload:
+        """One that is there already: submitted `age` seconds ago, synced, and in that phase ever since. Raises `Refused`."""
+        created = now - age
+        workload = self._made(metadata, manifest, now, created=created)
+        workload.synced = created
+        workload.syncs.go_on(created, [Step(created, "Synced")])
+        workload.phases.go_on(created, [Step(created, phase)])
+        self.on_change(workload)
+        return workload
 
     def set_phase(self, workload: Workload, phase: str, message: str, now: float) -> None:
         """It stays so until the next event."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime
 
 import httpx
 import pytest
@@ -428,6 +429,32 @@ def test_a_purged_workload_is_forgotten_everywhere(api):
     assert api.read(workload_id).status_code == api.detail(workload_id).status_code == 404
     assert api.rows() == api.admin("GET", "workloads") == []
     assert api.create("a").status_code == 202
+
+
+def test_workloads_can_be_there_already(api):
+    submitted = [{"metadata": {"name": name, "projectId": "2"}, "manifest": job()} for name in "ab"]
+    made = api.admin("POST", "workloads", workloads=submitted, phase="Degraded", age=3600)
+
+    assert [one["name"] for one in made] == ["a", "b"]
+    assert [row["id"] for row in api.rows()] == [one["id"] for one in made]
+    assert {row["phase"] for row in api.rows()} == {"Degraded"}
+    assert {row["createdAt"] for row in api.rows()} == {row["phaseUpdatedAt"] for row in api.rows()}
+    assert [age_of(api, row) for row in api.rows()] == [3600, 3600]
+    assert api.read(made[0]["id"]).json()["syncInfo"] == {"status": "Synced"}
+    assert api.admin("GET", "counters")["creates"] == []
+    assert api.create("a", projectId="2").status_code == 409
+
+
+def age_of(api, row):
+    return round(api.clock.now - datetime.fromisoformat(row["createdAt"]).timestamp())
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{}, {"workloads": [1]}, {"workloads": [{}]}, {"workloads": [], "age": -1}, {"workloads": [], "age": 1e300}],
+)
+def test_what_cannot_be_there_already_is_refused(api, wish):
+    assert api.http.post("/_admin/workloads", json=wish).status_code == 400
 
 
 def test_projects_can_be_added(api):

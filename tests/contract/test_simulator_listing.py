@@ -51,6 +51,11 @@ class ListedWorld(RuleBasedStateMachine):
         with contextlib.suppress(Refused):
             self.world.create({"name": name, "projectId": project}, job(sync=steering), self.now)
 
+    @rule(name=st.sampled_from("abc"), project=st.sampled_from("12"), age=st.sampled_from([0.0, 2.5, 20.0]))
+    def find_it_there_already(self, name: str, project: str, age: float) -> None:
+        with contextlib.suppress(Refused):
+            self.world.add({"name": name, "projectId": project}, job(), "Running", self.now, age=age)
+
     @precondition(lambda self: list(self.world))
     @rule(data=st.data(), text=st.sampled_from(["old", "new"]), priority=st.sampled_from(["low", "high"]))
     def update(self, data: Any, text: str, priority: str) -> None:
