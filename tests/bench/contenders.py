@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.driver import Seen
+from bench.driver import PATIENCE, Seen
 from controlplane import ControlPlane
 from controlplane.ports import free_port
 from stack import Operator, Simulator
@@ -45,7 +45,7 @@ def bridge(
 
     def wait_ready(process: Process) -> None:
         assert isinstance(process, Operator)
-        process.wait_ready()
+        process.wait_ready(timeout=PATIENCE)
 
     def is_ready(seen: Seen) -> bool:
         return seen.ready == "True"

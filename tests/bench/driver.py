@@ -76,14 +76,19 @@ class Driver:
         async with aiohttp.ClientSession(connector=connector, headers={"User-Agent": "bench"}) as session:
             yield cls(plane, session)
 
-    async def create(self, name: str, spec: Object) -> None:
+    async def create(self, name: str, spec: Object, **metadata: Any) -> str:
+        """Gives its UID."""
         item = {
             "apiVersion": "bridge.run.ai/v1alpha1",
             "kind": "RunaiWorkload",
-            "metadata": {"name": name},
+            "metadata": {"name": name, **metadata},
             "spec": spec,
         }
-        await self._call("POST", "", json=item)
+        return str(json.loads(await self._call("POST", "", json=item))["metadata"]["uid"])
+
+    async def get(self, name: str) -> Object:
+        found: Object = json.loads(await self._call("GET", f"/{name}"))
+        return found
 
     async def patch(self, name: str, patch: Object, part: str = "") -> None:
         await self._call("PATCH", f"/{name}{part}", data=json.dumps(patch), headers=MERGE)
@@ -135,10 +140,12 @@ class Driver:
             assert now - began < PATIENCE, f"not after {PATIENCE:.0f} s; of {len(seen)}: {seen[:2]}"
             await asyncio.sleep(max(every, (time.monotonic() - now) * 2))
 
-    async def _call(self, method: str, path: str, **more: Any) -> None:
+    async def _call(self, method: str, path: str, **more: Any) -> bytes:
         async with self.session.request(method, self._url + path, **more) as answer:
+            body = await answer.read()
             if answer.status >= 400:
-                raise AssertionError(f"{method} {path}: {answer.status} {(await answer.text())[:500]}")
+                raise AssertionError(f"{method} {path}: {answer.status} {body[:500]!r}")
+            return body
 
 
 def _seen(cells: Object, item: Object) -> Seen:

@@ -55,4 +55,5 @@ class Figures:
 def save(path: Path, about: str, measured: list[Figures]) -> None:
     """For the plots."""
     content = {each.title: each.values for each in measured}
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"about": about, "figures": content}, indent=1))

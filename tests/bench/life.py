@@ -19,11 +19,11 @@ from bench.contenders import Contender, bridge
 from bench.driver import Driver, Form, Seen, in_parallel
 from bench.figures import Figures, console
 from bench.machine import described
+from bench.scene import QUICK
 from controlplane import ControlPlane
 from stack import Simulator
 from stack.processes import Process
 
-QUICK = {"list_lag": 0.1, "sync_time": 0.05, "phase_time": 0.1, "delete_time": 0.2}
 FORMS = (Form(4096), Form(4096, as_yaml=True), Form(65536), Form(65536, as_yaml=True))
 
 

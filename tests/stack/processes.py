@@ -208,8 +208,8 @@ class Operator(Process):
         }
         super().__init__([sys.executable, "-m", "runai_operator", "run"], env=env, log=directory / "operator.log")
 
-    def wait_ready(self) -> Self:
-        self.wait_until("readiness", lambda: self.probe("readyz") == 200)
+    def wait_ready(self, *, timeout: float = HANG_GUARD) -> Self:
+        self.wait_until("readiness", lambda: self.probe("readyz") == 200, timeout=timeout)
         return self
 
     def probe(self, path: str) -> int:
