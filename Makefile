@@ -103,13 +103,15 @@ bench: $(INSTALLED) ## Measure bursts, rest, freshness, start and deletion besid
 .PHONY: bench-all
 bench-all: $(INSTALLED) $(VENV)/.bench-installed ## Measure everything that docs/performance.md shows
 	@$(HAVE_PROGRAMS) etcd kube-apiserver >/dev/null
-	@echo "==> Bench: hours"
+	@echo "==> Bench: about four hours on two idle cores; nothing waits for ever"
 	@$(PYTHON) -m bench.calls
 	@$(PYTHON) -m bench.life --rounds 3
-	@$(PYTHON) -m bench --workloads 100 1000 --sizes 4 64 --yaml --rounds 3 --rest 60 --changes 100 1000 --save build/bench.json
-	@$(PYTHON) -m bench --workloads 10000 --rounds 1 --rest 60 --changes 100 1000 --without-naive --save build/bench-10000.json
+	@$(PYTHON) -m bench --workloads 100 1000 --sizes 4 64 --yaml --rounds 3 --save build/bench.json
+	@$(PYTHON) -m bench --workloads 10000 --changes 100 1000 --without-naive --save build/bench-10000.json
+	@$(PYTHON) -m bench.rest --save build/bench-rest.json
+	@$(PYTHON) -m bench.foreign --save build/bench-foreign.json
 	@$(PYTHON) -m bench.storms
-	@$(PYTHON) -m bench.plots build/bench.json build/bench-10000.json
+	@$(PYTHON) -m bench.plots build/bench.json build/bench-10000.json build/bench-rest.json
 
 .PHONY: test-soak
 test-soak: $(INSTALLED) ## Run for an hour under churn and faults, and judge what grows (MINUTES=60, WORKLOADS=2000)
