@@ -3,7 +3,7 @@
     python -m bench.calls [--calls 2000] [--rounds 5] [--bytes 4096]
 
 Every measurement is a process of its own, which makes calls over real sockets to a server that knows only their form, sixteen at
-a time. What counts is the CPU time of that process, per call; the transports take turns, and of several rounds the median is
+a time; over HTTP/2 to hypercorn, without TLS there as well. What counts is the CPU time of that process, per call; the transports take turns, and of several rounds the median is
 shown, with the least and the most.
 """
 
@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -19,15 +21,19 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 
 import aiohttp
 import httpx
 import httpx_aiohttp
+import hypercorn.asyncio
+from hypercorn.config import Config
 from rich.console import Console
 from rich.table import Table
 
 from bench.machine import described
 from bench.manifests import manifest_of
+from controlplane.ports import free_port
 from fakes.scripted_runai import UUID, workload
 from runai_operator.domain.model import Submission
 from runai_operator.runai import transport
@@ -72,13 +78,38 @@ class Answering(asyncio.Protocol):
 
 
 async def serve(size: int) -> None:
-    """Prints its port, and serves until it is killed."""
+    """Prints its ports, that of HTTP/2 last, and serves until it is killed."""
     shown = {"rawManifest": manifest_of(size), "workloadManifest": manifest_of(size)}
     body = json.dumps(workload() | shown | {"access_token": "t" * 1000, "expires_in": 3600}).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     server = await asyncio.get_running_loop().create_server(lambda: Answering(head.encode() + body), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    port = free_port()
+    config = Config.from_mapping(bind=[f"127.0.0.1:{port}"], errorlog=None)
+    http2 = asyncio.create_task(hypercorn.asyncio.serve(partial(answer_over_http2, body), config))
+    await asyncio.to_thread(wait_until_open, port)
+    print(server.sockets[0].getsockname()[1], port, flush=True)
+    await http2
+
+
+async def answer_over_http2(body: bytes, scope: Any, receive: Any, send: Any) -> None:
+    """An ASGI application that answers so whatever it is asked, over nothing else."""
+    if scope["type"] == "lifespan":
+        return
+    assert scope["http_version"] == "2", scope["http_version"]
+    while (await receive()).get("more_body"):
+        pass
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def wait_until_open(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nobody listens on port {port}")
 
 
 # --- the clients
@@ -135,6 +166,11 @@ def httpcore() -> httpx.AsyncBaseTransport:
     )
 
 
+def http2() -> httpx.AsyncBaseTransport:
+    """Over one connection, which the sixteen share."""
+    return httpx.AsyncHTTPTransport(http1=False, http2=True)
+
+
 def our_own() -> httpx.AsyncBaseTransport:
     context = httpx.create_ssl_context()
     return transport.AiohttpTransport(context, proxy=None, connections=CONNECTIONS, keepalive=transport.KEEPALIVE)
@@ -142,6 +178,7 @@ def our_own() -> httpx.AsyncBaseTransport:
 
 foreign = partial(httpx_aiohttp.AiohttpTransport, trust_env=False)
 
+OVER_HTTP2 = "  with HTTP/2"
 Client = Callable[[AsyncExitStack, str, Submission], Awaitable[dict[str, Call]]]
 CLIENTS: dict[str, Client] = {
     "the operator's client": partial(operator, transport=lambda: None),
@@ -150,6 +187,7 @@ CLIENTS: dict[str, Client] = {
     "httpx over our transport": partial(httpx_alone, transport=our_own),
     "httpx over httpx-aiohttp": partial(httpx_alone, transport=foreign),
     "httpx over httpcore and anyio": partial(httpx_alone, transport=httpcore),
+    OVER_HTTP2: partial(httpx_alone, transport=http2),
     "httpx over nothing": partial(httpx_alone, transport=at_once),
     "aiohttp": aiohttp_alone,
 }
@@ -205,9 +243,10 @@ def compare(calls: int, rounds: int, size: int) -> None:
     with subprocess.Popen([*this, "--serve"], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
-            url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+            port, http2_port = server.stdout.readline().split()
             for _ in range(rounds):
                 for name, results in spent.items():
+                    url = f"http://127.0.0.1:{http2_port if name == OVER_HTTP2 else port}"
                     command = [*this, "--client", name, "--url", url, "--calls", str(calls)]
                     done = subprocess.run(command, check=True, capture_output=True, text=True)
                     results.append(json.loads(done.stdout))
