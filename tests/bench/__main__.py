@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
 import time
@@ -22,11 +21,10 @@ from bench.contenders import Contender, bridge, naive
 from bench.driver import Driver, Form, ids_of, in_parallel, raw_create, raw_delete, raw_runai
 from bench.figures import Figures, console, save
 from bench.machine import described
+from bench.provider_http import provider_http
 from bench.scene import QUICK, RAW, Plan, Scene, burst, delete, freshness, rest, started, started_again, warm_up
 from controlplane import ControlPlane
 from stack import Simulator
-
-PROVIDER = "PROVIDER_HTTP"
 
 
 def main() -> int:
@@ -50,8 +48,10 @@ def main() -> int:
         contenders.append(bridge("other revision", given.beside.resolve(), OPERATOR_DELTA_INTERVAL=given.interval))
     if not given.without_naive:
         contenders.append(naive())
-    if PROVIDER not in os.environ:
-        console.print(f"provider-http is left out: {PROVIDER} does not name its binary.")
+    try:
+        contenders.append(provider_http())
+    except LookupError as missing:
+        console.print(f"provider-http is left out: {missing}.")
     measured = []
     for many in given.workloads:
         for form in [Form(size * 1024, as_yaml) for size in given.sizes for as_yaml in (False, True)[: 1 + given.yaml]]:
@@ -104,13 +104,13 @@ async def measure(contender: Contender, plan: Plan, figures: Figures) -> None:
         directory = Path(name)
         plane.install_crds(contender.crds)
         with Simulator(directory, **QUICK) as runai:
-            async with Driver.of(plane) as driver:
+            async with contender.drive(plane, runai) as driver:
                 with contender.start(directory, plane, runai) as process:
                     scene = Scene(contender, process, plane, runai, driver, plan, figures)
                     await started(scene)
                     await burst(scene)
                     await rest(scene)
-                    for changes in plan.changes:
+                    for changes in plan.changes if contender.shows_phases else ():
                         await freshness(scene, changes)
                     if contender.is_ours:
                         process.terminate()

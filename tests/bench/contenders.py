@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.driver import PATIENCE, Seen
+from bench.driver import PATIENCE, Driver, Seen
 from controlplane import ControlPlane
 from controlplane.ports import free_port
 from stack import Operator, Simulator
@@ -15,6 +16,11 @@ from stack.processes import CLIENT_ID, CLIENT_SECRET, Process
 
 OPERATOR = Path(__file__).parents[2] / "operator"
 NAIVE = Path(__file__).with_name("naive.py")
+
+
+def _workloads(plane: ControlPlane, runai: Simulator) -> AbstractAsyncContextManager[Driver]:
+    del runai
+    return Driver.of(plane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +32,11 @@ class Contender:
     start: Callable[[Path, ControlPlane, Simulator], Process]
     wait_ready: Callable[[Process], object]
     is_ready: Callable[[Seen], bool]
-    is_ours: bool = True
-    settings: dict[str, str] = field(default_factory=dict)
+    agent: str = "runai-operator/"
+    """How the audit log names its calls."""
+    is_ours: bool = False
+    shows_phases: bool = True
+    drive: Callable[[ControlPlane, Simulator], AbstractAsyncContextManager[Driver]] = _workloads
 
 
 def bridge(
@@ -50,7 +59,7 @@ def bridge(
     def is_ready(seen: Seen) -> bool:
         return seen.ready == "True"
 
-    return Contender(name, folder.parent / "crds", start, wait_ready, is_ready)
+    return Contender(name, folder.parent / "crds", start, wait_ready, is_ready, is_ours=True)
 
 
 def naive() -> Contender:
@@ -73,4 +82,4 @@ def naive() -> Contender:
     def is_ready(seen: Seen) -> bool:
         return seen.phase == "Running"
 
-    return Contender("naive kopf", OPERATOR.parent / "crds", start, wait_ready, is_ready, is_ours=False)
+    return Contender("naive kopf", OPERATOR.parent / "crds", start, wait_ready, is_ready, agent="kopf")

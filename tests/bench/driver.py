@@ -26,7 +26,6 @@ PATIENCE = 1800.0
 """Seconds after which something is called hanging."""
 TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 MERGE = {"Content-Type": "application/merge-patch+json"}
-COLLECTION = "/apis/bridge.run.ai/v1alpha1/namespaces/default/runaiworkloads"
 Object = dict[str, Any]
 
 
@@ -64,8 +63,10 @@ class Form:
 class Driver:
     """Sixteen calls at a time, as the cluster's administrator."""
 
+    collection = "/apis/bridge.run.ai/v1alpha1/namespaces/default/runaiworkloads"
+
     def __init__(self, plane: ControlPlane, session: aiohttp.ClientSession) -> None:
-        self._url, self.session = f"{plane.url}{COLLECTION}", session
+        self._url, self.session = f"{plane.url}{self.collection}", session
 
     @classmethod
     @asynccontextmanager
@@ -78,13 +79,17 @@ class Driver:
 
     async def create(self, name: str, spec: Object, **metadata: Any) -> str:
         """Gives its UID."""
-        item = {
+        item = self.item(name, spec)
+        item["metadata"] |= metadata
+        return str(json.loads(await self._call("POST", "", json=item))["metadata"]["uid"])
+
+    def item(self, name: str, spec: Object) -> Object:
+        return {
             "apiVersion": "bridge.run.ai/v1alpha1",
             "kind": "RunaiWorkload",
-            "metadata": {"name": name, **metadata},
+            "metadata": {"name": name},
             "spec": spec,
         }
-        return str(json.loads(await self._call("POST", "", json=item))["metadata"]["uid"])
 
     async def get(self, name: str) -> Object:
         found: Object = json.loads(await self._call("GET", f"/{name}"))

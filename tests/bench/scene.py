@@ -24,8 +24,6 @@ MINUTE = 60.0
 CALM = 3.0
 """Seconds without another Kubernetes Event after which those of the burst have been sent: ten a second are."""
 RAW = "raw script"
-AGENTS = {True: "runai-operator/", False: "kopf"}
-"""How the audit log names the calls of ours, and of the naive one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class Scene:
         spent: Counter[str] = Counter({"calls to Run:ai": self.runai.calls("GET", "/api/v1")})
         spent["calls to Run:ai"] += sum(self.runai.calls(method) for method in METHODS)
         kinds = {"get": "reads", "patch": "writes", "update": "writes", "create": "Events"}
-        agent = AGENTS[self.contender.is_ours]
+        agent = self.contender.agent
         for event in self.plane.audit_events(agent):
             is_its = event["stage"] == "ResponseComplete" and event["userAgent"].startswith(agent)
             if is_its and event["verb"] in kinds:
