@@ -34,7 +34,7 @@ mpl.rcParams |= {
 from matplotlib import pyplot as plt  # noqa: E402 - after the choice of what draws
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator  # noqa: E402
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator  # noqa: E402
 
 from bench.figures import console  # noqa: E402
 
@@ -94,8 +94,8 @@ def draw_bursts(bursts: dict[int, Values]) -> Figure:
         for name in names:
             draw(place, name, points_of((size, values.get(name, {})) for size, values in bursts.items()).get(what, []))
         place.set(title=what, xlabel="workloads of 4 KiB", xscale="log", yscale="log")
-        for axis in (place.xaxis, place.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if axis is place.yaxis else (1,)))
+        for axis, ticks in ((place.xaxis, FixedLocator(sorted(bursts))), (place.yaxis, LogLocator(subs=(1, 2, 5)))):
+            axis.set_major_locator(ticks)
             axis.set_major_formatter(THOUSANDS)
             axis.set_minor_locator(NullLocator())
     places[0].set_ylabel("seconds")
