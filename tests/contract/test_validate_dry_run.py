@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def validate(runai, stdin, *options):
 
 async def test_public_manifests_are_wrapped_found_valid_taken_by_a_dry_run_and_then_submitted(runai):
     wrapped = rwl("wrap", FOLDER, "--project", "team-a", "--others", "drop").out
-    done = validate(runai, wrapped)
+    done = await asyncio.to_thread(validate, runai, wrapped)
 
     assert (done.code, done.out) == (0, ""), done.err
     assert runai.all() == []
@@ -94,7 +95,7 @@ async def test_one_that_exists_is_checked_under_another_name_and_that_is_said(ru
             pass
     finally:
         await client.aclose()
-    done = validate(runai, JOB)
+    done = await asyncio.to_thread(validate, runai, JOB)
 
     assert (done.code, done.out) == (0, "")
     assert "train exists in Run:ai: it was checked as a new workload under another name\n" in done.err
