@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -33,8 +34,13 @@ ENDS_THE_PROCESS = (acts.Restart, acts.Kill, acts.KillAt, acts.Overlap, acts.Rei
 """A new process remembers nothing, so nothing would grow."""
 
 
-def live(seed: int, days: int) -> list[Counter[str]]:
-    """What there was at the end of each day: entries of containers, by where they hang, and tasks. Raises `Broken`."""
+def live(
+    seed: int, days: int, *, until: Callable[[list[Counter[str]]], object] = lambda _: False
+) -> list[Counter[str]]:
+    """What there was at the end of each day: entries of containers, by where they hang, and tasks. Raises `Broken`.
+
+    `until`: ends earlier, once that holds for the days that were lived.
+    """
     with (
         pytest.MonkeyPatch.context() as patch,
         asyncio.Runner(loop_factory=virtual_loop) as runner,
@@ -42,10 +48,10 @@ def live(seed: int, days: int) -> list[Counter[str]]:
         patch.setattr(poller, "RECOUNT_INTERVAL", 600.0)
         patch.setattr(inventory, "ENDED", FEW)
         patch.setattr(world, "REPORT_INTERVAL", 600.0)
-        return runner.run(_live(seed, days))
+        return runner.run(_live(seed, days, until))
 
 
-async def _live(seed: int, days: int) -> list[Counter[str]]:
+async def _live(seed: int, days: int, until: Callable[[list[Counter[str]]], object]) -> list[Counter[str]]:
     random, lived = Random(seed), list[Counter[str]]()
     there = World(seed, Switches().changed({"list_lag": 1.0, "run_time": 120.0, "delete_time": 15.0}), PATIENT)
     judge = Judge(there)
@@ -54,6 +60,8 @@ async def _live(seed: int, days: int) -> list[Counter[str]]:
         for day in range(days):
             await _pass_a_day(there, judge, _acts_of(day, random))
             lived.append(_sizes_of(there))
+            if until(lived):
+                break
     finally:
         await there.stop()
     return lived
