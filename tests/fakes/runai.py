@@ -75,7 +75,7 @@ class FakeRunaiAccess:
             if not self._runai.world.switches.dry_run:
                 return self._create(submission).id
             try:
-                self._runai.world.validate(_metadata(submission), submission.manifest, self._runai.now())
+                self._runai.world.validate(metadata_of(submission), submission.manifest, self._runai.now())
             except Refused as refused:
                 raise _error(refused) from None
             return None
@@ -84,7 +84,7 @@ class FakeRunaiAccess:
 
     def _create(self, submission: Submission) -> Workload:
         try:
-            made = self._runai.world.create(_metadata(submission), submission.manifest, self._runai.now())
+            made = self._runai.world.create(metadata_of(submission), submission.manifest, self._runai.now())
         except Refused as refused:
             raise _error(refused) from None
         self._runai.writes.append(("POST", mark_of(made)))
@@ -213,7 +213,8 @@ class FakeRunaiAccess:
         return read_remote(view(workload, self._runai.now(), self._runai.world.switches))
 
 
-def _metadata(submission: Submission) -> dict[str, Any]:
+def metadata_of(submission: Submission) -> dict[str, Any]:
+    """What a POST says of it beside the manifest."""
     return {
         "name": submission.name,
         "projectId": submission.project_id,

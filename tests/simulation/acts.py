@@ -13,6 +13,7 @@ from fakes.runai import mark_of
 from runai_operator.domain.checks import MANIFEST_DEPTH
 from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import (
+    NOT_SUBMITTED,
     DeletionPolicy,
     ExternalDeletionPolicy,
     ManagementPolicy,
@@ -23,6 +24,7 @@ from runai_operator.domain.model import (
     SourceText,
     Spec,
 )
+from runai_operator.domain.naming import probe_name
 from runai_operator.domain.reasons import Phase
 from runai_simulator.rules import Refused
 from simulation.troubles import SECRET, Trouble
@@ -144,6 +146,55 @@ class Apply:
         elif not stored.deleting and stored.spec.manifest is not None:
             kind = stored.spec.manifest["kind"]
             edit(world, stored, manifest=manifest_of(kind, self.text, self.way))
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyDry:
+    """A new object that is only to be checked, or other content for the one that exists."""
+
+    name: str
+    kind: str
+    text: int
+    project: str = "1"
+    own_name: str | None = None
+    is_valid: bool = True
+    """Run:ai would accept it."""
+
+    def __str__(self) -> str:
+        own = f" as {self.own_name}" if self.own_name else ""
+        wrong = "" if self.is_valid else ", which Run:ai refuses"
+        return f"apply {self.name} as a dry run: {self.kind} {self.text}{own} in project {self.project}{wrong}"
+
+    def do(self, world: World) -> None:
+        stored, category = find(world, self.name), None if self.is_valid else "Trian"
+        if stored is None:
+            manifest, policy = manifest_of(self.kind, self.text), ManagementPolicy.DRY_RUN
+            spec = Spec(manifest=manifest, name=self.own_name, project_id=self.project, category=category)
+            create(world, self.name, replace(spec, management_policy=policy))
+        elif not stored.deleting and stored.spec.manifest is not None:
+            edit(world, stored, manifest=manifest_of(stored.spec.manifest["kind"], self.text), category=category)
+
+
+@dataclass(frozen=True, slots=True)
+class SetManagement:
+    name: str
+    policy: ManagementPolicy
+    is_admitted: bool = False
+    """By a definition that knows no rule about it."""
+
+    def __str__(self) -> str:
+        return f"managementPolicy of {self.name}: {self.policy}{', whatever was submitted' if self.is_admitted else ''}"
+
+    def do(self, world: World) -> None:
+        if (stored := find(world, self.name)) is not None and (self.is_admitted or self._may_become(stored)):
+            edit(world, stored, management_policy=self.policy)
+
+    def _may_become(self, stored: Stored) -> bool:
+        """The rule of the definition."""
+        status = stored.status
+        is_new = status.get("observedGeneration") == -1 and "workloadId" not in status
+        is_free = self.policy is not ManagementPolicy.DRY_RUN or status.get("submission") == NOT_SUBMITTED
+        return is_free or is_new or stored.spec.management_policy is self.policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +472,35 @@ class StrangersWorkload:
             manifest = with_mark(manifest, name=self.name, mark=STRANGER)
         with contextlib.suppress(Refused):
             world.runai.world.create({"name": self.name, "projectId": self.project}, manifest, world.now())
+
+
+@dataclass(frozen=True, slots=True)
+class StrangersProbe:
+    """Somebody's workload has the name with which the operator finds out whether there are dry runs."""
+
+    project: str
+    marked: bool
+    """By another install."""
+
+    def __str__(self) -> str:
+        return f"a stranger's workload has the name of the probe in project {self.project}"
+
+    def do(self, world: World) -> None:
+        name = probe_name(world.setup.install, self.project)
+        StrangersWorkload(name, self.project, "Job", self.marked).do(world)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRunai:
+    """Into a release that knows dry runs, or one that ignores the flag, and creates."""
+
+    knows_dry_runs: bool
+
+    def __str__(self) -> str:
+        return f"Run:ai is {'upgraded' if self.knows_dry_runs else 'rolled back'}: it {'knows' if self.knows_dry_runs else 'ignores'} dryRun"
+
+    def do(self, world: World) -> None:
+        world.runai.world.switch({"dry_run": self.knows_dry_runs}, world.now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,19 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from runai_operator.domain.model import MOST_ROWS, DeletionPolicy, ExternalDeletionPolicy, RecreatePolicy, RerunPolicy
+from runai_operator.domain.model import (
+    MOST_ROWS,
+    DeletionPolicy,
+    ExternalDeletionPolicy,
+    ManagementPolicy,
+    RecreatePolicy,
+    RerunPolicy,
+)
 from runai_operator.domain.reasons import Phase
 from runai_simulator.switches import Switches
 from simulation import acts
 from simulation.acts import Timed
+from simulation.dry_scripts import dry_script
 from simulation.invariants import NEWS_FOR, Broken, Judge
 from simulation.loop import virtual_loop
 from simulation.scripts import MIXED, Needs, script
@@ -35,6 +43,8 @@ SCRIPTED = ("r", "s", "t")
 ADOPTERS = ("x", "y")
 SOURCES = ("p", "q")
 INSTALLS = ("install-1", "install-2")
+NINE, OF_DRY_RUNS = 9, 6
+"""One in so many histories is about dry runs: the one of this number."""
 UNDOCUMENTED = (
     "deleted_answers_404",
     "deleted_at_when_asked",
@@ -91,8 +101,10 @@ class Played:
 
 def make(seed: int) -> History:
     """Two of three histories have a script, or a few; all scripts have their turns. The others, and some of these, are a
-    swarm: it knows a few kinds of acts, names and policies only, and uses these a lot."""
+    swarm: it knows a few kinds of acts, names and policies only, and uses these a lot. One in nine is about dry runs."""
     random = Random(seed)
+    if seed % NINE == OF_DRY_RUNS:
+        return _make_dry(seed, random)
     maker = Maker(random)
     made: list[Timed] = []
     needs, is_swarm = Needs(), not seed % 3 or random.random() < 0.25
@@ -108,6 +120,27 @@ def make(seed: int) -> History:
         made += maker.swarm()
     switches, setup = _switches(random).changed(needs.switches), replace(_setup(random), **needs.setup)
     return History(seed, switches, setup, tuple(sorted(made, key=lambda timed: timed[0])))
+
+
+def _make_dry(seed: int, random: Random) -> History:
+    """A script about dry runs; beside most of them a swarm, or another script."""
+    maker, needs = Maker(random), Needs()
+    maker.adds_dry_runs()
+    made, beside = dry_script(seed // NINE, random, SCRIPTED, needs), random.random()
+    if beside < 0.4 and not needs.calm:
+        made += maker.swarm()
+    elif beside < 0.6 and not needs.calm:
+        begins, others = random.uniform(0, 100), random.choice([SCRIPTED, NAMES])
+        made += [(begins + at, act) for at, act in script(random.randrange(len(MIXED)), random, others, needs)]
+    switches = _switches(random)
+    if random.random() < 0.3:
+        switches = switches.changed({"dry_run": False})
+    return History(
+        seed,
+        switches.changed(needs.switches),
+        replace(_setup(random), **needs.setup),
+        tuple(sorted(made, key=lambda timed: timed[0])),
+    )
 
 
 def _switches(random: Random) -> Switches:
@@ -150,6 +183,9 @@ class Maker:
         chosen = themes if random.random() < 0.15 else random.sample(themes, random.choice([1, 2, 3]))
         kinds = dict.fromkeys(each for theme in chosen for each in theme)  # in their order, which a set has not
         self._weights = {self._apply: 3.0, self._delete: 1.0} | {each: random.choice([1.0, 4.0]) for each in kinds}
+
+    def adds_dry_runs(self) -> None:
+        self._weights |= {self._check: 5.0, self._manage: 3.0, self._upgrade: 0.5, self._probe_name: 0.5, self._kill: 1.0}
 
     def swarm(self) -> list[Timed]:
         """Some dozens of acts."""
@@ -217,6 +253,33 @@ class Maker:
     def _edit(self) -> list[Timed]:
         name = self._name()
         return [(0, self._an_apply(name)), (self._random.choice([20, 100]), self._an_apply(name))]
+
+    def _check(self) -> list[Timed]:
+        """Once, or with an edit on its heels."""
+        random, name = self._random, self._name()
+        own, project = random.choice([None, None, "shared"]), random.choice(self._projects)
+        made: list[Timed] = [
+            (at, acts.ApplyDry(name, random.choice(self._kinds), random.randint(0, 5), project, own, valid))
+            for at, valid in ((0.0, random.random() < 0.8), (random.choice([0.5, 20, 100]), random.random() < 0.7))
+        ]
+        made = made[: random.choice([1, 2])]
+        if random.random() < 0.3:
+            made.append((0.2, acts.Kill(random.randint(1, 12))))
+        if random.random() < 0.3:
+            made.append((random.uniform(1, 100), random.choice([acts.Ask(name), acts.DeleteIt(name)])))
+        return made
+
+    def _manage(self) -> list[Timed]:
+        random = self._random
+        policy = random.choice([ManagementPolicy.DRY_RUN, ManagementPolicy.MANAGE])
+        return [(0, acts.SetManagement(self._name(), policy, is_admitted=random.random() < 0.3))]
+
+    def _upgrade(self) -> list[Timed]:
+        return [(0, acts.ChangeRunai(knows_dry_runs=True))]
+
+    def _probe_name(self) -> list[Timed]:
+        random = self._random
+        return [(0, acts.StrangersProbe(random.choice(self._projects), marked=random.random() < 0.5))]
 
     def _delete(self) -> list[Timed]:
         random, name = self._random, self._name()

@@ -14,10 +14,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from fakes.kube import Stored
-from fakes.runai import mark_of
+from fakes.runai import mark_of, metadata_of
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.manifest import is_keyed, read_mark
 from runai_operator.domain.model import (
@@ -29,10 +29,15 @@ from runai_operator.domain.model import (
     OwnerMark,
     RecreatePolicy,
     RerunPolicy,
+    Submission,
 )
+from runai_operator.domain.naming import probe_name
+from runai_operator.domain.probe import probe_mark, probe_submission
 from runai_operator.domain.reasons import Group, Reason
+from runai_operator.domain.requeue import Limits
 from runai_operator.engine.gate import CallClass
 from runai_operator.engine.poller import MOST_DELTA_PAGES
+from runai_simulator.rules import Refused
 from runai_simulator.views import v1_row
 from runai_simulator.world import Workload
 from simulation.troubles import LISTS, OUTAGES, READS, SECRET, SLOWNESS, WRITES, Kind, Side
@@ -86,6 +91,12 @@ SLOW_TURN_IN = TURN_IN + 2 * SLOWNESS
 """Until its workload has been read while each call takes long: that one, and one that has to end first."""
 SOURCE_READ_IN = 70.0
 """Seconds until a change of a ConfigMap is noticed; to send it takes as long as an edit."""
+VERDICT_IN = 60.0
+"""Seconds until what Run:ai answers to a dry run is shown."""
+VERDICTS = (Reason.INVALID_SPEC, Reason.NAME_TAKEN)
+"""How Run:ai's refusal of a dry run is shown."""
+PROBES_GONE_IN = 700.0
+"""Seconds in which what a probe made is found and deleted, though somebody was killed over it: a sweep, and the longest back-off."""
 RETRIES = frozenset(reason for reason in Reason if reason.group is Group.RETRYING)
 WAITS = RETRIES | {Reason.WAITING_FOR_NAME, Reason.RECREATING, Reason.RUNAI_DELETING}
 """Reasons of Ready beside which something may be outstanding that waits for Run:ai."""
@@ -104,6 +115,11 @@ def promise_of(broken: Broken) -> str:
 def must(holds: object, otherwise: str) -> None:
     if not holds:
         raise Broken(otherwise)
+
+
+def is_probe(mark: OwnerMark | None) -> TypeGuard[OwnerMark]:
+    """Of what the operator sends to find out whether there are dry runs."""
+    return mark is not None and mark == probe_mark(mark.install)
 
 
 def _holds(workload: Workload, text: str) -> bool:
@@ -137,6 +153,12 @@ class Judge:
         """Whose a workload was last, gone or not."""
         self._source_texts: dict[str, str] = {}
         """What each source held last."""
+        self._probed: list[float] = []
+        """When a probe was sent."""
+        self._verdicts: dict[str, list[tuple[float, object, bool]]] = {}
+        """What Run:ai said to each dry run, by the UID of the object: when, of which content, and whether it was accepted."""
+        self._ignored_at = 0.0
+        """When Run:ai last ignored the flag of dry runs."""
         self._holders: dict[str, str] = {}
         """By UID: the workload that held the name that the object waits for."""
         self._more: list[tuple[float, int]] = []
@@ -166,7 +188,10 @@ class Judge:
     def _before_write(self, method: str, subject: Any) -> None:
         self.remember()
         try:
-            if method == "POST":
+            if method == "DRY RUN":
+                self._may_check(subject)
+                self._may_use(f"dry run of {subject.name}", subject.project_id, adopts=False)
+            elif method == "POST":
                 live = self._world.runai.live()
                 holders = [w for w in live if (w.name, w.project.id) == (subject.name, subject.project_id)]
                 self._may_create(read_mark(subject.manifest), holders)
@@ -175,9 +200,9 @@ class Judge:
                 workload, submission = subject
                 mark = mark_of(workload)
                 self._may_touch(method, workload, read_mark(submission.manifest) if submission else None)
-                self._may_use(
-                    f"{method} of {workload.id}", workload.project.id, adopts=method == "PUT" and mark is None
-                )
+                if not is_probe(mark):
+                    adopts = method == "PUT" and mark is None
+                    self._may_use(f"{method} of {workload.id}", workload.project.id, adopts=adopts)
                 if method == "DELETE":
                     self._deleted_by_us.add(workload.id)
         except Broken as broken:
@@ -189,6 +214,7 @@ class Judge:
         must(mark is not None, "POST without a mark")
         assert mark is not None
         since = self._seconds_since(mark.uid)
+        must(since("managed") < LATEST, f"POST for {mark.namespace}/{mark.name}, which is only to be checked")
         for what in ("undeleted", "unpaused", "with its finalizer"):
             must(
                 since(what) < LATEST,
@@ -244,6 +270,9 @@ class Judge:
         if not self._reads_marks() and is_named:
             return  # nobody can see whose it is, and a person has said so
         must(mark.install in known, f"{what}, which carries the mark of install {mark.install}")
+        if is_probe(mark):
+            must(method == "DELETE", f"{what}, which was sent as a dry run")
+            return
         if method == "DELETE":
             self._is_not_torn_down(what, mark.uid)
         if new is not None and new.uid != mark.uid:
@@ -257,6 +286,7 @@ class Judge:
             must(self._is_kept(owner) < LATEST, f"{what}, which is to stay")
         if owner is not None:
             must(since("unpaused") < LATEST, f"{what} of a paused object")
+            must(owner.deleting or since("managed") < LATEST, f"{what} of an object that is only to be checked")
         if method == "PUT":
             must(workload.id not in self._completed, f"{what}, which had completed")
 
@@ -267,6 +297,32 @@ class Judge:
         asked = owner.deletion_requested if owner is not None else None
         goes_along = asked is not None and asked.timestamp() >= self._world.definition_goes_at
         must(not (is_unmeant and (goes_along or self._is_torn_down() > LATEST)), f"{what} because the definition goes")
+
+    def _may_check(self, submission: Submission) -> None:
+        """Nothing that a user wrote is sent as a dry run before it is proven that this makes nothing."""
+        self.checked["dry runs"] += 1
+        mark, now = read_mark(submission.manifest), self._world.now()
+        assert mark is not None, "a dry run without a mark"
+        if is_probe(mark):
+            is_known = submission == probe_submission(mark.install, submission.project_id)
+            must(is_known and mark.install in self._world.installs, f"dry run of {submission.name}")
+            self._probed.append(now)
+            return
+        what, since = f"dry run for {mark.namespace}/{mark.name}", self._seconds_since(mark.uid)
+        must(since("only to be checked") < LATEST, f"{what}, which is to be submitted")
+        must(since("unpaused") < LATEST, f"{what}, which is paused")
+        process = self._world.process
+        is_alone = process is not None and now - self._world.doubled_until > 0
+        began = process.started_at if process is not None and is_alone else 0.0
+        must(any(began <= at <= now - Limits().grace for at in self._probed), f"{what} before there is a proof")
+        try:
+            self._world.runai.world.validate(metadata_of(submission), submission.manifest, now)
+        except Refused:
+            is_accepted = False
+        else:
+            is_accepted = True
+        content = (submission.manifest["spec"], submission.category, submission.name)
+        self._verdicts.setdefault(mark.uid, []).append((now, content, is_accepted))
 
     def _fits(self, stored: Stored, workload: Workload) -> bool:
         spec = stored.spec
@@ -318,6 +374,9 @@ class Judge:
                 self._is_served(stored)
                 self._replacement_is_missing(stored)
                 self._gone_owners_do_not_hinder(stored)
+                self._is_only_checked(stored)
+                self._verdict_is_true(stored)
+        self._probes_are_removed()
         self._nobody_shares()
         self._slow_is_not_away()
         self._status_is_true()
@@ -351,6 +410,8 @@ class Judge:
             was["undeleted"] = now
         if not stored.paused:
             was["unpaused"] = now
+        is_dry = stored.spec.management_policy is ManagementPolicy.DRY_RUN
+        was["only to be checked" if is_dry else "managed"] = now
         if FINALIZER in stored.finalizers:
             was["with its finalizer"] = now
         if (workload_id := stored.status.get("workloadId")) is not None:
@@ -367,6 +428,8 @@ class Judge:
                 and {
                     "undeleted": not stored.deleting,
                     "unpaused": not stored.paused,
+                    "managed": stored.spec.management_policy is not ManagementPolicy.DRY_RUN,
+                    "only to be checked": stored.spec.management_policy is ManagementPolicy.DRY_RUN,
                     "with its finalizer": FINALIZER in stored.finalizers,
                 }[what]
             ):
@@ -775,6 +838,71 @@ class Judge:
         mark = mark_of(workload) if workload is not None else None
         return mark is not None and (mark.namespace, mark.name) in self._world.kube.objects
 
+    def _is_only_checked(self, stored: Stored) -> None:
+        """What was never to be submitted has no finalizer, and nothing in Run:ai."""
+        if "managed" in self._was[stored.ref.uid]:
+            return
+        self.checked["only checked"] += 1
+        must(FINALIZER not in stored.finalizers, f"{stored.ref} is only to be checked, and has a finalizer")
+        must("workloadId" not in stored.status, f"{stored.ref} is only to be checked, and has a workload")
+        made = [w.id for w in self._standing() if (mark := mark_of(w)) and mark.uid == stored.ref.uid]
+        must(not made, f"{stored.ref} is only to be checked, and {made} was made")
+
+    def _verdict_is_true(self, stored: Stored) -> None:
+        """Valid, or refused, is what Run:ai said of just this."""
+        spec, uid = stored.spec, stored.ref.uid
+        is_seen = stored.status.get("observedGeneration") == stored.generation and not stored.deleting
+        if spec.management_policy is not ManagementPolicy.DRY_RUN or spec.manifest is None or not is_seen:
+            return
+        content = (spec.manifest["spec"], spec.category, spec.name or stored.ref.name)
+        told = [(at, is_accepted) for at, of, is_accepted in self._verdicts.get(uid, ()) if of == content]
+        if self._reason(stored) == Reason.VALID:
+            self.checked["truth of verdicts"] += 1
+            must(any(is_accepted for _, is_accepted in told), f"{stored.ref} is Valid, which Run:ai never said")
+            is_late = self._world.now() - told[-1][0] > VERDICT_IN and self._is_calm(Side.KUBE, VERDICT_IN)
+            is_late = is_late and self._works(2 * VERDICT_IN, "dry_run") and not stored.paused
+            must(told[-1][1] or not is_late, f"{stored.ref} is Valid, and Run:ai has refused it since")
+            is_asked = stored.token is not None and stored.status.get("lastHandledReconcileAt") == stored.token
+            must(
+                not is_asked or told[-1][0] >= float(str(stored.token)[1:]) or stored.paused,
+                f"{stored.ref} has acknowledged {stored.token}, and Run:ai was not asked",
+            )
+            left = [w.id for w in self._standing() if (mark := mark_of(w)) and mark.uid == uid]
+            must(not left, f"{stored.ref} is called only checked, and {left} stands")
+        elif self._reason(stored) in VERDICTS and self._is(stored, "Stalled", "True"):
+            if "managed" in self._was[uid]:
+                return  # it may be refused since it was submitted
+            self.checked["truth of verdicts"] += 1
+            must(not all(is_accepted for _, is_accepted in told), f"{stored.ref} is refused, which Run:ai never did")
+        elif self._reason(stored) == Reason.DRY_RUN_UNSUPPORTED:
+            self.checked["truth of verdicts"] += 1
+            must(self._lacks_dry_runs(stored), f"{stored.ref} says that there are no dry runs, and there are")
+
+    def _lacks_dry_runs(self, stored: Stored) -> bool:
+        """The flag was ignored since the process started, or the probe is in somebody's way."""
+        world, process, project = self._world, self._world.process, stored.spec.project_id
+        name = probe_name(world.setup.install, str(project))
+        held = any(w.name == name and not w.is_gone(world.now() - LOOKED_EVERY) for w in world.runai.world)
+        began = process.started_at if process is not None else 0.0
+        return self._ignored_at >= began or held
+
+    def _probes_are_removed(self) -> None:
+        """What a Run:ai that ignores the flag has made of a probe does not stay, whoever was killed over it."""
+        world = self._world
+        if not world.runai.world.switches.dry_run:
+            self._ignored_at = world.now()
+        bound = PROBES_GONE_IN + world.runai.world.switches.list_lag
+        for workload in self._standing():
+            mark = mark_of(workload)
+            if not is_probe(mark):
+                continue
+            state = (world.process, world.setup.install, world.runai.world.switches.cluster_connected)
+            waits = self._since_when(("probe", workload.id), state)
+            self.checked["probes removed"] += 1
+            is_possible = mark.install == world.setup.install and self._reads_marks()
+            if waits > bound and is_possible and self._works(bound, *WRITES, *READS, *LISTS):
+                must(False, f"{workload.name}, which a dry run made, has been there for {waits:.0f} s")
+
     def _nobody_shares(self) -> None:
         """One workload is not the work of two."""
         held = Counter(
@@ -916,6 +1044,8 @@ class Judge:
         assert process is not None
         known, there = len(process.engine.inventory), len(self._world.kube.objects)
         must(known == there, f"{known} objects are remembered, {there} exist")
+        left = [w.name for w in self._standing() if is_probe(mark_of(w))]
+        must(not left or not self._reads_marks(), f"{left} stays, which a dry run made")
         waiting = sum(upstream.deletions.waiting() for upstream in process.engine.upstreams)
         must(not waiting, f"{waiting} deletions are rate-limited, and nothing is to be deleted")
 
@@ -957,6 +1087,9 @@ class Judge:
             if self._reads_marks():
                 must(ready.get("reason") not in WAITS, f"{where} is still {told}")
                 must(self._holds_name(stored), f"{where} waits for a name that is free: {told}")
+            return
+        if stored.spec.management_policy is ManagementPolicy.DRY_RUN:
+            must(ready.get("reason") == Reason.VALID, f"{where} has no verdict: {told}")
             return
         ours = [w for w in self._standing() if (mark := mark_of(w)) and mark.uid == stored.ref.uid]
         if self._is(stored, "Reconciling", "True"):
@@ -1015,6 +1148,7 @@ class Judge:
             Reason.PROJECT_NOT_FOUND: self._lacks_project,
             Reason.PROJECT_NOT_ALLOWED: lambda stored: False,
             Reason.INSTALL_CHANGED: lambda stored: False,
+            Reason.DRY_RUN_UNSUPPORTED: self._lacks_dry_runs,
             Reason.FAILED: lambda stored: self._has_been(stored.status.get("workloadId", ""), "Failed"),
         }
 

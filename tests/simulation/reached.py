@@ -10,8 +10,21 @@ from typing import Self
 
 import coverage
 
-from runai_operator.domain import adopt, barred, decide, finalize, intent, lost, maintain, observe, ownership, submit
-from runai_operator.engine import gate
+from runai_operator.domain import (
+    adopt,
+    barred,
+    decide,
+    dry_run,
+    finalize,
+    intent,
+    lost,
+    maintain,
+    observe,
+    ownership,
+    probe,
+    submit,
+)
+from runai_operator.engine import dry_runs, gate
 
 RULES: tuple[ModuleType, ...] = (
     decide,
@@ -24,6 +37,9 @@ RULES: tuple[ModuleType, ...] = (
     maintain,
     lost,
     finalize,
+    dry_run,
+    probe,
+    dry_runs,
     gate,
 )
 

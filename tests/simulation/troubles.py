@@ -34,7 +34,7 @@ class Side(StrEnum):
     KUBE = "Kubernetes"
 
 
-WRITES = {"create", "update", "delete"}
+WRITES = {"create", "dry_run", "update", "delete"}
 READS = {"get", "row"}
 PROJECTS = {"projects", "project"}
 OF_WORKLOADS = READS | {"rows", "find", "update", "delete"}
@@ -46,7 +46,7 @@ CLASSES = {
     "reads": READS,
     "V2": READS | WRITES,
     "writes": WRITES,
-    "creates": {"create"},
+    "creates": {"create", "dry_run"},
     "updates": {"update"},
     "deletes": {"delete"},
     "the list of projects": PROJECTS,
@@ -79,6 +79,7 @@ REFUSALS = {
     Kind.QUOTING: {"code": 400, "message": f"cannot use the password {SECRET}"},
 }
 """What HTTP 400 says then."""
+OPERATIONS = {"create": Operation.CREATE, "dry_run": Operation.DRY_RUN}
 THROTTLES = (Kind.THROTTLED, Kind.LONG_HOLD)
 OUTAGES = (Kind.UNREACHABLE, Kind.BROKEN, Kind.LOST)
 """What counts as Run:ai being out of reach."""
@@ -131,7 +132,7 @@ class Trouble:
             return conflict if self.kind is Kind.BROKEN else KubernetesUnavailable("Kubernetes is out of reach.")
         match self.kind:
             case Kind.MISFORMED | Kind.QUOTING:
-                operation = Operation.CREATE if name == "create" else Operation.UPDATE
+                operation = OPERATIONS.get(name, Operation.UPDATE)
                 return failure(operation, Answer(400, json.dumps(REFUSALS[self.kind]).encode(), "application/json"))
             case Kind.UNREACHABLE:
                 return Unavailable("Run:ai is out of reach.")

@@ -24,7 +24,7 @@ from runai_operator.engine.engine import Engine
 from runai_operator.engine.ports import EngineSettings
 from runai_operator.runai.transport import CONNECTIONS, Timeouts
 from runai_simulator.switches import Switches
-from simulation.troubles import CLASSES, OF_WORKLOADS, SLOWNESS, Kind, Side, Trouble
+from simulation.troubles import CLASSES, OF_WORKLOADS, SLOWNESS, WRITES, Kind, Side, Trouble
 
 EPOCH = 1_800_000_000.0
 NAMESPACE, CLOSED = "ns", "closed"
@@ -406,7 +406,7 @@ class World:
         self.calls[side].append(self._loop.time())
         if name == "projects":
             self.lookups.append(self._loop.time())
-        if name in ("create", "update", "delete"):
+        if name in WRITES:
             self.say(f"    the operator calls {name}")
 
     def forget(self) -> None:
