@@ -14,6 +14,7 @@ from model.defects import Defect
 from runai_operator.domain import (
     adopt,
     barred,
+    dry_run,
     finalize,
     freshness,
     intent,
@@ -32,9 +33,11 @@ from runai_operator.domain import (
 )
 from runai_operator.domain.actions import Adopt, Result, Verdict
 from runai_operator.domain.errors import InvalidWorkload, OutcomeUnknown, Throttled
+from runai_operator.domain.probe import Probe
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.stored_status import StoredStatus
 from runai_operator.engine import circuit, gate, inventory, limits, poller, projects
+from runai_operator.engine.dry_runs import DryRuns
 from runai_operator.engine.engine import Engine
 from runai_operator.engine.inventory import Inventory
 from runai_operator.engine.poller import Poller
@@ -462,6 +465,57 @@ def sweeps_hold_up_deltas(patch: Patch) -> None:
     patch.setattr(Poller, "_read", after_the_sweep)
 
 
+# --- what is only to be checked
+
+
+def probes_are_not_looked_for(patch: Patch) -> None:
+    patch.setattr(DryRuns, "seen", lambda self, row: None)
+
+
+def former_probes_stay(patch: Patch) -> None:
+    made = DryRuns.__init__
+
+    def without_former(self: Any, *args: Any, former: Any, **about: Any) -> None:
+        del former
+        made(self, *args, former=(), **about)
+
+    patch.setattr(DryRuns, "__init__", without_former)
+
+
+def no_proof_is_needed(patch: Patch) -> None:
+    patch.setattr(DryRuns, "ask", lambda self, uid, project_id: True)
+
+
+def one_look_proves_it(patch: Patch) -> None:
+    patch.setattr(Probe, "_has_looked_for", lambda self, seconds, now: self.looked_since is not None)
+
+
+def lost_answers_prove_it(patch: Patch) -> None:
+    patch.setattr(Probe, "unanswered", lambda self: self.answered(None))
+
+
+def probes_go_by_their_name(patch: Patch) -> None:
+    patch.setattr(Probe, "_is_marked", lambda self, remote: True)
+
+
+def submitted_becomes_a_dry_run(patch: Patch) -> None:
+    patch.setattr(dry_run, "_submitted_error", lambda s: None)
+
+
+def any_verdict_stands(patch: Patch) -> None:
+    check = dry_run._check
+
+    def blind(s: Any, desired: Any) -> Any:
+        is_known = s.stored_status.validated_hash is not None and not s.must_ask_verdict
+        return dry_run.VALID if is_known else check(s, desired)
+
+    patch.setattr(dry_run, "_check", blind)
+
+
+def verdicts_are_not_asked_for_again(patch: Patch) -> None:
+    patch.setattr(state.State, "must_ask_verdict", property(lambda s: False))
+
+
 PLANTS = (
     *OF_THE_PROTOCOL,
     Defect("a refused adoption is carried out at the next pass", refusal_ends),
@@ -528,4 +582,13 @@ PLANTS = (
     Defect("a flood of one project is served first", first_come_first_served),
     Defect("each object asks for itself whether its project exists", misses_are_asked_for_again),
     Defect("there are fewer connections than calls under way", few_connections),
+    Defect("what a dry run made is not looked for after a restart", probes_are_not_looked_for),
+    Defect("what a dry run made under a former install id stays", former_probes_stay),
+    Defect("a dry run is sent before the proof that it makes nothing", no_proof_is_needed),
+    Defect("one look proves that a dry run made nothing", one_look_proves_it),
+    Defect("a dry run whose answer was lost proves something", lost_answers_prove_it),
+    Defect("what has the name of a probe is deleted, whoever made it", probes_go_by_their_name),
+    Defect("what was submitted may become a dry run", submitted_becomes_a_dry_run),
+    Defect("the verdict on an earlier spec is shown for a new one", any_verdict_stands),
+    Defect("a requested dry run is acknowledged without one", verdicts_are_not_asked_for_again),
 )

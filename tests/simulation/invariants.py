@@ -376,6 +376,7 @@ class Judge:
                 self._gone_owners_do_not_hinder(stored)
                 self._is_only_checked(stored)
                 self._verdict_is_true(stored)
+                self._dry_runs_are_found_in_time(stored)
         self._probes_are_removed()
         self._nobody_shares()
         self._slow_is_not_away()
@@ -874,9 +875,17 @@ class Judge:
                 return  # it may be refused since it was submitted
             self.checked["truth of verdicts"] += 1
             must(not all(is_accepted for _, is_accepted in told), f"{stored.ref} is refused, which Run:ai never did")
-        elif self._reason(stored) == Reason.DRY_RUN_UNSUPPORTED:
-            self.checked["truth of verdicts"] += 1
-            must(self._lacks_dry_runs(stored), f"{stored.ref} says that there are no dry runs, and there are")
+
+    def _dry_runs_are_found_in_time(self, stored: Stored) -> None:
+        """Where no dry run is sent, there is none, or it cannot be found out."""
+        is_said = self._reason(stored) == Reason.DRY_RUN_UNSUPPORTED and not stored.deleting and not stored.paused
+        is_wrong = is_said and not self._lacks_dry_runs(stored)
+        waits = self._since_when(("no dry runs", stored.ref.uid), (is_wrong, stored.generation, self._world.process))
+        if is_said:
+            self.checked["truth about dry runs"] += 1
+            is_possible = self._is_calm(Side.KUBE, LOOKED_AT_AGAIN) and self._works(LOOKED_AT_AGAIN, *WRITES, *LISTS)
+            late = is_wrong and waits > LOOKED_AT_AGAIN and is_possible
+            must(not late, f"{stored.ref} has said for {waits:.0f} s that there are no dry runs, and there are")
 
     def _lacks_dry_runs(self, stored: Stored) -> bool:
         """The flag was ignored since the process started, or the probe is in somebody's way."""

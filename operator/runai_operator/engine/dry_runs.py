@@ -58,20 +58,22 @@ class DryRuns:
         witness: Witness,
         *,
         install: str,
+        former: tuple[str, ...],
         grace: float,
         wake: Callable[[str], None],
         bug: Callable[[], None],
         clock: Callable[[], float],
         random: Random,
     ) -> None:
-        """`wake(uid)` is called when there is news for an object that waits, `bug` after an exception nobody expected. `grace`:
-        for how long lists lag, in seconds; `clock` in loop seconds."""
+        """`wake(uid)` is called when there is news for an object that waits, `bug` after an exception nobody expected. `former`:
+        install ids from before; `grace`: for how long lists lag, in seconds; `clock` in loop seconds."""
         self._gate, self._witness, self._install, self._grace = gate, witness, install, grace
+        self._installs = (install, *former)
         self._wake, self._bug, self._clock, self._random = wake, bug, clock, random
         self._answer: bool | InvalidWorkload = False
         """True once it is proven, an error once the opposite is."""
         self._probes: dict[str, Probe] = {}
-        """By project."""
+        """By name."""
         self._due: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._errors: dict[str, tuple[float, BridgeError]] = {}
@@ -87,8 +89,8 @@ class DryRuns:
             return self._answer
         self._waiting[uid] = project_id
         asked_at, error = self._errors.get(project_id, (-math.inf, None))
-        if project_id not in self._probes and self._clock() - asked_at >= PROJECT_PROBE:
-            self._begin(project_id)
+        if self._clock() - asked_at >= PROJECT_PROBE:
+            self._begin(self._install, project_id)
         return error or PROVING
 
     def refute(self) -> None:
@@ -104,33 +106,37 @@ class DryRuns:
 
     def seen(self, row: Row) -> None:
         """A list shows the row: perhaps it is what a probe of an earlier process, or of another one, has left behind."""
-        if not row.name.startswith(PROBE_PREFIX) or row.name != probe_name(self._install, row.project_id):
+        if not row.name.startswith(PROBE_PREFIX):
             return
-        if row.project_id not in self._probes:
-            self._begin(row.project_id)
+        for install in self._installs:
+            if row.name == probe_name(install, row.project_id):
+                self._begin(install, row.project_id)
 
-    def _begin(self, project_id: str) -> None:
-        self._probes[project_id] = Probe(install=self._install, project_id=project_id)
-        self._due[project_id] = self._clock()
-        self._changed.set()
+    def _begin(self, install: str, project_id: str) -> None:
+        """Unless it has begun."""
+        probe = Probe(install=install, project_id=project_id)
+        if probe.name not in self._probes:
+            self._probes[probe.name], self._due[probe.name] = probe, self._clock()
+            self._changed.set()
 
     async def run(self) -> None:
         """Takes every step that is due, for ever."""
         while True:
-            project_id = min(self._due, key=lambda each: self._due[each], default=None)
-            left = None if project_id is None else self._due[project_id] - self._clock()
-            if project_id is not None and left is not None and left <= 0:
-                await self._go_on(project_id)
+            name = min(self._due, key=lambda each: self._due[each], default=None)
+            left = None if name is None else self._due[name] - self._clock()
+            if name is not None and left is not None and left <= 0:
+                await self._go_on(name)
                 continue
             self._changed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._changed.wait()
 
-    async def _go_on(self, project_id: str) -> None:
-        wanted = self._answer is False and project_id in self._waiting.values()
-        probe = replace(self._probes[project_id], wanted=wanted)
-        self._due[project_id] = self._clock()
+    async def _go_on(self, name: str) -> None:
+        known = self._probes[name]
+        is_asked = known.install == self._install and known.project_id in self._waiting.values()
+        probe = replace(known, wanted=self._answer is False and is_asked)
+        self._due[name] = self._clock()
         try:
             after = await self._step(probe)
         except BridgeError as error:
@@ -142,10 +148,10 @@ class DryRuns:
             self._failed(probe.unanswered(), BridgeError("This is a fault of the operator."))
             return
         if after is None:
-            del self._probes[project_id], self._due[project_id]
-            self._failures.pop(project_id, None)
+            del self._probes[name], self._due[name]
+            self._failures.pop(name, None)
         else:
-            self._probes[project_id] = after
+            self._probes[name] = after
 
     async def _step(self, probe: Probe) -> Probe | None:
         """The probe after its next step; None when it has come to its end."""
@@ -164,14 +170,14 @@ class DryRuns:
             case Wait(seconds, error):
                 if error is not None:
                     self._show(probe, error)
-                self._due[probe.project_id] = self._clock() + seconds
+                self._due[probe.name] = self._clock() + seconds
                 return probe.waited()
             case End(proven):
                 return self._ended(probe, proven=proven)
 
     async def _send(self, probe: Probe) -> Probe | None:
-        if any(each.sent and place not in self._errors for place, each in self._probes.items()):
-            self._due[probe.project_id] = self._clock() + SOON_CEILING
+        if any(each.sent and each.project_id not in self._errors for each in self._probes.values()):
+            self._due[probe.name] = self._clock() + SOON_CEILING
             return probe
         try:
             told_id = await self._gate.dry_run(probe_submission(self._install, probe.project_id))
@@ -211,13 +217,14 @@ class DryRuns:
 
     def _failed(self, probe: Probe, error: BridgeError) -> None:
         """What was known before the step is known still."""
-        self._probes[probe.project_id] = self._again(probe)
-        self._show(probe, error)
+        self._probes[probe.name] = self._again(probe)
+        if probe.install == self._install:
+            self._show(probe, error)
 
     def _again(self, probe: Probe) -> Probe:
         """With a brake."""
-        self._failures[probe.project_id] = failures = self._failures.get(probe.project_id, 0) + 1
-        self._due[probe.project_id] = self._clock() + backoff(failures, self._random.random())
+        self._failures[probe.name] = failures = self._failures.get(probe.name, 0) + 1
+        self._due[probe.name] = self._clock() + backoff(failures, self._random.random())
         return probe
 
     def _show(self, probe: Probe, error: BridgeError) -> None:

@@ -87,6 +87,7 @@ class Upstream:
             self.gate,
             self.witness,
             install=settings.install,
+            former=settings.former_installs,
             grace=settings.limits.grace,
             wake=listener.wake,
             bug=observer.bug,
