@@ -422,6 +422,16 @@ async def test_what_a_probe_left_behind_is_removed_without_anybody_asking(bench)
     assert bench.called("dry_run") == 0
 
 
+async def test_what_a_probe_left_behind_under_a_former_install_id_is_removed(bench):
+    left_behind(bench)
+    bench.apply("w")
+    await bench.start(install="new", former=("old", "i"))
+    await asyncio.sleep(60)
+
+    assert [workload.name for workload in standing(bench)] == ["w"]
+    assert bench.called("dry_run") == 0
+
+
 @pytest.mark.parametrize("manifest", [RUNS_ON, None], ids=["without a mark", "with the mark of another install"])
 async def test_what_does_not_carry_our_mark_is_left_alone(bench, manifest):
     left_behind(bench, install="j", manifest=manifest)
