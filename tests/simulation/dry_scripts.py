@@ -73,9 +73,12 @@ class DryScripts(Scripts):
 
     def the_answer_to_a_probe_is_lost(self) -> list[Timed]:
         random = self._random
+        self._needs.calm = random.random() < 0.7
+        self._setup |= {"limited": False}
         self._switches |= {"dry_run": random.random() < 0.2, "list_lag": random.choice([1.0, 10.0, 30.0])}
-        lost = Trouble(Side.RUNAI, random.choice([Kind.LOST, Kind.GARBAGE, Kind.BROKEN]), "creates")
-        made: list[Timed] = [(0, acts.Begin(lost, random.choice([1, 3, 100]))), (0.1, self._check())]
+        lost = Trouble(Side.RUNAI, random.choice([Kind.LOST, Kind.BROKEN, Kind.BROKEN]), "creates")
+        lasts = random.choice([1, 3, 100])
+        made: list[Timed] = [(0, acts.Begin(lost, lasts)), (0.1, self._check()), (lasts, acts.Wait())]
         return [*made, (random.uniform(1, 60), acts.Restart(1))] if random.random() < 0.3 else made
 
     def a_stranger_has_the_name_of_the_probe(self) -> list[Timed]:

@@ -185,7 +185,13 @@ class Maker:
         self._weights = {self._apply: 3.0, self._delete: 1.0} | {each: random.choice([1.0, 4.0]) for each in kinds}
 
     def adds_dry_runs(self) -> None:
-        self._weights |= {self._check: 5.0, self._manage: 3.0, self._upgrade: 0.5, self._probe_name: 0.5, self._kill: 1.0}
+        self._weights |= {
+            self._check: 5.0,
+            self._manage: 3.0,
+            self._upgrade: 0.5,
+            self._probe_name: 0.5,
+            self._kill: 1.0,
+        }
 
     def swarm(self) -> list[Timed]:
         """Some dozens of acts."""
