@@ -7,6 +7,7 @@
 - `invariants.Judge`: the promises. It is asked before each write to Run:ai, looks at the world all the time, and at the end.
 - `history`: makes a list of acts from a seed, plays it, and makes one that fails shorter.
 - `scripts`: short sequences of acts in the shape of known faults, of which histories are made beside swarms.
+- `dry_scripts`: those about `managementPolicy: DryRun`.
 - `weeks`: a life that goes on, after which nothing may have grown.
 
 `python -m simulation` explores; `python -m simulation --seed 7` replays one history and prints it as a story.

@@ -71,6 +71,7 @@ def _acts_of(day: int, random: Random) -> list[Timed]:
     made = script(day, random, SCRIPTED, Needs()) + script(random.randrange(len(MIXED)), random, SCRIPTED, Needs())
     made += Maker(random).swarm()
     made += [(0.0, acts.Flood(3, day, project=None)), (400.0, acts.EndFlood())]
+    made += [(0.0, acts.ApplyDry("checked", "Job", day, is_valid=day % 2 == 0))]
     return sorted((each for each in made if not isinstance(each[1], ENDS_THE_PROCESS)), key=lambda timed: timed[0])
 
 
