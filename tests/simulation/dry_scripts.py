@@ -76,7 +76,7 @@ class DryScripts(Scripts):
         self._needs.calm = random.random() < 0.7
         self._setup |= {"limited": False}
         self._switches |= {"dry_run": random.random() < 0.2, "list_lag": random.choice([1.0, 10.0, 30.0])}
-        lost = Trouble(Side.RUNAI, random.choice([Kind.LOST, Kind.BROKEN, Kind.BROKEN]), "creates")
+        lost = Trouble(Side.RUNAI, random.choice([Kind.BROKEN, Kind.BROKEN, Kind.LOST]), "creates")
         lasts = random.choice([1, 3, 100])
         made: list[Timed] = [(0, acts.Begin(lost, lasts)), (0.1, self._check()), (lasts, acts.Wait())]
         return [*made, (random.uniform(1, 60), acts.Restart(1))] if random.random() < 0.3 else made
@@ -123,6 +123,7 @@ class DryScripts(Scripts):
 
     def install_id_changes_under_a_probe(self) -> list[Timed]:
         random = self._random
+        self._needs.calm = True
         self._switches |= {"dry_run": False, "raw_manifest_echo": True, "raw_annotations": True, "ids_equal": True}
         changed = acts.Reinstall(5, install="install-2", knows_former=random.random() < 0.5)
         return [(0, acts.Upon("dry_run", changed)), (0.1, self._check())]
