@@ -133,11 +133,11 @@ class DryScripts(Scripts):
         self._switches |= {"dry_run": random.random() < 0.4}
         failing = random.choice(["lists", "reads", "deletes", "creates", "the list of projects"])
         kind = random.choice([Kind.UNREACHABLE, Kind.BROKEN, Kind.FORBIDDEN, Kind.THROTTLED, Kind.LOST, Kind.MISFORMED])
-        begins = acts.Begin(Trouble(Side.RUNAI, kind, failing), random.choice([20, 200]))
-        made: list[Timed] = [(random.choice([0, 0, 1, 10]), begins), (0.1, self._check())]
-        return [*made, (5, acts.HideProject("1", hidden=True)), (300, acts.HideProject("1", hidden=False))][
-            : random.choice([2, 2, 4])
-        ]
+        lasts = random.choice([20, 200])
+        begins = acts.Begin(Trouble(Side.RUNAI, kind, failing), lasts)
+        made: list[Timed] = [(random.choice([0, 0, 1, 10]), begins), (0.1, self._check()), (lasts, acts.Wait())]
+        hidden: list[Timed] = [(1, acts.HideProject("1", hidden=True)), (300, acts.HideProject("1", hidden=False))]
+        return [*made, *hidden] if random.random() < 0.4 else made
 
     def its_name_is_taken(self) -> list[Timed]:
         """By a stranger's workload, or by that of an object; and gets free."""
