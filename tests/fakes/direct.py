@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from runai_operator.domain.errors import BridgeError, OutcomeUnknown, Unavailable
@@ -65,7 +66,7 @@ class DirectUpstream:
 
     def __init__(self, runai: Any, clock: Callable[[], float], *, delete_rate: int) -> None:
         self.gate = DirectGate(runai, clock)
-        self.projects = Projects(self.gate, clock)
+        self.projects = Projects(self.gate, clock, timeout=lambda _: nullcontext())
         self.witness = Witness(self.gate, clock)
         self.deletions = DeletionLimiter(delete_rate, clock, lambda uid: None)
         self.dry_runs = ProvenDryRuns()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -82,9 +82,15 @@ class Projects:
     what was not for a moment, which grows: a misspelt name may be in hundreds of specs.
     """
 
-    def __init__(self, runai: Runai, clock: Callable[[], float]) -> None:
-        """`clock` in loop seconds."""
-        self._runai, self._clock = runai, clock
+    def __init__(
+        self,
+        runai: Runai,
+        clock: Callable[[], float],
+        *,
+        timeout: Callable[[float], AbstractAsyncContextManager[object]] = asyncio.timeout,
+    ) -> None:
+        """`clock` in loop seconds; `timeout`: ends what takes longer than so many of them, by `TimeoutError`."""
+        self._runai, self._clock, self._timeout = runai, clock, timeout
         self._answers: dict[_Key, _Answer] = {}
         self._asking = KeyedLocks[_Key]()
         self._no_cluster_until: dict[str, float] = {}
@@ -120,7 +126,7 @@ class Projects:
         if self._clock() < self._no_cluster_until.get(project_id, 0.0):
             return None
         try:
-            async with asyncio.timeout(CLUSTER_PATIENCE):
+            async with self._timeout(CLUSTER_PATIENCE):
                 project = await self._of_id(project_id, anew=False)
         except (BridgeError, TimeoutError):
             now = self._clock()
