@@ -128,7 +128,7 @@ class State:
     orphan_recorded: bool | None = None
     """False when the record is full."""
     done: frozenset[type] = frozenset()
-    """The verbs that took effect in this pass; `Delete` also if it may have."""
+    """The verbs that took effect in this pass; `Update` and `Delete` also if they may have."""
     unmade: bool = False
     """This process knows of every attempt so far that it made nothing, and nobody has written the object since."""
     delivered_now: bool = False

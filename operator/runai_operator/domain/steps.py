@@ -195,7 +195,7 @@ def updated(s: State, remote: Remote) -> State:
 
 def update_unanswered(s: State) -> State:
     """What Run:ai holds now is not known."""
-    return _owing(s, {"submittedHash": s.hash_of(None)})
+    return _owing(replace(s, done=s.done | {Update}), {"submittedHash": s.hash_of(None)})
 
 
 def deleted(s: State, *, existed: bool) -> State:
@@ -300,7 +300,7 @@ def remembered(s: State, end: Result, summary: StatusSummary, *, written: Worklo
         verdicts=_verdicts(s, end),
         wrote_at=wrote_at,
     )
-    if s.conflict and s.is_first_attempt:
+    if s.conflict and s.is_first_attempt and Update not in s.done:
         memory = replace(memory, unmade_at=written.meta.resource_version)
     if not written.meta.has_finalizer and s.workload.meta.has_finalizer:
         memory = replace(memory, guarded=False)

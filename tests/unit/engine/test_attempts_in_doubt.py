@@ -661,3 +661,23 @@ async def test_looks_from_before_another_process_submitted_prove_nothing_about_t
         bench.delete(stored)
         await asyncio.sleep(120)
         assert standing(bench) == [] or bench.kube.orphans
+
+
+async def test_a_takeover_whose_answer_was_lost_is_in_doubt_whatever_the_refusal_before_it_proved(bench):
+    """The POST was refused, since an earlier object of the name left the name taken: that made nothing, and the PUT may have."""
+    former = bench.apply("x", deletion_policy=DeletionPolicy.ORPHAN)
+    await asyncio.sleep(30)
+    bench.delete(former)
+    await asyncio.sleep(5)
+    bench.chance.named["update"] = Mishap.LOST_AFTER
+    stored = bench.apply("x")
+    await asyncio.sleep(0.3)
+    bench.chance.down = True
+    await asyncio.sleep(60)
+    bench.delete(stored)
+    await asyncio.sleep(60)
+    assert stored.finalizers == (FINALIZER,)
+
+    bench.chance.down = False
+    await asyncio.sleep(300)
+    assert (bench.kube.objects, standing(bench)) == ({}, [])
