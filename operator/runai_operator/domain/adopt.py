@@ -7,6 +7,7 @@ from dataclasses import replace
 from runai_operator.domain.actions import (
     Action,
     Adopt,
+    ClaimWorkload,
     FindRemote,
     ForgetWorkload,
     ReadRemote,
@@ -26,6 +27,24 @@ from runai_operator.domain.ownership import is_own, owner_first, unless_claimed
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requested import requested_reading
 from runai_operator.domain.state import State, has_completed
+
+
+def claimed_first(s: State) -> Action | None:
+    """An adoption in doubt has begun: nobody else may begin one, whatever this pass can do about it. What the namespace may
+    not adopt it has not begun to: a finalizer can be put there by hand."""
+    if not s.in_doubt or s.to_adopt is None or s.claimant is not None:
+        return None
+    if not s.access.limited:
+        return ClaimWorkload(s.to_adopt)
+    if s.unusable is not None:
+        return None
+    match s.remote:
+        case None:
+            return ReadRemote(s.to_adopt, with_row=not s.workload.meta.deleting)
+        case Remote(gone=False) as remote:
+            barred = unless_barred(s, remote, adopts=not is_own(s, remote))
+            return None if isinstance(barred, Result) else barred or ClaimWorkload(s.to_adopt)
+    return None
 
 
 def adopt_what_was_observed(s: State) -> Action:

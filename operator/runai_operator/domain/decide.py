@@ -46,6 +46,7 @@ from runai_operator.domain.actions import (
     Result,
     Verdict,
 )
+from runai_operator.domain.adopt import claimed_first
 from runai_operator.domain.dry_run import dry_run
 from runai_operator.domain.errors import BridgeError, InvalidWorkload
 from runai_operator.domain.finalize import finalize
@@ -53,7 +54,6 @@ from runai_operator.domain.intent import is_proven, refuse
 from runai_operator.domain.maintain import maintain
 from runai_operator.domain.model import ManagementPolicy
 from runai_operator.domain.observe import observe
-from runai_operator.domain.ownership import claimed_first
 from runai_operator.domain.requested import requested_reading
 from runai_operator.domain.state import State
 from runai_operator.domain.submit import submit

@@ -56,11 +56,6 @@ def owner_first(s: State, mark: OwnerMark | None) -> Action | None:
     return action
 
 
-def claimed_first(s: State) -> Action | None:
-    """An adoption in doubt has begun: nobody else may begin one, whatever this pass can do about it."""
-    return ClaimWorkload(s.to_adopt) if s.in_doubt and s.to_adopt is not None and s.claimant is None else None
-
-
 def unless_claimed(s: State, remote: Remote) -> Action | None:
     """Where no mark can be read, or none of the present owner's was written (yet), only this cluster's own objects say whose
     it is."""

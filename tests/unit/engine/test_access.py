@@ -603,3 +603,34 @@ async def test_a_project_that_is_renamed_counts_by_the_name_that_it_has(tenant, 
 
     assert tenant.crossed == []
     assert condition(stored.status, "Ready")["reason"] == "ProjectNotAllowed"
+
+
+# --- an adoption that is not allowed keeps nobody else from it
+
+TWO = Access(
+    (AccessRule(("theirs",), ("team-a",), adoption=True), AccessRule(("mine",), ("team-b",), adoption=True))
+)
+
+
+@pytest.mark.parametrize("how", ["as it is", "paused", "without its source", "only to be observed", "deleted"])
+async def test_a_finalizer_that_was_put_there_by_hand_keeps_nobody_from_adopting_what_he_may(how):
+    """With the id of the workload in the spec, it looks like an adoption that was interrupted."""
+    async with Tenant(TWO).started() as tenant:
+        workload = tenant.somebody_makes("prod", project="1")
+        await asyncio.sleep(10)
+        spec = Spec(manifest=RUNS_ON, project_id="2", workload_id=workload.id)
+        if how == "without its source":
+            spec = replace(spec, manifest=None, manifest_from=SourceRef("ConfigMap", "none", "key"))
+        if how == "only to be observed":
+            spec = replace(spec, management_policy=ManagementPolicy.OBSERVE)
+        squatter = tenant.kube.create("mine", "squatter", spec)
+        squatter.finalizers, squatter.paused = (FINALIZER,), how in ("paused", "deleted")
+        if how == "deleted":
+            tenant.kube.delete(squatter)
+        tenant.engine.observe("ADDED", squatter.meta())
+        await asyncio.sleep(30)
+        allowed = tenant.apply("allowed", namespace="theirs", workload_id=workload.id)
+        await asyncio.sleep(60)
+
+        assert ready(allowed)["reason"] == "Running"
+        assert (tenant.crossed, workload.deleted) == ([], None)
