@@ -34,6 +34,10 @@ class Place:
         """As far as is known."""
         return None in (cluster_id, self.cluster_id) or cluster_id == self.cluster_id
 
+    def is_surely_on(self, cluster_id: str | None) -> bool:
+        """What names no cluster may be in a project of another tenant. Where that of the place is not known, nothing tells."""
+        return self.cluster_id in (None, cluster_id)
+
     def __str__(self) -> str:
         return self.project_name or self.project_id or "(unknown)"
 

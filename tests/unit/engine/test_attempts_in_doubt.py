@@ -14,8 +14,10 @@ from fakes.chance import Mishap
 from fakes.kube import AdmissionRefused
 from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access
+from runai_operator.domain.errors import AccessDenied, Scope
 from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import (
+    DEFAULT_CONNECTION,
     FINALIZER,
     Attempt,
     DeletionPolicy,
@@ -351,6 +353,40 @@ async def test_a_deletion_waits_for_what_an_attempt_in_doubt_may_have_made_in_th
     assert (bench.kube.objects, standing(bench), bench.kube.orphans) == ({}, [], {})
 
 
+class Unplaced:
+    """Rows that do not name their cluster."""
+
+    def __init__(self, runai):
+        self._runai = runai
+
+    def __getattr__(self, name):
+        return getattr(self._runai, name)
+
+    async def find(self, **of):
+        return tuple(replace(row, cluster_id=None) for row in await self._runai.find(**of))
+
+    async def rows(self, query):
+        page = await self._runai.rows(query)
+        return replace(page, rows=tuple(replace(row, cluster_id=None) for row in page.rows))
+
+
+@pytest.mark.parametrize("mishap", [Mishap.CRASH_AFTER, Mishap.LOST_AFTER])
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_what_has_the_name_in_another_tenant_proves_nothing_where_rows_name_no_cluster(bench, mishap, deleted):
+    bench.connections = lambda chance: {DEFAULT_CONNECTION: Unplaced(bench.runai.client(chance))}
+    home, stored = await in_another_tenant(bench, mishap, {}, is_held=True)
+    if deleted:
+        bench.delete(stored)
+    await asyncio.sleep(300)
+    assert stored.finalizers == (FINALIZER,), "what was made at home is not forgotten"
+    assert "restore the Secret" in ready(stored)["message"]
+
+    bench.runai = home
+    await bench.start()
+    await asyncio.sleep(120)
+    assert len(standing(bench)) == (0 if deleted else 1)
+
+
 async def in_another_tenant(bench, mishap, named, *, is_held):
     """`is_held`: somebody there has the name. Returns what Run:ai was before, and the object."""
     bench.chance.named["create"] = mishap
@@ -364,11 +400,31 @@ async def in_another_tenant(bench, mishap, named, *, is_held):
     return home, stored
 
 
+# --- projects may not be read
+
+
+@pytest.mark.parametrize("mishap", [Mishap.LOST_BEFORE, Mishap.CRASH_BEFORE, Mishap.LOST_AFTER])
+async def test_a_first_attempt_that_was_lost_is_repeated_in_an_empty_project_that_may_not_be_read(mishap):
+    """Nothing there shows that the project is still the same, which it never did."""
+    bench = UnevenBench()
+    for method in ("project", "projects"):
+        bench.troubles[method] = lambda: AccessDenied("Projects are forbidden.", scope=Scope.PROJECT)
+    async with bench.started():
+        bench.chance.named["create"] = mishap
+        stored = bench.apply("x")
+        await asyncio.sleep(1)
+        if mishap is Mishap.CRASH_BEFORE:
+            await bench.start()
+        await asyncio.sleep(300)
+        assert reason(stored) == "Running"
+        assert len(standing(bench)) == 1
+
+
 # --- an adoption in doubt
 
 
 def somebody_makes(bench, name, manifest=RUNS_ON):
-    content = {**manifest, "metadata": {"name": name}}
+    content = {**manifest, "metadata": {"name": name, "annotations": {"theirs": "yes"}}}
     return bench.runai.world.create({"name": name, "projectId": "1"}, content, bench.now())
 
 
