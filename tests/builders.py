@@ -140,6 +140,8 @@ def a_row(**changes: Any) -> Row:
 
 
 def a_state(workload: Workload | None = None, **seen: Any) -> State:
-    """The CustomResourceDefinition stands, unless `crd` says otherwise."""
+    """The CustomResourceDefinition stands, and an adoption in doubt was claimed, unless `crd` and `claimant` say otherwise."""
     standing = CRDState(deleting=False, confirmed=False)
-    return State(workload=workload or a_workload(), install=INSTALL, **({"crd": standing} | seen))
+    state = State(workload=workload or a_workload(), install=INSTALL, **({"crd": standing} | seen))
+    is_claimed = "claimant" not in seen and state.in_doubt and state.to_adopt is not None
+    return replace(state, claimant=state.workload.ref) if is_claimed else state

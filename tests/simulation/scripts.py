@@ -615,6 +615,19 @@ class Scripts:
             (at + 300, acts.Wait()),
         ]
 
+    def somebody_loses_patience_with_a_deletion(self) -> list[Timed]:
+        at, deleted = self._settled(), self._soon()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"run_time": 1200.0}
+        return [
+            (0, self._apply(kind="Deployment")),
+            (at, self._out_of_reach(300)),
+            (at + deleted, acts.DeleteIt(self._name)),
+            (at + deleted + self._soon(), acts.TakeFinalizer(self._name)),
+            (at + 400, acts.Wait()),
+        ]
+
 
 FLOOD = 40
 """Objects."""

@@ -145,9 +145,9 @@ class Reader:
             what = f"{project_id}/{action.name}"
             found = await self._found(s, action.name, project_id, upstream)
             # As long as this look-up proves nothing by itself, what was seen a moment ago will do.
-            is_visible = any(s.place.is_surely_on(each.row.cluster_id) for each in found) or await upstream.witness.shows(
-                s.place, newly=s.looked_long_enough
-            )
+            is_visible = any(
+                s.place.is_surely_on(each.row.cluster_id) for each in found
+            ) or await upstream.witness.shows(s.place, newly=s.looked_long_enough)
             if is_visible and not found and s.looked_long_enough:  # it may have been hidden until that question
                 found = await self._found(s, action.name, project_id, upstream)
         except BridgeError as error:

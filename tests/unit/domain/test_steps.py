@@ -394,7 +394,8 @@ class TestDone:
     def test_a_put_without_an_answer_leaves_unknown_what_is_there(self):
         before = a_state(LIVE)
 
-        assert steps.update_unanswered(before) == owing(before, {"submittedHash": f".{DESIRED.identity(adopts=False)}"})
+        unknown = owing(before, {"submittedHash": f".{DESIRED.identity(adopts=False)}"})
+        assert steps.update_unanswered(before) == replace(unknown, done=frozenset({Update}))
 
     def test_deleted(self):
         before = a_state(LIVE, remote=a_remote(), memory=OLD, done=frozenset({Update}))
@@ -552,6 +553,13 @@ def remembered(state, end=DONE, summary=AT_REST, written=LIVE):
         ),
         pytest.param(
             a_state(conflict=True, unmade=True), DONE, AT_REST, Memory(unmade_at="7"), id="409 to a first attempt"
+        ),
+        pytest.param(
+            a_state(conflict=True, unmade=True, done=frozenset({Update})),
+            DONE,
+            AT_REST,
+            Memory(),
+            id="a PUT after the 409",
         ),
         pytest.param(a_state(conflict=True), DONE, AT_REST, Memory(), id="409 to a later one"),
         pytest.param(a_state(unmade=True), DONE, AT_REST, Memory(), id="no 409"),

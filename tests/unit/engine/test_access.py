@@ -607,9 +607,7 @@ async def test_a_project_that_is_renamed_counts_by_the_name_that_it_has(tenant, 
 
 # --- an adoption that is not allowed keeps nobody else from it
 
-TWO = Access(
-    (AccessRule(("theirs",), ("team-a",), adoption=True), AccessRule(("mine",), ("team-b",), adoption=True))
-)
+TWO = Access((AccessRule(("theirs",), ("team-a",), adoption=True), AccessRule(("mine",), ("team-b",), adoption=True)))
 
 
 @pytest.mark.parametrize("how", ["as it is", "paused", "without its source", "only to be observed", "deleted"])
