@@ -2981,3 +2981,62 @@ def test_whoever_sets_the_policies_that_a_refusal_names_is_not_refused_again(ref
     followed = replace(by_then, spec=replace(by_then.spec, **policies))
 
     assert not isinstance(decide(a_state(followed, desired=desired)), Result)
+
+
+# --- an adoption in doubt is claimed before anything else
+
+BEGUN_TO_ADOPT = a_state(ADOPTING, claimant=None)
+WITHIN_ACCESS = {"access": EVERYTHING, "project_names": NAMES}
+CLAIMS = [
+    case("before anything is read", BEGUN_TO_ADOPT, ClaimWorkload(WORKLOAD_ID)),
+    case("also while paused", replace(BEGUN_TO_ADOPT, workload=paused(ADOPTING)), ClaimWorkload(WORKLOAD_ID)),
+    case("also while it is deleted", replace(BEGUN_TO_ADOPT, workload=GOING_ADOPTING), ClaimWorkload(WORKLOAD_ID)),
+    case(
+        "not what nothing was sent to",
+        replace(BEGUN_TO_ADOPT, workload=without_finalizer(ADOPTING), desired=DESIRED),
+        ReadRemote(WORKLOAD_ID, with_row=True),
+    ),
+    case(
+        "under a table of access only what may be adopted: it is read first",
+        replace(BEGUN_TO_ADOPT, **WITHIN_ACCESS),
+        ReadRemote(WORKLOAD_ID, with_row=True),
+    ),
+    case(
+        "the same without its row, which a deletion does not need",
+        replace(BEGUN_TO_ADOPT, workload=GOING_ADOPTING, **WITHIN_ACCESS),
+        ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "what may be adopted",
+        replace(BEGUN_TO_ADOPT, remote=a_remote(mark=None), **WITHIN_ACCESS),
+        ClaimWorkload(WORKLOAD_ID),
+    ),
+    case(
+        "what is of a project whose name is not known yet",
+        replace(BEGUN_TO_ADOPT, remote=a_remote(mark=None, project_name=None), access=EVERYTHING),
+        ReadProject("1"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("state", "expected"), CLAIMS)
+def test_an_adoption_in_doubt_is_claimed(state, expected):
+    assert outcome(decide(state)) == expected
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        pytest.param({"remote": a_remote(mark=None), "access": NO_ADOPTION}, id="what may not be adopted"),
+        pytest.param({"remote": a_remote(mark=None), "access": NOTHING}, id="what is in a project of others"),
+        pytest.param({"remote": Missing(), "access": EVERYTHING}, id="what is not there"),
+        pytest.param({"remote": a_remote(sync_status="Deleted"), "access": EVERYTHING}, id="what is gone"),
+        pytest.param({"remote": DOWN, "access": EVERYTHING}, id="what cannot be read"),
+        pytest.param({"unusable": DOWN, "access": EVERYTHING}, id="without a connection"),
+        pytest.param({"claimant": ANOTHER}, id="what another has claimed"),
+    ],
+)
+def test_under_a_table_of_access_nothing_is_claimed_that_may_not_be_adopted(held):
+    state = replace(BEGUN_TO_ADOPT, desired=DESIRED, project_names=NAMES, **held)
+
+    assert decide(state) != ClaimWorkload(WORKLOAD_ID)
