@@ -420,16 +420,19 @@ class Scripts:
         ]
 
     def part_of_it_fails_for_many(self) -> list[Timed]:
-        """Edits cannot be sent, and what the lists show goes on."""
+        """Edits cannot be sent, nor deletions, with one of which somebody loses patience; and what the lists show goes on."""
         random, at = self._random, self._settled()
         self._needs.calm = True
         self._setup |= {"limited": False, "delete_rate": 100, "rows_a_page": MOST_ROWS}
         fails = Trouble(Side.RUNAI, random.choice(OUTAGES), random.choice(["V2", "writes"]))
         return [
             (0, self._apply(kind="Job", text=1)),
+            (0, acts.Apply(self._second, "Deployment", 1)),
             (0, acts.Flood(30, 1)),
             (at, acts.Begin(fails, 400)),
             (at + 1, acts.Flood(30, 2)),
+            (at + 2, acts.DeleteIt(self._second)),
+            (at + 30, acts.TakeFinalizer(self._second)),
             (at + random.choice([10, 100]), acts.EndIt(self._name, Phase.COMPLETED)),
             (at + 450, acts.EndFlood()),
         ]
@@ -613,19 +616,6 @@ class Scripts:
             (at + 150, acts.Upon("update", acts.Pause(self._name, paused=False))),
             (at + 150, self._apply(kind="Deployment", text=2)),
             (at + 300, acts.Wait()),
-        ]
-
-    def somebody_loses_patience_with_a_deletion(self) -> list[Timed]:
-        at, deleted = self._settled(), self._soon()
-        self._needs.calm = True
-        self._setup |= {"limited": False}
-        self._switches |= {"run_time": 1200.0}
-        return [
-            (0, self._apply(kind="Deployment")),
-            (at, self._out_of_reach(300)),
-            (at + deleted, acts.DeleteIt(self._name)),
-            (at + deleted + self._soon(), acts.TakeFinalizer(self._name)),
-            (at + 400, acts.Wait()),
         ]
 
 
