@@ -69,6 +69,8 @@ def name_of(manifest: Mapping[str, Any]) -> Name:
     if isinstance(generate, str) and generate.strip("-"):
         prefix = nearest_name(generate, limit=PREFIX_LIMIT)
         return Name(prefix, prefix)
+    if name is not None and not isinstance(name, str):
+        raise ValueError("its metadata.name is no text, which it would be in quotes")
     raise ValueError("it has no metadata.name")
 
 

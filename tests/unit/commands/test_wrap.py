@@ -185,6 +185,7 @@ def test_those_of_several_kinds_with_one_name_are_told_apart_by_their_kind():
 REFUSED = {
     "two of one kind and name": (f"{JOB}---\n{JOB}", {}, ["a.yaml:7: it would be called web-job, as that of a.yaml:3: rename it"]),
     "no name": ("apiVersion: batch/v1\nkind: Job\n", {}, ["a.yaml:1: it has no metadata.name: give it one, or --name"]),
+    "a number for a name": ("apiVersion: batch/v1\nkind: Job\nmetadata: {name: 007}\n", {}, ["a.yaml:3: its metadata.name is no text, which it would be in quotes: give it one, or --name"]),
     "a name without letters": (JOB.replace("web", "..."), {}, ["a.yaml:3: it has neither letters nor digits: give it one, or --name"]),
     "a name for two": (f"{JOB}---\n{DEPLOYMENT}", {"name": "x"}, ["a.yaml:5: --name is for one manifest, and this is the second: leave it out"]),
     "no object": ("- a\n", {}, ["a.yaml:1: this is no Kubernetes object: it needs apiVersion and kind, both as text"]),
