@@ -58,6 +58,16 @@ class ProvenDryRuns:
         """Nobody waits."""
 
 
+class NoLeftovers:
+    """No dry run has made anything."""
+
+    def spare(self, uid: str) -> None:
+        """Nothing is suspected."""
+
+    def sent(self, submission: Any, told_id: str | None) -> None:
+        """It has made nothing."""
+
+
 class DirectUpstream:
     """What a pass uses of a connection."""
 
@@ -70,6 +80,7 @@ class DirectUpstream:
         self.witness = Witness(self.gate, clock)
         self.deletions = DeletionLimiter(delete_rate, clock, lambda uid: None)
         self.dry_runs = ProvenDryRuns()
+        self.leftovers = NoLeftovers()
 
     def trouble_for(self, workload_id: str | None) -> float:
         del workload_id
