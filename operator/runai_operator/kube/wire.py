@@ -238,6 +238,10 @@ def finalizer_patch(finalizers: Sequence[str], attempt: Attempt | None) -> dict[
     return patch
 
 
+ID_LIMIT = 64
+"""Longest id that status holds, in characters."""
+
+
 def _attempt(annotations: Mapping[str, Any]) -> Attempt | None:
     """None where the annotation does not say what we write there: people may write it, too."""
     try:
@@ -250,7 +254,9 @@ def _attempt(annotations: Mapping[str, Any]) -> Attempt | None:
         else []
     )
     match words:
-        case [str(owner_uid), str(project_id), str() | None as project_name, str() | None as cluster_id]:
+        case [str(owner_uid), str(project_id), str() | None as project_name, str() | None as cluster_id] if (
+            max(len(owner_uid), len(project_id), len(cluster_id or "")) <= ID_LIMIT
+        ):
             return Attempt(owner_uid, project_id, project_name, cluster_id)
     return None
 

@@ -93,6 +93,8 @@ def test_what_is_no_json_is_unreadable(data):
         decode_workload(data)
 
 
+LONG = json.dumps({"ownerUid": "u", "projectId": "1", "clusterId": "c" * 65})
+"""No status could say that."""
 ATTEMPTS = {
     "by name": Attempt("uid-1", "17", "team-a", "c-1"),
     "by id": Attempt("uid-1", "17", None, None),
@@ -107,6 +109,8 @@ def test_an_attempt_is_read_as_it_was_recorded(attempt):
     assert (read.attempt, read.meta.finalizers) == (attempt, (FINALIZER,))
 
 
-@pytest.mark.parametrize("said", ["", "17", "{", "[]", '{"projectId": "17"}', '{"projectId": 17, "ownerUid": "u"}'])
+@pytest.mark.parametrize(
+    "said", ["", "17", "{", "[]", '{"projectId": "17"}', '{"projectId": 17, "ownerUid": "u"}', LONG]
+)
 def test_what_people_write_in_place_of_an_attempt_is_none(said):
     assert decode_workload(stored({}, annotations={"bridge.run.ai/attempt": said})).attempt is None
