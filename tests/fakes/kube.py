@@ -25,7 +25,6 @@ from runai_operator.domain.events import Event
 from runai_operator.domain.model import (
     FINALIZER,
     NOT_SUBMITTED,
-    Attempt,
     CRDState,
     Meta,
     Orphan,
@@ -60,13 +59,12 @@ class Stored:
     paused: bool = False
     token: str | None = None
     status: dict[str, Any] = field(default_factory=lambda: {"observedGeneration": -1})
-    attempt: Attempt | None = None
     is_selected: bool = True
     """It has the labels that the operator serves."""
 
     def as_read(self) -> Workload:
         status = {"observedGeneration": -1, **self.status}
-        return Workload(self.meta(), self.spec, status, attempt=self.attempt)
+        return Workload(self.meta(), self.spec, status)
 
     def meta(self) -> Meta:
         return Meta(
@@ -204,15 +202,12 @@ class FakeKubeAccess:
 
         return await call(self._chance, effect, to_runai=False, name="read")
 
-    async def write_finalizers(
-        self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str, attempt: Attempt | None = None
-    ) -> str:
+    async def write_finalizers(self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str) -> str:
         def effect() -> str:
             stored = self._guarded(ref, resource_version)
             if stored.deleting and set(finalizers) - set(stored.finalizers):
                 raise InvalidWorkload("no new finalizers can be added if the object is being deleted")
             stored.finalizers = finalizers
-            stored.attempt = attempt or stored.attempt
             if stored.deleting and FINALIZER not in finalizers:
                 self._kube.released.append(replace(stored))
                 if not finalizers:

@@ -85,7 +85,5 @@ class StoringApiServer(FakeApiServer):
             merged = {**made["status"], **patch.body["status"]}
             made["status"] = {key: value for key, value in merged.items() if value is not None}
         else:
-            for field in ("finalizers", "annotations"):
-                if field in patch.body["metadata"]:
-                    made["metadata"][field] = patch.body["metadata"][field]
+            made["metadata"]["finalizers"] = patch.body["metadata"]["finalizers"]
         return web.json_response(self._store(name, made))

@@ -40,20 +40,6 @@ def test_apply_and_the_id_and_the_status_appear(operator, runai, workloads):
     assert condition(item, "Stalled") is None
 
 
-def test_where_it_is_created_is_on_record_before_it_is(operator, runai, workloads):
-    workloads.apply("a", manifest=RUNS_ON)
-    workloads.wait_id("a")
-    item = workloads.get("a")
-
-    attempt = json.loads(item["metadata"]["annotations"]["bridge.run.ai/attempt"])
-    assert attempt == {
-        "ownerUid": item["metadata"]["uid"],
-        "projectId": item["status"]["projectId"],
-        "projectName": "team-a",
-        "clusterId": item["status"]["clusterId"],
-    }
-
-
 def test_a_job_runs_to_completion_and_stays_completed(operator, runai, workloads):
     workloads.apply("a")
     item = workloads.wait_condition("a", "Completed", "True")

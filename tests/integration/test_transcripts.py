@@ -47,14 +47,14 @@ def steady(text: str, ids: dict[str, str]) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def filled(page: str, run: Callable[[str], str], settle: Callable[[], None]) -> str:
+def filled(page: str, run: Callable[[str], str], wait: Callable[[], None]) -> str:
     """The page with what its commands print."""
     ids: dict[str, str] = {}
 
     def block(found: re.Match[str]) -> str:
         typed = [line.removeprefix("$ ") for line in found[0].splitlines() if line.startswith("$ ")]
         lines = [line for command in typed for line in (f"$ {command}", steady(run(command), ids)) if line]
-        settle()
+        wait()
         return "\n".join(lines) + "\n"
 
     return BLOCK.sub(block, page)

@@ -35,7 +35,7 @@ class Place:
         return None in (cluster_id, self.cluster_id) or cluster_id == self.cluster_id
 
     def is_surely_on(self, cluster_id: str | None) -> bool:
-        """What names no cluster may be in a project of another tenant. Where that of the place is not known, nothing tells."""
+        """What names no cluster may be in a project of another tenant. Where that of the place is not known, nothing shows it."""
         return self.cluster_id in (None, cluster_id)
 
     def __str__(self) -> str:

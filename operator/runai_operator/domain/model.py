@@ -16,8 +16,6 @@ KIND = "RunaiWorkload"
 FINALIZER = f"{GROUP}/workload"
 PAUSED_ANNOTATION = f"{GROUP}/paused"
 RECONCILE_ANNOTATION = f"{GROUP}/reconcile-requested-at"
-ATTEMPT_ANNOTATION = f"{GROUP}/attempt"
-"""Written with the finalizer: where the attempt is made that this announces, see `Attempt`."""
 CONFIRM_DELETE_ANNOTATION = f"{GROUP}/confirm-delete"
 """On the CustomResourceDefinition: the workloads in Run:ai are to be deleted with it."""
 
@@ -176,24 +174,6 @@ class Meta:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """Where a workload is about to be created for an object, while its status does not say so yet."""
-
-    owner_uid: str
-    project_id: str
-    project_name: str | None
-    """As the spec named it, if by name."""
-    cluster_id: str | None
-    """None where it could not be found out."""
-
-    def is_of(self, spec: Spec) -> bool:
-        """The spec still names the same project, whatever is called so by now."""
-        if spec.project_id is not None:
-            return spec.project_id == self.project_id
-        return spec.project_name == self.project_name and spec.cluster_id in (None, self.cluster_id)
-
-
-@dataclass(frozen=True, slots=True)
 class Workload:
     """One RunaiWorkload, freshly read."""
 
@@ -204,8 +184,6 @@ class Workload:
     spec_error: str | None = None
     """Why `spec` could not be read (then it holds defaults), for the person who applied it."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    attempt: Attempt | None = None
-    """The one that the finalizer was added for."""
 
     @property
     def ref(self) -> Ref:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from runai_operator.domain.access import Access
 from runai_operator.domain.actions import (
@@ -22,7 +20,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.manifest import Desired, is_keyed, said_of_source, same_content
 from runai_operator.domain.memory import Memory, Requests
-from runai_operator.domain.model import NOT_SUBMITTED, Attempt, Candidate, Json, Remote, Row, Sighting, Workload
+from runai_operator.domain.model import NOT_SUBMITTED, Candidate, Json, Remote, Row, Sighting, Workload
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.requeue import Limits, next_count_read
@@ -82,20 +80,8 @@ def _still_pending(workload: Workload, memory: Memory) -> Json:
     """The fields that a failed write did not reach; a status that was written about another UID is removed."""
     stored = workload.status
     if has_foreign_status(workload):
-        return {**dict.fromkeys(stored), **_of_attempt(workload, {}), **memory.pending_status}
-    pending = {**_of_attempt(workload, stored), **memory.pending_status}
-    return {key: value for key, value in pending.items() if stored.get(key) != value}
-
-
-def _of_attempt(workload: Workload, stored: Mapping[str, Any]) -> Json:
-    """Where an attempt was made that ended before status could say so."""
-    attempt, meta = workload.attempt, workload.meta
-    is_on_record = stored.get("workloadId") or stored.get("submission") == NOT_SUBMITTED or stored.get("clusterId")
-    if attempt is None or is_on_record or not meta.has_finalizer or attempt.owner_uid != meta.ref.uid:
-        return {}
-    if not attempt.is_of(workload.spec) or stored.get("projectId") not in (None, attempt.project_id):
-        return {}
-    return {"projectId": attempt.project_id, "clusterId": attempt.cluster_id, "ownerUid": attempt.owner_uid}
+        return {**dict.fromkeys(stored), **memory.pending_status}
+    return {key: value for key, value in memory.pending_status.items() if stored.get(key) != value}
 
 
 # --- what was read
@@ -148,10 +134,10 @@ def looked_up(s: State, found: tuple[Candidate, ...], *, what: str, is_visible: 
 # --- what was done
 
 
-def announced(s: State, attempt: Attempt | None) -> State:
-    """The finalizer was added, and with it where the attempt is made."""
+def announced(s: State, cluster_id: str | None) -> State:
+    """The finalizer was added; `cluster_id`: of the project that the attempt is made in."""
     s = replace(s, done=s.done | {AddFinalizer})
-    return s if attempt is None else _owing(s, {"clusterId": attempt.cluster_id})
+    return s if cluster_id is None else _owing(s, {"clusterId": cluster_id})
 
 
 def created(s: State, remote: Remote) -> State:

@@ -69,7 +69,7 @@ def _create_or_adopt(s: State, desired: Desired) -> Action:
 def _unless_in_sight(s: State) -> Result | None:
     """In doubt, where Run:ai does not show the project of the attempt: what it shows instead is that of somebody else, and
     nothing may be sent there, nor learnt. Where its cluster is not known, as where projects may not be read, that cannot be
-    told, and the attempt is repeated."""
+    known, and the attempt is repeated."""
     found = s.found if isinstance(s.found, tuple) else ()
     is_shown = s.is_project_visible or any(each.remote and is_ours(each.remote.mark, s.mark) for each in found)
     if not s.in_doubt or is_shown or s.place.cluster_id is None:

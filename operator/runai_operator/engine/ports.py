@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from runai_operator.domain.access import Access
 from runai_operator.domain.events import Event
 from runai_operator.domain.model import (
-    Attempt,
     CRDState,
     Meta,
     Orphan,
@@ -97,11 +96,8 @@ class Kube(Protocol):
         status fields that a `Table` shows.
         """
 
-    async def write_finalizers(
-        self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str, attempt: Attempt | None = None
-    ) -> str:
-        """Replaces the finalizers, and what is on record of an attempt, if nobody wrote since `resource_version`; returns the
-        new one.
+    async def write_finalizers(self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str) -> str:
+        """Replaces the finalizers if nobody wrote since `resource_version`; returns the new one.
 
         Raises `StaleObject` on a conflict, `Vanished`, `InvalidWorkload` when the API server refuses the object.
         """

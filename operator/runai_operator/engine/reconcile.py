@@ -60,7 +60,6 @@ from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     FINALIZER,
     IN_DOUBT,
-    Attempt,
     CRDState,
     DeletionPolicy,
     ManagementPolicy,
@@ -300,13 +299,9 @@ class Reconciler:
         return await self._ask_runai(s, action, upstream)
 
     async def _do_add_finalizer(self, s: State, upstream: Upstream | None) -> State:
-        attempt, project_id = None, s.target_project
-        if project_id is not None and s.to_adopt is None:
-            cluster_id = await self._cluster_of(s, project_id, upstream)
-            attempt = Attempt(s.workload.ref.uid, project_id, s.workload.spec.project_name, cluster_id)
+        cluster_id = None if s.to_adopt is not None else await self._cluster_of(s, s.target_project, upstream)
         finalizers = (*s.workload.meta.finalizers, FINALIZER)
-        workload = await self._writer.finalizers(s.workload, finalizers, attempt=attempt)
-        return steps.announced(replace(s, workload=workload), attempt)
+        return steps.announced(replace(s, workload=await self._writer.finalizers(s.workload, finalizers)), cluster_id)
 
     async def _cluster_of(self, s: State, project_id: str | None, upstream: Upstream | None) -> str | None:
         """The id of the cluster of the project of an attempt: as it is on record, else as Run:ai says now, if it does."""

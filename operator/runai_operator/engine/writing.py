@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from runai_operator.domain.errors import BridgeError
-from runai_operator.domain.model import Attempt, Orphan, Workload
+from runai_operator.domain.model import Orphan, Workload
 from runai_operator.domain.status import overlay
 from runai_operator.engine.ports import Kube, Observer
 
@@ -26,18 +26,14 @@ class Writer:
         self._first_written: dict[str, tuple[str, str]] = {}
         """By UID: the version that a first status was written over, and the one that this made."""
 
-    async def finalizers(
-        self, workload: Workload, finalizers: tuple[str, ...], *, attempt: Attempt | None = None
-    ) -> Workload:
-        """Replaces the finalizers, and records the attempt that they announce, if nobody wrote since `workload` was read;
-        returns the new workload."""
+    async def finalizers(self, workload: Workload, finalizers: tuple[str, ...]) -> Workload:
+        """Replaces the finalizers if nobody wrote since `workload` was read; returns the new workload."""
         read = self._version_of(workload)
         version = await self._write(
-            "finalizer",
-            lambda: self._kube.write_finalizers(workload.ref, finalizers, resource_version=read, attempt=attempt),
+            "finalizer", lambda: self._kube.write_finalizers(workload.ref, finalizers, resource_version=read)
         )
         meta = replace(workload.meta, finalizers=finalizers, resource_version=version)
-        return replace(workload, meta=meta, attempt=attempt or workload.attempt)
+        return replace(workload, meta=meta)
 
     async def status(self, workload: Workload, patch: Mapping[str, Any]) -> Workload:
         """Merge patch of status (None removes a field) if nobody wrote since `workload` was read; returns the new

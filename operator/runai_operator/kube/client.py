@@ -29,18 +29,7 @@ from runai_operator.domain.errors import (
     Vanished,
 )
 from runai_operator.domain.events import Event
-from runai_operator.domain.model import (
-    PLURAL,
-    Attempt,
-    CRDState,
-    Meta,
-    Orphan,
-    Ref,
-    SourceRef,
-    SourceText,
-    TableRow,
-    Workload,
-)
+from runai_operator.domain.model import PLURAL, CRDState, Meta, Orphan, Ref, SourceRef, SourceText, TableRow, Workload
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import repeat_call_after
 from runai_operator.kube.auth import KubeSession
@@ -64,7 +53,6 @@ from runai_operator.kube.wire import (
     decode_workload,
     event_object,
     events_path,
-    finalizer_patch,
     is_in_groups,
     is_watchable,
     meta_from_object,
@@ -141,17 +129,14 @@ class KubeClient:
             raise NotSelected(f"The object {ref} is served by another release.")
         return workload
 
-    async def write_finalizers(
-        self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str, attempt: Attempt | None = None
-    ) -> str:
-        """Replaces the finalizers, and what is on record of an attempt, if nobody wrote since `resource_version`; returns the
-        new one.
+    async def write_finalizers(self, ref: Ref, finalizers: tuple[str, ...], *, resource_version: str) -> str:
+        """Replaces the finalizers if nobody wrote since `resource_version`; returns the new one.
 
         Raises `StaleObject` on a conflict, `Vanished`, `InvalidWorkload` when the API server refuses the object.
         """
         call = Call("patch", PLURAL, ref.namespace, ref.name)
-        patch = finalizer_patch(finalizers, attempt) | {"resourceVersion": resource_version}
-        return await self._patch(call, ref, workload_path(ref), {"metadata": patch})
+        patch = {"metadata": {"resourceVersion": resource_version, "finalizers": list(finalizers)}}
+        return await self._patch(call, ref, workload_path(ref), patch)
 
     async def write_status(self, ref: Ref, patch: Mapping[str, Any], *, resource_version: str) -> str:
         """Merge patch of `status` (None removes a field) if nobody wrote since `resource_version`; returns the new one.

@@ -19,7 +19,6 @@ from runai_operator.domain.checks import MANIFEST, TOO_DEEP, Finding, read_spec,
 from runai_operator.domain.errors import SourceUnusable
 from runai_operator.domain.events import Event
 from runai_operator.domain.model import (
-    ATTEMPT_ANNOTATION,
     CONFIRM_DELETE_ANNOTATION,
     FINALIZER,
     GROUP,
@@ -28,7 +27,6 @@ from runai_operator.domain.model import (
     PLURAL,
     RECONCILE_ANNOTATION,
     VERSION,
-    Attempt,
     CRDState,
     Meta,
     Orphan,
@@ -181,7 +179,6 @@ def workload_from_object(obj: Any, *, spec_error: str | None = None) -> Workload
         status=_mapping(obj.get("status")),
         spec_error=spec_error or _sentence(unreadable),
         labels=obj["metadata"].get("labels") or {},
-        attempt=_attempt(obj["metadata"].get("annotations") or {}),
     )
 
 
@@ -221,44 +218,6 @@ def _token(annotations: Mapping[str, Any]) -> str | None:
     """As long as status can acknowledge it: a longer one would never count as handled. An empty one asks for nothing."""
     token = annotations.get(RECONCILE_ANNOTATION)
     return clip(token, TOKEN_LIMIT) if token else None
-
-
-def finalizer_patch(finalizers: Sequence[str], attempt: Attempt | None) -> dict[str, Any]:
-    """Of `metadata`; without an attempt, the one on record stays."""
-    patch: dict[str, Any] = {"finalizers": list(finalizers)}
-    if attempt is not None:
-        said = {
-            "ownerUid": attempt.owner_uid,
-            "projectId": attempt.project_id,
-            "projectName": attempt.project_name,
-            "clusterId": attempt.cluster_id,
-        }
-        known = {name: value for name, value in said.items() if value is not None}
-        patch["annotations"] = {ATTEMPT_ANNOTATION: json.dumps(known)}
-    return patch
-
-
-ID_LIMIT = 64
-"""Longest id that status holds, in characters."""
-
-
-def _attempt(annotations: Mapping[str, Any]) -> Attempt | None:
-    """None where the annotation does not say what we write there: people may write it, too."""
-    try:
-        said = decode_json(str(annotations.get(ATTEMPT_ANNOTATION, "")).encode())
-    except Unreadable:
-        return None
-    words = (
-        [said.get(name) for name in ("ownerUid", "projectId", "projectName", "clusterId")]
-        if isinstance(said, dict)
-        else []
-    )
-    match words:
-        case [str(owner_uid), str(project_id), str() | None as project_name, str() | None as cluster_id] if (
-            max(len(owner_uid), len(project_id), len(cluster_id or "")) <= ID_LIMIT
-        ):
-            return Attempt(owner_uid, project_id, project_name, cluster_id)
-    return None
 
 
 def page_of_table(table: Mapping[str, Any]) -> tuple[list[TableRow], str]:

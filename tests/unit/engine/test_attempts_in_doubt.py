@@ -19,7 +19,6 @@ from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
     FINALIZER,
-    Attempt,
     DeletionPolicy,
     ManagementPolicy,
     OwnerMark,
@@ -261,7 +260,6 @@ async def test_in_doubt_without_a_project_that_can_be_found_it_is_held(bench, cr
     await asyncio.sleep(1)
     await bench.stop()
     rename_project(bench, "1", "team-z")
-    stored.attempt = None  # somebody replaced the object, its annotations included
     bench.kube.delete(stored)
     await bench.start()
     await asyncio.sleep(600)
@@ -272,36 +270,6 @@ async def test_in_doubt_without_a_project_that_can_be_found_it_is_held(bench, cr
     await asyncio.sleep(600)
     assert standing(bench) == []
     assert bench.kube.objects == {}
-
-
-@pytest.mark.parametrize("deleted", [False, True])
-async def test_a_first_attempt_is_looked_for_where_it_was_made_although_the_process_was_killed_in_it(bench, deleted):
-    bench.chance.named["create"] = Mishap.CRASH_AFTER
-    stored = bench.apply("x", project_id=None, project_name="team-a")
-    await asyncio.sleep(1)
-    await bench.stop()
-    assert "projectId" not in stored.status
-    rename_project(bench, "1", "team-z")
-    rename_project(bench, "2", "team-a")
-    if deleted:
-        bench.kube.delete(stored)
-    await bench.start()
-    await asyncio.sleep(120)
-
-    assert [workload.project.id for workload in standing(bench)] == ([] if deleted else ["1"])
-    assert len(bench.kube.objects) == (0 if deleted else 1)
-
-
-@pytest.mark.parametrize("whose", ["another object's", "for another project"])
-async def test_an_attempt_on_record_counts_only_for_its_own_object_and_project(bench, whose):
-    """The annotation was copied with the object, or the spec was edited since."""
-    stored = bench.kube.create("ns", "x", Spec(manifest=RUNS_ON, project_name="team-a"))
-    uid, name = ("uid-of-old", "team-a") if whose == "another object's" else (stored.ref.uid, "team-b")
-    stored.attempt, stored.finalizers = Attempt(uid, "2", name, None), (FINALIZER,)
-    bench.engine.observe("ADDED", stored.meta())
-    await asyncio.sleep(120)
-
-    assert [workload.project.id for workload in standing(bench)] == ["1"]
 
 
 # --- the Secret is swapped for that of another tenant, whose projects have the same names and ids
@@ -317,13 +285,10 @@ def another_tenant(bench):
     return other
 
 
-@pytest.mark.parametrize("mishap", [Mishap.CRASH_AFTER, Mishap.LOST_AFTER])
 @pytest.mark.parametrize("named", [{"project_id": "1"}, {"project_id": None, "project_name": "team-a"}])
 @pytest.mark.parametrize("is_held", [False, True])
-async def test_what_an_attempt_in_doubt_may_have_made_is_waited_for_and_not_made_again_elsewhere(
-    bench, mishap, named, is_held
-):
-    home, stored = await in_another_tenant(bench, mishap, named, is_held=is_held)
+async def test_what_an_attempt_in_doubt_may_have_made_is_waited_for_and_not_made_again_elsewhere(bench, named, is_held):
+    home, stored = await in_another_tenant(bench, named, is_held=is_held)
     await asyncio.sleep(300)
     assert bench.runai.writes == []
     assert (ready(stored)["reason"], stored.finalizers) == ("NotVisible", (FINALIZER,))
@@ -335,13 +300,12 @@ async def test_what_an_attempt_in_doubt_may_have_made_is_waited_for_and_not_made
     assert ready(stored)["reason"] == "Running"
 
 
-@pytest.mark.parametrize("mishap", [Mishap.CRASH_AFTER, Mishap.LOST_AFTER])
 @pytest.mark.parametrize("named", [{"project_id": "1"}, {"project_id": None, "project_name": "team-a"}])
 @pytest.mark.parametrize("is_held", [False, True])
 async def test_a_deletion_waits_for_what_an_attempt_in_doubt_may_have_made_in_the_tenant_of_before(
-    bench, mishap, named, is_held
+    bench, named, is_held
 ):
-    home, stored = await in_another_tenant(bench, mishap, named, is_held=is_held)
+    home, stored = await in_another_tenant(bench, named, is_held=is_held)
     bench.delete(stored)
     await asyncio.sleep(300)
     assert bench.kube.objects != {}
@@ -370,11 +334,10 @@ class Unplaced:
         return replace(page, rows=tuple(replace(row, cluster_id=None) for row in page.rows))
 
 
-@pytest.mark.parametrize("mishap", [Mishap.CRASH_AFTER, Mishap.LOST_AFTER])
 @pytest.mark.parametrize("deleted", [False, True])
-async def test_what_has_the_name_in_another_tenant_proves_nothing_where_rows_name_no_cluster(bench, mishap, deleted):
+async def test_what_has_the_name_in_another_tenant_proves_nothing_where_rows_name_no_cluster(bench, deleted):
     bench.connections = lambda chance: {DEFAULT_CONNECTION: Unplaced(bench.runai.client(chance))}
-    home, stored = await in_another_tenant(bench, mishap, {}, is_held=True)
+    home, stored = await in_another_tenant(bench, {}, is_held=True)
     if deleted:
         bench.delete(stored)
     await asyncio.sleep(300)
@@ -387,9 +350,9 @@ async def test_what_has_the_name_in_another_tenant_proves_nothing_where_rows_nam
     assert len(standing(bench)) == (0 if deleted else 1)
 
 
-async def in_another_tenant(bench, mishap, named, *, is_held):
+async def in_another_tenant(bench, named, *, is_held):
     """`is_held`: somebody there has the name. Returns what Run:ai was before, and the object."""
-    bench.chance.named["create"] = mishap
+    bench.chance.named["create"] = Mishap.LOST_AFTER
     stored = bench.apply("x", **named)
     await asyncio.sleep(0.5)
     await bench.stop()

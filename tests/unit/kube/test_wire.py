@@ -8,8 +8,8 @@ import pytest
 
 from runai_operator.codecs.json import MAX_DEPTH, Unreadable
 from runai_operator.domain.checks import MANIFEST_DEPTH
-from runai_operator.domain.model import FINALIZER, Attempt, DeletionPolicy, Ref, Spec
-from runai_operator.kube.wire import decode_workload, finalizer_patch
+from runai_operator.domain.model import DeletionPolicy, Ref, Spec
+from runai_operator.kube.wire import decode_workload
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job"}
 
@@ -91,26 +91,3 @@ def test_deep_managed_fields_are_of_no_concern():
 def test_what_is_no_json_is_unreadable(data):
     with pytest.raises(Unreadable):
         decode_workload(data)
-
-
-LONG = json.dumps({"ownerUid": "u", "projectId": "1", "clusterId": "c" * 65})
-"""No status could say that."""
-ATTEMPTS = {
-    "by name": Attempt("uid-1", "17", "team-a", "c-1"),
-    "by id": Attempt("uid-1", "17", None, None),
-}
-
-
-@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=list(ATTEMPTS))
-def test_an_attempt_is_read_as_it_was_recorded(attempt):
-    patch = finalizer_patch((FINALIZER,), attempt)
-
-    read = decode_workload(stored({}, **patch))
-    assert (read.attempt, read.meta.finalizers) == (attempt, (FINALIZER,))
-
-
-@pytest.mark.parametrize(
-    "said", ["", "17", "{", "[]", '{"projectId": "17"}', '{"projectId": 17, "ownerUid": "u"}', LONG]
-)
-def test_what_people_write_in_place_of_an_attempt_is_none(said):
-    assert decode_workload(stored({}, annotations={"bridge.run.ai/attempt": said})).attempt is None
