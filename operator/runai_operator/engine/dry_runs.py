@@ -342,12 +342,10 @@ class Leftovers:
         assert one.suspect is not None  # noqa: S101 - for the type checker
         try:
             await self._clear_up(one, one.suspect)
-        except BridgeError:
-            one.tries += 1
-            one.due = self._clock() + backoff(one.tries, self._random.random())
-        except Exception:
-            log.exception("unexpected error")
-            self._bug()
+        except Exception as error:
+            if not isinstance(error, BridgeError):
+                log.exception("unexpected error")
+                self._bug()
             one.tries += 1
             one.due = self._clock() + backoff(one.tries, self._random.random())
 
