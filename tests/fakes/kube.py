@@ -54,6 +54,7 @@ class Stored:
     version: int
     generation: int = 1
     deleting: bool = False
+    created: datetime | None = None
     deletion_requested: datetime | None = None
     finalizers: tuple[str, ...] = ()
     paused: bool = False
@@ -64,7 +65,7 @@ class Stored:
 
     def as_read(self) -> Workload:
         status = {"observedGeneration": -1, **self.status}
-        return Workload(self.meta(), self.spec, status)
+        return Workload(self.meta(), self.spec, status, created=self.created)
 
     def meta(self) -> Meta:
         return Meta(
@@ -117,7 +118,7 @@ class FakeKube:
 
     def create(self, namespace: str, name: str, spec: Spec, *, status: dict[str, Any] | None = None) -> Stored:
         ref = Ref(namespace, name, f"uid-{next(self._uids)}")
-        made = Stored(ref, spec, next(self._versions))
+        made = Stored(ref, spec, next(self._versions), created=datetime.fromtimestamp(int(self._now()), UTC))
         if status is not None:
             made.status = status
         self.objects[namespace, name] = made

@@ -132,7 +132,7 @@ class FakeRunaiAccess:
         def effect() -> RowPage:
             rows = _in_order(self._rows(query), query)
             end = query.offset + (1 if query.latest else min(query.limit, self._runai.most_rows))
-            time = datetime.fromtimestamp(self._runai.now(), UTC)
+            time = datetime.fromtimestamp(self._runai.now() + self._runai.world.switches.clock_skew, UTC)
             page = RowPage(tuple(rows[query.offset : end]), end if end < len(rows) else None, time)
             return self._runai.distort(query, page)
 

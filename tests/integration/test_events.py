@@ -122,6 +122,7 @@ def test_the_example_on_the_page_tells_the_life_of_one_workload_from_the_log(
     workload_id = workloads.wait_id("train")
     workloads.delete("train")
     workloads.wait_gone("train")
+    operator.wait_until("its last line", lambda: '"Released"' in operator.output())  # it follows the write
     (script,) = re.findall(r"jq --raw-output '(.*?)'\n", PAGE, re.DOTALL)
     done = subprocess.run(
         ["jq", "--raw-output", script.replace('"team-a"', f'"{namespace}"')],

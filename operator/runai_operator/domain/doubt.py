@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from runai_operator.domain.actions import FindRemote, Result, Verdict
-from runai_operator.domain.errors import BridgeError
+from runai_operator.domain.errors import BridgeError, InvalidWorkload
 from runai_operator.domain.marks import is_ours, is_unreadable
-from runai_operator.domain.model import Candidate
+from runai_operator.domain.model import Candidate, Ended, is_later, shifted
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.state import State
+from runai_operator.domain.state import FINISHED, State
+
+CLOCK_TOLERANCE = timedelta(seconds=2)
+"""Kubernetes gives times in whole seconds."""
 
 
 def is_open(s: State) -> bool:
@@ -36,6 +41,39 @@ def _made(s: State, found: tuple[Candidate, ...]) -> Result | Candidate | None:
     if any(map(is_unreadable, found)):
         return Result(Verdict.RETRYING, holder_unreadable(attempted_name(s)), outstanding=True)
     return None
+
+
+def made_and_ended(s: State) -> Candidate | Result | None:
+    """What an attempt in doubt made, if that is gone by now; or, where it may be what has finished and nothing says whose that
+    was, why the attempt is not repeated. None where it may be."""
+    ended = s.ended
+    before = s.stored_status.created_at
+    if ended is not None and before is not None and not is_later(ended.row.created_at, shifted(before, 1.0)):
+        ended = None  # an earlier run, which another API may show with another precision
+    if ended is not None and ended.remote is not None and ended.remote.mark_readable:
+        return Candidate(ended.row, ended.remote) if is_ours(ended.remote.mark, s.mark) else None
+    # Lists forget what was deleted, so what status says of it stands.
+    was_refused = s.stored_status.reason == Reason.ENDED_UNSEEN and not s.is_first_attempt
+    if (was_refused or (ended is not None and _may_have_finished(s, ended))) and not s.asked_to_run_again:
+        return Result(Verdict.REJECTED, _ended_unproven(attempted_name(s)), outstanding=True)
+    return None
+
+
+def _may_have_finished(s: State, ended: Ended) -> bool:
+    """It has finished, and was made after the object was."""
+    row, since = ended.row, s.workload.created
+    made_at = datetime.fromisoformat(str(row.created_at)) - timedelta(seconds=ended.clock_ahead)
+    is_since = since is None or made_at >= since - CLOCK_TOLERANCE
+    return is_since and (row.phase in FINISHED or row.completed_at is not None)
+
+
+def _ended_unproven(name: str) -> InvalidWorkload:
+    return InvalidWorkload(
+        f"A workload named {name} has finished and is gone from Run:ai, which does not say whose it was. An interrupted"
+        " submission of this object may have made it, so it is not run again by itself. To run it again, create a new"
+        " RunaiWorkload, or under externalDeletionPolicy: Recreate change bridge.run.ai/reconcile-requested-at.",
+        reason=Reason.ENDED_UNSEEN,
+    )
 
 
 def attempted_name(s: State) -> str:

@@ -100,7 +100,7 @@ def ended_unseen(s: State, workload_id: str, *, outstanding: bool) -> Result | N
     """It is gone, and whether it had finished is not known (yet). None where it had not, or need not be known."""
     recreates = s.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE
     ending = s.ending
-    if recreates and s.asked and ending is not Ending.NOT_LISTED_YET:
+    if s.asked_to_run_again and ending is not Ending.NOT_LISTED_YET:
         return None
     match ending:
         case Ending.NOT_LISTED_YET:

@@ -184,6 +184,8 @@ class Workload:
     spec_error: str | None = None
     """Why `spec` could not be read (then it holds defaults), for the person who applied it."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    created: datetime | None = None
+    """By the API server's clock."""
 
     @property
     def ref(self) -> Ref:
@@ -324,6 +326,18 @@ class Candidate:
 
     row: Row
     remote: Remote | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last workload of a name that is gone from Run:ai."""
+
+    row: Row
+    """From the list of deleted workloads."""
+    remote: Remote | None
+    """None where Run:ai does not show it by its id any more, so that nothing says whose it was."""
+    clock_ahead: float = 0.0
+    """Seconds by which the clock of Run:ai is ahead of ours; may be negative."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ from runai_operator.domain.model import (
     DEFAULT_CONNECTION,
     Candidate,
     CRDState,
+    Ended,
+    ExternalDeletionPolicy,
     Gvk,
     ManagementPolicy,
     Missing,
@@ -113,6 +115,8 @@ class State:
     row_read: Row | None = None
     """Its row as this pass has read it by itself, also where that shows an end from before an edit."""
     found: tuple[Candidate, ...] | BridgeError | None = None
+    ended: Ended | None = None
+    """What an attempt in doubt may have made, where nothing has its name any more."""
     project_names: Mapping[str, str | BridgeError | None] = field(default_factory=dict)
     """Names of projects by id; None: Run:ai knows none of that id."""
     owner_exists: bool | BridgeError | None = None
@@ -274,6 +278,11 @@ class State:
     def asked(self) -> bool:
         """Somebody put a new token into the annotation that requests a reconcile."""
         return self.workload.meta.reconcile_token not in (None, self.stored_status.handled_token)
+
+    @property
+    def asked_to_run_again(self) -> bool:
+        """What may have finished is to run again: that is what a request means under this policy."""
+        return self.asked and self.workload.spec.external_deletion_policy is ExternalDeletionPolicy.RECREATE
 
     @property
     def must_read(self) -> bool:

@@ -73,7 +73,8 @@ FIELDS = (
     StatusField("runningPods", row="running_pods"),
     StatusField("requestedPods", row="requested_pods"),
     StatusField("allocatedGpus", 32, row="allocated_gpus"),
-    StatusField("createdAt", remote="created_at", kept=True),
+    # What the next attempt makes is later than this.
+    StatusField("createdAt", remote="created_at", kept=True, of_run=False),
     StatusField("completedAt", row="completed_at"),
     StatusField("ownerUid", 64, of_run=False),
     StatusField("submission", 32, of_run=False),

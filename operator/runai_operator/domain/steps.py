@@ -20,7 +20,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.manifest import Desired, is_keyed, said_of_source, same_content
 from runai_operator.domain.memory import Memory, Requests
-from runai_operator.domain.model import NOT_SUBMITTED, Candidate, Json, Remote, Row, Sighting, Workload
+from runai_operator.domain.model import NOT_SUBMITTED, Candidate, Ended, Json, Remote, Row, Sighting, Workload
 from runai_operator.domain.plan import StatusSummary
 from runai_operator.domain.reasons import Phase
 from runai_operator.domain.requeue import Limits, next_count_read
@@ -118,8 +118,12 @@ def absent(s: State) -> State:
     return replace(s, memory=replace(s.memory, project_shown_since=s.now))
 
 
-def looked_up(s: State, found: tuple[Candidate, ...], *, what: str, is_visible: bool, now: float) -> State:
-    """What has the name; `what`: project and name; `is_visible`: the project that it was looked for in."""
+def looked_up(
+    s: State, found: tuple[Candidate, ...], *, what: str, is_visible: bool, now: float, ended: Ended | None = None
+) -> State:
+    """What has the name; `what`: project and name; `is_visible`: the project that it was looked for in; `ended`: what had the
+    name, where nothing has."""
+    s = replace(s, ended=ended)
     if s.workload_id is not None:  # whether another may have the name says nothing of the workload on record
         return replace(s, found=found, is_project_visible=is_visible)
     if not is_visible:
@@ -219,6 +223,7 @@ def _with_id(s: State, remote: Remote, *, delivered: bool, content: str | None =
         "connection": s.connection,
         "workloadId": remote.id,
         "workloadName": remote.name,
+        "createdAt": remote.created_at,
         "projectId": remote.project_id,
         "ownerUid": s.workload.ref.uid,
         "submission": None,

@@ -18,7 +18,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.adopt import adopt_by_id, adopt_ours, is_of_kind, take_over
 from runai_operator.domain.barred import unless_barred, unless_target_barred
-from runai_operator.domain.doubt import holder_unreadable
+from runai_operator.domain.doubt import holder_unreadable, made_and_ended
 from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, NameTaken
 from runai_operator.domain.intent import after_failed_attempt, in_doubt_first, intent_first, refuse
 from runai_operator.domain.manifest import Desired, same_content
@@ -61,6 +61,8 @@ def _create_or_adopt(s: State, desired: Desired) -> Action:
         return action
     if s.conflict:
         return _name_is_held(s, desired)
+    if ended := _unless_ended(s, desired):
+        return ended
     if error := name_error(desired.submission.name):
         return refuse(s, error)  # the object adopted, and what it adopted is no more
     return unless_target_barred(s) or intent_first(s) or in_doubt_first(s) or Create(desired.submission)
@@ -75,6 +77,15 @@ def _unless_in_sight(s: State) -> Result | None:
     if not s.in_doubt or is_shown or s.place.cluster_id is None:
         return None
     return Result(Verdict.RETRYING, hidden_project(str(s.place)), outstanding=True)
+
+
+def _unless_ended(s: State, desired: Desired) -> Action | None:
+    match made_and_ended(s):
+        case Candidate(row, Remote() as remote):
+            return intent_first(s) or adopt_ours(remote, row, desired)
+        case Result() as refused:
+            return unless_target_barred(s) or refused
+    return None
 
 
 def unless_name_taken(s: State, remote: Remote, desired: Desired) -> Action | None:
@@ -181,6 +192,11 @@ def _freeing(desired: Desired) -> Busy:
 
 def _holder_error(remote: Remote, desired: Desired, own: OwnerMark) -> NameTaken:
     name = desired.submission.name
+    if remote.mark is None and not remote.mark_readable:
+        return NameTaken(
+            f"The name {name} is taken in the project by a workload whose owner Run:ai does not show ({remote.id}): set"
+            " spec.name to another name, or, if it is this object's, adopt it by spec.workloadId."
+        )
     if remote.mark is None:
         return NameTaken(
             f"The name {name} is taken in the project by a workload that this operator did not submit ({remote.id}):"

@@ -304,6 +304,24 @@ class Witness:
         is_alive = any(found.id == deleted.id for found in others.rows)
         return None if is_alive else replace(deleted, in_list_of_deleted=True)
 
+    async def last_deleted(
+        self, name: str, project_id: str, *, since: datetime | None
+    ) -> tuple[Row | None, datetime | None]:
+        """The row of the newest deleted workload of this name, and Run:ai's time; None where none was deleted `since`, about,
+        or where that is not told."""
+        query = RowQuery(
+            deleted=True, name=name, project_id=project_id, changed_since=since and since - CLOCK_DIFFERENCE
+        )
+        try:
+            page = await self._runai.rows(query)
+        except AccessDenied as error:
+            if error.scope is Scope.CONNECTION:
+                raise
+            return None, None
+        # Without a time it may be a list of all, whose filter is not honoured.
+        rows = [row for row in page.rows if row.deleted_at is not None and row.created_at is not None]
+        return max(rows, key=lambda row: datetime.fromisoformat(str(row.created_at)), default=None), page.server_time
+
     # --- the brake on mass loss
 
     def swept(self, unlisted: Collection[str], vanished: Collection[str]) -> None:

@@ -179,6 +179,7 @@ def workload_from_object(obj: Any, *, spec_error: str | None = None) -> Workload
         status=_mapping(obj.get("status")),
         spec_error=spec_error or _sentence(unreadable),
         labels=obj["metadata"].get("labels") or {},
+        created=_moment(obj["metadata"].get("creationTimestamp")),
     )
 
 

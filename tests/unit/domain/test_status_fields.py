@@ -309,6 +309,7 @@ OF_THE_OBJECT = {
     "reason",
     "connection",
     "adoptedId",
+    "createdAt",
     "ownerUid",
     "submission",
     "validatedHash",

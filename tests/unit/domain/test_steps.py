@@ -53,6 +53,7 @@ LEARNT = {
     "connection": "default",
     "workloadId": WORKLOAD_ID,
     "workloadName": "train",
+    "createdAt": None,
     "projectId": "1",
     "ownerUid": "uid-1",
     "submission": None,
