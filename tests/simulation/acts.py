@@ -536,7 +536,9 @@ class DeleteOutside:
         if self.of is not None:
             stored = find(world, self.of)
             held = stored.status.get("workloadId") if stored is not None else None
-            there = [workload for workload in there if workload.id == held]
+            there = [
+                workload for workload in there if held in (workload.id, None) and (held or workload.name == self.of)
+            ]
         if not there:
             return
         chosen = there[self.which % len(there)]

@@ -114,6 +114,10 @@ def any_finished_work_will_do(patch: Patch) -> None:
     )
 
 
+def ends_of_attempts_are_ignored(patch: Patch) -> None:
+    patch.setattr(submit, "made_and_ended", lambda s: None)
+
+
 def owners_live_for_ever(patch: Patch) -> None:
     everywhere(patch, ownership.ask_for_owner, lambda s, mark: None)
 
@@ -526,6 +530,7 @@ PLANTS = (
     Defect("an interrupted adoption is looked for under the object's own name", adoption_by_own_name),
     Defect("finished work of an earlier object counts as done, whatever it was", any_finished_work_will_do),
     Defect("the mark of an object that is gone stands in the way for ever", owners_live_for_ever),
+    Defect("an attempt is repeated although what it made has finished", ends_of_attempts_are_ignored),
     Defect("a finalizer that somebody takes leaves nothing on record", force_leaves_no_trace),
     Defect("the project that the spec names decides about access, not the real one", named_project_decides),
     Defect("workloads are created in projects that are not allowed", any_project_will_do),

@@ -225,7 +225,7 @@ class Judge:
             each
             for each, whose in self._marks.items()
             if whose == mark and self._has_been(each, "Completed") and self._world.runai.world.get(each) not in holders
-            if each in self._on_record or not self._is_gone(each)
+            if each in self._on_record or not self._is_out_of_sight(each)
         ]
         must(
             not done
@@ -234,6 +234,13 @@ class Judge:
             or self._replaces(stored),
             f"POST for {mark.namespace}/{mark.name}, whose work has finished",
         )
+
+    def _is_out_of_sight(self, workload_id: str) -> bool:
+        """Nobody can know any more that it was there, or not yet that it is gone."""
+        world = self._world.runai.world
+        workload, seen = world.get(workload_id), self._world.now() - world.switches.list_lag
+        is_told = workload is not None and world.switches.deleted_list and workload.is_gone(seen - LATEST)
+        return not is_told and self._is_gone(workload_id)
 
     def _is_gone(self, workload_id: str) -> bool:
         workload = self._world.runai.world.get(workload_id)

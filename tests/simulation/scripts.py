@@ -162,6 +162,15 @@ class Scripts:
             (fails, acts.Upon("create", acts.DeleteIt(self._name))),
         ]
 
+    def what_an_attempt_made_ends_out_of_sight(self) -> list[Timed]:
+        """And somebody removes it before anybody looks."""
+        self._switches |= {"run_time": 20.0, "deleted_list": True}
+        return [
+            (0, acts.Upon("create", acts.Restart(150))),
+            (0.1, self._apply(kind="Job")),
+            (100, acts.DeleteOutside(0, of=self._name)),
+        ]
+
     def project_hides_while_lists_fail(self) -> list[Timed]:
         """A reading says 404, and no witness can be asked."""
         random, at = self._random, self._settled()

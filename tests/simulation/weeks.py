@@ -17,7 +17,7 @@ from fakes.entries import entries
 from runai_operator.engine import inventory, poller
 from runai_simulator.switches import Switches
 from simulation import acts, world
-from simulation.acts import Timed
+from simulation.acts import Act, Timed
 from simulation.history import PAID_IN, SCRIPTED, Maker
 from simulation.invariants import Judge
 from simulation.loop import virtual_loop
@@ -72,7 +72,11 @@ def _acts_of(day: int, random: Random) -> list[Timed]:
     made += Maker(random).swarm()
     made += [(0.0, acts.Flood(3, day, project=None)), (400.0, acts.EndFlood())]
     made += [(0.0, acts.ApplyDry("checked", "Job", day, is_valid=day % 2 == 0))]
-    return sorted((each for each in made if not isinstance(each[1], ENDS_THE_PROCESS)), key=lambda timed: timed[0])
+    return sorted((each for each in made if not _ends_the_process(each[1])), key=lambda timed: timed[0])
+
+
+def _ends_the_process(act: Act) -> bool:
+    return _ends_the_process(act.then) if isinstance(act, acts.Upon) else isinstance(act, ENDS_THE_PROCESS)
 
 
 async def _pass_a_day(there: World, judge: Judge, todo: list[Timed]) -> None:
