@@ -303,7 +303,8 @@ class Judge:
         is_unmeant = crd is not None and crd.deleting and not crd.confirmed
         asked = owner.deletion_requested if owner is not None else None
         goes_along = asked is not None and asked.timestamp() >= self._world.definition_goes_at
-        must(not (is_unmeant and (goes_along or self._is_torn_down() > LATEST)), f"{what} because the definition goes")
+        goes_on = asked is None and self._is_torn_down() > LATEST
+        must(not (is_unmeant and (goes_along or goes_on)), f"{what} because the definition goes")
 
     def _may_check(self, submission: Submission) -> None:
         """Nothing that a user wrote is sent as a dry run before it is proven that this makes nothing."""
@@ -860,7 +861,8 @@ class Judge:
         """Valid, or refused, is what Run:ai said of just this."""
         spec, uid = stored.spec, stored.ref.uid
         is_seen = stored.status.get("observedGeneration") == stored.generation and not stored.deleting
-        if spec.management_policy is not ManagementPolicy.DRY_RUN or spec.manifest is None or not is_seen:
+        is_asked_for = spec.management_policy is ManagementPolicy.DRY_RUN and spec.manifest is not None
+        if not is_asked_for or spec.workload_id is not None or not is_seen:  # what is to be adopted has no dry run
             return
         content = (spec.manifest["spec"], spec.category, spec.name or stored.ref.name)
         told = [(at, is_accepted) for at, of, is_accepted in self._verdicts.get(uid, ()) if of == content]
@@ -1024,8 +1026,9 @@ class Judge:
         lookups, ends = (sum(at > now - 60.0 for at in times) for times in (self._world.lookups, self._world.ends))
         # What was deleted is only taken for gone on an answer of its own.
         starts = sum(at > now - 60.0 for at in self._world.starts)
+        operators = self._operators(60.0)
         must(
-            lookups <= MOST_LOOKUPS + ends + LOOKUPS_A_START * starts,
+            lookups <= MOST_LOOKUPS * operators + ends + LOOKUPS_A_START * starts,
             f"projects were looked for {lookups} times within a minute",
         )
         self._more = [(at, each) for at, each in self._more if at > now - 600.0 - LOOKED_EVERY] + [(now, more)]
@@ -1037,11 +1040,15 @@ class Judge:
             self.most[f"{side} calls within {within:.0f} s"] = max(
                 self.most[f"{side} calls within {within:.0f} s"], made
             )
-            operators = 2 if self._world.now() - self._world.doubled_until < within else 1
+            operators = self._operators(within)
             pages = 2 if side is Side.RUNAI and self._world.setup.rows_a_page == 1 else 1
             starts = sum(at > now - within for at in self._world.starts)
             allowed = (most + each_more + EACH_START[side] * starts) * operators * pages
             must(made <= allowed, f"{made} calls of {side} within {within:.0f} s")
+
+    def _operators(self, within: float) -> int:
+        """How many processes have been at work at the same time."""
+        return 2 if self._world.now() - self._world.doubled_until < within else 1
 
     # --- at the end, long after everything was healed
 
