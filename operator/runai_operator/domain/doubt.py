@@ -18,13 +18,15 @@ CLOCK_TOLERANCE = timedelta(seconds=2)
 
 def is_open(s: State) -> bool:
     """Nothing proves what an attempt has made: not even that lists were watched for long, where what has the name cannot be
-    read and nothing is sent that its name would refuse."""
-    return s.in_doubt or (s.workload_id is None and isinstance(s.found, tuple) and any(map(is_unreadable, s.found)))
+    read and nothing is sent that its name would refuse, or where what had it has ended."""
+    if s.in_doubt or s.workload_id is not None or not isinstance(s.found, tuple):
+        return s.in_doubt
+    return any(map(is_unreadable, s.found)) or made_and_ended(s) is not None
 
 
 def find_made(s: State) -> FindRemote | Result | Candidate | None:
-    """What carries our mark under the object's own name, or what to read first, or why that is not known; None for nothing,
-    which `absence_proven` believes only after a while."""
+    """What carries our mark under the object's own name, or carried it, or what to read first, or why that is not known; None for
+    nothing, which `absence_proven` believes only after a while."""
     match s.found:
         case None:
             return FindRemote(attempted_name(s), s.attempted_project or s.workload.spec.project_id)
@@ -40,7 +42,7 @@ def _made(s: State, found: tuple[Candidate, ...]) -> Result | Candidate | None:
             return candidate
     if any(map(is_unreadable, found)):
         return Result(Verdict.RETRYING, holder_unreadable(attempted_name(s)), outstanding=True)
-    return None
+    return made_and_ended(s)
 
 
 def made_and_ended(s: State) -> Candidate | Result | None:

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.bench import RUNS_ON, WORLD, Bench, ready, reason, standing
 from fakes.chance import Mishap
-from runai_operator.domain.model import ExternalDeletionPolicy, RerunPolicy
+from runai_operator.domain.model import ExternalDeletionPolicy, ManagementPolicy, RerunPolicy
 
 pytestmark = pytest.mark.looptime
 
@@ -166,3 +166,47 @@ async def test_another_owners_finished_work_under_the_name_is_no_run_of_this_obj
         await bench.start()
         await asyncio.sleep(100)
         assert (reason(stored), len(posts(bench))) == ("Completed", 1), ready(stored)
+
+
+@pytest.mark.parametrize("world", [{}, SHOWN])
+@pytest.mark.parametrize("policy", [ManagementPolicy.OBSERVE, ManagementPolicy.DRY_RUN])
+@pytest.mark.parametrize("is_told", [False, True])
+async def test_it_does_not_run_again_after_a_while_of_another_policy_either(policy, is_told, world):
+    async with Bench(replace(BRIEF, **world)).started() as bench:
+        stored = await made_and_gone(bench, manifest=JOB)
+        if is_told:
+            await bench.start()
+            await asyncio.sleep(60)
+            await bench.stop()
+        bench.edit(stored, management_policy=policy)
+        await bench.start()
+        await asyncio.sleep(100)
+        bench.edit(stored, management_policy=ManagementPolicy.MANAGE)
+        await asyncio.sleep(100)
+        assert reason(stored) in ("Completed", "EndedUnseen"), ready(stored)
+        assert posts(bench) == ["POST"]
+
+
+async def test_it_does_not_run_again_after_an_outage_in_which_it_was_forgotten():
+    async with Bench(replace(BRIEF, retention=600)).started() as bench:
+        stored = await made_and_gone(bench, manifest=JOB)
+        await bench.start()
+        await asyncio.sleep(60)
+        bench.chance.down = True
+        await asyncio.sleep(1200)
+        bench.chance.down = False
+        await asyncio.sleep(600)
+        assert (reason(stored), posts(bench)) == ("EndedUnseen", ["POST"])
+
+
+async def test_deleted_and_applied_again_it_runs():
+    async with Bench(BRIEF).started() as bench:
+        stored = await made_and_gone(bench, manifest=JOB)
+        await bench.start()
+        await asyncio.sleep(60)
+        bench.delete(stored)
+        await asyncio.sleep(60)
+        again = await interrupted(bench, Mishap.CRASH_BEFORE, manifest=JOB)
+        await bench.start()
+        await asyncio.sleep(60)
+        assert (reason(again), len(posts(bench))) == ("Completed", 2), ready(again)
