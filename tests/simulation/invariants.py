@@ -1060,6 +1060,7 @@ class Judge:
 
     def all_is_paid(self) -> None:
         """What is owed is delivered, and nothing waits for what is not there any more."""
+        self.remember()
         for stored in self._world.kube.objects.values():
             self._is_settled(stored)
         self._what_was_taken_is_recorded()

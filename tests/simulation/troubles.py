@@ -79,7 +79,8 @@ REFUSALS = {
     Kind.QUOTING: {"code": 400, "message": f"cannot use the password {SECRET}"},
 }
 """What HTTP 400 says then."""
-OPERATIONS = {"create": Operation.CREATE, "dry_run": Operation.DRY_RUN}
+OPERATIONS = {"rows": Operation.LIST, "find": Operation.LIST, "row": Operation.DETAIL}
+"""Calls that the wire knows by another name."""
 THROTTLES = (Kind.THROTTLED, Kind.LONG_HOLD)
 OUTAGES = (Kind.UNREACHABLE, Kind.BROKEN, Kind.LOST)
 """What counts as Run:ai being out of reach."""
@@ -132,7 +133,7 @@ class Trouble:
             return conflict if self.kind is Kind.BROKEN else KubernetesUnavailable("Kubernetes is out of reach.")
         match self.kind:
             case Kind.MISFORMED | Kind.QUOTING:
-                operation = OPERATIONS.get(name, Operation.UPDATE)
+                operation = OPERATIONS.get(name) or Operation(name)
                 return failure(operation, Answer(400, json.dumps(REFUSALS[self.kind]).encode(), "application/json"))
             case Kind.UNREACHABLE:
                 return Unavailable("Run:ai is out of reach.")

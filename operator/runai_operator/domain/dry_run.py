@@ -11,6 +11,7 @@ from runai_operator.domain.barred import unless_target_barred
 from runai_operator.domain.errors import BridgeError, Held, InvalidWorkload
 from runai_operator.domain.intent import refuse
 from runai_operator.domain.manifest import Desired
+from runai_operator.domain.requested import requested_reading
 from runai_operator.domain.state import State
 
 VALID = Result(Verdict.VALID, not_submitted=True)
@@ -19,7 +20,7 @@ VALID = Result(Verdict.VALID, not_submitted=True)
 def dry_run(s: State) -> Action:
     """The next action for an object that is only to be checked."""
     if (submitted := _submitted_error(s)) is not None:
-        return refuse(s, submitted)
+        return requested_reading(s, outstanding=True) or refuse(s, submitted)
     if s.workload.spec.workload_id is not None:
         return refuse(
             s,

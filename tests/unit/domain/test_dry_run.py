@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from builders import (
     WORKLOAD_ID,
     a_condition,
     a_desired,
+    a_remote,
     a_state,
     a_workload,
     completed_status,
@@ -62,6 +65,13 @@ def test_what_was_submitted_cannot_become_a_dry_run(status):
 
     assert (end.verdict, end.not_submitted) == (Verdict.REJECTED, False)
     assert WORKLOAD_ID in end.error.message
+
+
+def test_a_reading_that_somebody_asks_for_is_made_before_it_is_refused():
+    asked = a_dry_run(submitted_status(), finalizer=True, token="now")
+
+    assert decide(asked) == ReadRemote(WORKLOAD_ID)
+    assert decide(replace(asked, remote=a_remote())).verdict is Verdict.REJECTED
 
 
 @pytest.mark.parametrize("submission", [None, IN_DOUBT, NAME_HELD])
