@@ -267,7 +267,7 @@ class _Sent:
         """It was made by this dry run."""
         if (remote.name, remote.project_id) != (self.name, self.project_id):
             return False
-        is_told = remote.id == self.told_id and remote.mark is None and not remote.mark_readable
+        is_told = remote.id == self.told_id and not remote.mark_readable
         return is_told or remote.mark == self.mark
 
 
