@@ -404,6 +404,7 @@ OBSERVED = submitted_status(submittedHash=None)
             ),
             False,
         ),
+        case("observed until now", a_workload(finalizer=False, status=OBSERVED), True),
         case(
             "observed, and its spec cannot be read",
             a_workload(finalizer=False, status=OBSERVED, spec_error="too deep"),
