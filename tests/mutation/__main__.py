@@ -23,9 +23,10 @@ from mutation.trials import PACKAGE, Stage
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 JUDGED = (
     *(f"domain.{name}" for name in ("decide", "submit", "adopt", "maintain", "lost", "finalize", "observe")),
-    *(f"domain.{name}" for name in ("intent", "ownership", "barred", "absence")),
+    *(f"domain.{name}" for name in ("intent", "ownership", "barred", "absence", "doubt", "requested")),
+    *(f"domain.{name}" for name in ("dry_run", "probe")),
     *(f"domain.{name}" for name in ("state", "steps", "plan", "memory", "status", "stored_status", "requeue")),
-    *(f"engine.{name}" for name in ("circuit", "gate", "poller")),
+    *(f"engine.{name}" for name in ("circuit", "gate", "poller", "dry_runs")),
 )
 TESTS = {
     "tests/unit/domain": ("domain.",),
@@ -33,6 +34,7 @@ TESTS = {
     "tests/unit/engine/test_gate.py": ("engine.gate",),
     "tests/unit/engine/test_poller.py": ("engine.poller",),
     "tests/unit/engine/test_lists.py": ("engine.poller",),
+    "tests/unit/engine/test_dry_run.py": ("engine.dry_runs",),
     "tests/unit/engine": ("domain.", "engine."),
 }
 """Where the claims are, and about which modules; what survives the first is tried with the next."""
