@@ -28,6 +28,7 @@ from runai_operator.domain.steps import remembered
 
 DESIRED = a_desired()
 HASH = DESIRED.fingerprint(adopts=False)
+OTHER = a_desired("v1:bbbb")
 VALID_STATUS = {
     "observedGeneration": 1,
     "submission": NOT_SUBMITTED,
@@ -186,6 +187,20 @@ def test_status_says_that_nothing_was_sent_and_leaves_the_identity_open():
     assert (synced["status"], synced["reason"]) == ("False", "NotDelivered")
     assert status["submission"] == NOT_SUBMITTED
     assert not {"workloadId", "submittedHash", "projectId", "ownerUid"} & status.keys()
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param({"dry_runs_proven": True, "validated": True}, OTHER.fingerprint(adopts=False), id="accepted"),
+        pytest.param({"dry_runs_proven": True, "failed": DOWN}, HASH, id="not known yet"),
+        pytest.param({"dry_runs_proven": True, "failed": REFUSED}, None, id="refused"),
+    ],
+)
+def test_status_says_what_run_ai_would_accept(seen, expected):
+    s = a_dry_run(VALID_STATUS, desired=OTHER, **seen)
+
+    assert build_status(s, decide(s), now=s.wall).get("validatedHash") == expected
 
 
 def test_nothing_of_the_verdict_stays_once_it_is_to_be_submitted():
