@@ -210,8 +210,23 @@ class TestRead:
         memory = replace(OLD, lookup_since=None, project_shown_since=math.inf)
         assert after == replace(before, found=(), is_project_visible=False, memory=memory)
 
+    @pytest.mark.parametrize("is_visible", [True, False])
+    def test_a_look_up_beside_a_workload_on_record_says_nothing_of_that(self, is_visible):
+        found = (Candidate(a_row(), a_remote(content=SECRETS.content)),)
+        before = a_state(LIVE, memory=OLD, is_project_visible=not is_visible)
+
+        after = steps.looked_up(before, found, what="1/x", is_visible=is_visible, now=9.0)
+        assert after == replace(before, found=found, is_project_visible=is_visible)
+
 
 class TestDone:
+    def test_the_intent_is_announced_with_the_cluster_that_it_is_for(self):
+        before = a_state(memory=OLD, done=frozenset({ForgetWorkload}))
+        done = frozenset({ForgetWorkload, AddFinalizer})
+
+        assert steps.announced(before, "cluster-1") == owing(before, {"clusterId": "cluster-1"}, done=done)
+        assert steps.announced(before, None) == replace(before, done=done)
+
     def test_created(self):
         before = a_state(desired=DESIRED, row=a_row(), memory=OLD, done=frozenset({AddFinalizer}))
         memory = Memory(failures=3, first_submission=True, of_secret=False)
