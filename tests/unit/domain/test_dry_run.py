@@ -235,13 +235,14 @@ def test_pauses_grow_from_half_an_hour_to_six():
 
 
 def test_verdicts_are_counted_until_the_content_changes():
-    def after(status, desired, *, validated=True, before=3):
-        s = a_dry_run(status, desired=desired, validated=validated, memory=Memory(verdicts=before))
+    def after(status, desired, *, validated=True, before=3, **seen):
+        s = a_dry_run(status, desired=desired, validated=validated, memory=Memory(verdicts=before), **seen)
         return remembered(s, decide(s), StatusSummary(), written=s.workload, wrote_at=0.0).verdicts
 
     assert after(VALID_STATUS, DESIRED) == 4
     assert after(VALID_STATUS, DESIRED, validated=False) == 3
-    assert after(VALID_STATUS, a_desired("v1:bbbb")) == 1
+    assert after(VALID_STATUS, OTHER) == 1
+    assert after(VALID_STATUS, DESIRED, validated=False, token="again", dry_runs_proven=True, failed=DOWN) == 0
 
 
 def test_an_object_that_goes_takes_nothing_with_it():
