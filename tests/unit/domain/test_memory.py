@@ -146,7 +146,9 @@ def test_an_edit_came_when_it_did_by_the_clock_that_stamps_ends(behind, row, exp
         pytest.param(Memory(), 9.0, id="for the first time"),
         pytest.param(Memory(lookup_of="1/train", lookup_since=3.0), 3.0, id="for longer"),
         pytest.param(Memory(lookup_of="1/other", lookup_since=3.0), 9.0, id="after something else"),
-        pytest.param(Memory(lookup_of="1/train"), 9.0, id="again, after what was seen before has come to prove nothing"),
+        pytest.param(
+            Memory(lookup_of="1/train"), 9.0, id="again, after what was seen before has come to prove nothing"
+        ),
     ],
 )
 def test_how_long_something_was_looked_for(before, since):

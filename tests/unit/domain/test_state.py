@@ -393,7 +393,9 @@ OBSERVED = submitted_status(submittedHash=None)
     ("workload", "expected"),
     [
         case("managed", a_workload(status=submitted_status()), True),
-        case("managed, and its spec cannot be read", a_workload(status=submitted_status(), spec_error="too deep"), True),
+        case(
+            "managed, and its spec cannot be read", a_workload(status=submitted_status(), spec_error="too deep"), True
+        ),
         case(
             "observed",
             a_workload(

@@ -361,7 +361,9 @@ class TestDone:
     )
     def test_adopted_whatever_is_wanted(self, stored, remote, content, known):
         before = a_state(a_workload(status=stored), memory=OLD)
-        learnt = {key: LEARNT[key] for key in LEARNT if not key.startswith("submitted") and key != "projectResolvedFrom"}
+        learnt = {
+            key: LEARNT[key] for key in LEARNT if not key.startswith("submitted") and key != "projectResolvedFrom"
+        }
 
         assert steps.adopted(before, Adopt(remote, a_row(), finished=False, content=content)) == owing(
             before,
