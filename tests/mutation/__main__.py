@@ -34,6 +34,7 @@ TESTS = {
     "tests/unit/engine/test_gate.py": ("engine.gate",),
     "tests/unit/engine/test_poller.py": ("engine.poller",),
     "tests/unit/engine/test_lists.py": ("engine.poller",),
+    "tests/unit/engine/test_dry_runs.py": ("engine.dry_runs",),
     "tests/unit/engine/test_dry_run.py": ("engine.dry_runs",),
     "tests/unit/engine": ("domain.", "engine."),
 }
