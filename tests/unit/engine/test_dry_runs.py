@@ -9,6 +9,7 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from itertools import accumulate
 from random import Random
 
 import pytest
@@ -27,13 +28,15 @@ from runai_operator.domain.model import OwnerMark, Submission
 from runai_operator.domain.naming import PROBE_PREFIX, probe_name
 from runai_operator.domain.probe import PROVING, UNSUPPORTED, probe_mark
 from runai_operator.domain.reasons import Reason
-from runai_operator.domain.requeue import BACKOFF_CEILING, PROJECT_PROBE, SOON_CEILING
+from runai_operator.domain.requeue import BACKOFF_CEILING, PROJECT_PROBE, SOON_CEILING, next_sync_read
 from runai_operator.engine.dry_runs import KEPT, DryRuns, Leftovers
 
 pytestmark = pytest.mark.looptime
 
 GRACE = 60.0
 PROOF = GRACE + 20
+LOOKS = [0, *accumulate(next_sync_read(looks) for looks in range(9))]
+"""Seconds after something was sent at which it is looked for, up to the first time after the lag."""
 DOWN = Unavailable("Run:ai cannot be reached.")
 LOST = OutcomeUnknown("No answer came.")
 FULL = InvalidWorkload("Its quota is used up.")
@@ -51,6 +54,8 @@ class Runai:
         self.creates = False
         self.tells_id = True
         self.visible = True
+        self.listed = True
+        """Whether a list shows what was made."""
         self.removal = 0.0
         """Seconds that a deletion takes."""
         self.made = {}
@@ -82,7 +87,7 @@ class Runai:
 
     async def find(self, *, name, project_id):
         self._call("find", name, project_id)
-        shown = [self._shown(each) for each in self.made]
+        shown = [self._shown(each) for each in self.made if self.listed]
         of_name = [each for each in shown if each is not None and (each.name, each.project_id) == (name, project_id)]
         return [a_row(id=each.id, name=name, project_id=project_id) for each in of_name]
 
@@ -170,9 +175,9 @@ async def test_who_asks_first_begins_and_is_woken_once_by_the_proof(bench):
     assert bench.ask() is PROVING
     await asyncio.sleep(PROOF)
 
-    [(at, uid)] = bench.woken
-    assert (uid, GRACE <= at < PROOF) == ("a", True)
+    assert bench.woken == [(LOOKS[-1], "a")]
     assert bench.ask() is True
+    assert [each[0] for each in bench.runai.called("find")] == [0, *LOOKS]
     assert [each[2:] for each in bench.runai.called("dry_run")] == [(probe_name("i", "1"), "1")]
     assert {each[2:] for each in bench.runai.called("find")} == {(probe_name("i", "1"), "1")}
     assert {each[3] for each in bench.runai.called("shows")} == {"1"}
@@ -249,6 +254,15 @@ async def test_what_was_made_is_the_opposite_and_is_removed(bench, caplog):
     assert about(caplog) == [probe, probe], "what was found, and that it was deleted, each once"
 
 
+async def test_by_the_id_in_the_answer_it_is_found_before_lists_show_it(bench):
+    bench.runai.creates, bench.runai.listed = True, False
+    bench.ask()
+    await asyncio.sleep(PROOF)
+
+    assert bench.ask() is UNSUPPORTED
+    assert [each[2] for each in bench.runai.called("delete")] == ["id-0"]
+
+
 async def test_without_an_id_in_the_answer_it_is_found_by_its_name(bench):
     bench.runai.creates, bench.runai.tells_id, bench.runai.visible = True, False, False
     bench.ask()
@@ -277,6 +291,22 @@ async def test_who_waits_hears_that_it_was_refuted(bench):
     assert [uid for _, uid in bench.woken] == ["a"]
     await asyncio.sleep(PROOF)
     assert bench.runai.called("dry_run") == []
+    assert bench.ask() is UNSUPPORTED
+
+
+async def test_a_project_where_nothing_was_made_does_not_undo_what_another_has_shown(bench):
+    bench.ask("a", "1")
+    await asyncio.sleep(1)
+    bench.runai.trouble["find", "1"] = DOWN
+    bench.runai.creates = True
+    await asyncio.sleep(2)
+    bench.ask("b", "2")
+    await asyncio.sleep(1)
+    assert bench.ask() is UNSUPPORTED
+    bench.runai.trouble.clear()
+    await asyncio.sleep(BACKOFF_CEILING)
+
+    assert [each[3] for each in bench.runai.called("dry_run")] == ["1", "2"]
     assert bench.ask() is UNSUPPORTED
 
 
@@ -326,7 +356,7 @@ async def test_nothing_is_sent_under_a_former_install_id(bench):
     bench.ask()
     await asyncio.sleep(PROOF)
 
-    assert {each[2] for each in bench.runai.called("dry_run")} == {probe_name("i", "1")}
+    assert [each[2] for each in bench.runai.called("dry_run")] == [probe_name("i", "1")]
 
 
 async def test_trouble_with_what_a_former_install_id_left_is_nobodys_answer(bench, caplog):
@@ -392,6 +422,23 @@ async def test_a_lost_answer_proves_nothing_and_is_tried_again_when_it_was_looke
     await asyncio.sleep(PROOF)
 
     assert bench.ask() is True
+
+
+async def test_where_nobody_waits_any_more_what_a_lost_answer_may_have_made_is_looked_for_and_that_is_all(bench):
+    bench.runai.trouble["dry_run"] = LOST
+    bench.ask()
+    await asyncio.sleep(2 * PROOF)
+
+    assert [each[0] for each in bench.runai.called("find")] == [0, *LOOKS]
+
+
+async def test_a_stranger_of_that_name_is_told_of(bench):
+    bench.runai.make(probe_name("i", "1"), "1", None)
+    bench.ask()
+    await asyncio.sleep(PROOF)
+
+    assert isinstance(bench.ask(), NameTaken)
+    assert bench.runai.called("shows") == [], "its project is to be seen"
 
 
 async def test_a_name_that_is_taken_proves_nothing_either(bench):
@@ -610,6 +657,7 @@ async def test_what_carries_no_mark_is_not_sent_by_us(bench):
 
 @pytest.mark.parametrize(("after", "reads"), [(KEPT - 1, 1), (KEPT, 0)])
 async def test_what_was_sent_is_remembered_for_an_hour(bench, after, reads):
+    await asyncio.sleep(100)
     bench.leftovers.sent(SUBMISSION, None)
     await asyncio.sleep(after)
     bench.leftovers.sent(replace(SUBMISSION, name="other"), None)
