@@ -23,19 +23,27 @@ from mutation.trials import PACKAGE, Stage
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 JUDGED = (
     *(f"domain.{name}" for name in ("decide", "submit", "adopt", "maintain", "lost", "finalize", "observe")),
-    *(f"domain.{name}" for name in ("intent", "ownership", "barred", "absence")),
+    *(f"domain.{name}" for name in ("intent", "ownership", "barred", "absence", "doubt", "requested")),
+    *(f"domain.{name}" for name in ("dry_run", "probe")),
     *(f"domain.{name}" for name in ("state", "steps", "plan", "memory", "status", "stored_status", "requeue")),
-    *(f"engine.{name}" for name in ("circuit", "gate", "poller")),
+    *(f"engine.{name}" for name in ("circuit", "gate", "poller", "dry_runs")),
 )
 TESTS = {
+    "tests/unit/domain/test_plan.py": ("domain.plan",),
+    "tests/unit/domain/test_probe.py": ("domain.probe",),
+    "tests/unit/domain/test_status.py": ("domain.status",),
+    "tests/unit/domain/test_status_fields.py": ("domain.status",),
     "tests/unit/domain": ("domain.",),
     "tests/unit/engine/test_circuit.py": ("engine.circuit",),
     "tests/unit/engine/test_gate.py": ("engine.gate",),
     "tests/unit/engine/test_poller.py": ("engine.poller",),
     "tests/unit/engine/test_lists.py": ("engine.poller",),
+    "tests/unit/engine/test_dry_runs.py": ("engine.dry_runs",),
+    "tests/unit/engine/test_dry_run.py": ("engine.dry_runs",),
     "tests/unit/engine": ("domain.", "engine."),
 }
-"""Where the claims are, and about which modules; what survives the first is tried with the next."""
+"""Where the claims are, and about which modules; what survives the first is tried with the next. Files of their own are for
+modules with many mutants of what is done at import, each of which has to import and collect the tests anew."""
 LAST = "tests/unit/engine"
 
 

@@ -100,7 +100,7 @@ def _restated(s: State) -> Action | None:
 def _hold(s: State, action: Action) -> Action:
     """Paused: reads go on, and writes to Run:ai wait. What is found to be ours is recorded as what it is."""
     match action:
-        case Adopt(finished=False, content=None):  # nothing is sent to make it what is asked for
+        case Adopt(finished=False):  # nothing is sent to make it what is asked for
             return replace(action, content=action.remote.content or "")
         case (
             Render()

@@ -214,7 +214,7 @@ def _delete_present(s: State, remote: Remote) -> Action:
 
 def _leave_changed(s: State, remote: Remote) -> Action:
     """It carries no mark; under the id on record it is what we submitted, and somebody has moved or renamed it since."""
-    if s.adoption_unproven or remote.id != s.workload_id:
+    if s.adoption_unproven:
         return RemoveFinalizer("the workload in Run:ai is not known to be ours and is left alone")
     changed = Held(
         f"Workload {remote.id} has another project, name or kind in Run:ai than it was submitted with, and no mark shows"

@@ -64,7 +64,7 @@ def _report_or_follow(s: State, *, on_the_way: bool) -> Action:
 def successor(s: State) -> FindRemote | Adopt | BridgeError | None:
     """What has our name and mark in the place of a workload that is gone though we did not have it deleted, as far as status
     says: that may be older, as after Kubernetes was restored from a backup. None where there is nothing."""
-    if s.workload_id is None or s.absence_is_expected or (name := own_name(s)) is None:
+    if s.absence_is_expected or (name := own_name(s)) is None:
         return None
     if s.found is None:
         return FindRemote(name, s.stored_status.project_id)
@@ -72,7 +72,7 @@ def successor(s: State) -> FindRemote | Adopt | BridgeError | None:
         return s.found
     for candidate in s.found:
         remote = candidate.remote
-        if remote is not None and not remote.gone and remote.id != s.workload_id and is_ours(remote.mark, s.mark):
+        if remote is not None and not remote.gone and is_ours(remote.mark, s.mark):
             return Adopt(remote, candidate.row, finished=False)
     return None
 

@@ -38,7 +38,7 @@ def is_of_changed_install(mark: OwnerMark | None, own: OwnerMark) -> bool:
 def is_unreadable(candidate: Candidate) -> bool:
     """Whether it is ours is unknown, because Run:ai does not show it, or does not show its manifest."""
     remote = candidate.remote
-    return remote is None or (remote.mark is None and not remote.mark_readable and not remote.gone)
+    return remote is None or (not remote.mark_readable and not remote.gone)
 
 
 def may_be_ours(candidate: Candidate, own: OwnerMark) -> bool:

@@ -255,7 +255,8 @@ class Remote:
     content: str | None = None
     """Hash of what was submitted, as its annotation says."""
     mark_readable: bool = True
-    """False where the answer shows no annotations of the manifest at all, so that a missing mark proves nothing."""
+    """False where the answer shows no annotations of the manifest at all, so that a missing mark proves nothing; never where
+    there is a mark."""
     unlisted: bool = False
     """Lists say that it is gone, where the answer itself does not."""
 

@@ -206,7 +206,7 @@ class Probe:
     def read(self, remote: Remote | None) -> Probe:
         if remote is None or remote.gone or not self._is_ours(remote):
             return replace(self, workload_id=None, is_told=False, remote=None, found=None, steps=0)
-        return replace(self, remote=remote, made=self.made or self.sent)
+        return replace(self, remote=remote, made=self.sent)
 
     def looked_up(self, found: tuple[Candidate, ...], *, is_visible: bool, now: float) -> Probe:
         since = now if self.looked_since is None else self.looked_since
@@ -222,9 +222,7 @@ class Probe:
 
     def _is_ours(self, remote: Remote) -> bool:
         is_named = (remote.name, remote.project_id) == (self.name, self.project_id)
-        return self._is_marked(remote) or (
-            self.is_told and is_named and remote.mark is None and not remote.mark_readable
-        )
+        return self._is_marked(remote) or (self.is_told and is_named and not remote.mark_readable)
 
     def _is_marked(self, remote: Remote) -> bool:
         return remote.mark == probe_mark(self.install)

@@ -102,7 +102,7 @@ def unless_name_taken(s: State, remote: Remote, desired: Desired) -> Action | No
         case BridgeError() as error:
             return Result(Verdict.RETRYING, error, outstanding=True)
         case found:
-            holders = tuple(each for each in found if remote.id not in (each.row.id, each.remote and each.remote.id))
+            holders = tuple(each for each in found if each.row.id != remote.id)
     match _resolve(s, holders, desired):
         case Result() as refused:
             return replace(refused, not_submitted=False, in_doubt=False)

@@ -79,7 +79,7 @@ class DryRuns:
         self._errors: dict[str, tuple[float, BridgeError]] = {}
         """Why there is no answer from a project, and since when."""
         self._waiting: dict[str, str] = {}
-        """Objects, and the project of each."""
+        """Objects, and the project of each; none once there is an answer."""
         self._changed = asyncio.Event()
 
     def ask(self, uid: str, project_id: str) -> bool | BridgeError:
@@ -135,7 +135,7 @@ class DryRuns:
     async def _go_on(self, name: str) -> None:
         known = self._probes[name]
         is_asked = known.install == self._install and known.project_id in self._waiting.values()
-        probe = replace(known, wanted=self._answer is False and is_asked)
+        probe = replace(known, wanted=is_asked)
         self._due[name] = self._clock()
         try:
             after = await self._step(probe)
@@ -210,7 +210,7 @@ class DryRuns:
             log.info("dry runs create nothing at this Run:ai", extra=self._about(probe))
             self._answer = True
             self._wake_all()
-        if not (probe.sent and probe.wanted and self._answer is False):
+        if not probe.wanted or self._answer is not False:
             return None
         # What was sent made nothing, but its answer proves nothing either.
         return self._again(Probe(install=self._install, project_id=probe.project_id))
@@ -231,9 +231,9 @@ class DryRuns:
         """Objects of the project are shown it, but none of them waits at the gate: only the probe calls there."""
         shown = error.twin()
         shown.scope, shown.circuit = Scope.OBJECT, None
-        _, before = self._errors.get(probe.project_id, (0.0, None))
+        before = self._errors.get(probe.project_id)
         self._errors[probe.project_id] = self._clock(), shown
-        if before is None or before.message != shown.message:
+        if before is None or before[1].message != shown.message:
             log.warning("whether this Run:ai has dry runs is not known: %s", error.message, extra=self._about(probe))
         if before is None:
             self._wake_all(probe.project_id)
@@ -267,7 +267,7 @@ class _Sent:
         """It was made by this dry run."""
         if (remote.name, remote.project_id) != (self.name, self.project_id):
             return False
-        is_told = remote.id == self.told_id and remote.mark is None and not remote.mark_readable
+        is_told = remote.id == self.told_id and not remote.mark_readable
         return is_told or remote.mark == self.mark
 
 
@@ -317,8 +317,7 @@ class Leftovers:
 
     def spare(self, uid: str) -> None:
         """The object submits from now on, so what carries its mark is its workload."""
-        if self._sent:
-            self._sent = {key: one for key, one in self._sent.items() if one.mark.uid != uid}
+        self._sent = {key: one for key, one in self._sent.items() if one.mark.uid != uid}
 
     async def run(self) -> None:
         """Reads every suspect, for ever."""

@@ -85,3 +85,18 @@ def test_many_that_are_missing_are_a_mass_loss_for_an_hour():
 )
 def test_a_project_is_called_by_what_is_known_of_it(place, called):
     assert str(place) == called
+
+
+@pytest.mark.parametrize(
+    ("cluster", "of", "may_be", "is_surely"),
+    [
+        pytest.param("a", "a", True, True, id="the same cluster"),
+        pytest.param("a", "b", False, False, id="another cluster, so it may be of another tenant"),
+        pytest.param("a", None, True, False, id="what names no cluster"),
+        pytest.param(None, "a", True, True, id="a place whose cluster is not known"),
+        pytest.param(None, None, True, True, id="neither is known"),
+    ],
+)
+def test_a_place_is_on_its_cluster_as_far_as_is_known(cluster, of, may_be, is_surely):
+    place = Place("1", "team-a", cluster)
+    assert (place.is_on(of), place.is_surely_on(of)) == (may_be, is_surely)

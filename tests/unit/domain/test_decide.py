@@ -159,6 +159,7 @@ RERUNS = {"rerun_policy": RerunPolicy.ON_SPEC_CHANGE}
 NEW = a_workload(finalizer=False)
 IN_DOUBT = a_workload()
 NAME_IS_HELD = a_workload(status={"submission": NAME_HELD})
+ATTEMPTED = a_workload(status={"projectId": "1", "projectName": "team-a", "clusterId": "cluster-1"})
 REFUSED = a_workload(finalizer=False, status={"submission": NOT_SUBMITTED})
 ADOPTING = a_workload(workload_id=WORKLOAD_ID)
 LIVE = a_workload(status=submitted_status())
@@ -248,6 +249,11 @@ SUBMIT = [
     case(
         "a body that cannot be read is refused and proven unsubmitted",
         a_state(a_workload(finalizer=False, spec_error="too deep")),
+        ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
+    ),
+    case(
+        "a body that cannot be read, and somebody asked for a reading: there is nothing to read",
+        a_state(a_workload(finalizer=False, spec_error="too deep"), requests=READ),
         ends(Verdict.REJECTED, "InvalidSpec", outstanding=True, not_submitted=True),
     ),
     case(
@@ -466,6 +472,42 @@ SUBMIT = [
         "the name of an attempt in doubt was refused before: look for the holder, however long ago it was",
         a_state(NAME_IS_HELD, desired=DESIRED, **LOOKED_FOR_LONG),
         FindRemote("train", "1"),
+    ),
+    # In doubt, and Run:ai does not show the project of the attempt.
+    case(
+        "the project of the attempt is hidden: nothing is sent to what may be the one of another tenant",
+        a_state(ATTEMPTED, desired=DESIRED, found=(), is_project_visible=False),
+        ends(Verdict.RETRYING, "NotVisible", outstanding=True),
+    ),
+    case(
+        "the project of the attempt is hidden, and something else has the name where Run:ai looked instead",
+        a_state(ATTEMPTED, desired=DESIRED, found=found(mark=ELSEWHERE), is_project_visible=False),
+        ends(Verdict.RETRYING, "NotVisible", outstanding=True),
+    ),
+    case(
+        "the project of the attempt is hidden, and what has the name cannot be read",
+        a_state(ATTEMPTED, desired=DESIRED, found=HIDDEN, is_project_visible=False),
+        ends(Verdict.RETRYING, "NotVisible", outstanding=True),
+    ),
+    case(
+        "the project of the attempt is hidden, and what it made is shown all the same: take it",
+        a_state(ATTEMPTED, desired=DESIRED, found=found(), is_project_visible=False),
+        Adopt(a_remote(), a_row(), finished=False),
+    ),
+    case(
+        "the project of the attempt is hidden, and its cluster was never known: tried again",
+        a_state(replace(ATTEMPTED, status={"projectId": "1"}), desired=DESIRED, found=(), is_project_visible=False),
+        MarkInDoubt(),
+    ),
+    case(
+        "a first attempt needs no proof that its project is shown",
+        a_state(ATTEMPTED, **FIRST_ATTEMPT, is_project_visible=False),
+        Create(DESIRED.submission),
+    ),
+    case(
+        "the project is hidden, its cluster was never known, and another has had the name for long enough",
+        a_state(IN_DOUBT, desired=DESIRED, found=found(mark=ELSEWHERE), is_project_visible=False, **LOOKED_FOR_LONG),
+        ends(Verdict.REJECTED, "ManagedByOther", outstanding=True, not_submitted=True),
     ),
     case(
         "the name was refused before: POST again, what holds it may be gone",
@@ -764,6 +806,16 @@ SUBMIT = [
         FindRemote("train", None),
     ),
     case(
+        "adopting in doubt what is not there: it may have been replaced, in the project that the spec names",
+        a_state(replace(ADOPTING, spec=replace(ADOPTING.spec, project_id="3")), desired=DESIRED, remote=Missing()),
+        FindRemote("train", "3"),
+    ),
+    case(
+        "adopting in doubt what is not there: it may have been replaced, in the project of the attempt",
+        a_state(replace(ADOPTING, status={"projectId": "2"}), desired=DESIRED, remote=Missing()),
+        FindRemote("train", "2"),
+    ),
+    case(
         "adopting in doubt what is not there, and whether it was replaced is not known",
         a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=DOWN),
         ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
@@ -777,6 +829,26 @@ SUBMIT = [
         "adopting in doubt what was replaced by a workload of ours",
         a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=found(id="2")),
         Adopt(a_remote(id="2"), a_row(), finished=False),
+    ),
+    case(
+        "adopting in doubt what was replaced by a workload of ours that has completed something else",
+        a_state(
+            ADOPTING,
+            desired=DESIRED,
+            remote=Missing(),
+            found=found(id="2", row=COMPLETED_ROW, content=EDITED.content),
+        ),
+        Adopt(a_remote(id="2", content=EDITED.content), COMPLETED_ROW, finished=False, content=EDITED.content),
+    ),
+    case(
+        "adopting in doubt what is not there, and what replaced it is gone, too",
+        a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=found(id="2", sync_status="Deleted")),
+        ends(Verdict.REJECTED, "WorkloadNotFound", outstanding=True, in_doubt=True),
+    ),
+    case(
+        "adopting in doubt what is not there, and what has the name is listed but not shown by its id",
+        a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=HIDDEN),
+        ends(Verdict.RETRYING, "HolderUnreadable", outstanding=True),
     ),
     case(
         "adopting in doubt what is not there and was not replaced, for long enough: another may be named",
@@ -856,6 +928,11 @@ SUBMIT = [
         "paused: the owner of the workload to adopt is looked up",
         a_state(paused(ADOPTING), desired=DESIRED, remote=a_remote(mark=NAMESAKE)),
         ReadOwner(ANOTHER),
+    ),
+    case(
+        "paused: whether another object of this cluster has the workload to adopt is looked up",
+        a_state(paused(without_finalizer(ADOPTING)), desired=DESIRED, remote=a_remote(mark=None)),
+        ClaimWorkload(WORKLOAD_ID),
     ),
     case(
         "an earlier life's workload that does not say its kind: renew its mark",
@@ -1594,8 +1671,44 @@ MAINTAIN = [
     ),
     case(
         "gone, another workload of ours has taken its place, and what is asked for is not known",
-        a_state(LIVE, requests=READ, desired=NO_SOURCE, remote=Missing(), row=DELETED_ROW, found=found(id="other")),
-        Adopt(a_remote(id="other"), a_row(), finished=False),
+        a_state(
+            LIVE,
+            requests=READ,
+            desired=NO_SOURCE,
+            remote=Missing(),
+            row=DELETED_ROW,
+            found=found(id="other", content=EDITED.content),
+        ),
+        Adopt(a_remote(id="other", content=EDITED.content), a_row(), finished=False),
+    ),
+    case(
+        "gone, and another workload of ours, which has completed what is asked for, has taken its place",
+        a_state(
+            LIVE,
+            requests=READ,
+            desired=DESIRED,
+            remote=Missing(),
+            row=DELETED_ROW,
+            found=found(id="other", row=COMPLETED_ROW, content=DESIRED.content),
+        ),
+        Adopt(a_remote(id="other", content=DESIRED.content), COMPLETED_ROW, finished=True),
+    ),
+    case(
+        "gone, and so is what had taken its place",
+        a_state(
+            LIVE,
+            requests=READ,
+            desired=DESIRED,
+            remote=Missing(),
+            row=DELETED_ROW,
+            found=found(id="other", sync_status="Deleted"),
+        ),
+        ends(Verdict.REJECTED, "DeletedExternally"),
+    ),
+    case(
+        "gone, though lists still show it",
+        a_state(LIVE, requests=READ, desired=DESIRED, remote=Missing(), row=DELETED_ROW, found=HIDDEN),
+        ends(Verdict.REJECTED, "DeletedExternally"),
     ),
     case(
         "read, and it holds something else than is on record and asked for",
@@ -1639,6 +1752,11 @@ MAINTAIN = [
         "to be replaced under a name that is listed, and by what is not shown",
         a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=(Candidate(a_row(id="other"), None),)),
         ends(Verdict.WAITING, "WaitingForName", outstanding=True),
+    ),
+    case(
+        "to be replaced under another name, which lists show it under already",
+        a_state(REPLACED, desired=RENAMED, remote=a_remote(), found=HIDDEN),
+        ReserveDeletion(),
     ),
     case(
         "to be replaced under a name that something leaves just now",
@@ -1706,6 +1824,11 @@ MAINTAIN = [
         "observed until now, with a manifest that cannot be sent, and to be read",
         a_state(OBSERVED_BEFORE, desired=BAD, requests=READ),
         ReadRemote(WORKLOAD_ID),
+    ),
+    case(
+        "observed until now, what would be sent is refused, and what somebody asked to be read cannot be",
+        a_state(OBSERVED_BEFORE, desired=BAD, requests=READ, remote=DOWN),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
     ),
     # Somebody asks about what is gone.
     case(
@@ -2027,6 +2150,14 @@ FINALIZE = [
         REMOVE_FINALIZER,
     ),
     case(
+        "what was only observed before its adoption, and no mark is on it: leave it alone",
+        a_state(
+            a_workload(workload_id=WORKLOAD_ID, status=submitted_status(submittedHash=None), **DELETES),
+            remote=a_remote(mark=None),
+        ),
+        REMOVE_FINALIZER,
+    ),
+    case(
         "an adoption in doubt, and its mark cannot be read: wait for a person",
         a_state(GOING_ADOPTING, remote=a_remote(mark=None, mark_readable=False), deletion_wait=0.0),
         ends(Verdict.DELETING, "Deleting"),
@@ -2076,6 +2207,17 @@ FINALIZE = [
         a_state(GOING, remote=Missing(), found=found(id="other")),
         Adopt(a_remote(id="other"), a_row(), finished=False),
     ),
+    case(
+        "404, and so for what had taken its place",
+        a_state(GOING, remote=Missing(), found=found(id="other", sync_status="Deleted")),
+        REMOVE_FINALIZER,
+    ),
+    case(
+        "404, and what lists still show under its name is shown after all",
+        a_state(GOING, remote=Missing(), found=found()),
+        Adopt(a_remote(), a_row(), finished=False),
+    ),
+    case("404, though lists still show it", a_state(GOING, remote=Missing(), found=HIDDEN), REMOVE_FINALIZER),
     case(
         "404, and somebody else's has its name",
         a_state(GOING, remote=Missing(), found=found(id="other", mark=ELSEWHERE)),
@@ -2488,6 +2630,16 @@ OBSERVE = [
         Adopt(a_remote(), a_row(), finished=False, content=""),
     ),
     case(
+        "in doubt, and it is found and says what it holds",
+        a_state(REPLACED_IN_DOUBT, found=found(content=EDITED.content)),
+        Adopt(a_remote(content=EDITED.content), a_row(), finished=False, content=EDITED.content),
+    ),
+    case(
+        "found in doubt, beside what cannot be read, and on record: the finalizer goes",
+        a_state(replace(LIVE, spec=WATCHED.spec), found=(*HIDDEN, *found())),
+        REMOVE_FINALIZER,
+    ),
+    case(
         "found in doubt: its id is written before the finalizer goes",
         a_state(replace(LIVE, spec=WATCHED.spec), memory=Memory(pending_status={"workloadId": WORKLOAD_ID})),
         RecordId(),
@@ -2530,6 +2682,11 @@ OBSERVE = [
     case(
         "an adoption in doubt, and it is not there: what may have replaced it is looked for",
         a_state(replace(ADOPTING, spec=WATCHED.spec), remote=Missing()),
+        FindRemote("train", None),
+    ),
+    case(
+        "an adoption in doubt, and it is shown as deleted: what may have replaced it is looked for",
+        a_state(replace(ADOPTING, spec=WATCHED.spec), remote=a_remote(sync_status="Deleted")),
         FindRemote("train", None),
     ),
     case(
@@ -2754,9 +2911,6 @@ def test_where_no_project_is_allowed(state, expected):
     assert outcome(decide(replace(state, access=NOTHING))) == expected
 
 
-ATTEMPTED = a_workload(status={"projectId": "1"})
-
-
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
@@ -2778,6 +2932,16 @@ ATTEMPTED = a_workload(status={"projectId": "1"})
                 REPLACED, desired=OTHER_KIND, remote=a_remote(project_name="team-b"), project_names={"1": "team-a"}
             ),
             ends(Verdict.REJECTED, "ProjectNotAllowed", outstanding=True),
+        ),
+        case(
+            "to be replaced under another name, which an earlier life's workload has: in which project is that?",
+            a_state(
+                REPLACED,
+                desired=RENAMED,
+                remote=a_remote(project_name="team-a"),
+                found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE),
+            ),
+            ReadProject("1"),
         ),
     ],
 )
@@ -2825,6 +2989,21 @@ def message_of(state):
                 project_names={"1": "team-b"},
             ),
             "may not use project team-a",
+        ),
+        case(
+            "the project of an attempt that is hidden",
+            a_state(ATTEMPTED, desired=DESIRED, found=(), is_project_visible=False),
+            "project team-a",
+        ),
+        case(
+            "what has the name of an adoption in doubt, and cannot be read",
+            a_state(ADOPTING, desired=DESIRED, remote=Missing(), found=UNREADABLE),
+            "a workload named train",
+        ),
+        case(
+            "what has the name that was refused, and cannot be read",
+            a_state(IN_DOUBT, desired=DESIRED, conflict=True, found=HIDDEN, **LOOKED_FOR_LONG),
+            "a workload named train",
         ),
         case(
             "the project that is hidden, though nothing names it",
@@ -3015,6 +3194,22 @@ CLAIMS = [
         "what is of a project whose name is not known yet",
         replace(BEGUN_TO_ADOPT, remote=a_remote(mark=None, project_name=None), access=EVERYTHING),
         ReadProject("1"),
+    ),
+    case(
+        "nothing is read without a connection",
+        replace(BEGUN_TO_ADOPT, unusable=DOWN, **WITHIN_ACCESS),
+        ends(Verdict.RETRYING, "RunaiUnavailable", outstanding=True),
+    ),
+    case(
+        "what may not be adopted does not hold the deletion of what names it",
+        replace(
+            BEGUN_TO_ADOPT,
+            workload=GOING_ADOPTING,
+            remote=a_remote(mark=None),
+            access=NO_ADOPTION,
+            project_names=NAMES,
+        ),
+        REMOVE_FINALIZER,
     ),
 ]
 

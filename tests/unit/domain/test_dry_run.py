@@ -31,6 +31,7 @@ from runai_operator.domain.steps import remembered
 
 DESIRED = a_desired()
 HASH = DESIRED.fingerprint(adopts=False)
+OTHER = a_desired("v1:bbbb")
 VALID_STATUS = {
     "observedGeneration": 1,
     "submission": NOT_SUBMITTED,
@@ -115,11 +116,19 @@ def test_a_refusal_is_shown_in_the_words_of_who_refuses(error):
         assert "validatedHash" not in build_status(s, end, now=s.wall)
 
 
+def test_what_the_operator_refuses_itself_is_not_asked_about():
+    end = decide(a_dry_run(VALID_STATUS, desired=REFUSED))
+
+    assert end == Result(Verdict.REJECTED, REFUSED, outstanding=True, not_submitted=True)
+
+
 @pytest.mark.parametrize("error", [DOWN, AccessDenied("Run:ai denies it."), OutcomeUnknown("No answer came.")])
 def test_trouble_is_retried_until_there_is_a_verdict(error):
-    end = decide(a_dry_run(desired=DESIRED, dry_runs_proven=True, failed=error))
+    asked = a_dry_run(desired=DESIRED, dry_runs_proven=True, failed=error)
+    project_unread = a_dry_run(VALID_STATUS, desired=error)
 
-    assert end == Result(Verdict.RETRYING, error, outstanding=True, not_submitted=True)
+    for s in (asked, project_unread):
+        assert decide(s) == Result(Verdict.RETRYING, error, outstanding=True, not_submitted=True)
 
 
 def test_what_waits_for_the_proof_waits_without_polling():
@@ -143,9 +152,10 @@ def test_it_is_asked_again_when_that_is_due_or_requested(more):
 @pytest.mark.parametrize("error", [DOWN, PROVING])
 def test_a_verdict_stands_while_run_ai_cannot_be_asked_again(error):
     s = a_dry_run(VALID_STATUS, desired=DESIRED, requests=ASKED, dry_runs_proven=True, failed=error)
+    before_the_proof = a_dry_run(VALID_STATUS, desired=DESIRED, requests=ASKED, dry_runs_proven=error)
     end = decide(s)
 
-    assert end == Result(Verdict.VALID, error, not_submitted=True)
+    assert end == decide(before_the_proof) == Result(Verdict.VALID, error, not_submitted=True)
     assert end.in_trouble, "it is still to be asked"
     assert requeue_after(end, 1, 0.5) is not None
     status = build_status(s, end, now=s.wall)
@@ -160,6 +170,12 @@ def test_who_requests_a_fresh_verdict_is_shown_why_there_is_none_and_the_old_one
 
     assert "lastHandledReconcileAt" not in status
     assert decide(a_dry_run(status, desired=DESIRED)).verdict is Verdict.VALID
+
+
+def test_who_requests_a_fresh_verdict_keeps_the_old_one_while_the_operator_finds_out_how_to_ask():
+    end = decide(a_dry_run(VALID_STATUS, desired=DESIRED, token="again", dry_runs_proven=PROVING))
+
+    assert end == Result(Verdict.VALID, PROVING, not_submitted=True)
 
 
 def test_while_it_is_paused_nothing_is_asked():
@@ -181,6 +197,20 @@ def test_status_says_that_nothing_was_sent_and_leaves_the_identity_open():
     assert (synced["status"], synced["reason"]) == ("False", "NotDelivered")
     assert status["submission"] == NOT_SUBMITTED
     assert not {"workloadId", "submittedHash", "projectId", "ownerUid"} & status.keys()
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param({"dry_runs_proven": True, "validated": True}, OTHER.fingerprint(adopts=False), id="accepted"),
+        pytest.param({"dry_runs_proven": True, "failed": DOWN}, HASH, id="not known yet"),
+        pytest.param({"dry_runs_proven": True, "failed": REFUSED}, None, id="refused"),
+    ],
+)
+def test_status_says_what_run_ai_would_accept(seen, expected):
+    s = a_dry_run(VALID_STATUS, desired=OTHER, **seen)
+
+    assert build_status(s, decide(s), now=s.wall).get("validatedHash") == expected
 
 
 def test_nothing_of_the_verdict_stays_once_it_is_to_be_submitted():
@@ -215,13 +245,14 @@ def test_pauses_grow_from_half_an_hour_to_six():
 
 
 def test_verdicts_are_counted_until_the_content_changes():
-    def after(status, desired, *, validated=True, before=3):
-        s = a_dry_run(status, desired=desired, validated=validated, memory=Memory(verdicts=before))
+    def after(status, desired, *, validated=True, before=3, **seen):
+        s = a_dry_run(status, desired=desired, validated=validated, memory=Memory(verdicts=before), **seen)
         return remembered(s, decide(s), StatusSummary(), written=s.workload, wrote_at=0.0).verdicts
 
     assert after(VALID_STATUS, DESIRED) == 4
     assert after(VALID_STATUS, DESIRED, validated=False) == 3
-    assert after(VALID_STATUS, a_desired("v1:bbbb")) == 1
+    assert after(VALID_STATUS, OTHER) == 1
+    assert after(VALID_STATUS, DESIRED, validated=False, token="again", dry_runs_proven=True, failed=DOWN) == 0
 
 
 def test_an_object_that_goes_takes_nothing_with_it():

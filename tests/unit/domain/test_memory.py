@@ -22,6 +22,8 @@ NONE, READ, CHECK, BOTH = Requests(), Requests(read=True), Requests(check_conten
         pytest.param(BOTH, NONE, BOTH, id="nothing is taken back"),
         pytest.param(Requests(restate=True), Requests(row=True), Requests(restate=True, row=True), id="the rest"),
         pytest.param(Requests(row=True), Requests(restate=True), Requests(restate=True, row=True), id="the rest again"),
+        pytest.param(Requests(verdict=True), READ, Requests(read=True, verdict=True), id="a verdict, then a reading"),
+        pytest.param(READ, Requests(verdict=True), Requests(read=True, verdict=True), id="a reading, then a verdict"),
     ],
 )
 def test_requests_add_up(first, second, expected):
@@ -117,6 +119,12 @@ EDITED_AT = "2026-01-01T00:01:00Z"
         pytest.param(0.0, a_row(phase_updated_at="2026-01-01T01:00:00Z"), EDITED_AT, id="it runs"),
         pytest.param(0.0, a_row(phase="Failed"), EDITED_AT, id="it had failed, and when is not known"),
         pytest.param(
+            0.0,
+            a_row(phase="Completed", phase_updated_at="2026-01-01T01:00:00Z"),
+            "2026-01-01T01:00:01+00:00",
+            id="it had completed before, by a clock that is ahead",
+        ),
+        pytest.param(
             0.0, a_row(phase="Failed", phase_updated_at="2026-01-01T00:00:01Z"), EDITED_AT, id="it had failed before"
         ),
         pytest.param(
@@ -130,3 +138,19 @@ EDITED_AT = "2026-01-01T00:01:00Z"
 def test_an_edit_came_when_it_did_by_the_clock_that_stamps_ends(behind, row, expected):
     assert Memory(clock_behind=behind).moment_of_edit(EDITED_AT, row) == expected
     assert Memory(clock_behind=behind).moment_of_edit(None, row) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "since"),
+    [
+        pytest.param(Memory(), 9.0, id="for the first time"),
+        pytest.param(Memory(lookup_of="1/train", lookup_since=3.0), 3.0, id="for longer"),
+        pytest.param(Memory(lookup_of="1/other", lookup_since=3.0), 9.0, id="after something else"),
+        pytest.param(
+            Memory(lookup_of="1/train"), 9.0, id="again, after what was seen before has come to prove nothing"
+        ),
+    ],
+)
+def test_how_long_something_was_looked_for(before, since):
+    after = before.looked_for("1/train", now=9.0)
+    assert (after.lookup_of, after.lookup_since) == ("1/train", since)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from builders import WORKLOAD_ID, a_remote, a_row
+from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.manifest import read_mark
 from runai_operator.domain.model import Candidate, OwnerMark
 from runai_operator.domain.naming import NAME, NAME_LIMIT, probe_name
@@ -20,7 +21,10 @@ from runai_operator.domain.probe import (
     Wait,
     probe_mark,
     probe_submission,
+    refused,
 )
+from runai_operator.domain.reasons import Reason
+from runai_operator.domain.requeue import BACKOFF_CEILING, next_sync_read
 
 INSTALL, PROJECT, GRACE = "install-1", "17", 60.0
 NEW = Probe(install=INSTALL, project_id=PROJECT, wanted=True)
@@ -49,6 +53,7 @@ def test_the_name_and_the_mark_are_those_of_install_and_project_and_of_no_object
     others = [probe_submission("install-2", PROJECT), probe_submission(INSTALL, "18")]
 
     assert sent == probe_submission(INSTALL, PROJECT)
+    assert sent.project_id == PROJECT
     assert NAME.fullmatch(sent.name)
     assert len(sent.name) <= NAME_LIMIT
     assert sent.name == probe_name(INSTALL, PROJECT) == sent.manifest["metadata"]["name"]
@@ -90,6 +95,30 @@ def test_an_id_in_the_answer_is_read_before_anything_else():
 
     assert step(probe) == Read(WORKLOAD_ID)
     assert step(probe.read(None)) == LookUp()
+
+
+def test_an_id_that_leads_to_nothing_is_part_of_the_proof():
+    probe = looked(looked(NEW).answered(WORKLOAD_ID).waited().read(None))
+
+    assert step(probe) == Wait(next_sync_read(0)), "from the beginning"
+    assert step(looked(probe, now=GRACE), GRACE) == End(proven=True)
+
+
+def test_only_of_the_id_in_the_answer_it_is_known_without_a_mark_whose_it_is():
+    probe = looked(looked(NEW).answered("told").read(None), OURS)
+    assert step(probe) == Remove(WORKLOAD_ID)
+
+    assert step(probe.waited().read(UNMARKED)) == LookUp()
+
+
+def test_pauses_grow():
+    pauses, probe = [], SENT
+    for _ in range(5):
+        probe = looked(probe)
+        pauses.append(step(probe))
+        probe = probe.waited()
+
+    assert pauses == [Wait(next_sync_read(steps)) for steps in range(5)]
 
 
 @pytest.mark.parametrize("shown", [OURS, UNMARKED, GOING])
@@ -139,11 +168,10 @@ def test_a_deletion_that_did_not_last_is_repeated():
 @pytest.mark.parametrize("probe", [NEW, SENT])
 def test_what_does_not_carry_our_mark_is_waited_for_and_then_told(probe, holder):
     probe = looked(probe, holder)
-    assert isinstance(step(probe), Wait)
-    assert step(probe).error is None, "a list that lags shows what is gone"
+    assert step(probe) == Wait(next_sync_read(0)), "a list that lags shows what is gone"
 
     late = step(looked(probe.waited(), holder, now=GRACE), GRACE)
-    assert isinstance(late, Wait)
+    assert (late.seconds, late.error.condition_reason) == (BACKOFF_CEILING, Reason.DRY_RUN_UNSUPPORTED)
     assert NEW.name in late.error.message
     assert not looked(probe.waited(), holder, now=GRACE).made
 
@@ -158,7 +186,9 @@ def test_nothing_is_proven_by_a_dry_run_whose_answer_was_lost_or_that_met_a_take
 def test_nothing_is_proven_where_the_project_is_not_visible():
     probe = looked(SENT)
     hidden = looked(probe.waited(), now=GRACE, visible=False)
-    assert step(hidden, GRACE).error is not None
+    told = step(hidden, GRACE)
+    assert (told.seconds, told.error.condition_reason) == (BACKOFF_CEILING, Reason.DRY_RUN_UNSUPPORTED)
+    assert step(replace(hidden, wanted=False), GRACE) == End(proven=False), "nobody waits for it"
 
     again = looked(hidden.waited(), now=GRACE + 1)
     assert isinstance(step(again, GRACE + 1), Wait), "and the time of the lag begins anew"
@@ -169,6 +199,19 @@ def test_what_was_made_proves_the_opposite_for_good():
     late = looked(looked(probe, now=0.0).waited(), now=GRACE)
 
     assert step(late, GRACE) == End(proven=False)
+
+
+def test_what_is_shown_as_deleted_is_as_good_as_gone():
+    probe = looked(SENT, GONE)
+    assert step(probe) == Wait(next_sync_read(0))
+
+    assert step(looked(probe.waited(), GONE, now=GRACE), GRACE) == End(proven=True)
+
+
+def test_a_deletion_is_looked_after_from_the_beginning():
+    probe = replace(looked(NEW, OURS), steps=7)
+
+    assert step(probe.removed()) == Wait(next_sync_read(0))
 
 
 @pytest.mark.parametrize("nothing", [looked(replace(NEW, wanted=False)), replace(looked(SENT, now=0.0), wanted=False)])
@@ -187,4 +230,19 @@ def test_what_was_left_behind_is_removed_where_nobody_waits():
 def test_a_stranger_of_that_name_is_left_alone_where_nobody_waits():
     probe = looked(replace(NEW, wanted=False), STRANGE)
 
+    assert step(probe) == Wait(next_sync_read(0)), "a list that lags may show more"
     assert step(looked(probe.waited(), STRANGE, now=GRACE), GRACE) == End()
+
+
+def test_where_the_project_is_hidden_no_time_counts_for_what_has_the_name():
+    probe = looked(NEW, STRANGE, visible=False)
+
+    assert step(looked(probe.waited(), STRANGE, now=GRACE, visible=False), GRACE) == Wait(next_sync_read(1))
+
+
+def test_a_probe_that_was_refused_says_that_nothing_is_known_of_dry_runs():
+    told = refused(PROJECT, InvalidWorkload("Its quota is used up."))
+
+    assert told.condition_reason == Reason.DRY_RUN_UNSUPPORTED
+    assert f"project {PROJECT}" in told.message
+    assert told.message.endswith("Its quota is used up.")

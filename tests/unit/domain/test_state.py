@@ -26,7 +26,7 @@ from runai_operator.domain.actions import (
 )
 from runai_operator.domain.errors import Busy, OutcomeUnknown, Unavailable
 from runai_operator.domain.memory import Memory, Requests
-from runai_operator.domain.model import NOT_SUBMITTED, Candidate, OwnerMark, is_same_moment
+from runai_operator.domain.model import NOT_SUBMITTED, Candidate, ManagementPolicy, OwnerMark, is_same_moment
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import RECREATION_PAUSE, Limits
 from runai_operator.domain.state import LASTING, MAX_RECREATIONS, Recreation
@@ -381,3 +381,38 @@ def test_two_times_are_the_same_moment_within_a_second(second, expected):
     first = "2026-01-01T00:00:00Z"
 
     assert (is_same_moment(first, second), is_same_moment(second, first)) == (expected, expected)
+
+
+# --- whose it is
+
+
+OBSERVED = submitted_status(submittedHash=None)
+
+
+@pytest.mark.parametrize(
+    ("workload", "expected"),
+    [
+        case("managed", a_workload(status=submitted_status()), True),
+        case(
+            "managed, and its spec cannot be read", a_workload(status=submitted_status(), spec_error="too deep"), True
+        ),
+        case(
+            "observed",
+            a_workload(
+                finalizer=False,
+                workload_id=WORKLOAD_ID,
+                management_policy=ManagementPolicy.OBSERVE,
+                status=OBSERVED,
+            ),
+            False,
+        ),
+        case("observed until now", a_workload(finalizer=False, status=OBSERVED), True),
+        case(
+            "observed, and its spec cannot be read",
+            a_workload(finalizer=False, status=OBSERVED, spec_error="too deep"),
+            False,
+        ),
+    ],
+)
+def test_what_carries_the_mark_of_another_is_lost_unless_it_is_only_observed(workload, expected):
+    assert a_state(workload, remote=ANOTHERS.remote).is_lost is expected

@@ -624,6 +624,19 @@ def test_an_attempt_in_doubt_has_its_connection_on_record(end, unusable, expecte
 
 
 @pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        pytest.param(Result(Verdict.RETRYING, DOWN, outstanding=True), "cluster-1", id="one may be"),
+        pytest.param(Result(Verdict.REJECTED, INVALID, not_submitted=True), None, id="none was made"),
+    ],
+)
+def test_an_attempt_in_doubt_has_the_cluster_of_its_project_on_record(end, expected):
+    s = a_state(a_workload(status={"projectId": "1", "clusterId": "cluster-1"}), desired=a_desired())
+
+    assert recorded(s, end).get("clusterId") == expected
+
+
+@pytest.mark.parametrize(
     ("desired", "expected"),
     [
         pytest.param(a_desired(), "team-a", id="as the spec names it"),

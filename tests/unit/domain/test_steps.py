@@ -211,8 +211,23 @@ class TestRead:
         memory = replace(OLD, lookup_since=None, project_shown_since=math.inf)
         assert after == replace(before, found=(), is_project_visible=False, memory=memory)
 
+    @pytest.mark.parametrize("is_visible", [True, False])
+    def test_a_look_up_beside_a_workload_on_record_says_nothing_of_that(self, is_visible):
+        found = (Candidate(a_row(), a_remote(content=SECRETS.content)),)
+        before = a_state(LIVE, memory=OLD, is_project_visible=not is_visible)
+
+        after = steps.looked_up(before, found, what="1/x", is_visible=is_visible, now=9.0)
+        assert after == replace(before, found=found, is_project_visible=is_visible)
+
 
 class TestDone:
+    def test_the_intent_is_announced_with_the_cluster_that_it_is_for(self):
+        before = a_state(memory=OLD, done=frozenset({ForgetWorkload}))
+        done = frozenset({ForgetWorkload, AddFinalizer})
+
+        assert steps.announced(before, "cluster-1") == owing(before, {"clusterId": "cluster-1"}, done=done)
+        assert steps.announced(before, None) == replace(before, done=done)
+
     def test_created(self):
         before = a_state(desired=DESIRED, row=a_row(), memory=OLD, done=frozenset({AddFinalizer}))
         memory = Memory(failures=3, first_submission=True, of_secret=False)
@@ -330,6 +345,37 @@ class TestDone:
         unknown = {"projectName", "projectResolvedFrom", "submittedHash"}
         assert unknown.isdisjoint(after.memory.pending_status), "what the spec asks for was not looked up"
 
+    @pytest.mark.parametrize(
+        ("stored", "remote", "content", "known"),
+        [
+            (None, a_remote(), None, {}),
+            (ON_RECORD | {"submittedFrom": "x"}, a_remote(), None, {}),
+            (None, a_remote(), "v1:cccc", {"submittedHash": "v1:cccc.", "submittedFrom": None}),
+            (
+                ON_RECORD | {"submittedFrom": "x"},
+                a_remote(id="w-2"),
+                None,
+                {"submittedHash": "." + ON_RECORD["submittedHash"].rpartition(".")[2], "submittedFrom": None},
+            ),
+        ],
+        ids=["found", "found under the id on record", "found, and it says what it holds", "in the place of another"],
+    )
+    def test_adopted_whatever_is_wanted(self, stored, remote, content, known):
+        before = a_state(a_workload(status=stored), memory=OLD)
+        learnt = {
+            key: LEARNT[key] for key in LEARNT if not key.startswith("submitted") and key != "projectResolvedFrom"
+        }
+
+        assert steps.adopted(before, Adopt(remote, a_row(), finished=False, content=content)) == owing(
+            before,
+            learnt | {"workloadId": remote.id} | known,
+            memory=Memory(failures=3, of_secret=False),
+            remote=remote,
+            row=a_row(),
+            row_read=a_row(),
+            done=frozenset({Adopt}),
+        )
+
     def test_what_is_wanted_may_be_unknown(self):
         assert steps.created(a_state(), a_remote()).memory.of_secret is False
         after = steps.updated(a_state(LIVE, desired=Unavailable("down")), a_remote(updated_at=LATER))
@@ -377,6 +423,12 @@ class TestDone:
         after = steps.updated(before, a_remote(updated_at="2026-01-01T00:01:00Z"))
 
         assert after.stored_status.submitted_at == after.memory.sent_at == "2026-01-01T00:00:00+00:00"
+
+    def test_updated_after_an_end_by_a_clock_that_is_ahead(self):
+        ended = a_row(phase="Failed", phase_updated_at="2026-01-01T01:00:00Z")
+        after = steps.updated(a_state(LIVE, desired=a_desired("v1:bbbb"), row=ended), a_remote(updated_at=LATER))
+
+        assert after.stored_status.submitted_at == after.memory.sent_at == "2026-01-01T01:00:01+00:00"
 
     def test_updated_and_what_it_held_was_not_known(self):
         unknown = a_workload(status=submitted_status(submittedHash=None))
