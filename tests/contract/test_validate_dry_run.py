@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +17,8 @@ from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import OwnerMark, Submission
 from runai_operator.runai.client import Credentials, RunaiClient
 from stack import QUICK, Simulator
-from typed import rwl
+from stack.processes import HANG_GUARD
+from typed import BIN, rwl
 
 FOLDER = Path(__file__).parents[1] / "manifests"
 JOB = """\
@@ -32,14 +37,17 @@ def runai(tmp_path) -> Iterator[Simulator]:
         yield running
 
 
-def validate(runai, stdin, *options):
-    access = {
+def access_to(runai):
+    return {
         "RUNAI_BASE_URL": runai.url,
         "RUNAI_ALLOW_HTTP": "true",
         "RUNAI_CLIENT_ID": "a",
         "RUNAI_CLIENT_SECRET": "b",
     }
-    return rwl("validate", "--dry-run", *options, "-", stdin=stdin, **access)
+
+
+def validate(runai, stdin, *options):
+    return rwl("validate", "--dry-run", *options, "-", stdin=stdin, **access_to(runai))
 
 
 async def test_public_manifests_are_wrapped_found_valid_taken_by_a_dry_run_and_then_submitted(runai):
@@ -113,6 +121,62 @@ def test_a_release_that_ignores_the_flag_is_noticed_by_a_job_that_never_starts_w
     assert done.sentence.endswith(", which was deleted again. Do without --dry-run.")
     assert runai.effective_creates() == 1, "what was asked about was never sent"
     assert all(entry["name"].startswith("rwl-dry-run-") for entry in runai.all())
+
+
+@pytest.mark.parametrize("kind", ["garbage", "lost-answer", "error-after"])
+def test_what_was_made_by_a_call_whose_answer_says_nothing_is_deleted_again(runai, kind):
+    runai.switch(dry_run=False)
+    runai.fault(
+        kind, method="POST", path="/api/v2/workloads", count=1, **({"status": 502} if kind == "error-after" else {})
+    )
+    done = validate(runai, JOB)
+
+    assert done.code == 1
+    assert done.sentence.endswith(", which was deleted again. Do without --dry-run.")
+    assert runai.effective_creates() == 1
+
+
+def test_what_was_made_is_deleted_again_by_the_id_in_the_answer_where_the_lists_fail(runai):
+    runai.switch(dry_run=False)
+    runai.fault("status", status=503, method="GET", path="/api/v1/workloads")
+    done = validate(runai, JOB)
+
+    assert done.code == 1
+    assert done.sentence.endswith(", which was deleted again. Do without --dry-run.")
+
+
+def test_where_it_cannot_be_found_out_whether_something_was_made_its_name_is_said(runai):
+    runai.switch(dry_run=False)
+    runai.fault("garbage", method="POST", path="/api/v2/workloads", count=1)
+    runai.fault("status", status=503, method="GET", path="/api/v1/workloads")
+    done = validate(runai, JOB)
+    [made] = runai.live()
+
+    assert done.code == 3
+    assert done.sentence.startswith(
+        f"Whether the dry run has made the workload {made['name']} could not be found out: if it is in Run:ai, delete it there."
+    )
+
+
+def test_ctrl_c_leaves_nothing_behind(runai):
+    """It comes while the answer to the first dry run is awaited, which has taken effect."""
+    runai.switch(dry_run=False)
+    runai.fault("slow-answer", method="POST", path="/api/v2/workloads", count=1, seconds=20)
+    env = access_to(runai) | {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    typed = [BIN / "kubectl-rwl", "validate", "--dry-run", "-"]
+    with subprocess.Popen(typed, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        running.stdin.write(JOB)
+        running.stdin.close()
+        deadline = time.monotonic() + HANG_GUARD
+        while not runai.live():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+
+    assert running.returncode == 1
+    assert said.endswith(", which was deleted again. Do without --dry-run.\n")
+    assert [one for one in runai.live() if one["desiredPhase"] != "Deleted"] == []
 
 
 def test_what_was_made_and_cannot_be_deleted_is_named(runai):

@@ -61,7 +61,7 @@ class ProvenDryRuns:
 class NoLeftovers:
     """No dry run has made anything."""
 
-    def spare(self, uid: str) -> None:
+    def spare(self, uid: str, workload_id: str | None = None) -> None:
         """Nothing is suspected."""
 
     def sent(self, submission: Any, told_id: str | None) -> None:

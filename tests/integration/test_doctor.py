@@ -89,6 +89,8 @@ def test_what_is_wrong_is_told_with_what_to_do_and_an_archive_keeps_the_secrets(
     }
 
     archive = tmp_path / "support.tar.gz"
+    archive.write_text("An older one, which everybody may read.")
+    archive.chmod(0o644)
     command = ("doctor", "--operator-namespace", namespace, "-n", namespace, "--bundle", archive)
     done = rwl(*command, kubeconfig=control_plane.kubeconfig, **credentials)
     client.delete(client.path_of(webhook | {"metadata": {"name": namespace}}))

@@ -75,6 +75,22 @@ def test_an_object_that_is_moved_while_it_is_submitted_is_made_once(start, runai
     assert runai.effective_creates() == len(names)
 
 
+def test_what_one_release_has_checked_and_the_other_submits_runs_on(start, runai, workloads):
+    """The first one remembers its dry run, and its lists show a workload of that name and mark."""
+    first, second = start("first", OPERATOR_SELECTOR="shard=a"), start("second", OPERATOR_SELECTOR="shard=b")
+    workloads.apply("x", manifest=RUNS_ON, managementPolicy="DryRun")
+    label(workloads, "x", "a")
+    workloads.wait_condition("x", "Ready", "True")
+    label(workloads, "x", "b")
+    workloads.patch("x", {"spec": {"managementPolicy": "Manage"}})
+    workload_id = second.wait_until("its id", lambda: workloads.get("x")["status"].get("workloadId"))
+    before = runai.calls("GET", "/api/v1/workloads")
+    first.wait_until("lists of both", lambda: runai.calls("GET", "/api/v1/workloads") >= before + 8)
+
+    assert [entry["id"] for entry in runai.live()] == [workload_id]
+    assert runai.calls("DELETE") == 0
+
+
 def test_a_namespace_moves_from_one_list_to_the_other(start, control_plane, namespace, runai, workloads):
     other = f"{namespace}-other"
     control_plane.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}})

@@ -11,6 +11,7 @@ import pytest
 from controlplane import ApiError
 from runai_operator.codecs.documents import documents_of
 from runai_operator.commands import crd
+from runai_operator.commands.validate import check
 from stack import Installed
 from typed import rwl
 
@@ -104,3 +105,28 @@ def test_what_the_packaged_crd_refuses_the_api_server_refuses_at_the_same_field(
     assert any(
         re.search(rf"\b{part}\b", str(caught.value)) for refusal in refused for part in map(str, refusal.path)
     ), field
+
+
+KEYS = ["a", "A.b-c_d", "-a", "a-", "a b", "ä", "", "a" * 63, "a" * 64, "a.b/c", "A.b/c", "a..b/c", "a.b./c", "a/", "/b", "a/b/c", "x" * 254 + "/a"]  # fmt: skip
+VALUES = ["", "a", "A_1.x", "-a", ".", "a b", "a/b", "ä", "a" * 63, "a" * 64]
+METADATA = [
+    *({"labels": {key: "x"}} for key in KEYS),
+    *({"annotations": {key: "x y"}} for key in KEYS),
+    *({"labels": {"a": value}} for value in VALUES),
+]
+
+
+def test_of_labels_and_annotations_validate_refuses_what_the_api_server_refuses(control_plane, namespace):
+    for metadata in METADATA:
+        item = {
+            "apiVersion": "bridge.run.ai/v1alpha1", "kind": "RunaiWorkload",
+            "metadata": {"name": "train", "namespace": namespace} | metadata,
+            "spec": {"projectName": "team-a", "manifest": {"apiVersion": "batch/v1", "kind": "Job"}},
+        }  # fmt: skip
+        try:
+            control_plane.client.apply(item)
+        except ApiError:
+            is_refused = True
+        else:
+            is_refused = False
+        assert bool(list(check(item))) is is_refused, metadata

@@ -29,7 +29,7 @@ _SAID = frozenset(variable.name for variable in VARIABLES if variable.name.start
 
 
 def write(path: str, looked: Looked, report: Mapping[str, Any]) -> None:
-    """Replaces what is there; only its owner may read it. Raises OSError."""
+    """Replaces what is there; only its owner may read it from then on. Raises OSError."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
         for name, text in _files(looked, report):
@@ -39,6 +39,8 @@ def write(path: str, looked: Looked, report: Mapping[str, Any]) -> None:
             archive.addfile(entry, io.BytesIO(data))
     file = Path(path)
     file.touch(0o600)
+    if file.is_file():  # and no device
+        file.chmod(0o600)
     file.write_bytes(content.getvalue())
 
 

@@ -118,6 +118,7 @@ def command_line() -> CommandLine:
 def main(arguments: Sequence[str] | None = None, *, program: str = "kubectl rwl") -> int:
     """Runs a command and returns its exit code; whatever happens, no exception leaves this function."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _open_closed_streams()
     try:
         code = _run(given, program)
         sys.stdout.flush()
@@ -130,6 +131,13 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "kubectl rwl"
         sentence, ending = _told(error)
         return _end(program, sentence, ending)
     return int(code or ExitCode.OK)
+
+
+def _open_closed_streams() -> None:
+    """Python has no streams where its caller has closed them (`>&-`)."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - until the end
 
 
 def _run(given: list[str], program: str) -> int | None:

@@ -13,9 +13,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runai_operator.commands.exits import CommandError
+from runai_operator.commands.exits import CommandError, ExitCode
 from runai_operator.commands.runai_access import client_of
-from runai_operator.domain.errors import BridgeError, InvalidWorkload, OutcomeUnknown
+from runai_operator.domain.errors import BridgeError, InvalidWorkload, OutcomeUnknown, UnexpectedReply
 from runai_operator.domain.manifest import with_mark
 from runai_operator.domain.model import Json, OwnerMark, Spec, Submission
 from runai_operator.domain.naming import external_name
@@ -28,6 +28,8 @@ MARKED = "kubectl-rwl"
 PREFIX = "rwl-dry-run"
 PATIENCE = (0.0, 1.0, 2.0, 4.0)
 """Seconds between reads of a list that may lag; after the first dry run, which is the proof for all others."""
+WHEN_STOPPED = (0.0, 1.0)
+"""The same where somebody waits for the end."""
 SUSPENDED = {
     "apiVersion": "batch/v1",
     "kind": "Job",
@@ -128,26 +130,44 @@ class DryRuns:
             mnnvl=spec.mnnvl,
             encoded=spec.manifest is None,
         )
+        try:
+            return await self._verdict(submission, mark, patience)
+        except asyncio.CancelledError:  # Ctrl-C; a second one does not wait
+            await self._make_sure(submission, mark, None, WHEN_STOPPED)
+            raise
+
+    async def _verdict(self, submission: Submission, mark: OwnerMark, patience: Sequence[float]) -> str | None:
         refused, made = None, None
         try:
             made = await self._runai.dry_run(submission)
         except InvalidWorkload as error:
             refused = error.message
-        except OutcomeUnknown:
+        except (OutcomeUnknown, UnexpectedReply):
             await self._make_sure(submission, mark, None, PATIENCE)
             raise
         await self._make_sure(submission, mark, made, (0.0,) if refused is not None else patience)
         return refused
 
     async def _make_sure(self, sent: Submission, mark: OwnerMark, made: str | None, patience: Sequence[float]) -> None:
-        """Raises `CommandError` if something was made."""
-        for pause in patience:
-            await asyncio.sleep(pause)
-            ids = {row.id for row in await self._runai.find(name=sent.name, project_id=sent.project_id)}
-            for workload_id in ids | ({made} if made is not None else set()):
-                remote = await self._runai.get(workload_id)
-                if remote is not None and not remote.gone and remote.name == sent.name:
-                    raise CommandError(await self._undone(workload_id, sent.name, ours=remote.mark == mark))
+        """Raises `CommandError` if something was made, or may have been."""
+        try:
+            if made is not None:
+                await self._look_at(made, sent, mark)
+            for pause in patience:
+                await asyncio.sleep(pause)
+                for row in await self._runai.find(name=sent.name, project_id=sent.project_id):
+                    await self._look_at(row.id, sent, mark)
+        except BridgeError as error:
+            raise CommandError(
+                f"Whether the dry run has made the workload {sent.name} could not be found out: if it is in Run:ai, delete it"
+                f" there. {error.message}",
+                ExitCode.NO_ACCESS,
+            ) from None
+
+    async def _look_at(self, workload_id: str, sent: Submission, mark: OwnerMark) -> None:
+        remote = await self._runai.get(workload_id)
+        if remote is not None and not remote.gone and remote.name == sent.name:
+            raise CommandError(await self._undone(workload_id, sent.name, ours=remote.mark == mark))
 
     async def _undone(self, workload_id: str, name: str, *, ours: bool) -> str:
         words = f"This Run:ai does not know dry runs (those before 2.25 do not): one has made the workload {name}"

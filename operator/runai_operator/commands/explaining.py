@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from runai_operator.commands.view import Seen, View, age, applied_by, link_to, moment, plain, reason_of
-from runai_operator.domain.model import IN_DOUBT, NAME_HELD, NOT_SUBMITTED, REPLACING
+from runai_operator.domain.model import IN_DOUBT, NAME_HELD, NOT_SUBMITTED, REPLACING, ManagementPolicy
 from runai_operator.domain.reasons import NOTHING, ConditionType, Group, Reason
 
 Report = dict[str, Any]
@@ -112,9 +112,15 @@ def _summary(shown: View, now: datetime) -> str:
     return reason.meaning if reason is not None else f"{ready.get('reason')}: {ready.get('message')}"
 
 
+def _on_deletion(spec: Mapping[str, Any], status: Mapping[str, Any]) -> str:
+    policy, managed = str(spec.get("deletionPolicy", "Delete")), spec.get("managementPolicy")
+    if managed == ManagementPolicy.DRY_RUN and not status.get("workloadId"):
+        return "nothing is in Run:ai"
+    return _ON_DELETION["Orphan"] if managed == ManagementPolicy.OBSERVE else _ON_DELETION.get(policy, policy)
+
+
 def _asked(shown: View) -> Report:
     spec, metadata = shown.spec, shown.metadata
-    policy = spec.get("deletionPolicy", "Delete")
     return {
         "kind": _kind(shown),
         "manifest": _source(spec),
@@ -125,7 +131,7 @@ def _asked(shown: View) -> Report:
         "priority": spec.get("priority"),
         "category": spec.get("category"),
         "preemptibility": spec.get("preemptibility"),
-        "onDeletion": _ON_DELETION.get(policy, policy),
+        "onDeletion": _on_deletion(spec, shown.status),
         "paused": True if shown.paused else None,
         "appliedBy": applied_by(shown.item),
         "createdAt": metadata.get("creationTimestamp"),

@@ -190,7 +190,7 @@ def _exported(value: Mapping[str, Any], texts: Texts, wish: Wish, item: Item | N
     if recorded := status.get("workloadName"):
         name, made_up = str(recorded), False
     manifest, text = _manifest(spec, metadata.get("namespace"), texts, item)
-    if not isinstance(manifest, dict):
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("metadata") or {}, dict):
         raise InvalidWorkload("The manifest is no object.")
     if not NAME.fullmatch(name):
         raise InvalidWorkload(f"It has no name that Run:ai takes ({NAME_RULE}).")
@@ -235,7 +235,7 @@ def _named(manifest: Json, key: str, name: str) -> Json:
         return manifest
     return {
         **{key: manifest[key] for key in ("apiVersion", "kind") if key in manifest},
-        "metadata": {key: name} | metadata,
+        "metadata": {key: name} | {of: value for of, value in metadata.items() if of != key},
         **{key: value for key, value in manifest.items() if key not in ("apiVersion", "kind", "metadata")},
     }
 

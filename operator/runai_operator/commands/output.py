@@ -72,8 +72,9 @@ def print_report(output: str, report: Mapping[str, Any]) -> None:
 def name_of(item: Mapping[str, Any]) -> str:
     """As `-o name` of kubectl has it: `runaiworkload.bridge.run.ai/train`."""
     group, slash, _ = str(item.get("apiVersion", "")).rpartition("/")
-    kind = str(item.get("kind", "")).lower()
-    return f"{kind}.{group}/{item['metadata']['name']}" if slash else f"{kind}/{item['metadata']['name']}"
+    kind, metadata = str(item.get("kind", "")).lower(), item.get("metadata")
+    name = metadata.get("name") or metadata.get("generateName") or "" if isinstance(metadata, Mapping) else ""
+    return f"{kind}.{group}/{name}" if slash else f"{kind}/{name}"
 
 
 def say(sentence: str) -> None:

@@ -25,7 +25,7 @@ from runai_operator.commands.given import (
 )
 from runai_operator.commands.output import print_json, say
 from runai_operator.commands.runai_access import RunaiOptions, runai_options
-from runai_operator.domain.checks import MANIFEST_FROM, examine, gvk_of, read_manifest
+from runai_operator.domain.checks import MANIFEST_FROM, examine, examine_metadata, gvk_of, read_manifest
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import KIND
 from runai_operator.domain.schema import shown
@@ -205,10 +205,7 @@ def _of_object(value: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...]
     elif name is not None and _usable_name(value) is None:
         rule = "lower case letters, digits, '-' and '.', with a letter or digit at both ends, 253 at most"
         yield ("metadata", "name"), f"metadata.name must have {rule}: correct it"
-    for field in ("labels", "annotations"):
-        entries = metadata.get(field)
-        if entries is not None and not (isinstance(entries, dict) and all(map(_is_text, entries.values()))):
-            yield ("metadata", field), f"metadata.{field} must be a mapping of names to text: put numbers into quotes"
+    yield from examine_metadata(metadata)
 
 
 def _usable_name(value: Mapping[str, Any]) -> str | None:

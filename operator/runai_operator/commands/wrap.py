@@ -16,7 +16,7 @@ from runai_operator.commands.exits import ExitCode
 from runai_operator.commands.files import Item, Problem, files_argument, read_items
 from runai_operator.commands.frame import Command, Example, output_option
 from runai_operator.commands.output import print_objects, say
-from runai_operator.domain.checks import examine
+from runai_operator.domain.checks import examine, examine_metadata
 from runai_operator.domain.manifest import normalised
 from runai_operator.domain.model import (
     DeletionPolicy,
@@ -183,7 +183,7 @@ def wrap(items: Iterable[Item | Problem], wish: Wish) -> tuple[list[Wrapped], li
     chosen = [one for item in items if (one := item if isinstance(item, Problem) else _choice(item, wish)) is not None]
     problems = [one for one in chosen if isinstance(one, Problem)]
     choices = [one for one in chosen if isinstance(one, _Choice)]
-    names, clashes = _told_apart([one for one in choices if one.name is not None], wish)
+    names, clashes = _told_apart(choices, wish)
     wrapped = []
     for choice in choices:
         name = names.get(id(choice.item))
@@ -240,13 +240,14 @@ def _name(manifest: Json, wish: Wish) -> Name:
 
 def _told_apart(choices: Sequence[_Choice], wish: Wish) -> tuple[dict[int, Name], list[Problem]]:
     """Names by item; those of several kinds that would be called the same get the kind at the end."""
-    if wish.name is not None and len(choices) > 1:
-        return {}, [choices[1].item.problem("--name is for one manifest, and this is the second: leave it out")]
-    often = Counter(choice.name.name for choice in choices if choice.name)
+    named = [(choice.item, choice.name) for choice in choices if choice.name is not None]
+    if wish.name is not None and len(named) > 1:
+        return {}, [named[1][0].problem("--name is for one manifest, and this is the second: leave it out")]
+    often = Counter(name.name for _, name in named)
     names: dict[int, Name] = {}
     problems: list[Problem] = []
-    first: dict[str, Item] = {}
-    for item, name in ((choice.item, choice.name) for choice in choices if choice.name):
+    first = {passed_on: choice.item for choice in choices if (passed_on := _own_name(choice.item.value, wish))}
+    for item, name in named:
         unique = Name(nearest_name(f"{name.name}-{item.value['kind']}"), name.prefix) if often[name.name] > 1 else name
         if (other := first.setdefault(unique.name, item)) is not item:
             there = other.problem("", "metadata", "name").place
@@ -256,9 +257,19 @@ def _told_apart(choices: Sequence[_Choice], wish: Wish) -> tuple[dict[int, Name]
     return names, problems
 
 
+def _own_name(value: object, wish: Wish) -> str | None:
+    """Of a RunaiWorkload that is passed on and goes to the same namespace; None for others."""
+    metadata = value.get("metadata") if isinstance(value, dict) and is_wrapped(value) else None
+    if not isinstance(metadata, dict) or metadata.get("namespace") != wish.namespace:
+        return None
+    return metadata["name"] if isinstance(metadata.get("name"), str) else None
+
+
 def _findings(item: Item, name: Name, wish: Wish) -> Iterator[Problem]:
     """What keeps it from being submitted; fields of the manifest are named as in its file."""
     made = _workload(name, wish)
+    for _, message in examine_metadata(made["metadata"]):
+        yield item.problem(message)
     for finding in examine(made["spec"] | {"manifest": without_generate_name(item.value)}, name=name.name).findings:
         _, inside, path = finding.path.partition("spec.manifest")
         parts = path.strip(".").split(".") if inside and path else []

@@ -162,6 +162,37 @@ _MANIFEST_MAPS = {"labels": 63, "annotations": 262_144}
 _MANIFEST_NAME_LIMIT = 253
 _MOST_ENTRIES = 256
 
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_LABEL_RULE = "must have letters, digits, '-', '_' and '.', with a letter or digit at both ends, 63 at most"
+_KEY = re.compile(
+    r"((?=[^/]{1,253}/)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def examine_metadata(metadata: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Path and sentence of what the API server would refuse of a new object beside its name.
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
+    namespace = metadata.get("namespace")
+    if namespace is not None and not (isinstance(namespace, str) and _NAMESPACE.fullmatch(namespace)):
+        rule = "lower case letters, digits and '-', with a letter or digit at both ends, 63 at most"
+        yield ("metadata", "namespace"), f"metadata.namespace must have {rule}: correct it"
+    for field in ("labels", "annotations"):
+        entries = metadata.get(field)
+        if entries is None:
+            continue
+        if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
+            yield ("metadata", field), f"metadata.{field} must be a mapping of names to text: put numbers into quotes"
+            continue
+        for key, value in entries.items():
+            # The API server takes the domain of an annotation in upper case, too.
+            if not _KEY.fullmatch(key if field == "labels" else key.lower()):
+                rule = f"{_LABEL_RULE}, and before it perhaps a domain and '/': correct it"
+                yield ("metadata", field, key), f"a key in metadata.{field} {rule}"
+            elif field == "labels" and not _LABEL_VALUE.fullmatch(value):
+                yield ("metadata", field, key), f"a value in metadata.labels {_LABEL_RULE}: correct it"
+
 
 def examine(raw_spec: object, *, name: str | None, yaml_nodes: int = 0) -> Examined:
     """The findings for `spec` in an object of this `metadata.name`; None where the API server will generate the name.

@@ -11,8 +11,10 @@ from runai_operator.domain.barred import unless_target_barred
 from runai_operator.domain.errors import BridgeError, Held, InvalidWorkload
 from runai_operator.domain.intent import refuse
 from runai_operator.domain.manifest import Desired
+from runai_operator.domain.model import ManagementPolicy, Workload
 from runai_operator.domain.requested import requested_reading
 from runai_operator.domain.state import State
+from runai_operator.domain.stored_status import StoredStatus
 
 VALID = Result(Verdict.VALID, not_submitted=True)
 
@@ -40,6 +42,14 @@ def dry_run(s: State) -> Action:
             return Result(Verdict.RETRYING, error, outstanding=True, not_submitted=True)
         case Desired() as desired:
             return _check(s, desired)
+
+
+def is_only_checked(workload: Workload | None) -> bool:
+    """The object was never to submit anything, or is gone: what carries its mark was made by a dry run."""
+    if workload is None:
+        return True
+    is_dry = workload.spec.management_policy is ManagementPolicy.DRY_RUN
+    return is_dry and not workload.meta.has_finalizer and StoredStatus(workload.status).workload_id is None
 
 
 def _submitted_error(s: State) -> InvalidWorkload | None:

@@ -9,22 +9,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 
 from runai_operator.domain.absence import Place
+from runai_operator.domain.dry_run import is_only_checked
 from runai_operator.domain.errors import (
     BridgeError,
+    Busy,
     InvalidWorkload,
     NameTaken,
+    NotSelected,
     OutcomeUnknown,
     Scope,
     UnexpectedReply,
 )
 from runai_operator.domain.manifest import read_mark
-from runai_operator.domain.model import Candidate, OwnerMark, Remote, Row, Submission
+from runai_operator.domain.model import Candidate, OwnerMark, Ref, Remote, Row, Submission, Workload
 from runai_operator.domain.naming import PROBE_PREFIX, probe_name
 from runai_operator.domain.probe import (
     PROVING,
@@ -47,6 +50,10 @@ log = logging.getLogger(__name__)
 
 KEPT = 3600.0
 """Seconds for which it is remembered what was sent; lists lag by much less, and a sweep lists all every few minutes."""
+
+GOING = Busy(
+    "Run:ai is deleting what a dry run made although it was only to be checked: the workload is submitted as soon as that is gone."
+)
 
 
 class DryRuns:
@@ -260,6 +267,8 @@ class _Sent:
     dismissed: set[str] = field(default_factory=set)
     """Ids of what is not ours, or is gone."""
     suspect: str | None = None
+    going: bool = False
+    """Run:ai was asked to delete it, or may have been."""
     due: float = 0.0
     tries: int = 0
 
@@ -276,21 +285,24 @@ class Leftovers:
     since, or a load balancer has sent the call to an older one.
 
     Looking for it costs a call only where there is a hint: an id in the answer to the dry run, or a row of that name in the
-    lists, which are read anyway. What then has the name, the project and the mark that were sent was made by it, since an object
-    that is only checked has never submitted anything.
+    lists, which are read anyway. What then has the name, the project and the mark that were sent was made by it if the object was
+    never to submit anything. This process may be the last to hear that it is, since another release may serve the object by now,
+    so the object itself is read before anything is deleted; and who submits waits until a deletion that was begun has ended.
     """
 
     def __init__(
         self,
         gate: Gate,
         *,
+        read: Callable[[Ref], Awaitable[Workload | None]],
         made: Callable[[], None],
         bug: Callable[[], None],
         clock: Callable[[], float],
         random: Random,
     ) -> None:
-        """`made` is called when something was found, `bug` after an exception nobody expected; `clock` in loop seconds."""
-        self._gate, self._made, self._bug, self._clock, self._random = gate, made, bug, clock, random
+        """`read` gives the object as `ports.Kube.read` does; `made` is called when something was found, `bug` after an exception
+        nobody expected; `clock` in loop seconds."""
+        self._gate, self._read, self._made, self._bug, self._clock, self._random = gate, read, made, bug, clock, random
         self._sent: dict[tuple[str, str], _Sent] = {}
         """By project and name."""
         self._changed = asyncio.Event()
@@ -315,9 +327,23 @@ class Leftovers:
         if one is not None and not row.is_deleted and one.suspect is None and row.id not in one.dismissed:
             self._suspect(one, row.id)
 
-    def spare(self, uid: str) -> None:
-        """The object submits from now on, so what carries its mark is its workload."""
-        self._sent = {key: one for key, one in self._sent.items() if one.mark.uid != uid}
+    def spare(self, uid: str, workload_id: str | None = None) -> Busy | None:
+        """The object submits from now on, so what carries its mark is its workload, as is what it takes over by its id.
+
+        Unless a deletion of it was begun: then nothing may be submitted until that has ended.
+        """
+        its = {
+            key: one
+            for key, one in self._sent.items()
+            if one.mark.uid == uid or (workload_id is not None and one.suspect == workload_id)
+        }
+        for key, one in its.items():
+            if one.going:
+                one.due = self._clock()
+                self._changed.set()
+            else:
+                del self._sent[key]
+        return GOING if any(one.going for one in its.values()) else None
 
     async def run(self) -> None:
         """Reads every suspect, for ever."""
@@ -350,16 +376,28 @@ class Leftovers:
 
     async def _clear_up(self, one: _Sent, workload_id: str) -> None:
         remote = await self._gate.get(workload_id, project=one.project_id)
-        if self._sent.get((one.project_id, one.name)) is not one:
-            return  # it was spared meanwhile
         if remote is None or remote.gone or not one.is_made(remote):
             one.dismissed.add(workload_id)
-            one.suspect = None
+            one.suspect, one.going = None, False
+            return
+        is_nobodys = await self._is_nobodys(one.mark)
+        if self._sent.get((one.project_id, one.name)) is not one:
+            return  # it was spared meanwhile
+        if not is_nobodys and not (one.going and remote.being_deleted):
+            del self._sent[one.project_id, one.name]
             return
         self._made()
         if not remote.being_deleted:
             about = {"project_id": one.project_id, "workload": one.name, "workload_id": workload_id}
+            one.going = True
             await self._gate.delete(workload_id, project=one.project_id)
             log.warning("deleted what was created by a dry run", extra=about)
         one.due = self._clock() + next_sync_read(one.tries)
         one.tries += 1
+
+    async def _is_nobodys(self, mark: OwnerMark) -> bool:
+        """What carries the mark is the workload of no object."""
+        try:
+            return is_only_checked(await self._read(Ref(mark.namespace, mark.name, mark.uid)))
+        except NotSelected:
+            return False  # another release serves the object, and may have submitted it

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from random import Random
 
 from runai_operator.domain.actions import Result, Verdict
@@ -110,6 +111,7 @@ class Engine:
         return Upstream(
             name,
             runai,
+            read=partial(self._kube.read, large=True),
             listener=self,
             observer=self._observer,
             fence=self.fence.left,

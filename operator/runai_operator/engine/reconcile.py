@@ -321,8 +321,8 @@ class Reconciler:
     async def _ask_runai(  # noqa: C901 - one case for each verb
         self, s: State, action: Action, upstream: Upstream
     ) -> State:
-        if s.workload.spec.management_policy is not ManagementPolicy.DRY_RUN:
-            upstream.leftovers.spare(s.workload.ref.uid)
+        if (waiting := _spare_leftovers(s, action, upstream)) is not None:
+            return waiting
         match action:
             case Render():
                 return await self._do_render(s, upstream)
@@ -455,6 +455,20 @@ def _before(s: State, action: Action) -> State:
     if not isinstance(action, RemoveFinalizer):
         return s
     return replace(s, memory=replace(s.memory, guarded=False, released=True))
+
+
+def _spare_leftovers(s: State, action: Action, upstream: Upstream) -> State | None:
+    """What a dry run made of an object that submits is its own from now on; a state where its deletion was begun before."""
+    if s.workload.spec.management_policy is ManagementPolicy.DRY_RUN:
+        return None
+    written_to = action.workload_id if isinstance(action, Update) else None
+    going = upstream.leftovers.spare(s.workload.ref.uid, written_to)
+    match action:
+        case Render() if going is not None:
+            return replace(s, desired=going)
+        case Update() if going is not None:
+            return replace(s, failed=going)
+    return None
 
 
 def _about(s: State, workload_id: str | None = None) -> dict[str, str | int | float]:

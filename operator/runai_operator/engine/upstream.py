@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from random import Random
 
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, Unavailable
 from runai_operator.domain.freshness import Freshness, Source
-from runai_operator.domain.model import DEFAULT_CONNECTION, Workload
+from runai_operator.domain.model import DEFAULT_CONNECTION, Ref, Workload
 from runai_operator.domain.reasons import Reason
 from runai_operator.engine.dry_runs import DryRuns, Leftovers
 from runai_operator.engine.gate import CallClass, Gate
@@ -50,6 +50,7 @@ class Upstream:
         name: str,
         runai: Runai,
         *,
+        read: Callable[[Ref], Awaitable[Workload | None]],
         listener: Listener,
         observer: Observer,
         fence: Callable[[], float | None],
@@ -59,7 +60,7 @@ class Upstream:
         now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        """Takes ownership of `runai`; `fence` and `guarded` are those of its gate. `clock` in loop seconds, `now` returns UTC."""
+        """Takes ownership of `runai`; `read` gives an object as `ports.Kube.read` does; `fence` and `guarded` are those of its gate. `clock` in loop seconds, `now` returns UTC."""
         self.name = name
         self._listener, self._observer, self._random, self._clock = listener, observer, random, clock
         self._lists = self._readings = Source(settings.limits.stale_after)
@@ -94,7 +95,14 @@ class Upstream:
             clock=clock,
             random=random,
         )
-        self.leftovers = Leftovers(self.gate, made=self.dry_runs.refute, bug=observer.bug, clock=clock, random=random)
+        self.leftovers = Leftovers(
+            self.gate,
+            read=read,
+            made=self.dry_runs.refute,
+            bug=observer.bug,
+            clock=clock,
+            random=random,
+        )
         self.poller = Poller(
             name,
             runai=self.gate,

@@ -194,6 +194,26 @@ def test_ctrl_c_is_quiet(command_that, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("version --client >&-", 0),
+        ("version --client >&- 2>&-", 0),
+        ("version --nothing >&- 2>&-", 2),
+        ("validate - <&-", 0),
+        ("validate nothing.yaml <&- >&- 2>&-", 2),
+        ("--help >&-", 0),
+    ],
+)
+def test_streams_that_are_closed_are_no_error_to_speak_of(typed, code):
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" {typed}', BIN / "kubectl-rwl"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == code, done.stderr
+    assert "rror" not in done.stderr
+
+
 def test_a_reader_that_stops_reading_is_no_error_to_speak_of():
     read, write = os.pipe()
     os.close(read)

@@ -133,6 +133,24 @@ def test_a_run_ai_that_never_reports_syncs_is_no_trouble():
     assert "runaiUnknown" not in report["operator"]
 
 
+@pytest.mark.parametrize(
+    ("spec", "status", "said_of_it"),
+    [
+        ({}, {}, "the workload in Run:ai is deleted, too"),
+        ({"deletionPolicy": "Orphan"}, {}, "the workload stays in Run:ai"),
+        ({"managementPolicy": "Observe", "workloadId": "id-1"}, {}, "the workload stays in Run:ai"),
+        ({"managementPolicy": "DryRun"}, {"workloadId": None, "submission": "NotSubmitted"}, "nothing is in Run:ai"),
+        ({"managementPolicy": "DryRun"}, {}, "the workload in Run:ai is deleted, too"),
+    ],
+)
+def test_it_says_what_a_deletion_does(spec, status, said_of_it):
+    item = running()
+    item["spec"] |= spec
+    item["status"] |= status
+
+    assert said(item)["asked"]["onDeletion"] == said_of_it
+
+
 def test_what_is_pending_waits_in_the_schedulers_words():
     item = of_reason(Reason.PENDING)
     item["status"]["phaseMessage"] = "0/3 nodes have 8 free GPUs"

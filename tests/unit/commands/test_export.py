@@ -101,6 +101,15 @@ def test_the_file_holds_the_manifest_with_its_name(tmp_path):
     ).read_text() == "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: train\n"
 
 
+@pytest.mark.parametrize("name", ["''", "null", "~"])
+def test_a_name_that_is_empty_is_replaced(name):
+    done = rwl("export", "-", stdin=f"{HEAD}  projectName: a\n{TAIL}    metadata: {{name: {name}, labels: {{a: b}}}}\n")
+
+    assert (done.code, done.err) == (0, "")
+    [document] = documents_of(done.out)
+    assert document.read()["metadata"] == {"name": "train", "labels": {"a": "b"}}
+
+
 def test_every_example_with_a_manifest_is_exported_and_those_without_are_named(tmp_path):
     done = rwl("export", REPOSITORY / "deploy" / "examples", "-d", tmp_path / "plain")
 
@@ -116,6 +125,7 @@ REFUSED = {
     "no manifest": (HEAD + "  projectName: a\n", [], 1, "<stdin>:4: It has no manifest"),
     "a source that is not there": (HEAD + "  projectName: a\n  manifestFrom: {configMapKeyRef: {name: a, key: b}}\n", [], 1, "<stdin>:4: Its manifest is in ConfigMap a, which is not in these files: give that one, too"),
     "nothing": ("", [], 1, "there is no RunaiWorkload: give at least one"),
+    "metadata that is none": (HEAD + "  projectName: a\n" + TAIL + "    metadata: [a]\n", [], 1, "<stdin>:4: The manifest is no object"),
     "a name that would be a path": (HEAD.replace("name: train", "name: ../train") + "  projectName: a\n" + TAIL, ["-d", "x"], 1, "<stdin>:4: It has no name that Run:ai takes (at most 63 lower-case letters, digits and '-', the first a letter, the last no '-')"),
 }  # fmt: skip
 

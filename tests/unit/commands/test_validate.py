@@ -56,6 +56,7 @@ def test_what_wrap_writes_is_valid():
     assert (done.code, done.out) == (0, "")
 
 
+KEYS = "must have letters, digits, '-', '_' and '.', with a letter or digit at both ends, 63 at most, and before it perhaps a domain and '/': correct it"
 WRONG = {
     "a field that there is not": (GOOD.replace("projectName", "projectname"), [
         "a.yaml:5: spec has no project: set exactly one of projectName and projectId (none is needed with managementPolicy: Observe)",
@@ -72,6 +73,11 @@ WRONG = {
     "a name that Kubernetes does not take": (GOOD.replace("name: train", "name: Train"), ["a.yaml:4: metadata.name must have lower case letters, digits, '-' and '.', with a letter or digit at both ends, 253 at most: correct it"]),
     "a name that Run:ai does not take": (GOOD.replace("name: train", "name: 1.train"), ["a.yaml:5: The name 1.train cannot be used in Run:ai (at most 63 lower-case letters, digits and '-', the first a letter, the last no '-'): set spec.name or spec.namePrefix"]),
     "a label that is a number": (GOOD.replace("name: train", "name: train\n  labels: {a: 1}"), ["a.yaml:5: metadata.labels must be a mapping of names to text: put numbers into quotes"]),
+    "a namespace that Kubernetes does not take": (GOOD.replace("name: train", "name: train\n  namespace: Team A"), ["a.yaml:5: metadata.namespace must have lower case letters, digits and '-', with a letter or digit at both ends, 63 at most: correct it"]),
+    "a namespace that is no text": (GOOD.replace("name: train", "name: train\n  namespace: 7"), ["a.yaml:5: metadata.namespace must have lower case letters, digits and '-', with a letter or digit at both ends, 63 at most: correct it"]),
+    "the key of a label that Kubernetes does not take": (GOOD.replace("name: train", "name: train\n  labels:\n    fine: x\n    a/b/c: x"), [f"a.yaml:7: a key in metadata.labels {KEYS}"]),
+    "the key of an annotation that Kubernetes does not take": (GOOD.replace("name: train", "name: train\n  annotations:\n    x y: a b"), [f"a.yaml:6: a key in metadata.annotations {KEYS}"]),
+    "a label that Kubernetes does not take": (GOOD.replace("name: train", "name: train\n  labels:\n    a: b c"), ["a.yaml:6: a value in metadata.labels must have letters, digits, '-', '_' and '.', with a letter or digit at both ends, 63 at most: correct it"]),
     "text that is no manifest": (GOOD[: GOOD.index("  manifest:")] + "  manifestYaml: |\n    a: 1\n    a: 2\n", ["a.yaml:7: spec.manifestYaml: the YAML cannot be used (line 2, column 1): the same key stands twice in one mapping"]),
     "the second of two": (f"{GOOD}---\n{GOOD}  clusterId: x\n", ["a.yaml:20: spec.clusterId must be a UUID in lower case: copy it from the Clusters page of Run:ai"]),
 }  # fmt: skip

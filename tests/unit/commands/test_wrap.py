@@ -119,13 +119,13 @@ def test_options_become_fields_of_the_spec():
         "--name-prefix": ("namePrefix", "pi"),
     }
     typed = [word for option, (_, value) in options.items() for word in (option, value)]
-    metadata = ["-n", "team", "--name", "other", "--label", "a=b", "--label", "c=d=e", "--annotation", "f="]
+    metadata = ["-n", "team", "--name", "other", "--label", "a=b", "--label", "c=", "--annotation", "f=g=h"]
     made = json.loads(rwl("wrap", FOLDER / "job.json", *typed, *metadata, "-o", "json").out)
 
     spec = made["spec"]
     assert {key: value for key, value in spec.items() if key != "manifest"} == dict(options.values())
     assert made["metadata"] == {
-        "name": "other", "namespace": "team", "labels": {"a": "b", "c": "d=e"}, "annotations": {"f": ""},
+        "name": "other", "namespace": "team", "labels": {"a": "b", "c": ""}, "annotations": {"f": "g=h"},
     }  # fmt: skip
 
 
@@ -182,11 +182,15 @@ def test_those_of_several_kinds_with_one_name_are_told_apart_by_their_kind():
     assert [value["spec"]["manifest"]["metadata"]["name"] for value in values] == ["web", "web"]
 
 
+OURS = "apiVersion: bridge.run.ai/v1alpha1\nkind: RunaiWorkload\nmetadata: {name: web}\nspec: {projectName: a}\n"
 REFUSED = {
     "two of one kind and name": (f"{JOB}---\n{JOB}", {}, ["a.yaml:7: it would be called web-job, as that of a.yaml:3: rename it"]),
     "no name": ("apiVersion: batch/v1\nkind: Job\n", {}, ["a.yaml:1: it has no metadata.name: give it one, or --name"]),
     "a number for a name": ("apiVersion: batch/v1\nkind: Job\nmetadata: {name: 007}\n", {}, ["a.yaml:3: its metadata.name is no text, which it would be in quotes: give it one, or --name"]),
     "a name without letters": (JOB.replace("web", "..."), {}, ["a.yaml:3: it has neither letters nor digits: give it one, or --name"]),
+    "the name of a RunaiWorkload that is passed on": (f"{JOB}---\n{OURS}", {}, ["a.yaml:3: it would be called web, as that of a.yaml:7: rename it"]),
+    "a namespace that Kubernetes does not take": (JOB, {"namespace": "Team A"}, ["a.yaml:1: metadata.namespace must have lower case letters, digits and '-', with a letter or digit at both ends, 63 at most: correct it"]),
+    "a label that Kubernetes does not take": (JOB, {"labels": {"a": "b c"}}, ["a.yaml:1: a value in metadata.labels must have letters, digits, '-', '_' and '.', with a letter or digit at both ends, 63 at most: correct it"]),
     "a name for two": (f"{JOB}---\n{DEPLOYMENT}", {"name": "x"}, ["a.yaml:5: --name is for one manifest, and this is the second: leave it out"]),
     "no object": ("- a\n", {}, ["a.yaml:1: this is no Kubernetes object: it needs apiVersion and kind, both as text"]),
     "text": ("abc\n", {}, ["a.yaml:1: this is no Kubernetes object: it needs apiVersion and kind, both as text"]),
@@ -203,6 +207,21 @@ def test_what_cannot_be_submitted_is_named_with_its_place(text, wish, said):
     _, problems = wrapped(text, **wish)
 
     assert problems == said
+
+
+def test_one_of_the_same_name_in_another_namespace_is_passed_on():
+    found, problems = wrapped(f"{JOB}---\n{OURS.replace('web', 'web, namespace: team')}", namespace="other")
+
+    assert problems == []
+    assert [value["metadata"]["name"] for value in found] == ["web", "web"]
+
+
+@pytest.mark.parametrize("metadata", ["metadata: [a]", "metadata: {}", "spec: {}"])
+def test_one_without_a_name_is_passed_on_and_has_none_in_a_list_of_names(metadata):
+    ours = f"apiVersion: bridge.run.ai/v1alpha1\nkind: RunaiWorkload\n{metadata}\n"
+    done = rwl("wrap", "-", "--project", "a", "-o", "name", stdin=ours)
+
+    assert (done.code, done.out, done.err) == (0, "runaiworkload.bridge.run.ai/\n", "")
 
 
 def test_a_project_that_cannot_be_is_refused():

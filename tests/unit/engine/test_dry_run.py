@@ -12,8 +12,8 @@ from fakes.chance import Mishap
 from fakes.runai import FakeRunaiAccess
 from fakes.uneven_runai import Lost
 from runai_operator.domain.errors import AccessDenied, InvalidWorkload, OutcomeUnknown, Throttled, Unavailable
-from runai_operator.domain.manifest import read_mark
-from runai_operator.domain.model import FINALIZER, NOT_SUBMITTED, ManagementPolicy
+from runai_operator.domain.manifest import read_mark, with_mark
+from runai_operator.domain.model import FINALIZER, NOT_SUBMITTED, ManagementPolicy, OwnerMark
 from runai_operator.domain.naming import PROBE_PREFIX, probe_name
 from runai_operator.domain.probe import probe_mark, probe_submission
 
@@ -554,6 +554,132 @@ async def test_a_workload_of_the_same_name_that_is_not_from_a_dry_run_is_left_al
     bench.apply("other", **DRY)
     await asyncio.sleep(5)
     assert bench.called("dry_run") == 3
+
+
+async def accepted(bench, name="second"):
+    """An object that was accepted as a dry run by a Run:ai of which that was proven; the first one waited for the proof."""
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    stored = bench.apply(name, **DRY)
+    await asyncio.sleep(5)
+    assert state(stored) == ("True", "Valid")
+    return stored
+
+
+def passed_on(bench, stored):
+    """Its labels are changed, so that another release serves it."""
+    stored.is_selected = False
+    bench.kube.touch(stored)
+    bench.engine.observe("DELETED", stored.meta())
+
+
+@pytest.mark.parametrize("waits", [3.0, 8.0, 30.0], ids="{:g} s".format)
+async def test_no_deletion_of_what_was_made_goes_out_after_its_object_submits(bench, waits):
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = IGNORED
+    bench.latency["delete"] = waits
+    second = bench.apply("second", **DRY)
+    await asyncio.sleep(2)
+    assert bench.called("delete") == 1  # and it has not reached Run:ai yet
+    bench.edit(second, **MANAGE)
+    await asyncio.sleep(400)
+
+    assert state(second) == ("True", "Running")
+    assert [workload.id for workload in standing(bench)] == [second.status["workloadId"]]
+
+
+async def test_an_object_that_submits_does_not_wait_for_a_deletion_that_run_ai_has_refused(bench):
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = IGNORED
+    bench.troubles["delete"] = lambda: AccessDenied("Run:ai denies it.")
+    second = bench.apply("second", **DRY)
+    await asyncio.sleep(900)
+    bench.edit(second, **MANAGE)
+    await asyncio.sleep(30)
+
+    assert state(second) == ("True", "Running")
+    bench.troubles.clear()
+    await asyncio.sleep(600)
+    assert [workload.id for workload in standing(bench)] == [second.status["workloadId"]]
+
+
+async def test_no_deletion_of_what_was_made_goes_out_after_a_restored_object_has_taken_it_over(bench):
+    """The object is deleted and made again under its name, with another UID, and takes over what bears the old mark."""
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = IGNORED
+    bench.latency["delete"] = 25.0
+    second = bench.apply("second", **DRY)
+    await asyncio.sleep(2)
+    [made] = bench.runai.live()
+    bench.delete(second)
+    await asyncio.sleep(1)
+    again = bench.apply("second", **MANAGE, workload_id=made.id)
+    await asyncio.sleep(400)
+
+    stood = {workload.id for workload in standing(bench)}
+    assert again.status.get("adoptedId") is None or again.status["adoptedId"] in stood, again.status
+
+
+async def test_what_another_release_has_submitted_of_what_was_checked_here_is_left_alone(bench):
+    """The object was moved to another release, as docs/sharding.md has it, and is submitted there."""
+    second = await accepted(bench)
+    passed_on(bench, second)
+    bench.edit(second, **MANAGE)
+    bench.engine.observe("DELETED", second.meta())
+    mark = OwnerMark("i", second.ref.namespace, second.ref.name, second.ref.uid)
+    manifest = with_mark(RUNS_ON, name="second", mark=mark)
+    bench.runai.world.create({"name": "second", "projectId": "1"}, manifest, bench.now())
+    await asyncio.sleep(300)
+
+    assert [workload.name for workload in standing(bench)] == ["second"]
+
+
+async def test_what_the_other_of_two_operators_has_submitted_is_left_alone():
+    """Both serve the object for a while; the watch of the one is late, and its lists are not."""
+    late, prompt = UnevenBench(), UnevenBench()
+    prompt.kube, prompt.runai = late.kube, late.runai
+    await late.start()
+    second = await accepted(late)
+    await prompt.start()
+    await asyncio.sleep(5)
+    prompt.edit(second, **MANAGE)
+    await asyncio.sleep(60)
+
+    assert state(second) == ("True", "Running")
+    assert [workload.id for workload in standing(prompt)] == [second.status["workloadId"]]
+    await late.stop()
+    await prompt.stop()
+
+
+async def test_what_was_submitted_elsewhere_is_left_alone_also_where_its_policy_was_set_back(bench):
+    second = await accepted(bench)
+    mark = OwnerMark("i", second.ref.namespace, second.ref.name, second.ref.uid)
+    manifest = with_mark(RUNS_ON, name="second", mark=mark)
+    made = bench.runai.world.create({"name": "second", "projectId": "1"}, manifest, bench.now())
+    second.status["workloadId"] = made.id
+    second.finalizers = (FINALIZER,)
+    bench.kube.touch(second)
+    await asyncio.sleep(300)
+
+    assert standing(bench) == [made]
+
+
+async def test_what_was_made_for_an_object_that_is_gone_is_removed(bench):
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = IGNORED
+    bench.troubles["delete"] = lambda: Unavailable("Run:ai cannot be reached.")
+    second = bench.apply("second", **DRY)
+    await asyncio.sleep(5)
+    bench.delete(second)
+    await asyncio.sleep(5)
+    bench.troubles.clear()
+    await asyncio.sleep(400)
+
+    assert bench.runai.live() == []
 
 
 async def test_the_mark_of_a_probe_is_that_of_no_object(old):
