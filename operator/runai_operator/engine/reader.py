@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 from runai_operator.domain import steps
 from runai_operator.domain.absence import Absence
@@ -165,7 +166,8 @@ class Reader:
         row, server_time = await upstream.witness.last_deleted(name, project_id, since=s.workload.created)
         if row is None:
             return None
-        ahead = (server_time - s.wall).total_seconds() if server_time is not None else 0.0
+        wall = s.wall + timedelta(seconds=self._clock() - s.now)  # the look-ups before may have taken long
+        ahead = (server_time - wall).total_seconds() if server_time is not None else 0.0
         return Ended(row, await self._get(row.id, upstream, project=project_id), ahead)
 
     async def _found(self, s: State, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:

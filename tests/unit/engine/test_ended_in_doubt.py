@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench, ready, reason, standing
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench, ready, reason, standing
 from fakes.chance import Mishap
 from runai_operator.domain.model import ExternalDeletionPolicy, ManagementPolicy, RerunPolicy
 
@@ -77,6 +77,16 @@ async def test_that_stays_so_when_run_ai_has_forgotten_what_was_deleted():
         await asyncio.sleep(2 * 3600)
         assert (reason(stored), posts(bench), bench.kube.writes) == ("EndedUnseen", ["POST"], writes)
 
+        await bench.start()
+        await asyncio.sleep(3600)
+        assert (reason(stored), posts(bench)) == ("EndedUnseen", ["POST"])
+
+
+@pytest.mark.parametrize("seconds", [5, 25])
+async def test_a_slow_look_does_not_make_it_older_than_the_object(seconds):
+    async with UnevenBench(BRIEF).started() as bench:
+        stored = await made_and_gone(bench, manifest=JOB)
+        bench.latency["find"] = seconds
         await bench.start()
         await asyncio.sleep(3600)
         assert (reason(stored), posts(bench)) == ("EndedUnseen", ["POST"])
