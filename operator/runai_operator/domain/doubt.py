@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from runai_operator.domain.actions import FindRemote, Result, Verdict
 from runai_operator.domain.errors import BridgeError, InvalidWorkload
-from runai_operator.domain.marks import is_ours, is_unreadable
+from runai_operator.domain.marks import is_made, is_ours, is_unreadable
 from runai_operator.domain.model import Candidate, Ended, is_later, shifted
 from runai_operator.domain.naming import external_name
 from runai_operator.domain.reasons import Reason
@@ -38,7 +38,7 @@ def find_made(s: State) -> FindRemote | Result | Candidate | None:
 
 def _made(s: State, found: tuple[Candidate, ...]) -> Result | Candidate | None:
     for candidate in found:
-        if candidate.remote is not None and not candidate.remote.gone and is_ours(candidate.remote.mark, s.mark):
+        if is_made(candidate, s.mark):
             return candidate
     if any(map(is_unreadable, found)):
         return Result(Verdict.RETRYING, holder_unreadable(attempted_name(s)), outstanding=True)
@@ -48,17 +48,25 @@ def _made(s: State, found: tuple[Candidate, ...]) -> Result | Candidate | None:
 def made_and_ended(s: State) -> Candidate | Result | None:
     """What an attempt in doubt made, if that is gone by now; or, where it may be what has finished and nothing says whose that
     was, why the attempt is not repeated. None where it may be."""
-    ended = s.ended
-    before = s.stored_status.created_at
-    if ended is not None and before is not None and not is_later(ended.row.created_at, shifted(before, 1.0)):
-        ended = None  # an earlier run, which another API may show with another precision
-    if ended is not None and ended.remote is not None and ended.remote.mark_readable:
-        return Candidate(ended.row, ended.remote) if is_ours(ended.remote.mark, s.mark) else None
+    unread: list[Ended] = []
+    for ended in s.ended:
+        if _is_earlier_run(s, ended):
+            continue
+        if ended.remote is None or not ended.remote.mark_readable:
+            unread.append(ended)
+        elif is_ours(ended.remote.mark, s.mark):
+            return Candidate(ended.row, ended.remote)
     # Lists forget what was deleted, so what status says of it stands.
     was_refused = s.stored_status.reason == Reason.ENDED_UNSEEN and not s.is_first_attempt
-    if (was_refused or (ended is not None and _may_have_finished(s, ended))) and not s.asked_to_run_again:
+    if (was_refused or any(_may_have_finished(s, each) for each in unread)) and not s.asked_to_run_again:
         return Result(Verdict.REJECTED, _ended_unproven(attempted_name(s)), outstanding=True)
     return None
+
+
+def _is_earlier_run(s: State, ended: Ended) -> bool:
+    """Of the object itself; another API may show its time with another precision."""
+    before = s.stored_status.created_at
+    return before is not None and not is_later(ended.row.created_at, shifted(before, 1.0))
 
 
 def _may_have_finished(s: State, ended: Ended) -> bool:

@@ -41,6 +41,12 @@ def is_unreadable(candidate: Candidate) -> bool:
     return remote is None or (not remote.mark_readable and not remote.gone)
 
 
+def is_made(candidate: Candidate, own: OwnerMark) -> bool:
+    """It is ours, and there."""
+    remote = candidate.remote
+    return remote is not None and not remote.gone and is_ours(remote.mark, own)
+
+
 def may_be_ours(candidate: Candidate, own: OwnerMark) -> bool:
     return is_unreadable(candidate) or (candidate.remote is not None and is_ours(candidate.remote.mark, own))
 

@@ -331,7 +331,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The last workload of a name that is gone from Run:ai."""
+    """A workload that had a name and is gone from Run:ai."""
 
     row: Row
     """From the list of deleted workloads."""

@@ -115,8 +115,8 @@ class State:
     row_read: Row | None = None
     """Its row as this pass has read it by itself, also where that shows an end from before an edit."""
     found: tuple[Candidate, ...] | BridgeError | None = None
-    ended: Ended | None = None
-    """What an attempt in doubt may have made, where nothing has its name any more."""
+    ended: tuple[Ended, ...] = ()
+    """What an attempt in doubt may have made, where nothing of ours has its name any more."""
     project_names: Mapping[str, str | BridgeError | None] = field(default_factory=dict)
     """Names of projects by id; None: Run:ai knows none of that id."""
     owner_exists: bool | BridgeError | None = None

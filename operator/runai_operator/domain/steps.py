@@ -119,10 +119,10 @@ def absent(s: State) -> State:
 
 
 def looked_up(
-    s: State, found: tuple[Candidate, ...], *, what: str, is_visible: bool, now: float, ended: Ended | None = None
+    s: State, found: tuple[Candidate, ...], *, what: str, is_visible: bool, now: float, ended: tuple[Ended, ...] = ()
 ) -> State:
     """What has the name; `what`: project and name; `is_visible`: the project that it was looked for in; `ended`: what had the
-    name, where nothing has."""
+    name, where nothing of ours has."""
     s = replace(s, ended=ended)
     if s.workload_id is not None:  # whether another may have the name says nothing of the workload on record
         return replace(s, found=found, is_project_visible=is_visible)

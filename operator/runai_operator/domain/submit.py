@@ -22,7 +22,14 @@ from runai_operator.domain.doubt import holder_unreadable, made_and_ended
 from runai_operator.domain.errors import BridgeError, Busy, InvalidWorkload, NameTaken
 from runai_operator.domain.intent import after_failed_attempt, in_doubt_first, intent_first, refuse
 from runai_operator.domain.manifest import Desired, same_content
-from runai_operator.domain.marks import is_of_changed_install, is_ours, is_predecessor, is_unreadable, marked_otherwise
+from runai_operator.domain.marks import (
+    is_made,
+    is_of_changed_install,
+    is_ours,
+    is_predecessor,
+    is_unreadable,
+    marked_otherwise,
+)
 from runai_operator.domain.model import Candidate, Missing, OwnerMark, Remote, RerunPolicy
 from runai_operator.domain.naming import name_error
 from runai_operator.domain.ownership import unless_claimed
@@ -57,12 +64,13 @@ def _create_or_adopt(s: State, desired: Desired) -> Action:
         return Result(Verdict.RETRYING, s.found, outstanding=True)
     if hidden := _unless_in_sight(s):
         return hidden
-    if s.found and (action := _resolve(s, s.found, desired)):
+    found = s.found or ()
+    if not any(is_made(each, s.mark) for each in found) and (ended := _unless_ended(s, desired)):
+        return ended  # what another has under the name by now says nothing of what ours was
+    if action := _resolve(s, found, desired):
         return action
     if s.conflict:
         return _name_is_held(s, desired)
-    if ended := _unless_ended(s, desired):
-        return ended
     if error := name_error(desired.submission.name):
         return refuse(s, error)  # the object adopted, and what it adopted is no more
     return unless_target_barred(s) or intent_first(s) or in_doubt_first(s) or Create(desired.submission)

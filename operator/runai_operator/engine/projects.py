@@ -304,11 +304,11 @@ class Witness:
         is_alive = any(found.id == deleted.id for found in others.rows)
         return None if is_alive else replace(deleted, in_list_of_deleted=True)
 
-    async def last_deleted(
+    async def deleted_of(
         self, name: str, project_id: str, *, since: datetime | None
-    ) -> tuple[Row | None, datetime | None]:
-        """The row of the newest deleted workload of this name, and Run:ai's time; None where none was deleted `since`, about,
-        or where that is not told."""
+    ) -> tuple[list[Row], datetime | None]:
+        """The rows of deleted workloads of this name, the newest first, and Run:ai's time; none where none was deleted `since`,
+        about, or where that is not told."""
         query = RowQuery(
             deleted=True, name=name, project_id=project_id, changed_since=since and since - CLOCK_DIFFERENCE
         )
@@ -317,10 +317,11 @@ class Witness:
         except AccessDenied as error:
             if error.scope is Scope.CONNECTION:
                 raise
-            return None, None
+            return [], None
         # Without a time it may be a list of all, whose filter is not honoured.
         rows = [row for row in page.rows if row.deleted_at is not None and row.created_at is not None]
-        return max(rows, key=lambda row: datetime.fromisoformat(str(row.created_at)), default=None), page.server_time
+        newest_first = sorted(rows, key=lambda row: datetime.fromisoformat(str(row.created_at)), reverse=True)
+        return newest_first, page.server_time
 
     # --- the brake on mass loss
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 from runai_operator.domain import steps
 from runai_operator.domain.absence import Absence
 from runai_operator.domain.actions import FindRemote, ReadProject, ReadRemote, ReadRow
 from runai_operator.domain.errors import BridgeError, CircuitOpen, Scope
-from runai_operator.domain.marks import is_ours, may_be_ours
+from runai_operator.domain.marks import is_made, is_ours, may_be_ours
 from runai_operator.domain.model import Candidate, Ended, Missing, Remote, Row, is_same_moment
 from runai_operator.domain.naming import former_names
 from runai_operator.domain.reasons import Reason
@@ -20,7 +21,7 @@ from runai_operator.domain.state import State
 from runai_operator.engine.upstream import Upstream
 
 NAMESAKES = 20
-"""How many workloads of one name in other projects are read, at most, to find one that was moved there."""
+"""How many workloads of one name are read, at most, to find one that was moved to another project, or deleted."""
 
 
 class Reader:
@@ -150,23 +151,28 @@ class Reader:
             ) or await upstream.witness.shows(s.place, newly=s.looked_long_enough)
             if is_visible and not found and s.looked_long_enough:  # it may have been hidden until that question
                 found = await self._found(s, action.name, project_id, upstream)
-            is_free = is_visible and not found
-            ended = await self._ended(s, action.name, project_id, upstream) if is_free else None
+            is_there = any(is_made(each, s.mark) for each in found)
+            ended = await self._ended(s, action.name, project_id, upstream) if is_visible and not is_there else ()
         except BridgeError as error:
             if error.condition_reason != Reason.PROJECT_NOT_FOUND:
                 return replace(s, found=error)
-            found, is_visible, ended = (), False, None
+            found, is_visible, ended = (), False, ()
         return steps.looked_up(s, found, what=what, is_visible=is_visible, now=self._clock(), ended=ended)
 
-    async def _ended(self, s: State, name: str, project_id: str, upstream: Upstream) -> Ended | None:
-        """What an attempt in doubt may have made, and what has ended and is gone since."""
+    async def _ended(self, s: State, name: str, project_id: str, upstream: Upstream) -> tuple[Ended, ...]:
+        """What an attempt in doubt may have made, and what has ended and is gone since, the newest first."""
         if not s.in_doubt or s.to_adopt is not None or s.workload.meta.deleting:
-            return None
-        row, server_time = await upstream.witness.last_deleted(name, project_id, since=s.workload.created)
-        if row is None:
-            return None
-        ahead = (server_time - s.wall).total_seconds() if server_time is not None else 0.0
-        return Ended(row, await self._get(row.id, upstream, project=project_id), ahead)
+            return ()
+        rows, server_time = await upstream.witness.deleted_of(name, project_id, since=s.workload.created)
+        wall = s.wall + timedelta(seconds=self._clock() - s.now)  # the look-ups before may have taken long
+        ahead = (server_time - wall).total_seconds() if server_time is not None else 0.0
+        ended: tuple[Ended, ...] = ()
+        for row in rows[:NAMESAKES]:
+            remote = await self._get(row.id, upstream, project=project_id)
+            ended += (Ended(row, remote, ahead),)
+            if remote is not None and is_ours(remote.mark, s.mark):
+                break
+        return ended
 
     async def _found(self, s: State, name: str, project_id: str, upstream: Upstream) -> tuple[Candidate, ...]:
         """What has the name, and what is ours under a former one."""

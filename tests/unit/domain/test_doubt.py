@@ -30,7 +30,13 @@ def ended(remote: Any = None, *, at: str = "12:00:01", ahead: float = 0.0, **row
 def in_doubt(gone: Ended | None, *, status: dict[str, Any] | None = None, **changes: Any) -> Any:
     token, policy = changes.pop("token", None), changes.pop("policy", ExternalDeletionPolicy.REPORT)
     workload = a_workload(status=status, token=token, external_deletion_policy=policy)
-    return a_state(replace(workload, created=CREATED), desired=a_desired(), found=(), ended=gone, **changes)
+    return a_state(
+        replace(workload, created=CREATED),
+        desired=a_desired(),
+        found=(),
+        ended=() if gone is None else (gone,),
+        **changes,
+    )
 
 
 @pytest.mark.parametrize("phase", ["Completed", "Failed", "Running"])

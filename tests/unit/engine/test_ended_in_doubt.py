@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, Bench, ready, reason, standing
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench, ready, reason, standing
 from fakes.chance import Mishap
 from runai_operator.domain.model import ExternalDeletionPolicy, ManagementPolicy, RerunPolicy
 
@@ -80,6 +80,35 @@ async def test_that_stays_so_when_run_ai_has_forgotten_what_was_deleted():
         await bench.start()
         await asyncio.sleep(3600)
         assert (reason(stored), posts(bench)) == ("EndedUnseen", ["POST"])
+
+
+@pytest.mark.parametrize("seconds", [5, 25])
+async def test_a_slow_look_does_not_make_it_older_than_the_object(seconds):
+    async with UnevenBench(BRIEF).started() as bench:
+        stored = await made_and_gone(bench, manifest=JOB)
+        bench.latency["find"] = seconds
+        await bench.start()
+        await asyncio.sleep(3600)
+        assert (reason(stored), posts(bench)) == ("EndedUnseen", ["POST"])
+
+
+@pytest.mark.parametrize("lives_on", [False, True])
+@pytest.mark.parametrize("run_time", [1, 30])
+@pytest.mark.parametrize("world", [{}, SHOWN])
+async def test_what_another_has_or_had_under_the_name_since_does_not_hide_it(world, run_time, lives_on):
+    async with Bench(replace(BRIEF, **world)).started() as bench:
+        stored = await made_and_gone(bench, manifest=JOB)
+        marked = {**JOB, "metadata": {"annotations": {"a": "b"}}}
+        theirs = bench.runai.world.create({"name": "x", "projectId": "1"}, marked, bench.now())
+        await asyncio.sleep(run_time)
+        if lives_on:
+            await bench.start()
+            await asyncio.sleep(100)
+        bench.runai.world.delete(theirs, bench.now())
+        await asyncio.sleep(30)
+        await bench.start()
+        await asyncio.sleep(3600)
+        assert (reason(stored), posts(bench)) == ("Completed" if world else "EndedUnseen", ["POST"])
 
 
 async def test_it_runs_again_when_somebody_says_so():
