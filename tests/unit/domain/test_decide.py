@@ -2952,9 +2952,10 @@ def test_where_no_project_is_allowed(state, expected):
                 REPLACED,
                 desired=RENAMED,
                 remote=a_remote(project_name="team-a"),
-                found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE),
+                found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE, project_id="2"),
+                project_names={"1": "team-a"},
             ),
-            ReadProject("1"),
+            ReadProject("2"),
         ),
     ],
 )
