@@ -72,7 +72,7 @@ def successor(s: State) -> FindRemote | Adopt | BridgeError | None:
         return s.found
     for candidate in s.found:
         remote = candidate.remote
-        if remote is not None and not remote.gone and is_ours(remote.mark, s.mark):
+        if remote is not None and not remote.gone and remote.id != s.workload_id and is_ours(remote.mark, s.mark):
             return Adopt(remote, candidate.row, finished=False)
     return None
 

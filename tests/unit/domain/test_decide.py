@@ -215,6 +215,7 @@ ANOTHER = Ref("other", "train", "uid-5")
 LEFT_FINISHED = {"row": COMPLETED_ROW, "mark": EARLIER_LIFE}
 """What an earlier object of the name left behind."""
 DELETED_ROW = a_row(phase="Deleting", deleted_at="2026-01-02T00:00:00Z")
+ON_ITS_WAY_AND_UNLISTED = a_remote(desired_phase="Deleted", sync_status=None, unlisted=True)
 HIDDEN_PROJECT = hidden_project("team-a")
 PENDING_ROW = a_row(phase="Pending", phase_updated_at="2026-01-01T00:00:00Z")
 
@@ -1706,6 +1707,18 @@ MAINTAIN = [
         ends(Verdict.REJECTED, "DeletedExternally"),
     ),
     case(
+        "gone as lists say, though its id still answers: nothing takes its own place",
+        a_state(
+            LIVE,
+            requests=READ,
+            desired=DESIRED,
+            remote=ON_ITS_WAY_AND_UNLISTED,
+            row=DELETED_ROW,
+            found=found(desired_phase="Deleted", sync_status=None),
+        ),
+        ends(Verdict.REJECTED, "DeletedExternally"),
+    ),
+    case(
         "gone, though lists still show it",
         a_state(LIVE, requests=READ, desired=DESIRED, remote=Missing(), row=DELETED_ROW, found=HIDDEN),
         ends(Verdict.REJECTED, "DeletedExternally"),
@@ -2213,9 +2226,9 @@ FINALIZE = [
         REMOVE_FINALIZER,
     ),
     case(
-        "404, and what lists still show under its name is shown after all",
-        a_state(GOING, remote=Missing(), found=found()),
-        Adopt(a_remote(), a_row(), finished=False),
+        "gone as lists say, though its id still answers: nothing takes its own place",
+        a_state(GOING, remote=ON_ITS_WAY_AND_UNLISTED, found=found(desired_phase="Deleted", sync_status=None)),
+        REMOVE_FINALIZER,
     ),
     case("404, though lists still show it", a_state(GOING, remote=Missing(), found=HIDDEN), REMOVE_FINALIZER),
     case(
@@ -2939,9 +2952,10 @@ def test_where_no_project_is_allowed(state, expected):
                 REPLACED,
                 desired=RENAMED,
                 remote=a_remote(project_name="team-a"),
-                found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE),
+                found=found(row=a_row(id="other"), id="other", mark=EARLIER_LIFE, project_id="2"),
+                project_names={"1": "team-a"},
             ),
-            ReadProject("1"),
+            ReadProject("2"),
         ),
     ],
 )
