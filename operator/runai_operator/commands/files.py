@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ STDIN = "-"
 SUFFIXES = (".yaml", ".yml", ".json")
 """What is taken from a folder."""
 FILE_LIMIT = 256 * 1024 * 1024
+"""Bytes, at most, in one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +93,28 @@ def _texts(files: Sequence[str]) -> Iterator[tuple[str, str]]:
         raise CommandError("Standard input can be read only once: give - once.", ExitCode.USAGE)
     for name in files:
         if name == STDIN:
-            yield "<stdin>", _decoded("<stdin>", sys.stdin.buffer.read(FILE_LIMIT))
+            yield "<stdin>", _text("<stdin>", sys.stdin.buffer)
             continue
         path = Path(name)
         if not path.is_dir():
-            yield name, _decoded(name, path.read_bytes())
+            yield name, _text_in(name)
             continue
         found = sorted(one for one in path.iterdir() if one.suffix in SUFFIXES and one.is_file())
         if not found:
             raise CommandError(f"{name} has no files that end in {', '.join(SUFFIXES)}.", ExitCode.USAGE)
         for one in found:
-            yield str(one), _decoded(str(one), one.read_bytes())
+            yield str(one), _text_in(str(one))
 
 
-def _decoded(name: str, data: bytes) -> str:
+def _text_in(name: str) -> str:
+    with Path(name).open("rb") as file:
+        return _text(name, file)
+
+
+def _text(name: str, file: BinaryIO) -> str:
+    data = file.read(FILE_LIMIT + 1)
+    if len(data) > FILE_LIMIT:
+        raise CommandError(f"{name} is larger than {FILE_LIMIT / 2**20:g} MiB: give it in parts.", ExitCode.USAGE)
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runai_operator.codecs.documents import documents_of
 from runai_operator.codecs.yaml import dump_yaml
+from runai_operator.commands import files
 from runai_operator.commands.files import Item
 from runai_operator.commands.wrap import KEEP, Wish, wrap
 from runai_operator.domain.checks import examine
@@ -295,3 +296,17 @@ def test_every_object_is_wrapped_or_refused_and_what_is_wrapped_passes_our_check
     for value in values:
         assert examine(value["spec"], name=value["metadata"]["name"]).findings == ()
         assert value["spec"]["manifest"].get("spec") == manifest.get("spec")
+
+
+@pytest.mark.parametrize("word", ["-", "a.yaml", "."])
+def test_what_is_too_large_is_refused_and_not_cut_off(word, tmp_path, monkeypatch):
+    text = f"{JOB}---\n{DEPLOYMENT}"
+    (tmp_path / "a.yaml").write_text(text)
+    typed = ("wrap", word, "--project", "a", "-o", "name")
+    monkeypatch.setattr(files, "FILE_LIMIT", len(text))
+    assert rwl(*typed, stdin=text, cwd=tmp_path).code == 0
+    monkeypatch.setattr(files, "FILE_LIMIT", len(text) - 1)
+    done = rwl(*typed, stdin=text, cwd=tmp_path)
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith("MiB: give it in parts.\n")
