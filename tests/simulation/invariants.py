@@ -826,6 +826,7 @@ class Judge:
     def _gone_owners_do_not_hinder(self, stored: Stored) -> None:
         """What is refused as another's is, when that is said, another's that exists, or did a moment ago."""
         is_refused = self._reason(stored) == Reason.MANAGED_BY_OTHER and self._is(stored, "Stalled", "True")
+        is_refused = is_refused and stored.status.get("observedGeneration") == stored.generation
         said = self._since_when(("another's", stored.ref.uid), (is_refused, stored.generation))
         if not is_refused or said > 0 or not self._reads_marks():
             return
