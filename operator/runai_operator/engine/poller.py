@@ -5,8 +5,8 @@ watermark, and for those deleted since. The *sweep*, a safety net, reads all row
 tenant. The *recount* reads the rows of what runs, a page now and then: pods and GPUs may change without a change of phase,
 as under an autoscaler, and no delta shows that.
 
-Each delta has its watermark: the server's clock at the first page of its last complete way through the list. It reaches
-back before that by an overlap, since lists lag: a short one each time, and each minute a long one, of the longest lag and that
+Each delta has its watermark: the server's clock at the first page of its last complete way through the list, at first that of an
+hour before the start. It reaches back before that by an overlap, since lists lag: a short one each time, and each minute a long one, of the longest lag and that
 minute. A watermark taken from the rows would stand still after a burst, and every poll would return the burst again. Where no
 answer has a `Date`, it is estimated. Where a sweep shows a row that deltas should have shown, or the rows of an answer are much
 later than its `Date`, what it was taken from is not believed any more: a proxy may have put the `Date` there, and rows may
@@ -45,6 +45,8 @@ SHORT_OVERLAP = 15.0
 """Seconds by which each delta reaches back before its watermark."""
 LONG_INTERVAL = 60.0
 """Seconds between two deltas that reach back for what lists showed late."""
+AWAY = timedelta(hours=1)
+"""How far the first delta goes back for what changed while no process was there: a sweep may take long to show that."""
 MOST_BACK = timedelta(days=2)
 """How far a delta goes back for what lists showed late."""
 MOST_BEHIND = timedelta(hours=1)
@@ -201,7 +203,9 @@ class Poller:
         if delta.watermark is None:
             latest = await self._runai.rows(RowQuery(deleted=is_deleted, latest=True))
             delta.advance(latest, delta.newest_of(latest.rows), now, self._now())
-            return
+            if delta.watermark is None:
+                return
+            delta.watermark -= AWAY
         is_long = now - delta.long_at >= LONG_INTERVAL
         # What appears just after a long one must be within reach of the next, as late as it is by then.
         overlap = self._overlap + LONG_INTERVAL if is_long else min(SHORT_OVERLAP, self._overlap)
