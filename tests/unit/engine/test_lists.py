@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from fakes.bench import RUNS_ON, WORLD, UnevenBench
+from fakes.bench import RUNS_ON, WORLD, Bench, UnevenBench
 from runai_operator.domain.conditions import condition
 from runai_operator.domain.errors import AccessDenied, PageTooLarge, UnexpectedReply
 from runai_operator.domain.model import RowQuery
@@ -440,3 +440,22 @@ async def test_a_deletion_that_the_lists_tell_is_shown_in_time_whatever_ids_they
 
     assert condition(bench.stored.status, "Ready")["reason"] == "DeletedExternally"
     await bench.stop()
+
+
+async def test_what_changed_while_no_operator_was_running_is_shown_soon_after_the_start():
+    """However long a sweep takes."""
+    async with Bench().started() as bench:
+        bench.runai.most_rows = 1
+        for number in range(30):
+            bench.runai.world.create({"name": f"other-{number}", "projectId": "1"}, RUNS_ON, bench.now())
+        stored = bench.apply("x")
+        await asyncio.sleep(60)
+        assert stored.status["phase"] == "Running"
+        await bench.stop()
+        workload = bench.runai.world.get(stored.status["workloadId"])
+        bench.runai.world.set_phase(workload, "Failed", "", bench.now())
+        await asyncio.sleep(3000)
+        await bench.start()
+        await asyncio.sleep(20)
+
+        assert stored.status["phase"] == "Failed"
