@@ -308,7 +308,7 @@ class Witness:
         self, name: str, project_id: str, *, since: datetime | None
     ) -> tuple[list[Row], datetime | None]:
         """The rows of deleted workloads of this name, the newest first, and Run:ai's time; none where none was deleted `since`,
-        about, or where that is not told."""
+        about, or where Run:ai does not say that."""
         query = RowQuery(
             deleted=True, name=name, project_id=project_id, changed_since=since and since - CLOCK_DIFFERENCE
         )
