@@ -60,7 +60,8 @@ class Upstream:
         now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        """Takes ownership of `runai`; `read` gives an object as `ports.Kube.read` does; `fence` and `guarded` are those of its gate. `clock` in loop seconds, `now` returns UTC."""
+        """Takes ownership of `runai`; `read` gives an object as `ports.Kube.read` does; `fence` and `guarded` are those of its
+        gate. `clock` in loop seconds, `now` returns UTC."""
         self.name = name
         self._listener, self._observer, self._random, self._clock = listener, observer, random, clock
         self._lists = self._readings = Source(settings.limits.stale_after)
