@@ -61,8 +61,11 @@ class ProvenDryRuns:
 class NoLeftovers:
     """No dry run has made anything."""
 
-    def spare(self, uid: str, workload_id: str | None = None) -> None:
+    def spare(self, uid: str, submission: Any) -> None:
         """Nothing is suspected."""
+
+    def spare_adopted(self, workload_id: str) -> None:
+        """Likewise."""
 
     def sent(self, submission: Any, told_id: str | None) -> None:
         """It has made nothing."""

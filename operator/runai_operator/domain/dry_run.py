@@ -44,12 +44,16 @@ def dry_run(s: State) -> Action:
             return _check(s, desired)
 
 
-def is_only_checked(workload: Workload | None) -> bool:
-    """The object was never to submit anything, or is gone: what carries its mark was made by a dry run."""
+def is_its_own(workload: Workload | None, workload_id: str) -> bool | None:
+    """What carries the mark of the object, and may have been made by a dry run, is the workload that it submits; None while it
+    may be. `workload`: the object as it is now, None where it is gone."""
     if workload is None:
-        return True
-    is_dry = workload.spec.management_policy is ManagementPolicy.DRY_RUN
-    return is_dry and not workload.meta.has_finalizer and StoredStatus(workload.status).workload_id is None
+        return False
+    recorded = StoredStatus(workload.status).workload_id
+    if recorded is not None:
+        return recorded == workload_id
+    is_dry = workload.spec.management_policy is ManagementPolicy.DRY_RUN and not workload.meta.has_finalizer
+    return False if is_dry else None
 
 
 def _submitted_error(s: State) -> InvalidWorkload | None:

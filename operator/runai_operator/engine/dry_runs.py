@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from runai_operator.domain.absence import Place
-from runai_operator.domain.dry_run import is_only_checked
+from runai_operator.domain.dry_run import is_its_own
 from runai_operator.domain.errors import (
     BridgeError,
     Busy,
@@ -54,6 +54,9 @@ KEPT = 3600.0
 GOING = Busy(
     "Run:ai is deleting what a dry run made although it was only to be checked: the workload is submitted as soon as that is gone."
 )
+
+
+UNDECIDED = Busy("The object of what a dry run made may still submit under its name.")
 
 
 class DryRuns:
@@ -327,23 +330,26 @@ class Leftovers:
         if one is not None and not row.is_deleted and one.suspect is None and row.id not in one.dismissed:
             self._suspect(one, row.id)
 
-    def spare(self, uid: str, workload_id: str | None = None) -> Busy | None:
-        """The object submits from now on, so what carries its mark is its workload, as is what it takes over by its id.
+    def spare(self, uid: str, submission: Submission) -> Busy | None:
+        """The object submits this from now on, so what carries its mark there is its workload.
 
         Unless a deletion of it was begun: then nothing may be submitted until that has ended.
         """
-        its = {
-            key: one
-            for key, one in self._sent.items()
-            if one.mark.uid == uid or (workload_id is not None and one.suspect == workload_id)
-        }
-        for key, one in its.items():
-            if one.going:
-                one.due = self._clock()
-                self._changed.set()
-            else:
-                del self._sent[key]
-        return GOING if any(one.going for one in its.values()) else None
+        one = self._sent.get((submission.project_id, submission.name))
+        return self._spare(one) if one is not None and one.mark.uid == uid else None
+
+    def spare_adopted(self, workload_id: str) -> Busy | None:
+        """An object takes the workload over, whatever its mark; else as `spare`."""
+        found = [one for one in self._sent.values() if one.suspect == workload_id]
+        return next((going for one in found if (going := self._spare(one)) is not None), None)
+
+    def _spare(self, one: _Sent) -> Busy | None:
+        if not one.going:
+            del self._sent[one.project_id, one.name]
+            return None
+        one.due = self._clock()
+        self._changed.set()
+        return GOING
 
     async def run(self) -> None:
         """Reads every suspect, for ever."""
@@ -380,10 +386,14 @@ class Leftovers:
             one.dismissed.add(workload_id)
             one.suspect, one.going = None, False
             return
-        is_nobodys = await self._is_nobodys(one.mark)
+        is_its_own = await self._is_its_own(one.mark, remote.id)
         if self._sent.get((one.project_id, one.name)) is not one:
             return  # it was spared meanwhile
-        if not is_nobodys and not (one.going and remote.being_deleted):
+        is_going = one.going and remote.being_deleted
+        if is_its_own is None and not is_going:
+            one.going = False  # Run:ai has not taken the deletion
+            raise UNDECIDED
+        if is_its_own and not is_going:
             del self._sent[one.project_id, one.name]
             return
         self._made()
@@ -395,9 +405,9 @@ class Leftovers:
         one.due = self._clock() + next_sync_read(one.tries)
         one.tries += 1
 
-    async def _is_nobodys(self, mark: OwnerMark) -> bool:
-        """What carries the mark is the workload of no object."""
+    async def _is_its_own(self, mark: OwnerMark, workload_id: str) -> bool | None:
+        """It is the workload of the object with the mark; None while that is not known."""
         try:
-            return is_only_checked(await self._read(Ref(mark.namespace, mark.name, mark.uid)))
+            return is_its_own(await self._read(Ref(mark.namespace, mark.name, mark.uid)), workload_id)
         except NotSelected:
-            return False  # another release serves the object, and may have submitted it
+            return True  # another release serves the object, and may have submitted it

@@ -56,6 +56,7 @@ from runai_operator.domain.errors import (
     Vanished,
 )
 from runai_operator.domain.finalize import left_by_force
+from runai_operator.domain.manifest import Desired
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     FINALIZER,
@@ -321,8 +322,6 @@ class Reconciler:
     async def _ask_runai(  # noqa: C901 - one case for each verb
         self, s: State, action: Action, upstream: Upstream
     ) -> State:
-        if (waiting := _spare_leftovers(s, action, upstream)) is not None:
-            return waiting
         match action:
             case Render():
                 return await self._do_render(s, upstream)
@@ -361,7 +360,11 @@ class Reconciler:
         except BridgeError as error:
             return replace(s, desired=error)
         memory = replace(s.memory, source=rendered.source)
-        return replace(s, desired=rendered.desired, gvk=rendered.gvk, memory=memory)
+        desired = rendered.desired
+        is_only_checked = s.workload.spec.management_policy is ManagementPolicy.DRY_RUN
+        if isinstance(desired, Desired) and not is_only_checked:
+            desired = upstream.leftovers.spare(s.workload.ref.uid, desired.submission) or desired
+        return replace(s, desired=desired, gvk=rendered.gvk, memory=memory)
 
     async def _do_write_submission(self, s: State, word: str | None, done: type, upstream: Upstream | None) -> State:
         cluster_id = await self._cluster_of(s, s.target_project, upstream)
@@ -392,6 +395,8 @@ class Reconciler:
         return replace(s, validated=True)
 
     async def _do_update(self, s: State, action: Update, upstream: Upstream) -> State:
+        if (going := upstream.leftovers.spare_adopted(action.workload_id)) is not None:
+            return replace(s, failed=going)
         try:
             remote = await upstream.gate.update(action.workload_id, action.submission)
         except OutcomeUnknown as error:
@@ -455,20 +460,6 @@ def _before(s: State, action: Action) -> State:
     if not isinstance(action, RemoveFinalizer):
         return s
     return replace(s, memory=replace(s.memory, guarded=False, released=True))
-
-
-def _spare_leftovers(s: State, action: Action, upstream: Upstream) -> State | None:
-    """What a dry run made of an object that submits is its own from now on; a state where its deletion was begun before."""
-    if s.workload.spec.management_policy is ManagementPolicy.DRY_RUN:
-        return None
-    written_to = action.workload_id if isinstance(action, Update) else None
-    going = upstream.leftovers.spare(s.workload.ref.uid, written_to)
-    match action:
-        case Render() if going is not None:
-            return replace(s, desired=going)
-        case Update() if going is not None:
-            return replace(s, failed=going)
-    return None
 
 
 def _about(s: State, workload_id: str | None = None) -> dict[str, str | int | float]:

@@ -13,7 +13,7 @@ from fakes.runai import FakeRunaiAccess
 from fakes.uneven_runai import Lost
 from runai_operator.domain.errors import AccessDenied, InvalidWorkload, OutcomeUnknown, Throttled, Unavailable
 from runai_operator.domain.manifest import read_mark, with_mark
-from runai_operator.domain.model import FINALIZER, NOT_SUBMITTED, ManagementPolicy, OwnerMark
+from runai_operator.domain.model import FINALIZER, NOT_SUBMITTED, ManagementPolicy, OwnerMark, RecreatePolicy
 from runai_operator.domain.naming import PROBE_PREFIX, probe_name
 from runai_operator.domain.probe import probe_mark, probe_submission
 
@@ -542,6 +542,72 @@ async def test_what_was_made_becomes_the_workload_of_an_object_that_is_to_be_man
 
     assert state(second) == ("True", "Running")
     assert len(standing(bench)) == len(created(bench)) == 1
+
+
+async def with_leftover(bench):
+    """An object, and what its dry run has made, which cannot be deleted yet."""
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = IGNORED
+    bench.troubles["get"] = lambda: Unavailable("Run:ai cannot be reached.")
+    second = bench.apply("second", **DRY)
+    await asyncio.sleep(5)
+    [made] = standing(bench)
+    return second, made
+
+
+@pytest.mark.parametrize("edit", [{"name": "renamed"}, {"project_id": "2"}], ids=["renamed", "in another project"])
+async def test_what_was_made_elsewhere_than_its_object_submits_is_removed(bench, edit):
+    second, made = await with_leftover(bench)
+    bench.edit(second, **MANAGE, **edit)
+    await asyncio.sleep(30)
+    bench.troubles.clear()
+    await asyncio.sleep(600)
+
+    assert state(second) == ("True", "Running")
+    assert [workload.id for workload in standing(bench)] == [second.status["workloadId"]]
+    assert second.status["workloadId"] != made.id
+
+
+async def test_what_was_made_is_removed_although_its_object_shows_another_workload_from_now_on(bench):
+    second, _ = await with_leftover(bench)
+    bench.troubles.clear()
+    shown = bench.runai.world.create({"name": "shown", "projectId": "1"}, RUNS_ON, bench.now())
+    bench.edit(second, management_policy=ManagementPolicy.OBSERVE, workload_id=shown.id)
+    await asyncio.sleep(600)
+
+    assert standing(bench) == [shown]
+
+
+async def test_what_was_made_waits_for_its_object_while_that_may_still_submit_it(bench):
+    second, made = await with_leftover(bench)
+    bench.edit(second, **MANAGE, **BAD_KIND, name="renamed")
+    bench.troubles.clear()
+    await asyncio.sleep(900)
+    assert standing(bench) == [made]
+    bench.edit(second, manifest=RUNS_ON, name="second")
+    await asyncio.sleep(600)
+
+    assert state(second) == ("True", "Running")
+    assert standing(bench) == [made]
+
+
+@pytest.mark.parametrize("waits", [3.0, 30.0], ids="{:g} s".format)
+async def test_an_object_that_goes_back_to_the_name_waits_until_what_was_made_under_it_is_gone(bench, waits):
+    second, _ = await with_leftover(bench)
+    bench.edit(second, **MANAGE, name="renamed", recreate_policy=RecreatePolicy.ON_IMMUTABLE_CHANGE)
+    await asyncio.sleep(30)
+    bench.latency["delete"] = waits
+    bench.troubles.clear()
+    while not bench.called("delete"):
+        await asyncio.sleep(1)
+    assert state(second) == ("True", "Running")
+    bench.latency.clear()
+    bench.edit(second, name="second")
+    await asyncio.sleep(900)
+
+    assert state(second) == ("True", "Running")
+    assert [workload.id for workload in standing(bench)] == [second.status["workloadId"]]
 
 
 async def test_a_workload_of_the_same_name_that_is_not_from_a_dry_run_is_left_alone(bench):

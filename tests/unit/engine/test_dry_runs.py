@@ -699,18 +699,42 @@ async def test_sent_again_it_may_have_been_made_anew(bench):
 
 
 async def test_what_is_to_be_submitted_from_now_on_is_spared(bench):
-    bench.leftovers.spare("nobody")
+    bench.leftovers.spare("nobody", SUBMISSION)
     bench.runai.make("train", "1", MARK)
     bench.runai.make("other", "1", replace(MARK, uid="uid-2"))
     bench.runai.trouble["get"] = DOWN
     bench.leftovers.sent(SUBMISSION, "id-0")
     other = with_mark(MANIFEST, name="other", mark=replace(MARK, uid="uid-2"))
     bench.leftovers.sent(Submission("other", "1", other), "id-1")
-    bench.leftovers.spare(MARK.uid)
+    bench.leftovers.spare(MARK.uid, SUBMISSION)
     bench.runai.trouble.clear()
     await asyncio.sleep(10)
 
     assert deleted(bench) == ["id-1"]
+
+
+@pytest.mark.parametrize(
+    ("uid", "changes"),
+    [("uid-2", {}), (MARK.uid, {"name": "other"}), (MARK.uid, {"project_id": "2"})],
+    ids=["another object", "another name", "another project"],
+)
+async def test_what_is_submitted_otherwise_spares_nothing(bench, uid, changes):
+    bench.runai.make("train", "1", MARK)
+    bench.leftovers.sent(SUBMISSION, "id-0")
+    bench.leftovers.spare(uid, replace(SUBMISSION, **changes))
+    await asyncio.sleep(10)
+
+    assert deleted(bench) == ["id-0"]
+
+
+@pytest.mark.parametrize(("adopted", "expected"), [("id-0", []), ("id-1", ["id-0"])])
+async def test_what_is_taken_over_by_its_id_is_spared(bench, adopted, expected):
+    bench.runai.make("train", "1", MARK)
+    bench.leftovers.sent(SUBMISSION, "id-0")
+    bench.leftovers.spare_adopted(adopted)
+    await asyncio.sleep(10)
+
+    assert deleted(bench) == expected
 
 
 async def test_what_is_spared_while_it_is_read_is_not_touched(bench):
@@ -718,7 +742,7 @@ async def test_what_is_spared_while_it_is_read_is_not_touched(bench):
     read = bench.runai.get
 
     async def get(workload_id, *, project):
-        bench.leftovers.spare(MARK.uid)
+        bench.leftovers.spare(MARK.uid, SUBMISSION)
         return await read(workload_id, project=project)
 
     bench.runai.get = get
