@@ -30,6 +30,8 @@ class FakeRunai:
     world: World = field(init=False)
     writes: list[tuple[str, Any]] = field(default_factory=list)
     """Every write that took effect: method, and the mark or the workload it was about."""
+    unasked: dict[str, float] = field(default_factory=dict)
+    """Ids of what dry runs made, and when."""
     calls: dict[str, int] = field(default_factory=dict)
     allow: Callable[[str, Any], None] = lambda method, subject: None
     """Told of each write before its effect; raises where it must not be."""
@@ -73,7 +75,9 @@ class FakeRunaiAccess:
         def effect() -> str | None:
             self._runai.allow("DRY RUN", submission)
             if not self._runai.world.switches.dry_run:
-                return self._create(submission).id
+                made = self._create(submission)
+                self._runai.unasked[made.id] = self._runai.now()
+                return made.id
             try:
                 self._runai.world.validate(metadata_of(submission), submission.manifest, self._runai.now())
             except Refused as refused:

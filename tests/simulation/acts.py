@@ -198,6 +198,21 @@ class SetManagement:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmitAs:
+    """What was only to be checked is to be submitted, in the same edit under another name."""
+
+    name: str
+    own_name: str
+
+    def __str__(self) -> str:
+        return f"submit {self.name} as {self.own_name}"
+
+    def do(self, world: World) -> None:
+        if (stored := find(world, self.name)) is not None and not stored.deleting:
+            edit(world, stored, management_policy=ManagementPolicy.MANAGE, name=self.own_name)
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyFromSource:
     """A new object whose manifest is in a ConfigMap, which may not exist yet."""
 

@@ -36,8 +36,8 @@ from runai_operator.domain.errors import InvalidWorkload, OutcomeUnknown, Thrott
 from runai_operator.domain.probe import Probe
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.stored_status import StoredStatus
-from runai_operator.engine import circuit, gate, inventory, limits, poller, projects
-from runai_operator.engine.dry_runs import DryRuns
+from runai_operator.engine import circuit, dry_runs, gate, inventory, limits, poller, projects
+from runai_operator.engine.dry_runs import DryRuns, Leftovers
 from runai_operator.engine.engine import Engine
 from runai_operator.engine.inventory import Inventory
 from runai_operator.engine.poller import Poller
@@ -502,6 +502,19 @@ def probes_go_by_their_name(patch: Patch) -> None:
     patch.setattr(Probe, "_is_marked", lambda self, remote: True)
 
 
+def leftovers_are_forgotten(patch: Patch) -> None:
+    def spare(self: Any, uid: str, submission: Any) -> None:
+        del submission
+        self._sent = {key: one for key, one in self._sent.items() if one.mark.uid != uid}
+
+    patch.setattr(Leftovers, "spare", spare)
+
+
+def leftovers_are_nobodys(patch: Patch) -> None:
+    patch.setattr(Leftovers, "spare", lambda self, uid, submission: None)
+    patch.setattr(dry_runs, "is_its_own", lambda workload, workload_id: False)
+
+
 def submitted_becomes_a_dry_run(patch: Patch) -> None:
     patch.setattr(dry_run, "_submitted_error", lambda s: None)
 
@@ -593,6 +606,8 @@ PLANTS = (
     Defect("one look-up proves that a dry run made nothing", one_look_proves_it),
     Defect("a dry run whose answer was lost proves something", lost_answers_prove_it),
     Defect("what has the name of a probe is deleted, whoever made it", probes_go_by_their_name),
+    Defect("what a dry run made is forgotten when its object submits under another name", leftovers_are_forgotten),
+    Defect("what an object submits is deleted as what its dry run made", leftovers_are_nobodys),
     Defect("what was submitted may become a dry run", submitted_becomes_a_dry_run),
     Defect("the verdict on an earlier spec is shown for a new one", any_verdict_stands),
     Defect("a requested dry run is acknowledged without one", verdicts_are_not_asked_for_again),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import traceback
 from bisect import bisect_left
 from collections import Counter
@@ -280,6 +281,11 @@ class Judge:
         if is_probe(mark):
             must(method == "DELETE", f"{what}, which was sent as a dry run")
             return
+        if method == "DELETE" and self._is_leftover(workload):
+            owner, since = self._object(mark.uid), self._seconds_since(mark.uid)
+            may_submit = owner is not None and "workloadId" not in owner.status
+            must(not may_submit or since("only to be checked") < LATEST, f"{what}, which its object may submit")
+            return
         if method == "DELETE":
             self._is_not_torn_down(what, mark.uid)
         if new is not None and new.uid != mark.uid:
@@ -386,6 +392,7 @@ class Judge:
                 self._verdict_is_true(stored)
                 self._dry_runs_are_found_in_time(stored)
         self._probes_are_removed()
+        self._leftovers_are_removed()
         self._nobody_shares()
         self._slow_is_not_away()
         self._status_is_true()
@@ -460,7 +467,8 @@ class Judge:
 
     def _at_most_one_each(self) -> None:
         self.checked["exactly once"] += 1
-        marks = Counter(mark.uid for workload in self._standing() if (mark := mark_of(workload)))
+        standing = [each for each in self._standing() if not self._is_leftover(each)]
+        marks = Counter(mark.uid for workload in standing if (mark := mark_of(workload)))
         for uid, count in marks.items():
             must(count < 2 or self._object(uid) is None, f"{count} workloads stand for {self._object(uid)}")
 
@@ -855,8 +863,12 @@ class Judge:
         self.checked["only checked"] += 1
         must(FINALIZER not in stored.finalizers, f"{stored.ref} is only to be checked, and has a finalizer")
         must("workloadId" not in stored.status, f"{stored.ref} is only to be checked, and has a workload")
-        made = [w.id for w in self._standing() if (mark := mark_of(w)) and mark.uid == stored.ref.uid]
-        must(not made, f"{stored.ref} is only to be checked, and {made} was made")
+        must(not self._made_for(stored), f"{stored.ref} is only to be checked, and {self._made_for(stored)} was made")
+
+    def _made_for(self, stored: Stored) -> list[str]:
+        """Ids of what stands for it, but what dry runs made."""
+        of_its = [w.id for w in self._standing() if (mark := mark_of(w)) and mark.uid == stored.ref.uid]
+        return [each for each in of_its if each not in self._world.runai.unasked]
 
     def _verdict_is_true(self, stored: Stored) -> None:
         """Valid, or refused, is what Run:ai said of just this."""
@@ -878,7 +890,7 @@ class Judge:
                 not is_asked or told[-1][0] >= float(str(stored.token)[1:]) or stored.paused,
                 f"{stored.ref} has acknowledged {stored.token}, and Run:ai was not asked",
             )
-            left = [w.id for w in self._standing() if (mark := mark_of(w)) and mark.uid == uid]
+            left = self._made_for(stored)
             must(not left, f"{stored.ref} is called only checked, and {left} stands")
         elif self._reason(stored) in VERDICTS and self._is(stored, "Stalled", "True"):
             if "managed" in self._was[uid]:
@@ -921,6 +933,34 @@ class Judge:
             is_possible = mark.install == world.setup.install and self._reads_marks()
             if waits > bound and is_possible and self._works(bound, *WRITES, *READS, *LISTS):
                 must(False, f"{workload.name}, which a dry run made, has been there for {waits:.0f} s")
+
+    def _is_leftover(self, workload: Workload) -> bool:
+        """A dry run made it, and it is not the workload of its object, or is not yet."""
+        if workload.id not in self._world.runai.unasked:
+            return False
+        mark = mark_of(workload)
+        owner = self._object(mark.uid) if mark is not None else None
+        return owner is None or owner.status.get("workloadId") != workload.id
+
+    def _leftovers_are_removed(self) -> None:
+        """By the process that sent the dry run, as soon as its object cannot submit it any more."""
+        process = self._world.process
+        for workload in self._standing():
+            mark = mark_of(workload)
+            if is_probe(mark) or not self._is_leftover(workload):
+                continue
+            owner, began = self._object(mark.uid), process.started_at if process is not None else math.inf
+            may_submit = owner is not None and "workloadId" not in owner.status and self._is_managed(owner)
+            state = (self._world.process, may_submit, owner is None)
+            bound = PROBES_GONE_IN + self._world.runai.world.switches.list_lag
+            waits = self._since_when(("leftover", workload.id), state)
+            self.checked["leftovers removed"] += 1
+            is_known = self._world.runai.unasked[workload.id] > began and self._reads_marks() and not may_submit
+            if waits > bound and is_known and self._works(bound, *WRITES, *READS, *LISTS):
+                must(False, f"{workload.name}, which a dry run made, has been there for {waits:.0f} s")
+
+    def _is_managed(self, stored: Stored) -> bool:
+        return stored.spec.management_policy is ManagementPolicy.MANAGE
 
     def _nobody_shares(self) -> None:
         """One workload is not the work of two."""

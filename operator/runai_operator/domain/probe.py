@@ -44,9 +44,9 @@ PROVING = Held(
     reason=Reason.PROVING_DRY_RUN,
 )
 UNSUPPORTED = InvalidWorkload(
-    "This Run:ai created what it was only to check, as releases before 2.25 do, so the operator sends it no dry runs (what was"
-    " created was a suspended Job, which the operator deletes): set managementPolicy: Manage to submit the workload, or have"
-    " Run:ai upgraded and the operator restarted.",
+    "This Run:ai created what it was only to check, as releases before 2.25 do, so the operator sends it no dry runs and"
+    " deletes what was created: set managementPolicy: Manage to submit the workload, or have Run:ai upgraded and the operator"
+    " restarted.",
     reason=Reason.DRY_RUN_UNSUPPORTED,
 )
 

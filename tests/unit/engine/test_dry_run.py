@@ -599,7 +599,7 @@ async def test_an_object_that_goes_back_to_the_name_waits_until_what_was_made_un
     await asyncio.sleep(30)
     bench.latency["delete"] = waits
     bench.troubles.clear()
-    while not bench.called("delete"):
+    while not bench.called("delete"):  # noqa: ASYNC110 - in virtual time
         await asyncio.sleep(1)
     assert state(second) == ("True", "Running")
     bench.latency.clear()
