@@ -19,6 +19,7 @@ from builders import (
 from runai_operator.domain.access import parse_access
 from runai_operator.domain.actions import AskDryRuns, DryRun, ReadRemote, Render, Result, Verdict
 from runai_operator.domain.decide import decide
+from runai_operator.domain.dry_run import is_its_own
 from runai_operator.domain.errors import AccessDenied, InvalidWorkload, NameTaken, OutcomeUnknown, Unavailable
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import IN_DOUBT, NAME_HELD, NOT_SUBMITTED, ManagementPolicy
@@ -263,3 +264,34 @@ def test_what_was_submitted_is_deleted_with_the_object_although_its_policy_is_re
     s = a_dry_run(submitted_status(), finalizer=True, deleting=True)
 
     assert decide(s) == ReadRemote(WORKLOAD_ID)
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "finalizer", "expected"),
+    [
+        ({}, {}, False, False),
+        ({}, {}, True, None),
+        ({}, {"management_policy": ManagementPolicy.MANAGE}, False, None),
+        ({}, {"management_policy": ManagementPolicy.OBSERVE}, False, None),
+        ({"workloadId": "id-0"}, {}, False, True),
+        ({"workloadId": "id-0"}, {"management_policy": ManagementPolicy.MANAGE}, True, True),
+        ({"workloadId": "id-1"}, {"management_policy": ManagementPolicy.MANAGE}, True, False),
+    ],
+    ids=[
+        "only to be checked",
+        "only to be checked from now on, and an attempt may have made it",
+        "to be submitted",
+        "to be observed",
+        "submitted, and only to be checked from now on",
+        "submitted",
+        "submitted as another workload",
+    ],
+)
+def test_what_a_dry_run_made_is_nobodys_once_its_object_cannot_have_submitted_it(status, changes, finalizer, expected):
+    s = a_dry_run(status, finalizer=finalizer)
+    workload = replace(s.workload, spec=replace(s.workload.spec, **changes))
+    assert is_its_own(workload, "id-0") is expected
+
+
+def test_what_a_dry_run_made_of_an_object_that_is_gone_is_nobodys():
+    assert is_its_own(None, "id-0") is False
