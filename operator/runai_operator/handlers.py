@@ -23,7 +23,7 @@ from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import GROUP, PLURAL, VERSION, Meta
 from runai_operator.domain.requeue import reconnect_after, spread
 from runai_operator.kube.auth import USER_AGENT, KubeSession
-from runai_operator.kube.watch import WatchedResponse, WatchGuard, WatchState
+from runai_operator.kube.watch import IsKnown, WatchedResponse, WatchGuard, WatchState
 from runai_operator.kube.wire import meta_from_object
 from runai_operator.lean import absent
 from runai_operator.selector import Selector
@@ -68,6 +68,8 @@ class Watcher:
     session: KubeSession
     state: WatchState
     observe: Observe
+    is_known: IsKnown
+    """Of a list, what is known does not get to `observe`."""
     served: Callable[[], Awaitable[bool]]
     """Whether the API server serves the resource; may raise a `BridgeError`."""
     namespaces: Sequence[str] = ()
@@ -115,7 +117,7 @@ class Watcher:
     async def _run_kopf(self, stop: asyncio.Event) -> tuple[str, bool]:
         """One run of kopf, until it cannot go on; returns why, and whether that was a failure."""
         self.state.sign()
-        guard = WatchGuard(self.state, self.session.server, self.session.echoes, self.selector)
+        guard = WatchGuard(self.state, self.session.server, self.session.echoes, self.selector, is_known=self.is_known)
         identity: Any = USER_AGENT  # kopf would look up the user's name, and a numeric user in a container has none
         tasks = await kopf.spawn_tasks(
             registry=self._registry(guard),

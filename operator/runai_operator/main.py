@@ -242,6 +242,7 @@ class Operator:
                 session=session,
                 state=self._watch,
                 observe=engine.observe,
+                is_known=engine.knows,
                 served=kube.resource_served,
                 namespaces=access.namespaces,
                 selector=access.selector,

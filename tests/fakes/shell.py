@@ -23,11 +23,14 @@ class Shell:
     def __init__(self, session, client, namespaces=()):
         self.state = WatchState(namespaces)
         self.seen = []
+        self.known = {}
+        """Resource versions, by UID."""
         self.stop = asyncio.Event()
         self.watcher = Watcher(
             session=session,
             state=self.state,
             observe=lambda kind, meta: self.seen.append((kind, meta.ref.name)),
+            is_known=lambda uid, version: self.known.get(uid) == version,
             served=client.resource_served,
             namespaces=namespaces,
         )

@@ -94,6 +94,7 @@ async def running(control_plane: ControlPlane, urls: dict[str, str], second_name
         session=session,
         state=WatchState(namespaces),
         observe=engine.observe,
+        is_known=engine.knows,
         served=kube.resource_served,
         namespaces=namespaces,
     )

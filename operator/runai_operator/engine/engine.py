@@ -164,6 +164,11 @@ class Engine:
         if is_news:
             self._enqueue(entry, Lane.USER)
 
+    def knows(self, uid: str, resource_version: str) -> bool:
+        """Whether the object would be no news at this version."""
+        entry = self.inventory.get(uid)
+        return entry is not None and entry.meta.resource_version == resource_version
+
     def _doubt_namesake(self, meta: Meta) -> None:
         """One of two objects of a name is gone. Only a pass can find out which: an event or a list may be late."""
         if (other := self.inventory.namesake(meta.ref)) is not None:

@@ -3,6 +3,9 @@
 Admitted here: what has to be known about kopf's requests and about the API server's answers to them. kopf itself is not
 imported; the shell puts `WatchGuard` into the session that it lends to kopf, and `WatchedResponse` reads the answers.
 
+Of a list, kopf gets what the engine does not know yet: at the start that is next to nothing, since the engine has read its
+own list before, and each object would go all the way through kopf, and be remembered by it, for nothing.
+
 Each guard prevents a failure of kopf 1.45 that was observed:
 
 - It parses all of every object, so that one that is nested deeply enough ends it: it gets only metadata, without what
@@ -44,6 +47,15 @@ LEAN_LIMIT = 16 * 1024
 """Bytes of an event from which annotations are worth dropping: kopf keeps events for a while."""
 WATCH_INTERVAL = 1.0
 """Least seconds between two watches of the same collection."""
+
+
+IsKnown = Callable[[str, str], bool]
+"""Whether an object, by its UID, is known at this resource version."""
+
+
+def _nothing_is_known(uid: str, resource_version: str) -> bool:
+    del uid, resource_version
+    return False
 
 
 class WatchState:
@@ -108,8 +120,16 @@ class WatchState:
 class WatchGuard:
     """Client middleware for one run of kopf: when that run cannot go on, `over` is set and `reason` says why."""
 
-    def __init__(self, state: WatchState, server: str, echoes: Echoes, selector: Selector | None = None) -> None:
-        self._state, self._echoes, self._selector = state, echoes, selector
+    def __init__(
+        self,
+        state: WatchState,
+        server: str,
+        echoes: Echoes,
+        selector: Selector | None = None,
+        *,
+        is_known: IsKnown = _nothing_is_known,
+    ) -> None:
+        self._state, self._echoes, self._selector, self._is_known = state, echoes, selector, is_known
         self._base = URL(server).path.rstrip("/")
         self._listed: set[str] = set()
         self._next_watch: dict[str, float] = {}
@@ -153,6 +173,8 @@ class WatchGuard:
         if response.status == 410:
             response.release()
             raise aiohttp.ClientPayloadError("the continue token of the list has expired")
+        if isinstance(response, WatchedResponse):
+            response.is_known = self._is_known
         if response.status == 200:
             self._listed.add(collection)  # kopf only watches once it has read the list to its end
         else:
@@ -235,6 +257,8 @@ class WatchedResponse(aiohttp.ClientResponse):
     """An answer whose JSON kopf can always read."""
 
     _page: bytes | None = None
+    is_known: IsKnown = staticmethod(_nothing_is_known)
+    """What of a list is left out."""
 
     async def read_page(self, limit: int) -> tuple[bytes, bool]:
         """The body, and whether that is all of it: of more than `limit` bytes only the start is read."""
@@ -268,9 +292,15 @@ class WatchedResponse(aiohttp.ClientResponse):
                 value = decode_metadata(body, lean=True)
         except Unreadable as error:
             raise _unusable(error) from None
-        if isinstance(value, dict) and value.get("items", ()) is None:
-            value["items"] = []
+        if isinstance(value, dict) and "items" in value:
+            value["items"] = [item for item in value["items"] or () if not self._shows_known(item)]
         return value
+
+    def _shows_known(self, item: Any) -> bool:
+        match item:
+            case {"metadata": {"uid": str(uid), "resourceVersion": str(version)}}:
+                return self.is_known(uid, version)
+        return False
 
 
 def _unusable(error: Unreadable) -> aiohttp.ClientPayloadError:

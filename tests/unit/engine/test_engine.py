@@ -121,6 +121,20 @@ async def test_a_changed_manifest_source_is_noticed_and_sent_once(bench):
     assert [method for method, _ in bench.runai.writes] == ["POST", "PUT"]
 
 
+async def test_an_object_is_known_at_the_version_that_was_seen_last_while_it_is_there(bench):
+    stored = bench.apply("train")
+    await asyncio.sleep(30)
+    uid = stored.ref.uid
+    version = bench.engine.inventory.get(uid).meta.resource_version
+
+    assert bench.engine.knows(uid, version)
+    assert not bench.engine.knows(uid, f"{version}0")
+    assert not bench.engine.knows("another", version)
+    bench.delete(stored)
+    await asyncio.sleep(60)
+    assert not bench.engine.knows(uid, version)
+
+
 async def test_an_object_that_vanished_without_an_event_is_forgotten(bench):
     stored = bench.apply("a")
     await asyncio.sleep(30)

@@ -58,6 +58,29 @@ async def test_what_we_have_just_written_ourselves_is_not_observed_again(fake, s
         await shell.observed("MODIFIED", "a")
 
 
+async def test_what_is_known_of_a_list_does_not_go_through_kopf_and_its_changes_do(fake, shell):
+    fake.add("known", "changed", "new")
+    meta = {name: each["metadata"] for name, each in fake.objects.items()}
+    shell.known = {meta["known"]["uid"]: meta["known"]["resourceVersion"], meta["changed"]["uid"]: "1"}
+    async with shell:
+        await shell.established()
+        await shell.observed(None, "changed")
+        await shell.observed(None, "new")
+        fake.emit("MODIFIED", an_object("known", version=300))
+        await shell.observed("MODIFIED", "known")
+        fake.emit("DELETED", an_object("known", version=301))
+        await shell.observed("DELETED", "known")
+
+    assert (None, "known") not in shell.seen
+
+
+@pytest.mark.parametrize("odd", [None, "x", {}, {"metadata": None}, {"metadata": {"uid": 1}}], ids=repr)
+async def test_what_is_odd_in_a_list_is_not_known(odd):
+    response = object.__new__(watch.WatchedResponse)
+    response.is_known = lambda uid, version: True
+    assert not response._shows_known(odd)
+
+
 async def test_kopf_asks_for_metadata_only(fake, shell):
     async with shell:
         await shell.established()
