@@ -26,8 +26,8 @@ class Path:
     creates: int = 1
     live: int = 1
     orphans: int = 0
-    lingers: bool = False
-    """What goes may go a moment after the object shows how all ends."""
+    last_words: str = ""
+    """What the operator logs at the end, where the object shows that before, or still shows it from the process before."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Settings of the operator."""
 
@@ -130,6 +130,6 @@ PROBE = Path(
     found_unsupported,
     creates=3,
     live=0,
-    lingers=True,
+    last_words="deleted what was created by a dry run",
 )
 """What every process sends to a Run:ai that ignores `dryRun` is removed; each that is killed may have sent it."""

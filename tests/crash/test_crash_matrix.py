@@ -70,9 +70,11 @@ def interrupted(path, world, stage, point: str) -> Row:
     stage.wait("dead or done", lambda: not doomed.alive or path.done(stage.workloads))
     struck = not doomed.alive
     doomed.kill()
+    said = len(doomed.output())  # all of a stage log to one file
     healthy = stage.operator(**path.env)
     seconds = stage.wait(f"{path.name} after {point}", lambda: path.done(stage.workloads))
-    if path.lingers:
+    stage.wait(path.last_words, lambda: path.last_words in healthy.output()[said:])
+    if not path.live:
         stage.wait("nothing is left", lambda: not stage.runai.live())
     creates, live = stage.runai.effective_creates(), len(stage.runai.live())
     row = Row("kill", path.name, world, point, struck, creates, live, seconds)

@@ -108,31 +108,6 @@ class DryScripts(Scripts):
             (at + random.choice([30, 120]), self._set(ManagementPolicy.MANAGE)),
         ]
 
-    def rolled_back_and_submitted(self) -> list[Timed]:
-        """Run:ai is rolled back under what is checked, so that a dry run makes it before it is to be submitted."""
-        made = self._rolled_back(self._set(ManagementPolicy.MANAGE))
-        return [*made, (PROVEN, acts.Overlap(60))] if self._random.random() < 0.3 else made
-
-    def rolled_back_and_renamed(self) -> list[Timed]:
-        """Likewise, and it is to be submitted under another name."""
-        return self._rolled_back(acts.SubmitAs(self._name, "renamed"))
-
-    def _rolled_back(self, submit: acts.Act) -> list[Timed]:
-        random = self._random
-        self._needs.calm = True
-        self._switches |= {"dry_run": True, "run_time": 1200.0, "raw_manifest_echo": True, "raw_annotations": True}
-        self._switches |= {"ids_equal": True}
-        self._setup |= {"limited": False}
-        at, kinds = PROVEN + random.uniform(0, 30), [Kind.UNREACHABLE, Kind.FORBIDDEN]
-        fails = Trouble(Side.RUNAI, random.choice(kinds), random.choice(["reads", "deletes"]))
-        return [
-            (0, self._check()),
-            (at, acts.ChangeRunai(knows_dry_runs=False)),
-            (at, acts.Begin(fails, random.choice([20, 100]))),
-            (at + 0.1, self._check(text=6)),
-            (at + random.choice([1.5, 10]), submit),
-        ]
-
     def submission_is_under_way(self) -> list[Timed]:
         """When it becomes a dry run, and the answer may be lost."""
         random = self._random
@@ -183,6 +158,31 @@ class DryScripts(Scripts):
             (0, acts.Overlap(random.choice([5, 60, 100]))),
             (random.choice([0.1, 3]), self._check()),
             (random.choice([1, 20]), self._check(self._second, project="2")),
+        ]
+
+    def rolled_back_and_submitted(self) -> list[Timed]:
+        """Run:ai is rolled back under what is checked, so that a dry run makes it before it is to be submitted."""
+        made = self._rolled_back(self._set(ManagementPolicy.MANAGE))
+        return [*made, (PROVEN, acts.Overlap(60))] if self._random.random() < 0.3 else made
+
+    def rolled_back_and_renamed(self) -> list[Timed]:
+        """Likewise, and it is to be submitted under another name."""
+        return self._rolled_back(acts.SubmitAs(self._name, "renamed"))
+
+    def _rolled_back(self, submit: acts.Act) -> list[Timed]:
+        random = self._random
+        self._needs.calm = True
+        self._switches |= {"dry_run": True, "run_time": 1200.0, "raw_manifest_echo": True, "raw_annotations": True}
+        self._switches |= {"ids_equal": True}
+        self._setup |= {"limited": False}
+        at, kinds = PROVEN + random.uniform(0, 30), [Kind.UNREACHABLE, Kind.FORBIDDEN]
+        fails = Trouble(Side.RUNAI, random.choice(kinds), random.choice(["reads", "deletes"]))
+        return [
+            (0, self._check()),
+            (at, acts.ChangeRunai(knows_dry_runs=False)),
+            (at, acts.Begin(fails, random.choice([20, 100]))),
+            (at + 0.1, self._check(text=6)),
+            (at + random.choice([1.5, 10]), submit),
         ]
 
 
