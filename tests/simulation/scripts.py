@@ -155,6 +155,7 @@ class Scripts:
     def late_attempt_succeeds_unseen(self) -> list[Timed]:
         """After many that made nothing, one makes something whose answer is lost, and the object is deleted."""
         random = self._random
+        self._needs.calm = True
         self._switches |= {"list_lag": 30.0}
         fails = random.uniform(70, 200)
         return [
