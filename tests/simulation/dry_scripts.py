@@ -9,7 +9,7 @@ from random import Random
 from runai_operator.domain.model import ManagementPolicy
 from simulation import acts
 from simulation.acts import Timed
-from simulation.scripts import KINDS, Needs, Scripts
+from simulation.scripts import KINDS, Needs, Scripts, in_turn
 from simulation.troubles import Kind, Side, Trouble
 
 PROVEN = 75.0
@@ -186,11 +186,13 @@ class DryScripts(Scripts):
         ]
 
 
+DRY_TURNS = 16
+"""In a round of them."""
 DRY_SCRIPTS: tuple[Callable[[DryScripts], list[Timed]], ...] = tuple(
     made for name, made in vars(DryScripts).items() if inspect.isfunction(made) and not name.startswith("_")
 )
 
 
 def dry_script(number: int, random: Random, names: Sequence[str], needs: Needs) -> list[Timed]:
-    """The one of this number, going round and round; `names` and `needs` as for `script`."""
-    return DRY_SCRIPTS[number % len(DRY_SCRIPTS)](DryScripts(random, names, needs))
+    """The one whose turn it is; `names` and `needs` as for `script`."""
+    return in_turn(DRY_SCRIPTS, number, DRY_TURNS)(DryScripts(random, names, needs))

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from runai_operator.domain.absence import MANY
 from runai_operator.domain.model import (
@@ -26,6 +26,8 @@ from simulation.acts import Policies, Timed
 from simulation.troubles import OUTAGES, SECRET, Kind, Side, Trouble
 
 KINDS = ("Deployment", "Job")
+
+Made = TypeVar("Made")
 
 
 @dataclass(slots=True)
@@ -153,6 +155,7 @@ class Scripts:
     def late_attempt_succeeds_unseen(self) -> list[Timed]:
         """After many that made nothing, one makes something whose answer is lost, and the object is deleted."""
         random = self._random
+        self._needs.calm = True
         self._switches |= {"list_lag": 30.0}
         fails = random.uniform(70, 200)
         return [
@@ -160,6 +163,7 @@ class Scripts:
             (0.1, self._apply()),
             (fails, acts.Begin(Trouble(Side.RUNAI, Kind.LOST, "creates"), 400)),
             (fails, acts.Upon("create", acts.DeleteIt(self._name))),
+            (fails + 120, acts.Wait()),
         ]
 
     def what_an_attempt_made_ends_out_of_sight(self) -> list[Timed]:
@@ -627,17 +631,40 @@ class Scripts:
             (at + 300, acts.Wait()),
         ]
 
+    def workload_cannot_be_read_when_its_source_has_gone(self) -> list[Timed]:
+        random, at = self._random, self._settled()
+        self._needs.calm = True
+        self._setup |= {"limited": False}
+        self._switches |= {"run_time": 1200.0, "sync_info": True}
+        fails = acts.Begin(Trouble(Side.RUNAI, random.choice([Kind.BROKEN, Kind.UNREACHABLE]), "reads"), 100)
+        return [
+            (0, acts.WriteSource("p", 1)),
+            (1, acts.ApplyFromSource("of-p", "p")),
+            (at, acts.WriteSource("p", None)),
+            (at + 240, fails),
+            (at + 240 + self._soon(), acts.Ask("of-p")),
+            (at + 400, acts.Wait()),
+        ]
+
 
 FLOOD = 40
 """Objects."""
+TURNS = 60
+"""In a round of the scripts."""
 SCRIPTS: tuple[Callable[[Scripts], list[Timed]], ...] = tuple(
     made for name, made in vars(Scripts).items() if inspect.isfunction(made) and not name.startswith("_")
 )
-"""All of them, in their order; the last ones need calm."""
+"""All of them, in their order; the last ones need calm. A new one comes last, so that it moves no history of another."""
 MIXED = SCRIPTS[: SCRIPTS.index(Scripts.lists_lag_for_longer_than_the_grace)]
 """Those that others may go on beside."""
 
 
+def in_turn(scripts: Sequence[Made], number: int, turns: int) -> Made:
+    """The one of this number, going round and round; one of the first ones has the turns that are still free."""
+    turn = number % turns
+    return scripts[turn if turn < len(scripts) else turn - turns // 2]
+
+
 def script(number: int, random: Random, names: Sequence[str], needs: Needs) -> list[Timed]:
-    """The one of this number, going round and round; `names` and `needs` as above."""
-    return SCRIPTS[number % len(SCRIPTS)](Scripts(random, names, needs))
+    """The one whose turn it is; `names` and `needs` as above."""
+    return in_turn(SCRIPTS, number, TURNS)(Scripts(random, names, needs))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from simulation.history import make, play, told
+from simulation import dry_scripts, scripts
+from simulation.history import NINE, OF_DRY_RUNS, make, play, told
 from simulation.loop import virtual_loop
 
 SEEDS = (*range(12), 24, 60)
@@ -29,6 +30,19 @@ def test_the_same_seed_gives_the_same_story():
     history = make(3)
 
     assert play(history).story == play(history).story
+
+
+def test_a_new_script_takes_a_free_turn_and_moves_no_other_history(monkeypatch):
+    before = [make(seed) for seed in range(110)]
+    monkeypatch.setattr(scripts, "SCRIPTS", (*scripts.SCRIPTS, lambda made: []))
+    monkeypatch.setattr(dry_scripts, "DRY_SCRIPTS", (*dry_scripts.DRY_SCRIPTS, lambda made: []))
+
+    moved = {history.seed for history in before if make(history.seed) != history}
+
+    dry = {seed for seed in moved if seed % NINE == OF_DRY_RUNS}
+    assert {seed // NINE % dry_scripts.DRY_TURNS for seed in dry} == {len(dry_scripts.DRY_SCRIPTS) - 1}
+    turns = {(seed - seed // 3) % scripts.TURNS for seed in moved - dry}
+    assert turns == {len(scripts.SCRIPTS) - 1}
 
 
 def test_what_is_planned_for_one_moment_happens_in_the_order_in_which_it_was_planned():
