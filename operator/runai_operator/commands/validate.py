@@ -25,7 +25,7 @@ from runai_operator.commands.given import (
 )
 from runai_operator.commands.output import print_json, say
 from runai_operator.commands.runai_access import RunaiOptions, runai_options
-from runai_operator.domain.checks import MANIFEST_FROM, examine, examine_metadata, gvk_of, read_manifest
+from runai_operator.domain.checks import MANIFEST_FROM, examine, examine_metadata, examine_size, gvk_of, read_manifest
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import KIND
 from runai_operator.domain.schema import shown
@@ -175,6 +175,7 @@ def check(value: Mapping[str, Any], source: str | None = None) -> Iterator[tuple
     for path, message in _ours(value, source):
         seen.append(path)
         yield path, message
+    yield from examine_size(value)
     for refusal in refusals(value, name=_usable_name(value)):
         if not any(_same_place(path, refusal.path) for path in seen):
             yield refusal.path, f"{shown(refusal.path)} {refusal.message}"
