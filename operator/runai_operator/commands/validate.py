@@ -86,7 +86,7 @@ def command(
 
     They are held against the schema and the rules of the CustomResourceDefinition of this version and against what the
     operator itself checks, the manifests within included. Of files, no cluster is asked; objects of other kinds in them are
-    passed over. A word that is no file is a name, and so is what begins with `rwl/`.
+    passed over, and so are hidden folders in a folder. A word that is no file is a name, and so is what begins with `rwl/`.
 
     With `--dry-run`, those that pass are shown to Run:ai, which is reached by what the options say, else as `run` reaches it
     (RUNAI_BASE_URL, RUNAI_CLIENT_ID, RUNAI_CLIENT_SECRET and so on), or with `--as-operator` as the operator does. Each is checked as a new workload under a name that nothing has, also
