@@ -158,8 +158,9 @@ def test_where_it_cannot_be_found_out_whether_something_was_made_its_name_is_sai
     )
 
 
-def test_ctrl_c_leaves_nothing_behind(runai):
-    """It comes while the answer to the first dry run is awaited, which has taken effect."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_who_stops_it_leaves_nothing_behind(runai, number):
+    """By Ctrl-C, by `timeout` or a CI that cancels a job, or by closing the terminal. It comes while the answer to the first dry run is awaited, which has taken effect."""
     runai.switch(dry_run=False)
     runai.fault("slow-answer", method="POST", path="/api/v2/workloads", count=1, seconds=20)
     env = access_to(runai) | {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
@@ -171,12 +172,26 @@ def test_ctrl_c_leaves_nothing_behind(runai):
         while not runai.live():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         said = running.stderr.read()
 
     assert running.returncode == 1
     assert said.endswith(", which was deleted again. Do without --dry-run.\n")
     assert [one for one in runai.live() if one["desiredPhase"] != "Deleted"] == []
+
+
+def test_where_run_ai_fails_what_is_known_by_then_is_said(runai):
+    taken, wrong, other = JOB, JOB.replace("projectName", "projctName"), JOB.replace("train", "other")
+    refused = JOB.replace("team-a", "nowhere").replace("train", "refused")
+    runai.fault("status", method="POST", path="/api/v2/workloads", count=-1, status=500)
+    done = validate(runai, f"{refused}---\n{wrong}---\n{taken}---\n{other}")
+
+    assert "Project nowhere is not in Run:ai" in done.out.splitlines()[0]
+    assert "<stdin>:11: spec has no field projctName: did you mean projectName?" in done.out
+    summary, error = done.err.splitlines()
+    assert summary == "4 RunaiWorkloads, 3 problems so far: Run:ai has given no answer about 2 of them"
+    assert "It is not known whether the request to check the workload took effect" in error
+    assert done.code == 1
 
 
 def test_what_was_made_and_cannot_be_deleted_is_named(runai):

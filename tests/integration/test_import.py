@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import time
 
 import pytest
 import yaml
 
+from runai_operator.commands.runai_access import AT_ONCE
 from runai_operator.domain.manifest import normalised
 from stack import Installed, People, manifest_of
 from stack.people import STAYS
 from stack.processes import CLIENT_ID, CLIENT_SECRET
 from stack.workloads import condition
-from typed import rwl
+from typed import BIN, rwl
 
 MANY = 500
 PATIENCE = 600
@@ -335,3 +339,68 @@ def test_who_may_not_create_is_told_at_once(people, typed, nobody, control_plane
     assert lines[0].startswith(f"You may not list RunaiWorkloads outside of namespace {namespace}")
     assert "You are not allowed to create runaiworkloads" in lines[-1]
     assert len(lines) == 3
+
+
+@pytest.fixture
+def policy(control_plane, namespace):
+    """Lets one name not pass in the test's namespace, with the status code of a missing right."""
+    kinds = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    matched = {"apiGroups": ["bridge.run.ai"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["*"]}
+    rule = {"expression": "request.name != 'train-1'", "message": "not this one", "reason": "Forbidden"}
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    specs = (
+        {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": [matched]}, "validations": [rule]},
+        {"policyName": namespace, "validationActions": ["Deny"], "matchResources": here},
+    )
+    items = [
+        {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": namespace}, "spec": spec}
+        for kind, spec in zip(kinds, specs, strict=True)
+    ]
+    for item in items:
+        control_plane.client.apply(item)
+    yield
+    for item in items:
+        control_plane.client.delete(control_plane.client.path_of(item))
+
+
+def test_what_a_policy_refuses_is_named_with_its_words_and_the_others_are_taken_over(people, typed, workloads, policy):
+    for number in range(3):
+        people.submit(f"train-{number}", job())
+    people.wait_until_listed(3)
+    deadline = time.monotonic() + PATIENCE
+    while "not this one" not in (done := typed("--project", "team-a", "--dry-run", "server", "-o", "name")).err:
+        assert time.monotonic() < deadline, "the API server has not taken up the policy"
+    done = typed("--project", "team-a", "--apply", "-o", "name")
+
+    assert done.code == 1
+    *_, refused, summary = done.err.splitlines()
+    assert refused.startswith("train-1 was not created: Kubernetes refuses to create runaiworkloads")
+    assert refused.endswith(" denied request: not this one.")
+    assert summary.startswith("Created 2 of 3 RunaiWorkloads in namespace ")
+    assert {item["metadata"]["name"] for item in workloads.all()} == {"train-0", "train-2"}
+
+
+def test_who_stops_it_is_told_how_far_it_came_and_gives_it_again_for_the_rest(
+    people, runai, control_plane, namespace, workloads, typed
+):
+    for number in range(300):
+        people.submit(f"train-{number}", job())
+    people.wait_until_listed(300)
+    access = {"RUNAI_BASE_URL": runai.url, "RUNAI_CLIENT_ID": CLIENT_ID, "RUNAI_CLIENT_SECRET": CLIENT_SECRET}
+    env = {"PATH": os.environ["PATH"], "KUBECONFIG": str(control_plane.kubeconfig), "RUNAI_ALLOW_HTTP": "true"}
+    line = [BIN / "kubectl-rwl", "import", "-n", namespace, "--project", "team-a", "--apply", "-o", "name"]
+    with subprocess.Popen(line, env=env | access, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while not running.stderr.readline().startswith("Created 100 "):
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=PATIENCE)
+
+    assert running.returncode == 130
+    made = len(workloads.all())
+    said = int(told.splitlines()[-1].split()[1])
+    assert 100 <= said <= made <= said + AT_ONCE < 300, told
+    assert told.endswith(" It ended early: import again for the others.\n")
+    again = typed("--project", "team-a", "--apply", "-o", "name")
+    assert again.code == 0
+    assert f"Created {300 - made} of {300 - made} RunaiWorkloads" in again.err
+    assert len(workloads.all()) == 300

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 
 import pytest
@@ -95,12 +97,7 @@ def test_what_is_still_ours_is_deleted_in_run_ai_and_then_leaves_the_record(
     uid = item["metadata"]["uid"]
     mark = OwnerMark(f"install-{namespace}", namespace, "train", uid)
     left = record(**{uid: entry(mark=mark, workload_id=item["status"]["workloadId"]), "uid-2": "nonsense"})
-    access = {
-        "RUNAI_BASE_URL": runai.url,
-        "RUNAI_ALLOW_HTTP": "true",
-        "RUNAI_CLIENT_ID": CLIENT_ID,
-        "RUNAI_CLIENT_SECRET": CLIENT_SECRET,
-    }
+    access = access_to(runai)
     asked = orphans("delete", uid, **access)
 
     assert (asked.code, "deletion requested" in asked.out) == (0, True)
@@ -158,6 +155,41 @@ def test_a_table_of_access_that_cannot_be_read_deletes_nothing(
 
     assert (done.code, done.out, runai.calls("DELETE")) == (2, "", 0)
     assert done.sentence.startswith("The table of access of operator ")
+
+
+def access_to(runai):
+    return {
+        "RUNAI_BASE_URL": runai.url,
+        "RUNAI_ALLOW_HTTP": "true",
+        "RUNAI_CLIENT_ID": CLIENT_ID,
+        "RUNAI_CLIENT_SECRET": CLIENT_SECRET,
+    }
+
+
+def test_who_stops_it_is_told_what_was_done_by_then(control_plane, runai, record, namespace):
+    marks = [OwnerMark("install-1", namespace, f"train-{number}", f"uid-{number}") for number in range(3)]
+    with People(runai.url) as people:
+        ids = [people.submit(mark.name, marked(mark)) for mark in marks]
+    record(**{mark.uid: entry(mark=mark, workload_id=each) for mark, each in zip(marks, ids, strict=True)})
+    runai.fault("latency", method="GET", path=f"/api/v2/workloads/{ids[1]}", seconds=60)
+    env = {"PATH": os.environ["PATH"], "KUBECONFIG": str(control_plane.kubeconfig), **access_to(runai)}
+    typed = [BIN / "kubectl-rwl", "orphans", "delete", "--all", "-n", namespace]
+    with subprocess.Popen(typed, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        runai.wait_until("the second", lambda: runai.calls("DELETE") == 1)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+
+    assert running.returncode == 130
+    assert [line.split()[0] for line in out.splitlines()] == ["UID", "uid-0"]
+    assert "deletion requested" in out
+    assert err == "It ended after 1 of 3, and the next may have been begun: give it again for the others.\n"
+
+
+def test_names_are_printed_of_what_was_not_kept(runai, record, orphans, namespace):
+    record(**{"uid-1": left_behind(runai, namespace), "uid-2": "nonsense"})
+    done = orphans("delete", "--all", "-o", "name", **access_to(runai))
+
+    assert (done.code, done.out) == (1, "uid-1\n")
 
 
 def marked(mark):

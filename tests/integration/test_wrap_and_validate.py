@@ -12,7 +12,7 @@ from controlplane import ApiError
 from runai_operator.codecs.documents import documents_of
 from runai_operator.commands import crd
 from runai_operator.commands.validate import check
-from stack import Installed
+from stack import Installed, Workloads, workload
 from typed import rwl
 
 FOLDER = Path(__file__).parents[1] / "manifests"
@@ -113,6 +113,7 @@ METADATA = [
     *({"labels": {key: "x"}} for key in KEYS),
     *({"annotations": {key: "x y"}} for key in KEYS),
     *({"labels": {"a": value}} for value in VALUES),
+    *({"annotations": {"a": "ä" * 65_536, "b": "x" * (left - 2)}} for left in (131_072, 131_073)),
 ]
 
 
@@ -130,3 +131,34 @@ def test_of_labels_and_annotations_validate_refuses_what_the_api_server_refuses(
         else:
             is_refused = False
         assert bool(list(check(item))) is is_refused, metadata
+
+
+@pytest.mark.parametrize(
+    ("char", "stored"),
+    [("x", 1), ("<", 6), ("&", 6), ('"', 2), ("\n", 2), ("\x01", 6), ("\u2028", 6)],
+    ids=ascii,
+)
+def test_of_large_objects_validate_refuses_what_the_api_server_refuses_or_could_give_no_status(
+    control_plane, namespace, char, stored
+):
+    def sized(size):
+        manifest = {"apiVersion": "batch/v1", "kind": "Job", "data": char * ((size - 300) // stored)}
+        return workload("train", namespace, manifest=manifest)
+
+    refused = sized(1_580_000)
+    with pytest.raises(ApiError):
+        control_plane.client.apply(refused)
+    assert [path for path, _ in check(refused)] == [("spec", "manifest")]
+
+    taken = sized(1_499_900)
+    assert list(check(taken)) == []
+    control_plane.client.apply(taken)
+    message = {"syncMessage": "x" * 1024, "phaseMessage": "x" * 1024, "workloadName": "x" * 253}
+    Workloads(control_plane.client, namespace).patch("train", {"metadata": {"finalizers": ["a.b/c"]}})
+    control_plane.client.request(
+        "PATCH",
+        f"{control_plane.client.path_of(taken)}/status",
+        body={"status": message},
+        content_type="application/merge-patch+json",
+    )
+    Workloads(control_plane.client, namespace).patch("train", {"metadata": {"finalizers": None}})

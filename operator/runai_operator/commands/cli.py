@@ -20,6 +20,7 @@ import click
 
 from runai_operator import __version__
 from runai_operator.commands.exits import MEANINGS, CommandError, ExitCode
+from runai_operator.commands.signals import as_ctrl_c
 from runai_operator.text import one_line
 
 
@@ -119,17 +120,18 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "kubectl rwl"
     """Runs a command and returns its exit code; whatever happens, no exception leaves this function."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
-    try:
-        code = _run(given, program)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_output()
-        return ExitCode.BROKEN_PIPE
-    except (KeyboardInterrupt, EOFError, click.Abort):
-        return ExitCode.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last place where it could be caught
-        sentence, ending = _told(error)
-        return _end(program, sentence, ending)
+    with as_ctrl_c() as signals:
+        try:
+            code = _run(given, program)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _drop_output()
+            return ExitCode.BROKEN_PIPE
+        except (KeyboardInterrupt, EOFError, click.Abort):
+            return ExitCode(128 + signals[0]) if signals else ExitCode.INTERRUPTED
+        except Exception as error:  # noqa: BLE001 - the last place where it could be caught
+            sentence, ending = _told(error)
+            return _end(program, sentence, ending)
     return int(code or ExitCode.OK)
 
 

@@ -58,10 +58,13 @@ class Verdicts:
     refusals: list[str | None] = field(default_factory=list)
     existing: list[str] = field(default_factory=list)
     """Names in Run:ai that are taken already."""
+    error: BridgeError | CommandError | None = None
+    """Why the questions that are left were not asked."""
 
 
 def ask(access: RunaiAccess, asked: Sequence[Asked]) -> Verdicts:
-    """Raises `CommandError` if a dry run made something, `SettingsError`, and the errors of `RunaiClient` for what is no verdict."""
+    """What is no verdict ends it early: an error of `RunaiClient`, or `CommandError` where a dry run made something. Raises
+    `SettingsError`."""
 
     async def connected() -> Verdicts:
         runai = client_of(access)
@@ -75,18 +78,25 @@ def ask(access: RunaiAccess, asked: Sequence[Asked]) -> Verdicts:
 
 async def _ask_all(dry_runs: DryRuns, asked: Sequence[Asked]) -> Verdicts:
     verdicts = Verdicts()
-    for one in asked:
-        try:
-            project_id = await dry_runs.project_of(one.spec)
-            verdicts.refusals.append(await dry_runs.refusal(one.spec, one.manifest, project_id))
-        except InvalidWorkload as error:
-            verdicts.refusals.append(error.message)
-            continue
-        if one.spec.name_prefix is None:
-            name = external_name(name=one.name, spec=one.spec, namespace="", install="")
-            if await dry_runs.exists(name, project_id):
-                verdicts.existing.append(name)
+    try:
+        for one in asked:
+            await _ask(dry_runs, one, verdicts)
+    except (BridgeError, CommandError) as error:
+        verdicts.error = error
     return verdicts
+
+
+async def _ask(dry_runs: DryRuns, one: Asked, verdicts: Verdicts) -> None:
+    try:
+        project_id = await dry_runs.project_of(one.spec)
+        verdicts.refusals.append(await dry_runs.refusal(one.spec, one.manifest, project_id))
+    except InvalidWorkload as error:
+        verdicts.refusals.append(error.message)
+        return
+    if one.spec.name_prefix is None:
+        name = external_name(name=one.name, spec=one.spec, namespace="", install="")
+        if await dry_runs.exists(name, project_id):
+            verdicts.existing.append(name)
 
 
 class DryRuns:

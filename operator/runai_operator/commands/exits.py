@@ -20,10 +20,14 @@ class ExitCode(IntEnum):
     """Time was up first."""
     DEFECT = 70
     """An unexpected error, which is a defect of this program."""
+    HUNG_UP = 129
+    """SIGHUP."""
     INTERRUPTED = 130
     """Ctrl-C."""
     BROKEN_PIPE = 141
     """Whoever read the output has stopped reading."""
+    TERMINATED = 143
+    """SIGTERM."""
 
 
 MEANINGS = {
@@ -33,8 +37,10 @@ MEANINGS = {
     ExitCode.NO_ACCESS: "Kubernetes or Run:ai cannot be reached, refuses, or does not know RunaiWorkloads",
     ExitCode.TIMEOUT: "time was up first",
     ExitCode.DEFECT: "an unexpected error, which is a defect of this program",
+    ExitCode.HUNG_UP: "the terminal was closed (SIGHUP)",
     ExitCode.INTERRUPTED: "Ctrl-C",
     ExitCode.BROKEN_PIPE: "whoever read the output has stopped reading",
+    ExitCode.TERMINATED: "stopped from outside (SIGTERM)",
 }
 """For the help and the documentation."""
 

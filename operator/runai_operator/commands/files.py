@@ -16,9 +16,10 @@ from runai_operator.commands.exits import CommandError, ExitCode
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-STDIN = "-"
+STDIN, PIPED = "-", "<stdin>"
+"""What is typed for standard input, and what it is called."""
 SUFFIXES = (".yaml", ".yml", ".json")
-"""What is taken from a folder."""
+"""What is taken from a folder, and from those within."""
 FILE_LIMIT = 256 * 1024 * 1024
 """Bytes, at most, in one file."""
 
@@ -65,6 +66,8 @@ def read_items(files: Sequence[str]) -> Iterator[Item | Problem]:
     Raises `CommandError` for a file that cannot be read at all.
     """
     for name, text in _texts(files):
+        if name == PIPED and not text.strip():
+            yield Problem(name, 1, "there is nothing on standard input: what writes to it may have failed")
         for document in documents_of(text):
             try:
                 value = document.read()
@@ -93,17 +96,27 @@ def _texts(files: Sequence[str]) -> Iterator[tuple[str, str]]:
         raise CommandError("Standard input can be read only once: give - once.", ExitCode.USAGE)
     for name in files:
         if name == STDIN:
-            yield "<stdin>", _text("<stdin>", sys.stdin.buffer)
+            yield PIPED, _text(PIPED, sys.stdin.buffer)
             continue
         path = Path(name)
         if not path.is_dir():
             yield name, _text_in(name)
             continue
-        found = sorted(one for one in path.iterdir() if one.suffix in SUFFIXES and one.is_file())
+        found = sorted(_below(path))
         if not found:
             raise CommandError(f"{name} has no files that end in {', '.join(SUFFIXES)}.", ExitCode.USAGE)
         for one in found:
             yield str(one), _text_in(str(one))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """But for hidden folders, such as `.git`. Raises `OSError` for one that cannot be read."""
+    for one in folder.iterdir():
+        if one.is_dir():
+            if not (one.name.startswith(".") or one.is_symlink()):
+                yield from _below(one)
+        elif one.suffix in SUFFIXES and one.is_file():
+            yield one
 
 
 def _text_in(name: str) -> str:

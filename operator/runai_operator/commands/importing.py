@@ -269,28 +269,36 @@ class _Reader:
 
 
 async def _create(cluster: Cluster, items: Sequence[Mapping[str, Any]], *, dry_run: bool) -> ExitCode:
-    """Creates them, and reports what was refused; rights that are missing end it at once."""
+    """Creates them, and reports what was refused; rights that are missing end it at once. However it ends, it is said how far it
+    came."""
     from runai_operator.domain.errors import InvalidWorkload, StaleObject  # noqa: PLC0415 - see above
 
     query = {"dryRun": "All"} if dry_run else None
+    made, refusals = 0, list[str]()
 
-    async def create(item: Mapping[str, Any]) -> str | None:
+    async def create(item: Mapping[str, Any]) -> None:
+        nonlocal made
         try:
             await cluster.call("POST", cluster.workloads(), query=query, body=item)
         except (InvalidWorkload, StaleObject) as error:
-            return f"{item['metadata']['name']} was not created: {error.message}"
-        return None
+            refusals.append(f"{item['metadata']['name']} was not created: {error.message}")
+        else:
+            made += 1
 
     verb = "Checked" if dry_run else "Created"
-    refusals = [one for one in await at_once(items, create, _progress(verb, len(items))) if one]
-    for refusal in refusals:
-        say(refusal)
-    made = len(items) - len(refusals)
-    say(
-        f"Kubernetes would accept {made} of {len(items)} RunaiWorkloads in namespace {cluster.namespace}; none was created."
-        if dry_run
-        else f"Created {made} of {len(items)} RunaiWorkloads in namespace {cluster.namespace}."
-    )
+    try:
+        await at_once(items, create, _progress(verb, len(items)))
+    finally:
+        for refusal in refusals:
+            say(refusal)
+        is_early = made + len(refusals) < len(items)
+        others = " It ended early: import again for the others." if is_early else ""
+        if made or not is_early:
+            say(
+                f"Kubernetes would accept {made} of {len(items)} RunaiWorkloads in namespace {cluster.namespace}; none was created."
+                if dry_run
+                else f"Created {made} of {len(items)} RunaiWorkloads in namespace {cluster.namespace}.{others}"
+            )
     return ExitCode.FAILED if refusals else ExitCode.OK
 
 

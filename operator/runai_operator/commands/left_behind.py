@@ -5,6 +5,8 @@ The operator's own form of it, `orphans.py`, is for its pod, and needs no extra.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -54,7 +56,7 @@ def command(
     Only delete asks Run:ai: with what the options say, else the environment under the names that the operator uses
     (RUNAI_BASE_URL, RUNAI_CLIENT_ID, RUNAI_CLIENT_SECRET or RUNAI_CLIENT_SECRET_FILE), or with --as-operator as the operator
     does. The table of access is that of RUNAI_ACCESS_FILE, or the operator's likewise. What is gone there leaves the record:
-    delete again to see that. The exit code is 1 if anything was kept."""
+    delete again to see that. The exit code is 1 if anything was kept; -o name prints the others."""
     if action == "list" and (which or everything):
         raise click.UsageError("list names all of them: it takes neither names nor --all.")
     if action != "list" and bool(which) == everything:
@@ -70,32 +72,50 @@ def command(
 
         books = await record.find(connected, cluster.namespace)
         entries = record.chosen([entry for book in books for entry in await book.entries()], which)
-        results: list[Cleaned] = []
-        if action == "forget":
-            results = [await record.forget(entry) for entry in entries]
-        elif action == "delete":
-            results = await record.delete(entries, connected, asked)
-        _print(output, entries, results)
-        return ExitCode.FAILED if any(result.kept for result in results) else ExitCode.OK
+        if action == "list":
+            _show(output, entries)
+            return ExitCode.OK
+        done: list[tuple[Leftover, Cleaned]] = []
+        doing = record.forget(entries) if action == "forget" else record.delete(entries, connected, asked)
+        try:
+            async with aclosing(doing):
+                async for cleaned in doing:
+                    done.append((entries[len(done)], cleaned))
+        finally:
+            _report(output, done, entries)
+        return ExitCode.FAILED if any(cleaned.kept for _, cleaned in done) else ExitCode.OK
 
     return cluster.run(job)
 
 
-def _print(output: str, entries: list[Leftover], results: list[Cleaned]) -> None:
-    done = [str(result) for result in results] or [""] * len(entries)
+def _show(output: str, entries: Sequence[Leftover]) -> None:
+    """What is on record."""
     if output == "name":
         for entry in entries:
             click.echo(entry.uid)
     elif output != "table":
-        items = [
-            entry.report() | ({"result": words} if results else {}) for entry, words in zip(entries, done, strict=True)
-        ]
-        print_report(output, {"items": items})
+        print_report(output, {"items": [entry.report() for entry in entries]})
     elif not entries:
         say("Nothing is on record.")
-    elif results:
-        rows = [(entry.uid, entry.owner, words) for entry, words in zip(entries, done, strict=True)]
-        print_table(["uid", "object", "result"], rows)
     else:
         titles = ["uid", "object", "project", "workload", "id", "since", "reason", "record"]
         print_table(titles, [entry.row() for entry in entries])
+
+
+def _report(output: str, done: Sequence[tuple[Leftover, Cleaned]], entries: Sequence[Leftover]) -> None:
+    """What was done, also where it ended early; `-o name` prints what was not kept."""
+    if not entries:
+        _show(output, entries)
+        return
+    if output == "name":
+        for entry, cleaned in done:
+            if not cleaned.kept:
+                click.echo(entry.uid)
+    elif output != "table":
+        print_report(output, {"items": [entry.report() | {"result": str(cleaned)} for entry, cleaned in done]})
+    elif done:
+        print_table(["uid", "object", "result"], [(entry.uid, entry.owner, str(cleaned)) for entry, cleaned in done])
+    if 0 < len(done) < len(entries):
+        say(
+            f"It ended after {len(done)} of {len(entries)}, and the next may have been begun: give it again for the others."
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,17 +102,19 @@ def chosen(entries: Sequence[Leftover], which: Sequence[str]) -> list[Leftover]:
     return [entry for entry in entries if not which or {entry.uid, entry.owner} & set(which)]
 
 
-async def forget(entry: Leftover) -> Cleaned:
-    """Only takes it off the record."""
-    await entry.book.forget_orphan(entry.uid)
-    return Cleaned("taken off the record; Run:ai was not asked")
+async def forget(entries: Sequence[Leftover]) -> AsyncGenerator[Cleaned]:
+    """Only takes them off the record; what became of each, in turn."""
+    for entry in entries:
+        await entry.book.forget_orphan(entry.uid)
+        yield Cleaned("taken off the record; Run:ai was not asked")
 
 
-async def delete(entries: Sequence[Leftover], cluster: Cluster, options: RunaiOptions) -> list[Cleaned]:
-    """Deletes in Run:ai what is still ours. Raises as `RunaiOptions.connect` does."""
+async def delete(entries: Sequence[Leftover], cluster: Cluster, options: RunaiOptions) -> AsyncGenerator[Cleaned]:
+    """Deletes in Run:ai what is still ours; what became of each, in turn. Raises as `RunaiOptions.connect` does."""
     async with options.connect(cluster) as runai:
         access = _access(await options.table(cluster))
-        return [await _delete(entry, runai, access) for entry in entries]
+        for entry in entries:
+            yield await _delete(entry, runai, access)
 
 
 async def _delete(entry: Leftover, runai: RunaiClient, access: Access) -> Cleaned:

@@ -25,7 +25,7 @@ from runai_operator.commands.given import (
 )
 from runai_operator.commands.output import print_json, say
 from runai_operator.commands.runai_access import RunaiOptions, runai_options
-from runai_operator.domain.checks import MANIFEST_FROM, examine, examine_metadata, gvk_of, read_manifest
+from runai_operator.domain.checks import MANIFEST_FROM, examine, examine_metadata, examine_size, gvk_of, read_manifest
 from runai_operator.domain.errors import InvalidWorkload
 from runai_operator.domain.model import KIND
 from runai_operator.domain.schema import shown
@@ -86,7 +86,7 @@ def command(
 
     They are held against the schema and the rules of the CustomResourceDefinition of this version and against what the
     operator itself checks, the manifests within included. Of files, no cluster is asked; objects of other kinds in them are
-    passed over. A word that is no file is a name, and so is what begins with `rwl/`.
+    passed over, and so are hidden folders in a folder. A word that is no file is a name, and so is what begins with `rwl/`.
 
     With `--dry-run`, those that pass are shown to Run:ai, which is reached by what the options say, else as `run` reaches it
     (RUNAI_BASE_URL, RUNAI_CLIENT_ID, RUNAI_CLIENT_SECRET and so on), or with `--as-operator` as the operator does. Each is checked as a new workload under a name that nothing has, also
@@ -99,10 +99,14 @@ def command(
     checked, found = in_files(read_items(files))
     if names:
         checked += cluster.run(lambda connected: _in_cluster(connected, names))
+    unasked, error = 0, None
     if dry_run:
-        checked = _ask_runai(checked, runai.settings_by(cluster))
+        checked, unasked, error = _ask_runai(checked, runai.settings_by(cluster))
     found += [one for each in checked for one in each.found]
-    _print(output, len(checked), found)
+    if found or error is None:
+        _print(output, len(checked), found, unasked)
+    if error is not None:
+        raise error
     return ExitCode.FAILED if found else ExitCode.OK
 
 
@@ -139,8 +143,8 @@ def in_files(items: Iterable[Item | Problem]) -> tuple[list[Checked], list[Found
     return checked, unread
 
 
-def _ask_runai(checked: Sequence[Checked], access: RunaiAccess) -> list[Checked]:
-    """Those that have passed so far, with what Run:ai says of them."""
+def _ask_runai(checked: Sequence[Checked], access: RunaiAccess) -> tuple[list[Checked], int, Exception | None]:
+    """All, with what Run:ai says of those that have passed so far; how many of these it was not asked about, and why."""
     from runai_operator.commands.dry_run import Asked, ask  # noqa: PLC0415 - only with --dry-run
 
     asked: dict[int, Asked] = {}
@@ -156,11 +160,12 @@ def _ask_runai(checked: Sequence[Checked], access: RunaiAccess) -> list[Checked]
     verdicts = ask(access, list(asked.values()))
     for name in verdicts.existing:
         say(f"{name} exists in Run:ai: it was checked as a new workload under another name")
-    refusals_by_place = dict(zip(asked, verdicts.refusals, strict=True))
-    return [
+    refusals_by_place = dict(zip(asked, verdicts.refusals, strict=verdicts.error is None))
+    told = [
         one.refused(refusal) if (refusal := refusals_by_place.get(at)) is not None else one
         for at, one in enumerate(checked)
     ]
+    return told, len(asked) - len(refusals_by_place), verdicts.error
 
 
 def check(value: Mapping[str, Any], source: str | None = None) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -170,6 +175,7 @@ def check(value: Mapping[str, Any], source: str | None = None) -> Iterator[tuple
     for path, message in _ours(value, source):
         seen.append(path)
         yield path, message
+    yield from examine_size(value)
     for refusal in refusals(value, name=_usable_name(value)):
         if not any(_same_place(path, refusal.path) for path in seen):
             yield refusal.path, f"{shown(refusal.path)} {refusal.message}"
@@ -242,7 +248,7 @@ async def _in_cluster(cluster: Cluster, names: Sequence[str]) -> list[Checked]:
     return checked
 
 
-def _print(output: str, checked: int, found: Sequence[Found]) -> None:
+def _print(output: str, checked: int, found: Sequence[Found], unasked: int) -> None:
     if output == "json":
         fields = ("file", "line", "name", "field", "message")
         problems = [{name: getattr(one, name) for name in fields if getattr(one, name)} for one in found]
@@ -251,7 +257,12 @@ def _print(output: str, checked: int, found: Sequence[Found]) -> None:
     for one in found:
         click.echo(one.annotation() if output == "github" else str(one))
     of = f"{checked} {KIND}{'' if checked == 1 else 's'}"
-    say(f"{of}, {len(found)} problem{'' if len(found) == 1 else 's'}" if found else f"{of}, nothing wrong")
+    result = f"{len(found)} problem{'' if len(found) == 1 else 's'}" if found else "nothing wrong"
+    say(
+        f"{of}, {result}"
+        if not unasked
+        else f"{of}, {result} so far: Run:ai has given no answer about {unasked} of them"
+    )
 
 
 def _data(text: str) -> str:

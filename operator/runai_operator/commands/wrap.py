@@ -16,7 +16,7 @@ from runai_operator.commands.exits import ExitCode
 from runai_operator.commands.files import Item, Problem, files_argument, read_items
 from runai_operator.commands.frame import Command, Example, output_option
 from runai_operator.commands.output import print_objects, say
-from runai_operator.domain.checks import examine, examine_metadata
+from runai_operator.domain.checks import examine, examine_metadata, examine_size
 from runai_operator.domain.manifest import normalised
 from runai_operator.domain.model import (
     DeletionPolicy,
@@ -269,6 +269,8 @@ def _findings(item: Item, name: Name, wish: Wish) -> Iterator[Problem]:
     """What keeps it from being submitted; fields of the manifest are named as in its file."""
     made = _workload(name, wish)
     for _, message in examine_metadata(made["metadata"]):
+        yield item.problem(message)
+    for _, message in examine_size(made | {"spec": made["spec"] | {"manifest": item.value}}):
         yield item.problem(message)
     for finding in examine(made["spec"] | {"manifest": without_generate_name(item.value)}, name=name.name).findings:
         _, inside, path = finding.path.partition("spec.manifest")

@@ -9,11 +9,12 @@ manifest may hold secrets.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from runai_operator.codecs.json import MAX_DEPTH, Unreadable, is_deeper
@@ -48,6 +49,10 @@ NO_PROJECT = (
 
 YAML_LIMIT = 1_000_000
 """Most bytes of `manifestYaml` in UTF-8."""
+OBJECT_LIMIT = 1_500_000
+"""Most bytes of an object as it is stored: etcd takes 1.5 MiB, of which status and the record of who wrote what take a part."""
+ANNOTATIONS_LIMIT = 262_144
+"""Most bytes of all annotations of an object together, keys and values."""
 MANIFEST_DEPTH = MAX_DEPTH - 2
 """Deepest nesting of `spec.manifest`: two levels of what we read are around it."""
 MOST_FINDINGS = 100
@@ -185,6 +190,9 @@ def examine_metadata(metadata: Mapping[str, Any]) -> Iterator[tuple[tuple[str, .
         if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
             yield ("metadata", field), f"metadata.{field} must be a mapping of names to text: put numbers into quotes"
             continue
+        if field == "annotations" and sum(map(_bytes, chain(*entries.items()))) > ANNOTATIONS_LIMIT:
+            together = f"must have {ANNOTATIONS_LIMIT:,} bytes at most, all keys and values together: shorten them"
+            yield ("metadata", field), f"metadata.{field} {together}"
         for key, value in entries.items():
             # The API server takes the domain of an annotation in upper case, too.
             if not _KEY.fullmatch(key if field == "labels" else key.lower()):
@@ -192,6 +200,32 @@ def examine_metadata(metadata: Mapping[str, Any]) -> Iterator[tuple[tuple[str, .
                 yield ("metadata", field, key), f"a key in metadata.{field} {rule}"
             elif field == "labels" and not _LABEL_VALUE.fullmatch(value):
                 yield ("metadata", field, key), f"a value in metadata.labels {_LABEL_RULE}: correct it"
+
+
+def examine_size(value: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Path and sentence where an object is larger than an API server can store with its status."""
+    if is_deeper(value, MAX_DEPTH):
+        return
+    metadata, spec = value.get("metadata"), value.get("spec")
+    kept = {key: part for key, part in metadata.items() if key != "managedFields"} if isinstance(metadata, dict) else {}
+    size = _stored_size({"metadata": kept, "spec": spec})
+    if size > OBJECT_LIMIT:
+        fields = spec if isinstance(spec, dict) else {}
+        path = next((("spec", field) for field in ("manifest", "manifestYaml") if fields.get(field)), ("metadata",))
+        takes = f"the object takes {size:,} bytes as Kubernetes stores it ('<', '>' and '&' take 6 each)"
+        advice = "shorten it, for example by moving data into a volume or the image"
+        yield path, f"{takes}, and above {OBJECT_LIMIT:,} there is no room for it and its status: {advice}"
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
+
+
+def _stored_size(value: object) -> int:
+    """In bytes, as the JSON that Go writes. https://pkg.go.dev/encoding/json#Marshal"""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    escaped = 5 * sum(map(text.count, "<>&")) + 3 * sum(map(text.count, "\u2028\u2029"))
+    return _bytes(text) + escaped
 
 
 def examine(raw_spec: object, *, name: str | None, yaml_nodes: int = 0) -> Examined:
@@ -429,7 +463,7 @@ def _source_findings(source: object) -> Iterator[Finding]:
 def _yaml_findings(text: str, nodes: int) -> Iterator[Finding]:
     if not text:
         yield Finding(MANIFEST_YAML, f"{MANIFEST_YAML} is empty: give one Kubernetes object", Cause.INVALID)
-    elif len(text.encode(errors="surrogatepass")) > YAML_LIMIT:
+    elif _bytes(text) > YAML_LIMIT:
         message = (
             f"{MANIFEST_YAML} holds at most {YAML_LIMIT:,} bytes of UTF-8: shorten it, for example by moving data into a"
             " volume or the image"

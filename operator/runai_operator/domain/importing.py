@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from runai_operator.domain.checks import examine
+from runai_operator.domain.checks import examine, examine_size
 from runai_operator.domain.manifest import normalised
 from runai_operator.domain.model import GROUP, KIND, VERSION, Json, ManagementPolicy, OwnerMark, Project, Remote, Row
 from runai_operator.domain.naming import NAME, NAME_LIMIT
@@ -80,9 +80,9 @@ def choose(
         if observe
         else adopting(remote, manifest, name=name, project=project, narrow=narrow)
     )
-    findings = examine(item["spec"], name=name).findings
-    if findings:
-        return Choice(row, kind, f"a RunaiWorkload cannot hold it: {findings[0].message}")
+    findings = [finding.message for finding in examine(item["spec"], name=name).findings]
+    if problems := [*findings, *(message for _, message in examine_size(item))]:
+        return Choice(row, kind, f"a RunaiWorkload cannot hold it: {problems[0]}")
     return Choice(row, kind, item=item)
 
 

@@ -35,8 +35,8 @@ FOREIGN = (aiohttp.ClientError, OSError, Unreadable, ConfigException)
 _DETAIL_LIMIT = 512
 _QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _WEBHOOK = re.compile(r'admission webhook "([a-z0-9.-]{1,253})"')
-_OF_POLICY = re.compile(r"\bdenied (?:the )?request\b")
-"""What admission says, be it a webhook or a ValidatingAdmissionPolicy; the status code is its own choice."""
+_OF_POLICY = re.compile(r"\bdenied (?:the )?request\b|: exceeded quota: ")
+"""What admission says, be it a webhook, a ValidatingAdmissionPolicy or a ResourceQuota; the status code is its own choice."""
 _TOO_LARGE = ("request is too large", "larger than max", "entity too large")
 """etcd (1.5 MiB), its client (2 MiB) and the API server (3 MiB) in turn; the first two come as a bare 500."""
 
@@ -79,7 +79,7 @@ def message_of(answer: Answer) -> str:
 def _of_answer(call: Call, answer: Answer) -> BridgeError:
     message = message_of(answer)
     refusal = InvalidWorkload(f"Kubernetes refuses to {call}: {_sentence(message or 'no reason was given')}")
-    if _is_of_admission(answer):
+    if is_of_admission(answer):
         return refusal
     if answer.status == 413 or any(words in message.lower() for words in _TOO_LARGE):
         return InvalidWorkload(
@@ -93,7 +93,7 @@ def _of_answer(call: Call, answer: Answer) -> BridgeError:
         return StaleObject(f"The object has changed before the operator could {call}.")
     if answer.status == 422:
         return refusal
-    if answer.status == 403 and _is_terminating(answer):
+    if answer.status == 403 and is_terminating(answer):
         return Vanished(f"Namespace {call.namespace} is being deleted, so nothing can be created in it.")
     if answer.status == 403:
         return AccessDenied(
@@ -134,12 +134,14 @@ def _details(answer: Answer) -> dict[str, Any]:
     return details if isinstance(details, dict) else {}
 
 
-def _is_of_admission(answer: Answer) -> bool:
+def is_of_admission(answer: Answer) -> bool:
+    """A policy refuses it, whatever the status code says; no right is missing, and nothing is malformed or has changed."""
     said = str(_status(answer).get("message", ""))
     return 400 <= answer.status < 500 and _OF_POLICY.search(_unquoted(said)) is not None
 
 
-def _is_terminating(answer: Answer) -> bool:
+def is_terminating(answer: Answer) -> bool:
+    """The namespace is being deleted."""
     causes = _details(answer).get("causes")
     return isinstance(causes, list) and any(
         isinstance(cause, dict) and cause.get("reason") == "NamespaceTerminating" for cause in causes
@@ -147,7 +149,8 @@ def _is_terminating(answer: Answer) -> bool:
 
 
 def _cause(cause: dict[str, Any]) -> str:
-    return f"{cause.get('field')}: {cause.get('message')}"
+    message = str(cause.get("message"))
+    return f"{cause['field']}: {message}" if cause.get("field") else message
 
 
 def _sentence(text: str) -> str:

@@ -27,7 +27,7 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.model import KIND
 from runai_operator.kube.auth import KubeSession
-from runai_operator.kube.failures import FOREIGN, Call, failure, message_of
+from runai_operator.kube.failures import FOREIGN, Call, failure, is_of_admission, is_terminating, message_of
 from runai_operator.kube.pages import read_start
 from runai_operator.kube.wire import (
     GROUP_PATH,
@@ -288,6 +288,8 @@ def _refusal(call: Call, path: str, answer: Answer) -> BridgeError:
     """In the words for a person with a kubeconfig, who is not the operator."""
     what = f"{call.resource} {call.name}" if call.name else call.resource
     place = f" in namespace {call.namespace}" if call.namespace else ""
+    if is_of_admission(answer) or is_terminating(answer):
+        return failure(call, answer)
     match answer.status:
         case 401:
             return AccessDenied("Kubernetes does not accept your credentials. Log in again, or choose another context.")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -18,6 +21,7 @@ from runai_operator.commands.exits import MEANINGS, CommandError, ExitCode
 from runai_operator.commands.frame import PLUGIN, Command
 from runai_operator.domain.errors import AccessDenied, InvalidWorkload, KubernetesUnavailable
 from runai_operator.settings import SettingsError
+from stack.processes import HANG_GUARD
 from typed import BIN, rwl
 
 ENTRIES = pytest.mark.parametrize("entry", cli.COMMANDS, ids=lambda entry: entry.name)
@@ -195,12 +199,52 @@ def test_ctrl_c_is_quiet(command_that, capsys):
 
 
 @pytest.mark.parametrize(
+    ("ignored", "sent", "code"),
+    [
+        ("", signal.SIGINT, 130),
+        ("", signal.SIGTERM, 143),
+        ("", signal.SIGHUP, 129),
+        ("trap '' INT; ", signal.SIGTERM, 143),
+        ("trap '' HUP; ", signal.SIGHUP, 1),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_who_stops_it_is_told_so_by_the_exit_code_alone(ignored, sent, code):
+    """What is ignored, as under `nohup` or behind `&`, is ignored still."""
+    typed = f'{ignored}exec "$0" validate -'
+    with subprocess.Popen(
+        ["sh", "-c", typed, BIN / "kubectl-rwl"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        _until_it_reads(running.pid)
+        running.send_signal(sent)
+        out, err = running.communicate(timeout=HANG_GUARD)
+
+    assert running.returncode == code
+    assert bool(out) is (code == 1)
+    assert err == (b"" if code > 1 else b"0 RunaiWorkloads, 1 problem\n")
+
+
+def _until_it_reads(pid):
+    """By what it has caught: a signal that comes before would end Python itself."""
+    deadline = time.monotonic() + HANG_GUARD
+    while not _catches(pid, signal.SIGTERM):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _catches(pid, number):
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    caught = int(re.search(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)[1], 16)
+    return bool(caught & 1 << (number - 1))
+
+
+@pytest.mark.parametrize(
     ("typed", "code"),
     [
         ("version --client >&-", 0),
         ("version --client >&- 2>&-", 0),
         ("version --nothing >&- 2>&-", 2),
-        ("validate - <&-", 0),
+        ("validate - <&-", 1),
         ("validate nothing.yaml <&- >&- 2>&-", 2),
         ("--help >&-", 0),
     ],

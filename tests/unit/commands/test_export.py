@@ -124,7 +124,8 @@ REFUSED = {
     "no directory": (HEAD, ["-o", "runai"], 2, "kubectl rwl: -o runai submits files: give --directory. See kubectl rwl export --help."),
     "no manifest": (HEAD + "  projectName: a\n", [], 1, "<stdin>:4: It has no manifest"),
     "a source that is not there": (HEAD + "  projectName: a\n  manifestFrom: {configMapKeyRef: {name: a, key: b}}\n", [], 1, "<stdin>:4: Its manifest is in ConfigMap a, which is not in these files: give that one, too"),
-    "nothing": ("", [], 1, "there is no RunaiWorkload: give at least one"),
+    "nothing": ("# nothing", [], 1, "there is no RunaiWorkload: give at least one"),
+    "nothing at all": ("", [], 1, "<stdin>:1: there is nothing on standard input: what writes to it may have failed"),
     "metadata that is none": (HEAD + "  projectName: a\n" + TAIL + "    metadata: [a]\n", [], 1, "<stdin>:4: The manifest is no object"),
     "a name that would be a path": (HEAD.replace("name: train", "name: ../train") + "  projectName: a\n" + TAIL, ["-d", "x"], 1, "<stdin>:4: It has no name that Run:ai takes (at most 63 lower-case letters, digits and '-', the first a letter, the last no '-')"),
 }  # fmt: skip

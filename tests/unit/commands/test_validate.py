@@ -143,6 +143,38 @@ def test_an_annotation_of_github_cannot_be_broken_out_of():
     )
 
 
+@pytest.mark.parametrize("empty", ["", "\n \n"])
+def test_nothing_on_standard_input_is_no_success(empty):
+    """A chart that cannot be rendered prints nothing, and most shells pass over that it has failed."""
+    done = rwl("validate", "-o", "github", "-", stdin=empty)
+
+    assert done.code == 1
+    told = "there is nothing on standard input: what writes to it may have failed"
+    assert done.out == f"::error file=<stdin>,line=1,title=RunaiWorkload::{told}\n"
+
+
+@pytest.mark.parametrize(
+    "others", ["# off\n", "{kind: List, apiVersion: v1, items: []}", "{kind: Service, apiVersion: v1}"]
+)
+def test_a_stream_without_a_runaiworkload_has_nothing_wrong(others):
+    assert rwl("validate", "-", stdin=others).code == 0
+
+
+def test_of_a_folder_those_within_are_read_too_but_for_hidden_ones(tmp_path):
+    for place in ("a.yaml", "team/b.yml", "team/deep/c.json", ".git/d.yaml", "team/.cache/e.yaml", "team/f.txt"):
+        (tmp_path / "all" / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "all" / place).write_text(GOOD.replace("team-a", "Team A"))
+    (tmp_path / "all" / "team" / "round").symlink_to(tmp_path / "all")
+    done = rwl("validate", "all", cwd=tmp_path)
+
+    assert [line.partition(":")[0] for line in done.out.splitlines()] == [
+        "all/a.yaml",
+        "all/team/b.yml",
+        "all/team/deep/c.json",
+    ]
+    assert done.err == "3 RunaiWorkloads, 3 problems\n"
+
+
 def test_no_value_of_a_manifest_is_repeated():
     done = rwl("validate", "-", stdin=GOOD.replace("batch/v1", "[s3cret]").replace("team-a", "S3CRET"))
 

@@ -246,7 +246,8 @@ def test_a_project_that_cannot_be_is_refused():
             2,
             "'Observe' is not one of 'Manage', 'DryRun'. See kubectl rwl wrap --help.",
         ),
-        (["-", "--project", "a"], "", 1, "1: there is nothing to wrap: give at least one manifest"),
+        (["-", "--project", "a"], "# nothing", 1, "1: there is nothing to wrap: give at least one manifest"),
+        (["-", "--project", "a"], "", 1, "1: there is nothing on standard input: what writes to it may have failed"),
     ],
 )
 def test_wrong_usage_ends_in_one_sentence(typed, stdin, code, said, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from functools import reduce
 from itertools import compress, product
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,12 @@ from jsonschema import Draft202012Validator
 from runai_operator.domain.checks import (
     MANIFEST_DEPTH,
     MOST_FINDINGS,
+    OBJECT_LIMIT,
     YAML_LIMIT,
     Cause,
     examine,
+    examine_metadata,
+    examine_size,
     gvk_of,
     read_manifest,
     read_spec,
@@ -214,6 +219,69 @@ def test_what_is_wrong_is_told_with_its_field_and_what_to_do(raw, path, reason, 
 @pytest.mark.parametrize("name", ["1train", "train.a", "a" * 64, ""])
 def test_an_object_name_that_is_none_in_runai_needs_another(name):
     assert told(spec(), name=name) == [("spec.name", Cause.INVALID)]
+
+
+SMALL = {"metadata": {"name": "w"}, "spec": {"manifestYaml": ""}}
+
+
+@pytest.mark.parametrize(
+    ("char", "stored"),
+    [
+        ("x", 1),
+        ("<", 6),
+        (">", 6),
+        ("&", 6),
+        ('"', 2),
+        ("\t", 2),
+        ("\x01", 6),
+        ("ä", 2),
+        ("\u2028", 6),
+        ("\u2029", 6),
+        ("😀", 4),
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("field", ["manifest", "manifestYaml"])
+def test_an_object_may_be_as_large_as_an_api_server_can_store_it_with_a_status(field, char, stored):
+    def found(more):
+        room = OBJECT_LIMIT - len(json.dumps(SMALL, separators=(",", ":"))) + len("manifestYaml") - len(field)
+        many, rest = divmod(room - 6 * (field == "manifest"), stored)  # {"a": and } in place of the text
+        text = char * many + "x" * (rest + more)
+        return list(
+            examine_size({"metadata": {"name": "w"}, "spec": {field: {"a": text} if field == "manifest" else text}})
+        )
+
+    assert found(0) == []
+    [(path, message)] = found(1)
+    assert path == ("spec", field)
+    assert message.startswith("the object takes 1,500,001 bytes as Kubernetes stores it")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"metadata": {"managedFields": ["x" * OBJECT_LIMIT]}, "status": {"a": "x" * OBJECT_LIMIT}},
+        {"metadata": "x", "spec": ["x"]},
+        {"spec": {"manifest": {"a": "\ud800"}}},
+        {"spec": {"manifest": reduce(lambda inner, _: [inner], range(5000), "x")}},
+        {},
+    ],
+    ids=["what is not stored of a file", "of other types", "half a character", "deep", "empty"],
+)
+def test_of_the_size_of_any_other_object_nothing_is_said(value):
+    assert list(examine_size(value)) == []
+
+
+def test_what_is_large_beside_the_manifest_is_told_there():
+    assert [path for path, _ in examine_size({"metadata": {"x": "x" * OBJECT_LIMIT}})] == [("metadata",)]
+
+
+@pytest.mark.parametrize("annotations", [{"a": "x" * 262_143}, {"a": "ä" * 131_071, "b": ""}, {}])
+def test_annotations_have_a_bound_for_all_together(annotations):
+    assert list(examine_metadata({"annotations": annotations})) == []
+    [(path, message)] = examine_metadata({"annotations": annotations | {"c": "x" * 262_144}})
+    assert path == ("metadata", "annotations")
+    assert message.startswith("metadata.annotations must have 262,144 bytes at most, all keys and values together")
 
 
 def test_everything_is_told_at_once():
