@@ -194,5 +194,5 @@ DRY_SCRIPTS: tuple[Callable[[DryScripts], list[Timed]], ...] = tuple(
 
 
 def dry_script(number: int, random: Random, names: Sequence[str], needs: Needs) -> list[Timed]:
-    """The one whose turn it is; `names` and `needs` as for `script`."""
+    """The one of this turn; `names` and `needs` as for `script`."""
     return in_turn(DRY_SCRIPTS, number, DRY_TURNS)(DryScripts(random, names, needs))

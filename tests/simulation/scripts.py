@@ -666,5 +666,5 @@ def in_turn(scripts: Sequence[Made], number: int, turns: int) -> Made:
 
 
 def script(number: int, random: Random, names: Sequence[str], needs: Needs) -> list[Timed]:
-    """The one whose turn it is; `names` and `needs` as above."""
+    """The one of this turn; `names` and `needs` as above."""
     return in_turn(SCRIPTS, number, TURNS)(Scripts(random, names, needs))
