@@ -28,7 +28,7 @@ async def resume(cluster: Cluster, items: Sequence[Mapping[str, Any]]) -> dict[K
 async def _each(
     items: Sequence[Mapping[str, Any]], change: Callable[[View], Awaitable[Standing]]
 ) -> dict[Key, Standing]:
-    """How each stands after its change. What is refused for one does not keep what was done to others from being told; raises the
+    """How each stands after its change. What is refused for one hides nothing of what was done to others; raises the
     error where nothing was done."""
     standings: dict[Key, Standing] = {}
     error: BridgeError | None = None

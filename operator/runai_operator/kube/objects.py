@@ -115,7 +115,7 @@ class Cluster:
         """What `keep` takes of each object of a collection (None: nothing), now and again after every change.
 
         It is one mapping, which changes. A watch that is closed, cut or too old is replaced, with pauses, for as long as the
-        caller wants; `troubled` is told why, once it fails again and again, and None when there is one again. Raises as `call`
+        caller wants; `troubled` gets why, once it fails again and again, and None when there is one again. Raises as `call`
         does until the first answer, and whenever access is denied.
         """
         kept, began = await self._snapshot(path, query, keep)
