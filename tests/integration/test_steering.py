@@ -149,3 +149,29 @@ def test_who_may_only_read_is_told_so(control_plane, namespace):
         done = rwl(command, "train", kubeconfig=kubeconfig)
         assert (done.code, done.out) == (3, "")
         assert done.sentence.startswith(f"You are not allowed to patch runaiworkloads in namespace {namespace}.")
+
+
+def test_what_is_refused_for_one_is_told_beside_what_was_done_to_the_other(control_plane, namespace, typed, workloads):
+    for name in ("a", "b"):
+        control_plane.client.apply(workload(name, namespace))
+    rule = {"apiGroups": ["bridge.run.ai"], "resources": ["runaiworkloads"]}
+    rules = [rule | {"verbs": ["get", "list"]}, rule | {"verbs": ["patch"], "resourceNames": ["a"]}]
+    metadata = {"name": "somebody", "namespace": namespace}
+    subject = {"kind": "ServiceAccount", "name": "somebody", "namespace": namespace}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "somebody"}
+    rbac = "rbac.authorization.k8s.io/v1"
+    for item in (
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {"apiVersion": rbac, "kind": "Role", "metadata": metadata, "rules": rules},
+        {"apiVersion": rbac, "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": [subject]},
+    ):
+        control_plane.client.apply(item)
+    kubeconfig = control_plane.service_account_kubeconfig(namespace, "somebody")
+    done = rwl("pause", "a", "b", "-n", namespace, kubeconfig=kubeconfig)
+
+    assert done.code == 1
+    assert [line.split()[:3] for line in done.out.splitlines()[1:]] == [
+        ["a", "paused", "Paused"],
+        ["b", "failed", "Refused"],
+    ]
+    assert "You are not allowed to patch runaiworkloads" in done.out

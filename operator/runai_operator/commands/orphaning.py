@@ -133,7 +133,7 @@ class Guards:
 
     def judge(self, shown: View | None, target: Target) -> Standing:
         if shown is None or is_gone(shown, target):
-            return Standing(State.MET, "Orphaned", "")
+            return Standing(State.MET, "Orphaned", "It is gone.")
         self.last[target.key] = shown
         if not _is_kept(shown):
             task = asyncio.create_task(self._keep(shown))

@@ -10,6 +10,7 @@ from runai_operator.commands.frame import Command, Example, output_option
 from runai_operator.commands.selection import Selection, selection_options
 
 if TYPE_CHECKING:
+    from runai_operator.commands.exits import ExitCode
     from runai_operator.kube.objects import Cluster
 
 
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
 )
 @selection_options
 @output_option("table", "json", "yaml", "name")
-def command(*, chosen: Selection, output: str) -> None:
+def command(*, chosen: Selection, output: str) -> ExitCode:
     """Stop all writes to Run:ai for RunaiWorkloads, by the annotation bridge.run.ai/paused. What runs goes on, status is still
     kept up to date, and edits and deletions wait until `resume`. Pausing twice changes nothing."""
     from runai_operator.commands.results import print_results  # noqa: PLC0415 - not for help
     from runai_operator.commands.steering import pause  # noqa: PLC0415
-    from runai_operator.commands.waiting import Target  # noqa: PLC0415
+    from runai_operator.commands.waiting import Target, exit_code  # noqa: PLC0415
 
-    async def job(cluster: Cluster) -> None:
+    async def job(cluster: Cluster) -> ExitCode:
         items = [item async for item in chosen.read(cluster)]
-        print_results(output, list(map(Target.of, items)), await pause(cluster, items), met="paused")
+        standings = await pause(cluster, items)
+        print_results(output, list(map(Target.of, items)), standings, met="paused")
+        return exit_code(standings)
 
-    chosen.cluster.run(job)
+    return chosen.cluster.run(job)

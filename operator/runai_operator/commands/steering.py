@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from runai_operator.commands.view import View, applied_by, who_set
 from runai_operator.commands.waiting import Judge, Standing, State, Target, Watcher, is_gone, wait
+from runai_operator.domain.errors import BridgeError, KubernetesUnavailable
 from runai_operator.domain.model import PAUSED_ANNOTATION, RECONCILE_ANNOTATION
 from runai_operator.domain.reasons import ConditionType
 from runai_operator.kube.objects import FIELD_MANAGER, Cluster, Key
@@ -16,12 +17,33 @@ from runai_operator.kube.objects import FIELD_MANAGER, Cluster, Key
 
 async def pause(cluster: Cluster, items: Sequence[Mapping[str, Any]]) -> dict[Key, Standing]:
     """Nothing more is written to Run:ai for them, as soon as the operator has seen it."""
-    return {Target.of(item).key: await _pause(cluster, View(item)) for item in items}
+    return await _each(items, lambda shown: _pause(cluster, shown))
 
 
 async def resume(cluster: Cluster, items: Sequence[Mapping[str, Any]]) -> dict[Key, Standing]:
     """Everything that waits is sent."""
-    return {Target.of(item).key: await _resume(cluster, View(item)) for item in items}
+    return await _each(items, lambda shown: _resume(cluster, shown))
+
+
+async def _each(
+    items: Sequence[Mapping[str, Any]], change: Callable[[View], Awaitable[Standing]]
+) -> dict[Key, Standing]:
+    """How each stands after its change. What is refused for one hides nothing of what was done to others; raises the
+    error where nothing was done."""
+    standings: dict[Key, Standing] = {}
+    error: BridgeError | None = None
+    for item in items:
+        key = Target.of(item).key
+        if isinstance(error, KubernetesUnavailable):
+            standings[key] = Standing(State.FAILED, "NotTried", "Kubernetes did not answer before.")
+            continue
+        try:
+            standings[key] = await change(View(item))
+        except BridgeError as refused:
+            error, standings[key] = refused, Standing(State.FAILED, "Refused", refused.message)
+    if error is not None and all(standing.state is State.FAILED for standing in standings.values()):
+        raise error
+    return standings
 
 
 async def _pause(cluster: Cluster, shown: View) -> Standing:
@@ -54,13 +76,16 @@ async def refresh(
 ) -> dict[Key, Standing]:
     """Has the operator read Run:ai at once, and waits until it says that it has; a `timeout` of 0 does not wait."""
     token = f"{datetime.now(UTC).isoformat(timespec='milliseconds')}-{secrets.token_hex(4)}"
-    for item in items:
-        await annotate(cluster, View(item), {RECONCILE_ANNOTATION: token})
-    targets = [Target.of(item) for item in items]
+
+    async def ask(shown: View) -> Standing:
+        await annotate(cluster, shown, {RECONCILE_ANNOTATION: token})
+        return Standing(State.MET, "Requested", "The operator was asked to read Run:ai.")
+
+    asked = await _each(items, ask)
     if not timeout:
-        asked = Standing(State.MET, "Requested", "The operator was asked to read Run:ai.")
-        return {target.key: asked for target in targets}
-    return await wait(cluster, targets, handled(token), path=path, timeout=timeout, watcher=watcher)
+        return asked
+    targets = [target for target in map(Target.of, items) if asked[target.key].state is State.MET]
+    return asked | await wait(cluster, targets, handled(token), path=path, timeout=timeout, watcher=watcher)
 
 
 def handled(token: str) -> Judge:

@@ -161,11 +161,11 @@ def _ask_runai(checked: Sequence[Checked], access: RunaiAccess) -> tuple[list[Ch
     for name in verdicts.existing:
         say(f"{name} exists in Run:ai: it was checked as a new workload under another name")
     refusals_by_place = dict(zip(asked, verdicts.refusals, strict=verdicts.error is None))
-    judged = [
+    answered = [
         one.refused(refusal) if (refusal := refusals_by_place.get(at)) is not None else one
         for at, one in enumerate(checked)
     ]
-    return judged, len(asked) - len(refusals_by_place), verdicts.error
+    return answered, len(asked) - len(refusals_by_place), verdicts.error
 
 
 def check(value: Mapping[str, Any], source: str | None = None) -> Iterator[tuple[tuple[str | int, ...], str]]:

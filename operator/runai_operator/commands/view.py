@@ -118,7 +118,10 @@ class View:
     def reason(self) -> str:
         """Of Ready, and its message."""
         ready = self.condition(ConditionType.READY)
-        return f"{ready['reason']}: {ready['message']}" if ready else "not seen by the operator yet"
+        if not ready:
+            return "not seen by the operator yet"
+        word = f"{ready['reason']}: "
+        return word + str(ready["message"]).removeprefix(word)
 
 
 def reason_of(word: str) -> Reason | None:

@@ -128,7 +128,7 @@ def _by(shown: View, otherwise: State) -> Standing:
     ready = shown.condition(ConditionType.READY) or {}
     state = State.FAILED if shown.is_true(ConditionType.STALLED) else otherwise
     reason = Reason.COMPLETED if state is State.MET and shown.is_true(ConditionType.COMPLETED) else ready.get("reason")
-    return Standing(state, str(reason), str(ready.get("message")))
+    return Standing(state, str(reason), str(ready.get("message")).removeprefix(f"{reason}: "))
 
 
 async def wait(
@@ -146,34 +146,70 @@ async def wait(
     `path`: of a collection that holds them all. `timeout` in seconds; 0 looks once. Raises as `Cluster.follow` does, and
     `CommandError` where there is no answer in time.
     """
-    wanted = {target.key: target for target in targets}
-    query = {"fieldSelector": f"metadata.name={targets[0].name}"} if len(targets) == 1 else {}
-    standings: dict[Key, Standing] = {}
-
-    def keep(item: dict[str, Any]) -> tuple[str, Standing] | None:
-        target = wanted.get((item["metadata"]["namespace"], item["metadata"]["name"]))
-        return None if target is None else (item["metadata"]["uid"], judge(View(item), target))
-
-    async def until_done() -> None:
-        async with aclosing(cluster.follow(path, query, keep)) as changes:
-            async for kept in changes:
-                for key, target in wanted.items():
-                    if key not in standings or standings[key].state is State.WAITING:
-                        standings[key] = kept[key][1] if key in kept else judge(None, target)
-                watcher.show({label: standings[key] for key, label in labels(targets).items()})
-                states = [standing.state for standing in standings.values()]
-                if not timeout or State.WAITING not in states or (State.FAILED in states and not keep_going):
-                    return
-
     if not targets:
-        return standings
+        return {}
+    query = {"fieldSelector": f"metadata.name={targets[0].name}"} if len(targets) == 1 else {}
+    waiting = _Waiting(targets, judge, watcher)
     try:
-        async with asyncio.timeout(timeout or None):
-            await until_done()
+        async with (
+            asyncio.timeout(timeout or None),
+            aclosing(cluster.follow(path, query, waiting.keep, waiting.troubled)) as changes,
+        ):
+            async for kept in changes:
+                states = waiting.seen(kept)
+                if not timeout or State.WAITING not in states or (State.FAILED in states and not keep_going):
+                    break
     except TimeoutError:
-        if not standings:
+        if not waiting.standings:
             raise CommandError("Kubernetes did not answer before time was up.", ExitCode.TIMEOUT) from None
-    return standings
+    return waiting.current
+
+
+class _Waiting:
+    """How the targets of one wait stand."""
+
+    def __init__(self, targets: Sequence[Target], judge: Judge, watcher: Watcher) -> None:
+        self._wanted, self._labels = {target.key: target for target in targets}, labels(targets)
+        self._judge, self._watcher = judge, watcher
+        self.standings: dict[Key, Standing] = {}
+        """As they were seen last."""
+        self._trouble: str | None = None
+
+    @property
+    def current(self) -> dict[Key, Standing]:
+        """With what is not known while nothing is seen."""
+        if self._trouble is None:
+            return self.standings
+        return {key: _unsure(standing, self._trouble) for key, standing in self.standings.items()}
+
+    def keep(self, item: dict[str, Any]) -> tuple[str, Standing] | None:
+        """What is followed of an object."""
+        target = self._wanted.get((item["metadata"]["namespace"], item["metadata"]["name"]))
+        return None if target is None else (item["metadata"]["uid"], self._judge(View(item), target))
+
+    def seen(self, kept: Mapping[Key, tuple[str, Standing]]) -> list[State]:
+        """Who has met the goal or failed stands so for good."""
+        for key, target in self._wanted.items():
+            if key not in self.standings or self.standings[key].state is State.WAITING:
+                self.standings[key] = kept[key][1] if key in kept else self._judge(None, target)
+        self._show()
+        return [standing.state for standing in self.standings.values()]
+
+    def troubled(self, why: str | None) -> None:
+        """As `Cluster.follow` has it."""
+        if why != self._trouble:
+            self._trouble = why
+            self._show()
+
+    def _show(self) -> None:
+        self._watcher.show({label: self.current[key] for key, label in self._labels.items()})
+
+
+def _unsure(standing: Standing, trouble: str) -> Standing:
+    """What is waited for may have come about unseen."""
+    if standing.state is not State.WAITING:
+        return standing
+    return Standing(State.WAITING, "NotSeen", f"{trouble} Before: {standing.words}")
 
 
 def labels(targets: Sequence[Target]) -> dict[Key, str]:

@@ -106,12 +106,17 @@ class Cluster:
                 yield item
 
     async def follow(
-        self, path: str, query: Mapping[str, str], keep: Callable[[dict[str, Any]], T | None]
+        self,
+        path: str,
+        query: Mapping[str, str],
+        keep: Callable[[dict[str, Any]], T | None],
+        troubled: Callable[[str | None], None] = lambda _: None,
     ) -> AsyncGenerator[Mapping[Key, T]]:
         """What `keep` takes of each object of a collection (None: nothing), now and again after every change.
 
         It is one mapping, which changes. A watch that is closed, cut or too old is replaced, with pauses, for as long as the
-        caller wants. Raises as `call` does until the first answer, and whenever access is denied.
+        caller wants; `troubled` gets why, once it fails again and again, and None when there is one again. Raises as `call`
+        does until the first answer, and whenever access is denied.
         """
         kept, began = await self._snapshot(path, query, keep)
         yield kept
@@ -124,15 +129,18 @@ class Cluster:
                     kept.clear()
                     kept.update(found)
                     yield kept
-                async with aclosing(self._watch(path, {**query, "resourceVersion": version})) as events:
+                watch = self._watch(path, {**query, "resourceVersion": version}, opened=lambda: troubled(None))
+                async with aclosing(watch) as events:
                     async for event in events:
                         failures, version = 0, event["object"]["metadata"]["resourceVersion"]
                         if event["type"] != "BOOKMARK" and _change(kept, event, keep):
                             yield kept
             except _Expired:
                 version = None
-            except KubernetesUnavailable:
+            except KubernetesUnavailable as error:
                 failures += 1
+                if failures > 1:
+                    troubled(error.message)
             await asyncio.sleep(AGAIN_AFTER[min(failures, len(AGAIN_AFTER) - 1)])
 
     async def _snapshot(
@@ -146,8 +154,10 @@ class Cluster:
                 _change(found, {"type": "ADDED", "object": item}, keep)
         return found, version
 
-    async def _watch(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
-        """The events of one watch. Raises `_Expired`, and as `call` does."""
+    async def _watch(
+        self, path: str, query: Mapping[str, str], *, opened: Callable[[], None]
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """The events of one watch, after `opened` was called. Raises `_Expired`, and as `call` does."""
         named = _named("GET", path)
         call = Call("watch", named.resource, named.namespace)
         params = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS)}
@@ -163,6 +173,7 @@ class Cluster:
                     raise _refusal(
                         call, path, Answer(response.status, (await read_start(response.content, BODY_LIMIT))[0])
                     )
+                opened()
                 async for line in _lines(response.content):
                     yield _event(call, line)
         except FOREIGN as error:

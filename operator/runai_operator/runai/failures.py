@@ -181,9 +181,7 @@ def _refusal(operation: Operation, answer: Answer, said: str) -> BridgeError:
                 "The workload is too large for Run:ai or a proxy in front of it. Move large data out of its manifest."
             )
         case 429:
-            return Throttled(
-                "Run:ai asks for fewer requests. The operator waits and tries again.", after=_retry_after(answer)
-            )
+            return Throttled("Run:ai asks for fewer requests, so this one has to wait.", after=_retry_after(answer))
         case 404 | 405:
             what = f"this address does not know the request ({_form(answer)})"
             if answer.status == 404 and operation.names_a_workload:
@@ -218,7 +216,7 @@ def _of_token_answer(answer: Answer, credentials: str) -> BridgeError:
     oauth = read_oauth_error(answer)
     if answer.status == 429:
         return Throttled(
-            "Run:ai asks for fewer requests for access tokens. The operator waits and tries again.",
+            "Run:ai asks for fewer requests for access tokens, so this one has to wait.",
             after=_retry_after(answer),
         )
     if answer.status >= 500 or answer.status == 408 or oauth in ("server_error", "temporarily_unavailable"):

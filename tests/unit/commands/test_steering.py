@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from runai_operator.commands.steering import handled
+from runai_operator.commands.steering import handled, pause, refresh
 from runai_operator.commands.view import View
 from runai_operator.commands.waiting import Target
+from runai_operator.domain.errors import AccessDenied, InvalidWorkload, KubernetesUnavailable
 
 TARGET = Target("team-a", "train", "uid-1")
 
@@ -38,3 +39,51 @@ def test_a_request_is_done_when_the_operator_says_so(shown, stands):
 
     assert f"{standing.state} {standing.reason}" == stands
     assert standing.words
+
+
+class Refusing:
+    """A cluster that raises, or takes a change, by the name of the object."""
+
+    def __init__(self, **errors):
+        self._errors, self.changed = errors, []
+
+    def workloads(self, name, *, namespace):
+        return name
+
+    async def patch(self, name, changes):
+        if error := self._errors.get(name):
+            raise error
+        self.changed.append(name)
+        return {}
+
+
+def three():
+    return [{"metadata": {"namespace": "team-a", "name": name, "uid": f"uid-{name}"}} for name in "abc"]
+
+
+@pytest.mark.parametrize(
+    ("error", "results", "changed"),
+    [
+        (AccessDenied("No."), "met Paused, failed Refused, met Paused", ["a", "c"]),
+        (InvalidWorkload("No."), "met Paused, failed Refused, met Paused", ["a", "c"]),
+        (KubernetesUnavailable("No."), "met Paused, failed Refused, failed NotTried", ["a"]),
+    ],
+)
+async def test_what_is_refused_for_one_is_told_beside_what_was_done_to_the_others(error, results, changed):
+    cluster = Refusing(b=error)
+    standings = await pause(cluster, three())
+
+    assert ", ".join(f"{one.state} {one.reason}" for one in standings.values()) == results
+    assert standings["team-a", "b"].words == "No."
+    assert cluster.changed == changed
+
+
+async def test_where_nothing_could_be_done_the_error_is_the_answer():
+    with pytest.raises(AccessDenied):
+        await pause(Refusing(**dict.fromkeys("abc", AccessDenied("No."))), three())
+
+
+async def test_a_refresh_that_is_refused_for_one_is_asked_for_the_others():
+    standings = await refresh(Refusing(b=AccessDenied("No.")), three(), path="", timeout=0, watcher=None)
+
+    assert [one.reason for one in standings.values()] == ["Requested", "Refused", "Requested"]

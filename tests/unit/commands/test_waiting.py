@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sys
 
@@ -11,7 +12,7 @@ from runai_operator.commands.duration import Duration
 from runai_operator.commands.exits import ExitCode
 from runai_operator.commands.progress import Progress
 from runai_operator.commands.view import View
-from runai_operator.commands.waiting import Goal, Standing, State, Target, exit_code, towards
+from runai_operator.commands.waiting import Goal, Standing, State, Target, exit_code, towards, wait
 from runai_operator.domain.model import FINALIZER
 
 TARGET = Target("team-a", "train", "uid-1")
@@ -148,3 +149,41 @@ def test_on_a_terminal_what_does_not_fit_is_counted(screen):
     Progress().show({str(number): WAITING for number in range(9)})
 
     assert lines.getvalue() == "\x1b[J0: R: W.\n1: R: W.\nand 7 more\n"
+
+
+class Unreachable:
+    """A cluster that answers once, and for a while or for ever no more."""
+
+    def __init__(self, *, comes_back):
+        self._comes_back = comes_back
+
+    async def follow(self, _path, _query, keep, troubled):
+        yield {TARGET.key: keep(item(**RUNNING).item)}
+        troubled("Nobody answers.")
+        if self._comes_back:
+            troubled(None)
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_what_may_have_come_about_unseen_is_not_claimed_to_be_as_it_was(screen, comes_back):
+    lines, cluster = screen(is_terminal=False), Unreachable(comes_back=comes_back)
+    goal = towards(Goal.DELETED)
+    standings = await wait(cluster, [TARGET], goal, path="", timeout=0.01, watcher=Progress())
+
+    known = Standing(State.WAITING, "NotDeleted", "Nobody has deleted it yet.")
+    unsure = Standing(State.WAITING, "NotSeen", "Nobody answers. Before: Nobody has deleted it yet.")
+    assert standings == {TARGET.key: known if comes_back else unsure}
+    told = [
+        "train: NotDeleted: Nobody has deleted it yet.",
+        "train: NotSeen: Nobody answers. Before: Nobody has deleted it yet.",
+    ]
+    assert lines.getvalue().splitlines() == [*told, *(told[:1] if comes_back else [])]
+
+
+def test_a_reason_is_said_once_where_the_message_begins_with_it():
+    paused = item(Ready="True Paused")
+    paused.item["status"]["conditions"][0]["message"] = "Paused: nothing is written."
+
+    assert paused.reason == "Paused: nothing is written."
+    assert towards(Goal.READY)(paused, TARGET).words == "nothing is written."

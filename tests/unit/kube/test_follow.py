@@ -20,11 +20,12 @@ class Follower:
     """Takes the label `state` of each object, and keeps what was yielded."""
 
     def __init__(self, cluster):
-        self.seen = asyncio.Queue()
+        self.seen, self.troubles = asyncio.Queue(), []
         self.task = asyncio.create_task(self._run(cluster))
 
     async def _run(self, cluster):
-        async for kept in cluster.follow(COLLECTION, {}, lambda item: item["metadata"].get("labels", {}).get("state")):
+        keep = lambda item: item["metadata"].get("labels", {}).get("state")  # noqa: E731
+        async for kept in cluster.follow(COLLECTION, {}, keep, self.troubles.append):
             self.seen.put_nowait({name: state for (_, name), state in kept.items()})
 
     async def next(self):
@@ -148,6 +149,10 @@ async def test_a_server_that_fails_for_a_while_is_asked_again(fake, follow):
     fake.emit("MODIFIED", stateful("a", "old", 101))
 
     assert await follower.next() == {"a": "old"}
+    again_and_again = [why for why in follower.troubles if why]
+    assert len(again_and_again) == 2, "the first failure may be nothing"
+    assert "HTTP 500" in again_and_again[0]
+    assert follower.troubles[-1] is None
 
 
 async def test_an_error_among_the_events_is_not_taken_for_an_object(fake, follow):
