@@ -100,6 +100,8 @@ def _obstacle(remote: Remote, manifest: Json, owners: Owners, *, observe: bool) 
 
 def _owner(mark: OwnerMark, owners: Owners) -> str | None:
     """Its mark keeps a workload from being taken over, unless the object that it names is known to be gone."""
+    if not mark.namespace:
+        return "a dry run has left it behind: delete it in Run:ai, unless it goes by itself"
     named = f"RunaiWorkload {mark.namespace}/{mark.name}"
     if owner := owners.by_uid.get(mark.uid):
         return f"RunaiWorkload {owner} has it"

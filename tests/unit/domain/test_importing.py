@@ -10,6 +10,7 @@ from runai_operator.domain.checks import examine
 from runai_operator.domain.importing import Owners, choose, cleaned, object_name, obstacle_to_reading
 from runai_operator.domain.manifest import content_hash, with_mark
 from runai_operator.domain.model import Gvk, OwnerMark, Project, Remote, Row
+from runai_operator.domain.probe import probe_mark
 
 ID = "3f6b1c9a-52d4-4f0e-8a39-6a1f0f2f7d11"
 PROJECT = Project("1", "team-a", "71f6a0b2-0000-4000-8000-000000000001")
@@ -58,6 +59,7 @@ OBSTACLES = {
     "of another install, whose object is here": (
         replace(REMOTE, mark=replace(MARK, install="there")), replace(NOBODY, by_uid={"u-1": "ns/x"}), "ns/x has it",
     ),
+    "of a dry run": (replace(REMOTE, mark=probe_mark("i")), NOBODY, "a dry run has left it behind"),
     "being deleted": (replace(REMOTE, desired_phase="Deleted", sync_status="Deleting"), NOBODY, "being deleted"),
     "deleted": (replace(REMOTE, sync_status="Deleted"), NOBODY, "being deleted"),
     "to be deleted, and nobody knows how far": (
