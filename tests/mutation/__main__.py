@@ -23,7 +23,8 @@ from mutation.trials import PACKAGE, Stage
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 JUDGED = (
     *(f"domain.{name}" for name in ("decide", "submit", "adopt", "maintain", "lost", "finalize", "observe")),
-    *(f"domain.{name}" for name in ("intent", "ownership", "barred", "absence", "doubt", "requested", "dry_run")),
+    *(f"domain.{name}" for name in ("intent", "ownership", "barred", "absence", "doubt", "requested")),
+    *(f"domain.{name}" for name in ("dry_run", "probe")),
     *(f"domain.{name}" for name in ("state", "steps", "plan", "memory", "status", "stored_status", "requeue")),
     *(f"engine.{name}" for name in ("circuit", "gate", "poller")),
 )

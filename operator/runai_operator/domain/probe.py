@@ -25,7 +25,6 @@ from runai_operator.domain.requeue import BACKOFF_CEILING, next_sync_read
 MANIFEST: Json = {
     "apiVersion": "batch/v1",
     "kind": "Job",
-    "metadata": {},
     "spec": {
         "suspend": True,
         "backoffLimit": 0,

@@ -200,7 +200,7 @@ def _freeing(desired: Desired) -> Busy:
 
 def _holder_error(remote: Remote, desired: Desired, own: OwnerMark) -> NameTaken:
     name = desired.submission.name
-    if remote.mark is None and not remote.mark_readable:
+    if not remote.mark_readable:
         return NameTaken(
             f"The name {name} is taken in the project by a workload whose owner Run:ai does not show ({remote.id}): set"
             " spec.name to another name, or, if it is this object's, adopt it by spec.workloadId."

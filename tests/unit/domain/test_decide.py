@@ -3249,3 +3249,15 @@ def test_under_a_table_of_access_nothing_is_claimed_that_may_not_be_adopted(held
     state = replace(BEGUN_TO_ADOPT, desired=DESIRED, project_names=NAMES, **held)
 
     assert decide(state) != ClaimWorkload(WORKLOAD_ID)
+
+
+@pytest.mark.parametrize(
+    ("holder", "said"),
+    [(UNREADABLE, "whose owner Run:ai does not show"), (found(mark=None), "that this operator did not submit")],
+)
+def test_who_finds_a_name_taken_is_told_what_is_known_of_its_holder(holder, said):
+    match decide(a_state(IN_DOUBT, **FIRST_ATTEMPT, conflict=True, found=holder)):
+        case Result(error=NameTaken() as error):
+            assert said in error.message
+        case other:
+            pytest.fail(f"{other}")

@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 
 from builders import MARK, a_condition, a_desired, a_remote, a_row, a_state, a_workload
+from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.actions import Adopt, BeginSubmission, MarkInDoubt, Result, Verdict
 from runai_operator.domain.decide import decide
-from runai_operator.domain.errors import InvalidWorkload
+from runai_operator.domain.doubt import is_open
+from runai_operator.domain.errors import BridgeError, InvalidWorkload
 from runai_operator.domain.memory import Memory
-from runai_operator.domain.model import NOT_SUBMITTED, Ended, ExternalDeletionPolicy
+from runai_operator.domain.model import NOT_SUBMITTED, Candidate, Ended, ExternalDeletionPolicy
 from runai_operator.domain.reasons import Reason
 
 CREATED = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SHOWN = a_remote(sync_status="Deleted", content="v1:aaaa")
 OF_ANOTHER = replace(MARK, uid="uid-2")
+OF_OTHERS = Access((AccessRule(("elsewhere",), ("*",)),))
 HIDDEN = replace(SHOWN, mark=None, mark_readable=False)
 
 
@@ -93,6 +96,37 @@ def test_an_earlier_run_of_the_same_object_is_none_of_this_attempt(at: str, is_e
     assert (repeated == MarkInDoubt()) is is_earlier
 
 
+def test_an_earlier_run_does_not_hide_what_the_attempt_made():
+    runs = (ended(SHOWN, at="12:00:01"), ended(SHOWN, at="12:00:05"))
+    state = replace(in_doubt(None, status={"createdAt": "2026-01-01T12:00:01Z"}), ended=runs)
+
+    assert decide(state) == Adopt(SHOWN, runs[1].row, finished=True)
+
+
+def test_what_is_there_and_ours_comes_before_what_is_gone():
+    there = Candidate(a_row(id="there"), a_remote(id="there"))
+
+    match decide(replace(in_doubt(ended(SHOWN)), found=(there,))):
+        case Adopt(remote):
+            assert remote == there.remote
+        case other:
+            pytest.fail(f"{other}")
+
+
+def test_where_nothing_tells_when_the_object_was_made_any_may_be_ours():
+    state = in_doubt(ended())
+
+    assert isinstance(decide(replace(state, workload=replace(state.workload, created=None))), Result)
+
+
+def test_that_the_project_may_not_be_used_is_told_first():
+    match decide(in_doubt(ended(), access=OF_OTHERS)):
+        case Result(Verdict.REJECTED, BridgeError() as error):
+            assert error.condition_reason == Reason.PROJECT_NOT_ALLOWED
+        case other:
+            pytest.fail(f"{other}")
+
+
 @pytest.mark.parametrize("gone", [ended(), None])
 @pytest.mark.parametrize("token", [None, "now"])
 @pytest.mark.parametrize("policy", ExternalDeletionPolicy)
@@ -112,5 +146,6 @@ def test_the_refusal_outlives_the_lists_and_every_proof_of_absence():
     watched = in_doubt(None, status=status, memory=Memory(lookup_since=-1000.0))
 
     assert watched.absence_proven
+    assert is_open(watched)
     assert isinstance(decide(watched), Result)
     assert not isinstance(decide(replace(watched, unmade=True)), Result), "no attempt has made anything"

@@ -12,6 +12,8 @@ from runai_operator.domain.manifest import read_mark
 from runai_operator.domain.model import Candidate, OwnerMark
 from runai_operator.domain.naming import NAME, NAME_LIMIT, probe_name
 from runai_operator.domain.probe import (
+    PROVING,
+    UNSUPPORTED,
     End,
     LookUp,
     Probe,
@@ -62,8 +64,27 @@ def test_the_name_and_the_mark_are_those_of_install_and_project_and_of_no_object
     assert not read_mark(sent.manifest).uid
 
 
-def test_what_is_sent_would_run_nothing():
-    assert probe_submission(INSTALL, PROJECT).manifest["spec"]["suspend"] is True
+def test_what_is_sent_is_a_job_that_is_valid_and_would_run_nothing():
+    sent = probe_submission(INSTALL, PROJECT).manifest
+    pod = {"restartPolicy": "Never", "containers": [{"name": "probe", "image": "registry.k8s.io/pause:3.10"}]}
+
+    assert (sent["apiVersion"], sent["kind"]) == ("batch/v1", "Job")
+    assert sent["spec"] == {"suspend": True, "backoffLimit": 0, "template": {"spec": pod}}
+
+
+def test_what_those_who_wait_are_told_has_a_reason_of_its_own():
+    assert (PROVING.condition_reason, UNSUPPORTED.condition_reason) == (
+        Reason.PROVING_DRY_RUN,
+        Reason.DRY_RUN_UNSUPPORTED,
+    )
+
+
+def test_a_new_probe_is_wanted_by_nobody_and_proves_nothing():
+    new = Probe(install=INSTALL, project_id=PROJECT)
+
+    assert not any((new.wanted, new.sent, new.accepted, new.made, new.is_told))
+    assert new.is_visible
+    assert not End().proven
 
 
 def test_first_it_is_looked_for_what_an_earlier_probe_left_behind():
