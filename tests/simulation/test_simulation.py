@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_story():
 
 
 def test_a_new_script_takes_a_free_turn_and_moves_no_other_history(monkeypatch):
-    before = [make(seed) for seed in range(110)]
+    before = [make(seed) for seed in range(NINE * dry_scripts.DRY_TURNS)]
     monkeypatch.setattr(scripts, "SCRIPTS", (*scripts.SCRIPTS, lambda made: []))
     monkeypatch.setattr(dry_scripts, "DRY_SCRIPTS", (*dry_scripts.DRY_SCRIPTS, lambda made: []))
 
