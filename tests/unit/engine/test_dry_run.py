@@ -528,22 +528,6 @@ async def test_what_an_unanswered_dry_run_made_is_found_in_the_lists_and_removed
     assert bench.runai.live() == []
 
 
-async def test_what_was_made_becomes_the_workload_of_an_object_that_is_to_be_managed_before_it_is_removed(bench):
-    bench.apply("first", **DRY)
-    await asyncio.sleep(PROOF + 5)
-    bench.runai.switches = bench.runai.world.switches = IGNORED
-    bench.troubles["get"] = lambda: Unavailable("Run:ai cannot be reached.")
-    second = bench.apply("second", **DRY)
-    await asyncio.sleep(5)
-    bench.edit(second, **MANAGE)
-    await asyncio.sleep(30)
-    bench.troubles.clear()
-    await asyncio.sleep(400)
-
-    assert state(second) == ("True", "Running")
-    assert len(standing(bench)) == len(created(bench)) == 1
-
-
 async def with_leftover(bench):
     """An object, and what its dry run has made, which cannot be deleted yet."""
     bench.apply("first", **DRY)
@@ -554,6 +538,18 @@ async def with_leftover(bench):
     await asyncio.sleep(5)
     [made] = standing(bench)
     return second, made
+
+
+async def test_what_was_made_becomes_the_workload_of_an_object_that_is_to_be_managed_before_it_is_removed(bench):
+    second, made = await with_leftover(bench)
+    bench.edit(second, **MANAGE)
+    await asyncio.sleep(30)
+    bench.troubles.clear()
+    await asyncio.sleep(400)
+
+    assert state(second) == ("True", "Running")
+    assert standing(bench) == [made]
+    assert len(created(bench)) == 1
 
 
 @pytest.mark.parametrize("edit", [{"name": "renamed"}, {"project_id": "2"}], ids=["renamed", "in another project"])
