@@ -272,6 +272,8 @@ class _Sent:
     suspect: str | None = None
     going: bool = False
     """Run:ai was asked to delete it, or may have been."""
+    undecided: bool = False
+    """Its object was seen as one that may submit it."""
     due: float = 0.0
     tries: int = 0
 
@@ -386,12 +388,12 @@ class Leftovers:
             one.dismissed.add(workload_id)
             one.suspect, one.going = None, False
             return
-        is_its_own = await self._is_its_own(one.mark, remote.id)
+        is_its_own = await self._is_its_own(one, remote.id)
         if self._sent.get((one.project_id, one.name)) is not one:
             return  # it was spared meanwhile
         is_going = one.going and remote.being_deleted
         if is_its_own is None and not is_going:
-            one.going = False  # Run:ai has not taken the deletion
+            one.undecided, one.going = True, False  # Run:ai has not taken the deletion, if one was sent
             raise UNDECIDED
         if is_its_own and not is_going:
             del self._sent[one.project_id, one.name]
@@ -405,9 +407,12 @@ class Leftovers:
         one.due = self._clock() + next_sync_read(one.tries)
         one.tries += 1
 
-    async def _is_its_own(self, mark: OwnerMark, workload_id: str) -> bool | None:
+    async def _is_its_own(self, one: _Sent, workload_id: str) -> bool | None:
         """It is the workload of the object with the mark; None while that is not known."""
         try:
-            return is_its_own(await self._read(Ref(mark.namespace, mark.name, mark.uid)), workload_id)
+            workload = await self._read(Ref(one.mark.namespace, one.mark.name, one.mark.uid))
         except NotSelected:
             return True  # another release serves the object, and may have submitted it
+        if workload is None and one.undecided:
+            return True  # another process may have submitted it, and it may be meant to stay
+        return is_its_own(workload, workload_id)

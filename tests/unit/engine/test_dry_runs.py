@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from builders import MANIFEST, MARK, a_remote, a_row
+from builders import MANIFEST, MARK, a_remote, a_row, a_workload
 from runai_operator.domain.errors import (
     InvalidWorkload,
     NameTaken,
@@ -735,6 +735,22 @@ async def test_what_is_taken_over_by_its_id_is_spared(bench, adopted, expected):
     await asyncio.sleep(10)
 
     assert deleted(bench) == expected
+
+
+async def test_what_another_process_may_have_submitted_stays_when_its_object_is_gone(bench):
+    """With `deletionPolicy: Orphan`, say: the object was seen once as one that submits, and never with its workload."""
+    submits = a_workload(status={}, finalizer=True)
+    seen = iter([submits])
+
+    async def read(ref):
+        return next(seen, None)
+
+    bench.leftovers._read = read
+    bench.runai.make("train", "1", MARK)
+    bench.leftovers.sent(SUBMISSION, "id-0")
+    await asyncio.sleep(600)
+
+    assert (deleted(bench), bench.refuted) == ([], [])
 
 
 async def test_what_is_spared_while_it_is_read_is_not_touched(bench):
