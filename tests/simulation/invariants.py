@@ -113,6 +113,11 @@ def promise_of(broken: Broken) -> str:
     return frames[-2 if frames[-1] == must.__name__ else -1].strip("_").replace("_", " ")
 
 
+def content_of(submission: Submission) -> object:
+    """What a verdict is about."""
+    return (submission.manifest["spec"], submission.category, submission.name)
+
+
 def must(holds: object, otherwise: str) -> None:
     if not holds:
         raise Broken(otherwise)
@@ -335,8 +340,7 @@ class Judge:
             is_accepted = False
         else:
             is_accepted = True
-        content = (submission.manifest["spec"], submission.category, submission.name)
-        self._verdicts.setdefault(mark.uid, []).append((now, content, is_accepted))
+        self._verdicts.setdefault(mark.uid, []).append((now, content_of(submission), is_accepted))
 
     def _fits(self, stored: Stored, workload: Workload) -> bool:
         spec = stored.spec
@@ -878,7 +882,7 @@ class Judge:
         if not is_asked_for or spec.workload_id is not None or not is_seen:  # what is to be adopted has no dry run
             return
         content = (spec.manifest["spec"], spec.category, spec.name or stored.ref.name)
-        told = [(at, is_accepted) for at, of, is_accepted in self._verdicts.get(uid, ()) if of == content]
+        told = [(at, is_accepted) for at, of, is_accepted in self._verdicts_on(uid) if of == content]
         if self._reason(stored) == Reason.VALID:
             self.checked["truth of verdicts"] += 1
             must(any(is_accepted for _, is_accepted in told), f"{stored.ref} is Valid, which Run:ai never said")
@@ -897,6 +901,15 @@ class Judge:
                 return  # it may be refused since it was submitted
             self.checked["truth of verdicts"] += 1
             must(not all(is_accepted for _, is_accepted in told), f"{stored.ref} is refused, which Run:ai never did")
+
+    def _verdicts_on(self, uid: str) -> list[tuple[float, object, bool]]:
+        """When Run:ai said what of which content; also while it rejects whatever comes."""
+        rejected = [
+            (at, content_of(submission), False)
+            for at, submission in self._world.rejected_dry_runs
+            if (mark := read_mark(submission.manifest)) is not None and mark.uid == uid
+        ]
+        return sorted([*self._verdicts.get(uid, ()), *rejected], key=lambda verdict: verdict[0])
 
     def _dry_runs_are_found_in_time(self, stored: Stored) -> None:
         """Where no dry run is sent, there is none, or it cannot be found out."""
@@ -1226,7 +1239,7 @@ class Judge:
         is_theirs = mark is not None and (
             mark.install not in self._world.installs or self._object(mark.uid) not in (None, stored)
         )
-        return has_it or is_theirs or self._is_name_held(stored)
+        return has_it or is_theirs or is_probe(mark) or self._is_name_held(stored)
 
     def _names_nothing(self, stored: Stored) -> bool:
         """It names a workload that is gone, and not because we deleted it to replace it."""

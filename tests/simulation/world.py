@@ -18,13 +18,22 @@ from fakes.runai import FakeRunai
 from runai_operator.domain.access import Access, AccessRule
 from runai_operator.domain.errors import BridgeError, Unavailable
 from runai_operator.domain.manifest import read_mark
-from runai_operator.domain.model import DEFAULT_CONNECTION, MOST_ROWS, CRDState, Meta, Row, RowPage, RowQuery
+from runai_operator.domain.model import (
+    DEFAULT_CONNECTION,
+    MOST_ROWS,
+    CRDState,
+    Meta,
+    Row,
+    RowPage,
+    RowQuery,
+    Submission,
+)
 from runai_operator.domain.requeue import Limits
 from runai_operator.engine.engine import Engine
 from runai_operator.engine.ports import EngineSettings
 from runai_operator.runai.transport import CONNECTIONS, Timeouts
 from runai_simulator.switches import Switches
-from simulation.troubles import CLASSES, OF_WORKLOADS, SLOWNESS, WRITES, Kind, Side, Trouble
+from simulation.troubles import CLASSES, OF_WORKLOADS, REFUSALS, SLOWNESS, WRITES, Kind, Side, Trouble
 
 EPOCH = 1_800_000_000.0
 NAMESPACE, CLOSED = "ns", "closed"
@@ -250,11 +259,10 @@ class Process:
         if oddity is not None and oddity.kind is Kind.SLOW:
             await self._take_long()
         if name == "create":
-            attempts = world.attempts.setdefault(read_mark(args[0].manifest).uid, [])  # type: ignore[union-attr]
-            attempts.append(UNKNOWN)
+            world.attempts_of(args[0]).append(UNKNOWN)
         if trouble is not None and not trouble.after_effect:
-            if name == "create" and trouble.makes_nothing:
-                attempts[-1] = REJECTED
+            if trouble.makes_nothing:
+                world.note_rejection(name, trouble, *args)
             raise trouble.error(name)
         answer = await make()
         if name == "delete":
@@ -350,8 +358,7 @@ class World:
         self.setup = setup or Setup()
         self.kube = WatchedKube(self.now, self.random)
         self.runai = FakeRunai(self.now, switches)
-        self.runai.most_rows = self.setup.rows_a_page
-        self.runai.distort = self._distort
+        self.runai.most_rows, self.runai.distort = self.setup.rows_a_page, self._distort
         self.first_project = self.runai.world.projects["1"].name
         self.process: Process | None = None
         self.installs = {self.setup.install}
@@ -369,6 +376,7 @@ class World:
         """When a call of this name last could not be made as usual."""
         self.attempts: dict[str, list[str]] = {}
         """What became of each attempt to create, by the UID of the object."""
+        self.rejected_dry_runs: list[tuple[float, Submission]] = []
         self.read_at: dict[str, float] = {}
         """When a workload was last read by its id."""
         self.upon: dict[str, Callable[[], None]] = {}
@@ -453,6 +461,15 @@ class World:
                 self.spoiled_at |= dict.fromkeys(CLASSES[trouble.calls], now)
         if self.kube.is_cut:
             self.troubled_at[Side.KUBE] = now
+
+    def attempts_of(self, submission: Submission) -> list[str]:
+        return self.attempts.setdefault(read_mark(submission.manifest).uid, [])  # type: ignore[union-attr]
+
+    def note_rejection(self, name: str, trouble: Trouble, *args: Any) -> None:
+        if name == "create":
+            self.attempts_of(args[0])[-1] = REJECTED
+        elif name == "dry_run" and trouble.kind in REFUSALS:
+            self.rejected_dry_runs.append((self.now(), args[0]))
 
     def oddity(self, side: Side, name: str) -> Trouble | None:
         """What does not fail, and is odd, about this call."""
