@@ -74,6 +74,7 @@ def test_a_reading_that_somebody_asks_for_is_made_before_it_is_refused():
 
     assert decide(asked) == ReadRemote(WORKLOAD_ID)
     assert decide(replace(asked, remote=a_remote())).verdict is Verdict.REJECTED
+    assert decide(replace(asked, remote=DOWN)) == Result(Verdict.RETRYING, DOWN, outstanding=True)
 
 
 @pytest.mark.parametrize("submission", [None, IN_DOUBT, NAME_HELD])
