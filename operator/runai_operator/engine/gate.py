@@ -213,7 +213,7 @@ class Gate(Runai):
         return await self._make(_call_for_rows(query), lambda: self._runai.rows(query))
 
     async def find(self, *, name: str, project_id: str | None) -> tuple[Row, ...]:
-        call = _Call(CallClass.LOOKUPS, f"rows {project_id or ''}/{name}")
+        call = _Call(CallClass.LOOKUPS, f"rows {project_id}/{name}")
         return await self._make(call, lambda: self._runai.find(name=name, project_id=project_id))
 
     async def row(self, row_id: str) -> Row | None:

@@ -175,6 +175,7 @@ async def test_two_objects_failing_in_a_row_open_the_circuit_of_their_class_only
         pytest.param(lambda gate: gate.delete("a"), id="delete"),
         pytest.param(lambda gate: gate.update("a", submission("w")), id="update"),
         pytest.param(lambda gate: gate.create(submission("w")), id="create"),
+        pytest.param(lambda gate: gate.dry_run(submission("w")), id="dry run"),
         pytest.param(lambda gate: gate.find(name="w", project_id="1"), id="look-up by name"),
         pytest.param(lambda gate: gate.projects(name="p", cluster_id=None), id="project"),
         pytest.param(lambda gate: gate.project("1"), id="project by id"),
@@ -783,6 +784,16 @@ async def test_a_permission_is_one_verb_in_one_project(bench, verb):
         await call(other, "1")
 
 
+async def test_who_may_not_create_in_a_project_may_not_try_it_there(bench):
+    bench.runai.trouble[WRITES] = AccessDenied("HTTP 403")
+    await bench.fails(bench.gate.dry_run(submission("x")))
+    bench.runai.trouble.clear()
+
+    for ask in (bench.gate.create, bench.gate.dry_run):
+        assert (await bench.fails(ask(submission("y")), CircuitOpen)).circuit == "create:1"
+        await ask(submission("y", "2"))
+
+
 async def test_a_doubt_that_is_new_lets_older_ones_be_forgotten(bench):
     bench.gate.not_found("a", project="1", doubt=NotVisible("hidden"))
     await asyncio.sleep(700)
@@ -845,6 +856,7 @@ async def test_what_is_asked_reaches_run_ai_as_it_was_asked():
     gate = Gate(Runai(), wake=print, clock=asyncio.get_running_loop().time, random=Random(1), report=lambda *_: None)
     new, query = submission("w"), RowQuery(name="n", project_id="1")
     await gate.create(new)
+    await gate.dry_run(new)
     await gate.get("g", project="1")
     await gate.update("u", new)
     await gate.delete("d", project="1")
@@ -856,6 +868,7 @@ async def test_what_is_asked_reaches_run_ai_as_it_was_asked():
 
     assert asked == [
         ("create", (new,), {}),
+        ("dry_run", (new,), {}),
         ("get", ("g",), {}),
         ("update", ("u", new), {}),
         ("delete", ("d",), {}),
@@ -876,8 +889,11 @@ async def test_what_is_asked_reaches_run_ai_as_it_was_asked():
         lambda gate, key: gate.projects(name=key, cluster_id=None),
         lambda gate, key: gate.project(key),
         lambda gate, key: gate.find(name=key, project_id="1"),
+        lambda gate, key: gate.find(name="same", project_id=key),
+        lambda gate, key: gate.dry_run(submission(key)),
+        lambda gate, key: gate.dry_run(submission("same", key)),
     ],
-    ids=["get", "row", "update", "projects", "project", "find"],
+    ids=["get", "row", "update", "projects", "project", "find", "find in", "dry run", "dry run in"],
 )
 async def test_two_questions_that_fail_are_no_coincidence_and_one_is(bench, ask):
     bench.runai.trouble = dict.fromkeys(CallClass, Unavailable("down"))
