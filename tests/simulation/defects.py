@@ -33,6 +33,7 @@ from runai_operator.domain import (
 )
 from runai_operator.domain.actions import Adopt, Result, Verdict
 from runai_operator.domain.errors import InvalidWorkload, OutcomeUnknown, Throttled
+from runai_operator.domain.manifest import read_mark
 from runai_operator.domain.probe import Probe
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.stored_status import StoredStatus
@@ -503,15 +504,16 @@ def probes_go_by_their_name(patch: Patch) -> None:
 
 
 def leftovers_are_forgotten(patch: Patch) -> None:
-    def spare(self: Any, uid: str, submission: Any) -> None:
-        del submission
-        self._sent = {key: one for key, one in self._sent.items() if one.mark.uid != uid}
+    def spare(self: Any, submission: Any) -> None:
+        mark = read_mark(submission.manifest)
+        for one in [one for one in self._all() if one.mark == mark]:
+            self._forget(one)
 
     patch.setattr(Leftovers, "spare", spare)
 
 
 def leftovers_are_nobodys(patch: Patch) -> None:
-    patch.setattr(Leftovers, "spare", lambda self, uid, submission: None)
+    patch.setattr(Leftovers, "spare", lambda self, submission: None)
     patch.setattr(dry_runs, "is_its_own", lambda workload, workload_id: False)
 
 
