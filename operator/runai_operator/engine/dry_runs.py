@@ -417,7 +417,8 @@ class Leftovers:
     async def _clear_up(self, one: _Sent, workload_id: str) -> None:
         remote = await self._gate.get(workload_id, project=one.project_id)
         if remote is None or remote.gone or not one.is_made(remote):
-            one.dismissed.add(workload_id)
+            if remote is not None or one.going:  # else it may only be out of sight
+                one.dismissed.add(workload_id)
             one.suspect, one.going = None, False
             return
         is_its_own = await self._is_its_own(one, remote.id)

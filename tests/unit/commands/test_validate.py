@@ -138,7 +138,9 @@ def test_github_is_shown_the_line(tmp_path):
 def test_github_is_told_the_line_of_standard_input_where_there_is_no_file_to_show():
     done = rwl("validate", "-o", "github", "-", stdin=GOOD.replace("team-a", "Team A"))
 
-    assert done.out.startswith("::error title=RunaiWorkload train::line 6 of standard input: spec.projectName must have ")
+    assert done.out.startswith(
+        "::error title=RunaiWorkload train::line 6 of standard input: spec.projectName must have "
+    )
 
 
 def test_an_annotation_of_github_cannot_be_broken_out_of():

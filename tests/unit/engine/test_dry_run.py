@@ -774,6 +774,28 @@ async def test_what_was_made_and_has_finished_stays_where_a_new_object_of_its_na
     assert standing(bench) == [made]
 
 
+async def test_a_new_object_does_not_count_as_its_own_what_was_made_and_has_finished_and_is_being_deleted(bench):
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = IGNORED
+    bench.troubles["get"] = lambda: Unavailable("Run:ai cannot be reached.")
+    second = bench.apply("second", **DRY, **JOB)
+    await asyncio.sleep(60)
+    [made] = standing(bench)
+    bench.troubles.clear()
+    bench.latency["delete"] = 25.0
+    while not bench.called("delete"):  # noqa: ASYNC110 - in virtual time
+        await asyncio.sleep(1)
+    bench.delete(second)
+    again = bench.apply("second", **JOB)
+    await asyncio.sleep(10)
+    assert state(again)[0] == "False"
+    await asyncio.sleep(600)
+
+    assert state(again) == ("True", "Completed")
+    assert [workload.id for workload in standing(bench)] == [again.status["workloadId"]] != [made.id]
+
+
 @pytest.mark.parametrize("changes", [{}, BAD_KIND], ids=["paused", "refused"])
 async def test_what_was_made_is_removed_once_its_object_is_only_to_be_checked_again(bench, changes):
     second, made = await with_leftover(bench)

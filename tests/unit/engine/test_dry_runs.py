@@ -688,6 +688,18 @@ async def test_a_suspect_is_remembered_until_it_is_cleared_up(bench):
     assert {each[2] for each in bench.runai.called("get")} == {"id-0"}
 
 
+async def test_what_was_hidden_for_a_while_is_removed_when_a_list_shows_it_again(bench):
+    """Where a project is taken out of our sight, what is in it answers as what is gone."""
+    bench.leftovers.sent(SUBMISSION, "id-0")
+    await asyncio.sleep(1)
+    assert [each[2] for each in bench.runai.called("get")] == ["id-0"]
+    bench.runai.make("train", "1", MARK)
+    bench.leftovers.seen(ROW)
+    await asyncio.sleep(1)
+
+    assert deleted(bench) == ["id-0"]
+
+
 async def test_sent_again_it_may_have_been_made_anew(bench):
     bench.leftovers.sent(SUBMISSION, "id-0")
     await asyncio.sleep(1)
