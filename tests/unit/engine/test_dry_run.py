@@ -566,14 +566,17 @@ async def test_what_was_made_elsewhere_than_its_object_submits_is_removed(bench,
     assert second.status["workloadId"] != made.id
 
 
-async def test_what_was_made_is_removed_although_its_object_shows_another_workload_from_now_on(bench):
+@pytest.mark.parametrize("policy", [ManagementPolicy.OBSERVE, ManagementPolicy.MANAGE])
+async def test_what_was_made_is_removed_although_its_object_has_another_workload_from_now_on(bench, policy):
     second, _ = await with_leftover(bench)
+    other = bench.runai.world.create({"name": "other", "projectId": "1"}, RUNS_ON, bench.now())
+    bench.edit(second, management_policy=policy, workload_id=other.id)
+    await asyncio.sleep(20)
     bench.troubles.clear()
-    shown = bench.runai.world.create({"name": "shown", "projectId": "1"}, RUNS_ON, bench.now())
-    bench.edit(second, management_policy=ManagementPolicy.OBSERVE, workload_id=shown.id)
     await asyncio.sleep(600)
 
-    assert standing(bench) == [shown]
+    assert standing(bench) == [other]
+    assert second.status["workloadId"] == other.id
 
 
 async def test_what_was_made_waits_for_its_object_while_that_may_still_submit_it(bench):
