@@ -352,9 +352,11 @@ def test_a_kubeconfig_that_is_none_is_named(given, said):
 
 
 def test_what_others_say_cannot_move_the_cursor_of_who_reads_what_doctor_found(capsys):
-    found = Finding("objects", Severity.ERROR, "one \x1b[2J", remedy="do\nthat \x1b[A", detail="said \x1b]0;x\x07 \x9b2J")
+    found = Finding(
+        "objects", Severity.ERROR, "one \x1b[2J", remedy="do\nthat \x1b[A", detail="said \x1b]0;x\x07 \x9b2J"
+    )
     doctor._print([found])
 
     out = capsys.readouterr().out
-    assert not any(char < " " and char != "\n" or "\x7f" <= char < "\xa0" for char in out)
+    assert not any((char < " " and char != "\n") or "\x7f" <= char < "\xa0" for char in out)
     assert out.splitlines()[-3:] == ["- one \\x1b[2J", "  said \\x1b]0;x\\x07 \\x9b2J", "  do that \\x1b[A"]
