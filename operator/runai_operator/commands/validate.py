@@ -59,8 +59,8 @@ class Found:
         is_piped = self.file == PIPED  # which is no file of the repository: such an annotation would be shown nowhere
         where = {"file": self.file, "line": str(self.line)} if self.file and not is_piped else {}
         named = where | {"title": f"RunaiWorkload {self.name}".strip()}
-        told = f"line {self.line} of standard input: {self.message}" if is_piped else self.message
-        return f"::error {','.join(f'{key}={_property(value)}' for key, value in named.items())}::{_data(told)}"
+        message = f"line {self.line} of standard input: {self.message}" if is_piped else self.message
+        return f"::error {','.join(f'{key}={_property(value)}' for key, value in named.items())}::{_data(message)}"
 
 
 @click.command(

@@ -301,7 +301,7 @@ class Reconciler:
         return await self._ask_runai(s, action, upstream)
 
     def _do_adopt(self, s: State, action: Adopt, upstream: Upstream | None) -> State:
-        """Where it has finished, nothing brings it the mark of its new object, so it is said here that it has one."""
+        """Where it has finished, nothing brings it the mark of its new object, so it is noted here that it has one."""
         going = None
         if upstream is not None and not is_ours(action.remote.mark, s.mark):
             going = upstream.leftovers.spare_adopted(action.remote)
