@@ -52,11 +52,13 @@ async def orphan(
     begun = await each(items, lambda shown: _delete(cluster, shown))
     if not timeout:
         return begun
-    targets, guards = (
-        [target for target in map(Target.of, items) if begun[target.key].state is State.MET],
-        Guards(cluster),
-    )
-    standings = await wait(cluster, targets, guards.judge, path=path, timeout=timeout, watcher=watcher)
+    targets = [target for target in map(Target.of, items) if begun[target.key].state is State.MET]
+    guards = Guards(cluster)
+    try:
+        standings = await wait(cluster, targets, guards.judge, path=path, timeout=timeout, watcher=watcher)
+    except (BridgeError, CommandError) as error:
+        unseen = Standing(State.WAITING, "NotSeen", f"{error.message} {BEGUN}")
+        return begun | {target.key: unseen for target in targets}
     return begun | {key: _left(standing, before[key], guards.last.get(key)) for key, standing in standings.items()}
 
 

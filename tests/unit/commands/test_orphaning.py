@@ -191,6 +191,22 @@ async def test_who_stops_it_between_the_policy_and_the_deletion_leaves_the_objec
     assert cluster.item["metadata"]["annotations"] == {}
 
 
+async def test_that_the_deletion_has_begun_is_told_also_where_kubernetes_does_not_answer_any_more():
+    class Away(OneObject):
+        async def follow(self, *args):
+            raise KubernetesUnavailable("Kubernetes cannot be reached.")
+            yield
+
+    cluster = Away()
+    items = [copy.deepcopy(cluster.item)]
+    standings = await orphan(cluster, items, path="", force=False, timeout=60, watcher=None)
+
+    [standing] = standings.values()
+    assert (standing.state, standing.reason) == ("waiting", "NotSeen")
+    assert standing.words == "Kubernetes cannot be reached. It goes as soon as the operator has seen it."
+    assert cluster.policy_when_deleted == ("Orphan", "true")
+
+
 class Several:
     """A cluster with several objects by name."""
 
