@@ -180,6 +180,26 @@ def test_who_stops_it_leaves_nothing_behind(runai, number):
     assert [one for one in runai.live() if one["desiredPhase"] != "Deleted"] == []
 
 
+def test_who_stops_it_does_not_wait_for_as_long_as_run_ai_asks(runai):
+    runai.fault("status", status=429, after="60", method="GET", path="/api/v1/workloads")
+    env = access_to(runai) | {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    typed = [BIN / "kubectl-rwl", "validate", "--dry-run", "-"]
+    with subprocess.Popen(typed, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        running.stdin.write(JOB)
+        running.stdin.close()
+        deadline = time.monotonic() + HANG_GUARD
+        while not runai.calls("POST"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        began = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        said = running.stderr.read()
+
+    assert running.returncode == 3
+    assert "Whether the dry run has made the workload rwl-dry-run-" in said
+    assert time.monotonic() - began < 15
+
+
 def test_where_run_ai_fails_what_is_known_by_then_is_said(runai):
     taken, wrong, other = JOB, JOB.replace("projectName", "projctName"), JOB.replace("train", "other")
     refused = JOB.replace("team-a", "nowhere").replace("train", "refused")
@@ -192,6 +212,19 @@ def test_where_run_ai_fails_what_is_known_by_then_is_said(runai):
     assert summary == "4 RunaiWorkloads, 3 problems so far: Run:ai has given no answer about 2 of them"
     assert "It is not known whether the request to check the workload took effect" in error
     assert done.code == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("dry_run", [True, False], ids=["known", "ignored"])
+def test_where_run_ai_throttles_it_is_waited_for_as_long_as_it_asks(runai, method, dry_run):
+    runai.switch(dry_run=dry_run)
+    runai.fault("status", status=429, after="1", method=method, count=2)
+    began = time.monotonic()
+    done = validate(runai, JOB)
+
+    assert done.code == (0 if dry_run else 1), done.err
+    assert dry_run or done.sentence.endswith(", which was deleted again. Do without --dry-run.")
+    assert time.monotonic() - began > 2 or (dry_run and method == "DELETE")
 
 
 def test_what_was_made_and_cannot_be_deleted_is_named(runai):

@@ -61,10 +61,13 @@ class ProvenDryRuns:
 class NoLeftovers:
     """No dry run has made anything."""
 
-    def spare(self, uid: str, submission: Any) -> None:
+    def spare(self, submission: Any) -> None:
         """Nothing is suspected."""
 
-    def spare_adopted(self, workload_id: str) -> None:
+    def spare_adopted(self, remote: Any) -> None:
+        """Likewise."""
+
+    def created(self, submission: Any) -> None:
         """Likewise."""
 
     def sent(self, submission: Any, told_id: str | None) -> None:

@@ -252,6 +252,19 @@ def test_names_are_made_unique_and_the_name_in_runai_is_kept(people, typed, work
     assert (item["metadata"]["name"], item["spec"]["name"]) == (f"train-{one[:8]}", "train")
 
 
+def test_what_is_large_in_another_script_is_taken_as_kubectl_would_send_it(people, typed, workloads):
+    """Escaped, it would be longer than a request to Kubernetes may be."""
+    text, manifest = "ж" * 650_000, job()
+    manifest["spec"]["template"]["spec"]["containers"][0]["args"] = [text]
+    people.submit("train", manifest=manifest)
+    people.wait_until_listed(1)
+    done = typed("--project", "team-a", "--apply", "-o", "name")
+
+    assert done.code == 0, done.err
+    [container] = workloads.get("train")["spec"]["manifest"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == [text]
+
+
 def test_a_dry_run_asks_kubernetes_and_creates_nothing(people, typed, workloads):
     people.submit("train")
     people.wait_until_listed(1)

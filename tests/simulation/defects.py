@@ -33,6 +33,7 @@ from runai_operator.domain import (
 )
 from runai_operator.domain.actions import Adopt, Result, Verdict
 from runai_operator.domain.errors import InvalidWorkload, OutcomeUnknown, Throttled
+from runai_operator.domain.manifest import read_mark
 from runai_operator.domain.probe import Probe
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.stored_status import StoredStatus
@@ -503,16 +504,31 @@ def probes_go_by_their_name(patch: Patch) -> None:
 
 
 def leftovers_are_forgotten(patch: Patch) -> None:
-    def spare(self: Any, uid: str, submission: Any) -> None:
-        del submission
-        self._sent = {key: one for key, one in self._sent.items() if one.mark.uid != uid}
+    def spare(self: Any, submission: Any) -> None:
+        mark = read_mark(submission.manifest)
+        for one in [one for one in self._all() if one.mark == mark]:
+            self._forget(one)
 
     patch.setattr(Leftovers, "spare", spare)
 
 
 def leftovers_are_nobodys(patch: Patch) -> None:
-    patch.setattr(Leftovers, "spare", lambda self, uid, submission: None)
+    patch.setattr(Leftovers, "spare", lambda self, submission: None)
     patch.setattr(dry_runs, "is_its_own", lambda workload, workload_id: False)
+
+
+def taken_over_is_left_to_its_mark(patch: Patch) -> None:
+    patch.setattr(Leftovers, "spare_adopted", lambda self, remote: None)
+
+
+def who_may_submit_has_it_for_good(patch: Patch) -> None:
+    def spare(self: Any, submission: Any) -> Any:
+        one = self._of(submission)
+        if one is not None and not one.going:
+            self._forget(one)
+        return self._unless_going(one)
+
+    patch.setattr(Leftovers, "spare", spare)
 
 
 def submitted_becomes_a_dry_run(patch: Patch) -> None:
@@ -611,4 +627,9 @@ PLANTS = (
     Defect("what was submitted may become a dry run", submitted_becomes_a_dry_run),
     Defect("the verdict on an earlier spec is shown for a new one", any_verdict_stands),
     Defect("a requested dry run is acknowledged without one", verdicts_are_not_asked_for_again),
+    Defect("what a new object counts as its own is deleted as what a dry run made", taken_over_is_left_to_its_mark),
+    Defect(
+        "what a dry run made is forgotten once its object is to be submitted for a while",
+        who_may_submit_has_it_for_good,
+    ),
 )

@@ -169,19 +169,44 @@ class DryScripts(Scripts):
         """Likewise, and it is to be submitted under another name."""
         return self._rolled_back(acts.SubmitAs(self._name, "renamed"))
 
-    def _rolled_back(self, submit: acts.Act) -> list[Timed]:
+    def rolled_back_and_made_anew(self) -> list[Timed]:
+        """Likewise, and by the time that it can be read and deleted again it has finished, and another object of its name has
+        the same to do."""
+        again = acts.DeleteIt(self._name, then_apply=self._apply(kind="Job", text=6))
+        made = self._rolled_back(again, kind="Job", failing="reads", lasts=300)
+        self._switches |= {"run_time": 5.0}
+        return [*made, (made[-1][0] + 400, acts.Wait())]
+
+    def rolled_back_and_checked_again(self) -> list[Timed]:
+        """Likewise, and it is to be submitted for a while, in which it is paused."""
+        random = self._random
+        made = self._rolled_back(acts.Pause(self._name, paused=True), lasts=100)
+        at = made[-1][0]
+        back = at + random.choice([5, 30])
+        return [
+            *made,
+            (at + 1, self._set(ManagementPolicy.MANAGE)),
+            (back, self._set(ManagementPolicy.DRY_RUN)),
+            (back + 1, acts.Pause(self._name, paused=False)),
+            (back + 900, acts.Wait()),
+        ]
+
+    def _rolled_back(
+        self, submit: acts.Act, *, kind: str | None = None, failing: str | None = None, lasts: float | None = None
+    ) -> list[Timed]:
         random = self._random
         self._needs.calm = True
         self._switches |= {"dry_run": True, "run_time": 1200.0, "raw_manifest_echo": True, "raw_annotations": True}
         self._switches |= {"ids_equal": True}
         self._setup |= {"limited": False}
         at, kinds = PROVEN + random.uniform(0, 30), [Kind.UNREACHABLE, Kind.FORBIDDEN]
-        fails = Trouble(Side.RUNAI, random.choice(kinds), random.choice(["reads", "deletes"]))
+        fails = Trouble(Side.RUNAI, random.choice(kinds), failing or random.choice(["reads", "deletes"]))
+        chosen = {} if kind is None else {"kind": kind}
         return [
-            (0, self._check()),
+            (0, self._check(**chosen)),
             (at, acts.ChangeRunai(knows_dry_runs=False)),
-            (at, acts.Begin(fails, random.choice([20, 100]))),
-            (at + 0.1, self._check(text=6)),
+            (at, acts.Begin(fails, lasts or random.choice([20, 100]))),
+            (at + 0.1, self._check(text=6, **chosen)),
             (at + random.choice([1.5, 10]), submit),
         ]
 

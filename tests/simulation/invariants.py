@@ -286,10 +286,7 @@ class Judge:
         if is_probe(mark):
             must(method == "DELETE", f"{what}, which was sent as a dry run")
             return
-        if method == "DELETE" and self._is_leftover(workload):
-            owner, since = self._object(mark.uid), self._seconds_since(mark.uid)
-            may_submit = owner is not None and "workloadId" not in owner.status
-            must(not may_submit or since("only to be checked") < LATEST, f"{what}, which its object may submit")
+        if method == "DELETE" and self._goes_as_leftover(what, workload, mark):
             return
         if method == "DELETE":
             self._is_not_torn_down(what, mark.uid)
@@ -307,6 +304,25 @@ class Judge:
             must(owner.deleting or since("managed") < LATEST, f"{what} of an object that is only to be checked")
         if method == "PUT":
             must(workload.id not in self._completed, f"{what}, which had completed")
+
+    def _goes_as_leftover(self, what: str, workload: Workload, mark: OwnerMark) -> bool:
+        """It is deleted as what a dry run made."""
+        self._has_no_other_object(what, workload, mark)
+        if not self._is_leftover(workload):
+            return False
+        owner, since = self._object(mark.uid), self._seconds_since(mark.uid)
+        may_submit = owner is not None and "workloadId" not in owner.status
+        must(not may_submit or since("only to be checked") < LATEST, f"{what}, which its object may submit")
+        return True
+
+    def _has_no_other_object(self, what: str, workload: Workload, mark: OwnerMark) -> None:
+        """What a dry run made is not deleted once another object counts it as its own, whatever its mark."""
+        for stored in self._everything() if workload.id in self._world.runai.unasked else ():
+            may_run_again = stored.spec.rerun_policy is not RerunPolicy.NEVER
+            is_other = (
+                stored.ref.uid != mark.uid and self._is_managed(stored) and not (stored.deleting or may_run_again)
+            )
+            must(not (is_other and stored.status.get("workloadId") == workload.id), f"{what}, which {stored.ref} has")
 
     def _is_not_torn_down(self, what: str, uid: str) -> None:
         """Nothing is deleted because its object goes with the definition, before anybody has said that this is meant."""
@@ -948,12 +964,14 @@ class Judge:
                 must(False, f"{workload.name}, which a dry run made, has been there for {waits:.0f} s")
 
     def _is_leftover(self, workload: Workload) -> bool:
-        """A dry run made it, and it is not the workload of its object, or is not yet."""
+        """A dry run made it, and it is not the workload of an object, or is not yet."""
         if workload.id not in self._world.runai.unasked:
             return False
-        mark = mark_of(workload)
-        owner = self._object(mark.uid) if mark is not None else None
-        return owner is None or owner.status.get("workloadId") != workload.id
+        return all(
+            stored.status.get("workloadId") != workload.id
+            for stored in self._everything()
+            if stored.spec.management_policy is not ManagementPolicy.OBSERVE
+        )
 
     def _leftovers_are_removed(self) -> None:
         """By the process that sent the dry run, as soon as its object cannot submit it any more."""
@@ -1007,12 +1025,13 @@ class Judge:
             must(told == (DEFAULT_CONNECTION, not failing), f"the lists are reported as {told[1]}, which they are not")
 
     def _leaves_nothing(self, stored: Stored) -> None:
-        """What goes without ever having asked us had nothing in Run:ai."""
+        """What goes without ever having asked us had nothing in Run:ai, but for what a dry run made, which goes by itself."""
         uid, kube = stored.ref.uid, self._world.kube
         is_asked = FINALIZER in stored.finalizers or any(gone.ref.uid == uid for gone in kube.released)
         if is_asked or uid in self._world.by_hand or stored.spec.management_policy is ManagementPolicy.OBSERVE:
             return
-        left = [w.id for w in self._world.runai.live() if (mark := mark_of(w)) and mark.uid == uid]
+        asked_for = [w for w in self._world.runai.live() if w.id not in self._world.runai.unasked]
+        left = [w.id for w in asked_for if (mark := mark_of(w)) and mark.uid == uid]
         self.checked["gone without us"] += 1
         must(not left or uid in kube.orphans, f"{stored.ref} goes without our finalizer, and leaves {left} behind")
 

@@ -12,6 +12,7 @@ from runai_operator.commands.exits import CommandError, ExitCode
 from runai_operator.commands.frame import Command, Example, cluster_options, output_option
 from runai_operator.commands.output import Cell, print_report, print_table, say
 from runai_operator.commands.runai_access import RunaiOptions, runai_options
+from runai_operator.text import escaped
 
 if TYPE_CHECKING:
     from runai_operator.commands.observing import Looked
@@ -86,9 +87,9 @@ def _print(findings: Sequence[Finding]) -> None:
     if advice:
         click.echo("\nWhat to do:")
     for finding in advice:
-        click.echo(f"- {finding.message}")
+        click.echo(f"- {escaped(finding.message)}")
         for line in filter(None, (finding.detail, finding.remedy)):
-            click.echo(f"  {' '.join(line.split())}")
+            click.echo(f"  {escaped(' '.join(line.split()))}")
 
 
 def _write(path: str, looked: Looked, findings: Sequence[Finding]) -> None:

@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from runai_operator.commands.exits import CommandError, ExitCode
-from runai_operator.commands.runai_access import client_of
+from runai_operator.commands.runai_access import client_of, patiently
 from runai_operator.domain.errors import BridgeError, InvalidWorkload, OutcomeUnknown, UnexpectedReply
 from runai_operator.domain.manifest import with_mark
-from runai_operator.domain.model import Json, OwnerMark, Spec, Submission
+from runai_operator.domain.model import Json, OwnerMark, Row, Spec, Submission
 from runai_operator.domain.naming import external_name
 from runai_operator.engine.projects import Projects
 from runai_operator.runai.client import RunaiClient
 from runai_operator.settings import RunaiAccess
+
+T = TypeVar("T")
 
 MARKED = "kubectl-rwl"
 """The install id in the mark of a dry run; no operator has it, so none takes what was made for its own."""
@@ -107,10 +110,11 @@ class DryRuns:
         self._token, self._number = secrets.token_hex(4), 0
         self._proven: set[str] = set()
         """Projects in which a dry run is known to make nothing."""
+        self._is_stopped = False
 
     async def project_of(self, spec: Spec) -> str:
         """Its id. Raises `InvalidWorkload` where there is none, or more than one."""
-        return await self._projects.of(spec)
+        return await self._call(lambda: self._projects.of(spec))
 
     async def refusal(self, spec: Spec, manifest: Json, project_id: str) -> str | None:
         """Why Run:ai would not take it; None where it would."""
@@ -123,7 +127,14 @@ class DryRuns:
 
     async def exists(self, name: str, project_id: str) -> bool:
         """Whether a workload of this name is there."""
-        return bool(await self._runai.find(name=name, project_id=project_id))
+        return bool(await self._find(name, project_id))
+
+    async def _find(self, name: str, project_id: str) -> tuple[Row, ...]:
+        return await self._call(lambda: self._runai.find(name=name, project_id=project_id))
+
+    async def _call(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Waits for as long as Run:ai asks for, unless somebody waits for the end."""
+        return await (ask() if self._is_stopped else patiently(ask, only_throttled=True))
 
     async def _dry_run(self, spec: Spec, manifest: Json, project_id: str, *, patience: Sequence[float]) -> str | None:
         self._number += 1
@@ -143,13 +154,14 @@ class DryRuns:
         try:
             return await self._verdict(submission, mark, patience)
         except asyncio.CancelledError:  # Ctrl-C; a second one does not wait
+            self._is_stopped = True
             await self._make_sure(submission, mark, None, WHEN_STOPPED)
             raise
 
     async def _verdict(self, submission: Submission, mark: OwnerMark, patience: Sequence[float]) -> str | None:
         refused, made = None, None
         try:
-            made = await self._runai.dry_run(submission)
+            made = await self._call(lambda: self._runai.dry_run(submission))
         except InvalidWorkload as error:
             refused = error.message
         except (OutcomeUnknown, UnexpectedReply):
@@ -165,7 +177,7 @@ class DryRuns:
                 await self._look_at(made, sent, mark)
             for pause in patience:
                 await asyncio.sleep(pause)
-                for row in await self._runai.find(name=sent.name, project_id=sent.project_id):
+                for row in await self._find(sent.name, sent.project_id):
                     await self._look_at(row.id, sent, mark)
         except BridgeError as error:
             raise CommandError(
@@ -175,7 +187,7 @@ class DryRuns:
             ) from None
 
     async def _look_at(self, workload_id: str, sent: Submission, mark: OwnerMark) -> None:
-        remote = await self._runai.get(workload_id)
+        remote = await self._call(lambda: self._runai.get(workload_id))
         if remote is not None and not remote.gone and remote.name == sent.name:
             raise CommandError(await self._undone(workload_id, sent.name, ours=remote.mark == mark))
 
@@ -184,7 +196,7 @@ class DryRuns:
         if not ours:
             return f"{words} ({workload_id}), which does not show our mark: look at it, and delete it in Run:ai."
         try:
-            await self._runai.delete(workload_id)
+            await self._call(lambda: self._runai.delete(workload_id))
         except BridgeError as error:
             return f"{words} ({workload_id}), which could not be deleted: delete it in Run:ai. {error.message}"
         return f"{words}, which was deleted again. Do without --dry-run."

@@ -13,6 +13,7 @@ import click
 from runai_operator.codecs.documents import Document, documents_of, wanted_line
 from runai_operator.codecs.json import Unreadable
 from runai_operator.commands.exits import CommandError, ExitCode
+from runai_operator.commands.output import say
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -110,13 +111,16 @@ def _texts(files: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """But for hidden folders, such as `.git`. Raises `OSError` for one that cannot be read."""
-    for one in folder.iterdir():
+    """But for hidden folders, such as `.git`, and links to folders, which may lead anywhere. Raises `OSError` for a folder that
+    cannot be read."""
+    for one in sorted(folder.iterdir()):
         if one.is_dir():
-            if not (one.name.startswith(".") or one.is_symlink()):
+            if one.is_symlink() and not one.name.startswith("."):
+                say(f"{one} is a link to a folder, and is passed over: give it, too, if it is meant")
+            elif not one.name.startswith("."):
                 yield from _below(one)
-        elif one.suffix in SUFFIXES and one.is_file():
-            yield one
+        elif one.suffix in SUFFIXES and (one.is_file() or one.is_symlink()):
+            yield one  # what a link leads to may not be there
 
 
 def _text_in(name: str) -> str:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from runai_operator.commands.exits import CommandError
+from runai_operator.commands.steering import each
 from runai_operator.commands.view import Seen, View, applied_by
 from runai_operator.commands.waiting import Standing, State, Target, Watcher, is_gone, wait
 from runai_operator.domain.errors import BridgeError, StaleObject, Vanished
@@ -23,6 +24,7 @@ from runai_operator.kube.objects import Cluster, Key
 ATTEMPTS = 30
 """The operator's writes of status come between, and none of them takes long."""
 PAUSE = 0.1
+BEGUN = "It goes as soon as the operator has seen it."
 
 
 async def orphan(
@@ -36,8 +38,8 @@ async def orphan(
 ) -> dict[Key, Standing]:
     """How the objects stand when they are gone, or when time is up; a `timeout` of 0 does not wait.
 
-    Nothing is touched unless every one of them may be deleted. Raises `CommandError` for what would come back (unless `force`),
-    and where somebody puts the policy back; else as `Cluster` does.
+    Nothing is touched unless every one of them may be deleted. Raises `CommandError` for what would come back (unless `force`), else
+    as `each` does.
     """
     for item in items:
         if (tool := applied_by(item)) is not None and not force:
@@ -47,15 +49,17 @@ async def orphan(
             )
         await _rehearse(cluster, View(item))
     before = {Target.of(item).key: View(item) for item in items}
-    for item in items:
-        await _delete(cluster, View(item))
-    targets = [Target.of(item) for item in items]
+    begun = await each(items, lambda shown: _delete(cluster, shown))
     if not timeout:
-        begun = Standing(State.MET, "Deleting", "It goes as soon as the operator has seen it.")
-        return {target.key: begun for target in targets}
+        return begun
+    targets = [target for target in map(Target.of, items) if begun[target.key].state is State.MET]
     guards = Guards(cluster)
-    standings = await wait(cluster, targets, guards.judge, path=path, timeout=timeout, watcher=watcher)
-    return {key: _left(standing, before[key], guards.last.get(key)) for key, standing in standings.items()}
+    try:
+        standings = await wait(cluster, targets, guards.judge, path=path, timeout=timeout, watcher=watcher)
+    except (BridgeError, CommandError) as error:
+        unseen = Standing(State.WAITING, "NotSeen", f"{error.message} {BEGUN}")
+        return begun | {target.key: unseen for target in targets}
+    return begun | {key: _left(standing, before[key], guards.last.get(key)) for key, standing in standings.items()}
 
 
 async def _rehearse(cluster: Cluster, shown: View) -> None:
@@ -75,18 +79,23 @@ def _kept(shown: View) -> dict[str, Any]:
     }
 
 
-async def _delete(cluster: Cluster, shown: View) -> None:
-    where = cluster.workloads(shown.name, namespace=shown.namespace)
-    item = await cluster.patch(where, _kept(shown))
+async def _delete(cluster: Cluster, shown: View) -> Standing:
+    """Begins the deletion, or leaves it as it was."""
+    where, begun = cluster.workloads(shown.name, namespace=shown.namespace), Standing(State.MET, "Deleting", BEGUN)
     if shown.deleting:
-        return
+        await cluster.patch(where, _kept(shown))
+        return begun
     try:
-        await _delete_this(cluster, View(item))
-    except Vanished:
-        return
-    except (BridgeError, CommandError):
+        item = await cluster.patch(where, _kept(shown))
+        with suppress(Vanished):
+            await _delete_this(cluster, View(item))
+    except asyncio.CancelledError:  # Ctrl-C; a second one does not wait
         await _undo(cluster, shown)
         raise
+    except BridgeError:
+        if not await _undo(cluster, shown):
+            raise
+    return begun
 
 
 async def _delete_this(cluster: Cluster, shown: View) -> None:
@@ -94,8 +103,8 @@ async def _delete_this(cluster: Cluster, shown: View) -> None:
     where = cluster.workloads(shown.name, namespace=shown.namespace)
     for _ in range(ATTEMPTS):
         if not _is_kept(shown):
-            raise CommandError(
-                f"Somebody else has put deletionPolicy of {shown.name} back at once. Nothing was deleted: set it to Orphan where"
+            raise StaleObject(
+                f"Somebody else has put deletionPolicy of {shown.name} back at once, so it was not deleted: set it to Orphan where"
                 " the object comes from."
             )
         version = {"uid": shown.uid, "resourceVersion": shown.metadata["resourceVersion"]}
@@ -111,15 +120,24 @@ def _is_kept(shown: View) -> bool:
     return bool(shown.spec.get("deletionPolicy") == DeletionPolicy.ORPHAN and shown.paused)
 
 
-async def _undo(cluster: Cluster, shown: View) -> None:
-    """As it was before, as far as that is possible."""
+async def _undo(cluster: Cluster, shown: View) -> bool:
+    """As it was before, as far as that is possible, unless it is being deleted all the same: then it keeps what keeps its
+    workload. Whether it is and does: the answer may have been lost."""
+    where = cluster.workloads(shown.name, namespace=shown.namespace)
     annotations = {PAUSED_ANNOTATION: shown.annotation(PAUSED_ANNOTATION)}
     policy = shown.spec.get("deletionPolicy", DeletionPolicy.DELETE.value)
     with suppress(BridgeError):
-        await cluster.patch(
-            cluster.workloads(shown.name, namespace=shown.namespace),
-            {"metadata": {"uid": shown.uid, "annotations": annotations}, "spec": {"deletionPolicy": policy}},
-        )
+        for _ in range(ATTEMPTS):
+            now = View(await cluster.get(where))
+            if now.uid != shown.uid or now.deleting:
+                return now.uid == shown.uid and _is_kept(now)
+            version = {"uid": now.uid, "resourceVersion": now.metadata["resourceVersion"]}
+            with suppress(StaleObject):
+                await cluster.patch(
+                    where, {"metadata": version | {"annotations": annotations}, "spec": {"deletionPolicy": policy}}
+                )
+                break
+    return False
 
 
 class Guards:

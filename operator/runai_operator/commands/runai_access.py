@@ -153,8 +153,9 @@ def runai_options() -> Callable[[F], F]:
     return decorate
 
 
-async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """The answer, also of a Run:ai that is busy, throttles, or stumbles now and then; only for what changes nothing."""
+async def patiently(ask: Callable[[], Awaitable[T]], *, only_throttled: bool = False) -> T:
+    """The answer, also of a Run:ai that throttles, or is busy or stumbles now and then (unless `only_throttled`); only for what
+    changes nothing, or has not when it fails so."""
     import asyncio  # noqa: PLC0415 - costs as much as the whole frame
 
     from runai_operator.domain.errors import Busy, Throttled, Unavailable  # noqa: PLC0415
@@ -165,6 +166,8 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
         except Throttled as error:
             await asyncio.sleep(min(error.after or pause, LONGEST_PAUSE))
         except (Busy, Unavailable):
+            if only_throttled:
+                raise
             await asyncio.sleep(pause)
     return await ask()
 

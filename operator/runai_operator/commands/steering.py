@@ -17,15 +17,15 @@ from runai_operator.kube.objects import FIELD_MANAGER, Cluster, Key
 
 async def pause(cluster: Cluster, items: Sequence[Mapping[str, Any]]) -> dict[Key, Standing]:
     """Nothing more is written to Run:ai for them, as soon as the operator has seen it."""
-    return await _each(items, lambda shown: _pause(cluster, shown))
+    return await each(items, lambda shown: _pause(cluster, shown))
 
 
 async def resume(cluster: Cluster, items: Sequence[Mapping[str, Any]]) -> dict[Key, Standing]:
     """Everything that waits is sent."""
-    return await _each(items, lambda shown: _resume(cluster, shown))
+    return await each(items, lambda shown: _resume(cluster, shown))
 
 
-async def _each(
+async def each(
     items: Sequence[Mapping[str, Any]], change: Callable[[View], Awaitable[Standing]]
 ) -> dict[Key, Standing]:
     """How each stands after its change. What is refused for one hides nothing of what was done to others; raises the
@@ -81,7 +81,7 @@ async def refresh(
         await annotate(cluster, shown, {RECONCILE_ANNOTATION: token})
         return Standing(State.MET, "Requested", "The operator was asked to read Run:ai.")
 
-    asked = await _each(items, ask)
+    asked = await each(items, ask)
     if not timeout:
         return asked
     targets = [target for target in map(Target.of, items) if asked[target.key].state is State.MET]

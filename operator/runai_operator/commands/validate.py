@@ -13,7 +13,7 @@ from runai_operator.codecs.yaml import FULL_NODES
 from runai_operator.commands.cluster import ClusterOptions
 from runai_operator.commands.crd import refusals
 from runai_operator.commands.exits import ExitCode
-from runai_operator.commands.files import Item, Problem, read_items
+from runai_operator.commands.files import PIPED, Item, Problem, read_items
 from runai_operator.commands.frame import Command, Example, cluster_options, output_option
 from runai_operator.commands.given import (
     files_and_names,
@@ -56,9 +56,11 @@ class Found:
 
     def annotation(self) -> str:
         """As GitHub Actions shows it beside the line. https://docs.github.com/actions/reference/workflow-commands"""
-        where = {"file": self.file, "line": str(self.line)} if self.file else {}
+        is_piped = self.file == PIPED  # which is no file of the repository: such an annotation would be shown nowhere
+        where = {"file": self.file, "line": str(self.line)} if self.file and not is_piped else {}
         named = where | {"title": f"RunaiWorkload {self.name}".strip()}
-        return f"::error {','.join(f'{key}={_property(value)}' for key, value in named.items())}::{_data(self.message)}"
+        message = f"line {self.line} of standard input: {self.message}" if is_piped else self.message
+        return f"::error {','.join(f'{key}={_property(value)}' for key, value in named.items())}::{_data(message)}"
 
 
 @click.command(
@@ -86,7 +88,7 @@ def command(
 
     They are held against the schema and the rules of the CustomResourceDefinition of this version and against what the
     operator itself checks, the manifests within included. Of files, no cluster is asked; objects of other kinds in them are
-    passed over, and so are hidden folders in a folder. A word that is no file is a name, and so is what begins with `rwl/`.
+    passed over, and so are hidden folders in a folder and links to folders. A word that is no file is a name, and so is what begins with `rwl/`.
 
     With `--dry-run`, those that pass are shown to Run:ai, which is reached by what the options say, else as `run` reaches it
     (RUNAI_BASE_URL, RUNAI_CLIENT_ID, RUNAI_CLIENT_SECRET and so on), or with `--as-operator` as the operator does. Each is checked as a new workload under a name that nothing has, also
@@ -97,11 +99,14 @@ def command(
         raise click.UsageError("Run:ai is only asked with --dry-run: give it, too.")
     files, names = files_and_names(what)
     checked, found = in_files(read_items(files))
-    if names:
-        checked += cluster.run(lambda connected: _in_cluster(connected, names))
     unasked, error = 0, None
-    if dry_run:
-        checked, unasked, error = _ask_runai(checked, runai.settings_by(cluster))
+    try:
+        if names:
+            cluster.run(lambda connected: _in_cluster(connected, names, checked))
+        if dry_run:
+            checked, unasked, error = _ask_runai(checked, runai.settings_by(cluster))
+    except Exception as ended:  # noqa: BLE001 - it is raised below, after what was found
+        error = ended
     found += [one for each in checked for one in each.found]
     if found or error is None:
         _print(output, len(checked), found, unasked)
@@ -233,8 +238,8 @@ def _located(item: Item, found: Iterable[tuple[tuple[str | int, ...], str]]) -> 
         yield Found(message, shown(path), problem.file, problem.line, name)
 
 
-async def _in_cluster(cluster: Cluster, names: Sequence[str]) -> list[Checked]:
-    checked = []
+async def _in_cluster(cluster: Cluster, names: Sequence[str], checked: list[Checked]) -> None:
+    """Adds them one by one."""
     for name in names:
         value = await cluster.get(cluster.workloads(name))
         ref, text, found = examine(value.get("spec"), name=name).spec.manifest_from, None, list[Found]()
@@ -245,7 +250,6 @@ async def _in_cluster(cluster: Cluster, names: Sequence[str]) -> list[Checked]:
                 found.append(Found(error.message, MANIFEST_FROM, name=name_of(value)))
         found += [Found(message, shown(path), name=name_of(value)) for path, message in check(value, text)]
         checked.append(Checked(value, tuple(found), source=text))
-    return checked
 
 
 def _print(output: str, checked: int, found: Sequence[Found], unasked: int) -> None:

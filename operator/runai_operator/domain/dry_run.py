@@ -52,8 +52,8 @@ def is_its_own(workload: Workload | None, workload_id: str) -> bool | None:
     recorded = StoredStatus(workload.status).workload_id
     if recorded is not None:
         return recorded == workload_id
-    is_dry = workload.spec.management_policy is ManagementPolicy.DRY_RUN and not workload.meta.has_finalizer
-    return False if is_dry else None
+    may_submit = workload.spec.management_policy is ManagementPolicy.MANAGE or workload.meta.has_finalizer
+    return None if may_submit or workload.spec.workload_id == workload_id else False
 
 
 def _submitted_error(s: State) -> InvalidWorkload | None:

@@ -337,10 +337,14 @@ class State:
 
     def held_by(self, workload_id: str) -> str | None:
         """Hash of what the workload holds, as it said itself when it was read in this pass, else as it is on record."""
+        said = [remote.content for remote in self.readings_of(workload_id) if remote.content]
+        return said[0] if said else self.stored_status.content if workload_id == self.workload_id else None
+
+    def readings_of(self, workload_id: str) -> list[Remote]:
+        """The workload as it was read in this pass."""
         found = self.found if isinstance(self.found, tuple) else ()
         read = [self.remote, *(candidate.remote for candidate in found)]
-        said = [each.content for each in read if isinstance(each, Remote) and each.id == workload_id and each.content]
-        return said[0] if said else self.stored_status.content if workload_id == self.workload_id else None
+        return [each for each in read if isinstance(each, Remote) and each.id == workload_id]
 
     @property
     def ended_unchanged(self) -> bool:

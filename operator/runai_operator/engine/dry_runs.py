@@ -277,9 +277,13 @@ class _Sent:
     due: float = 0.0
     tries: int = 0
 
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.project_id, self.name
+
     def is_made(self, remote: Remote) -> bool:
         """It was made by this dry run."""
-        if (remote.name, remote.project_id) != (self.name, self.project_id):
+        if (remote.project_id, remote.name) != self.place:
             return False
         is_told = remote.id == self.told_id and not remote.mark_readable
         return is_told or remote.mark == self.mark
@@ -308,8 +312,9 @@ class Leftovers:
         """`read` gives the object as `ports.Kube.read` does; `made` is called when something was found, `bug` after an exception
         nobody expected; `clock` in loop seconds."""
         self._gate, self._read, self._made, self._bug, self._clock, self._random = gate, read, made, bug, clock, random
-        self._sent: dict[tuple[str, str], _Sent] = {}
-        """By project and name."""
+        self._sent: dict[tuple[str, str], dict[OwnerMark, _Sent]] = {}
+        """By project and name, and by mark: objects may have the same name in Run:ai, at once or one after the other."""
+        self._tidied_at = clock()
         self._changed = asyncio.Event()
 
     def sent(self, submission: Submission, told_id: str | None) -> None:
@@ -317,46 +322,73 @@ class Leftovers:
         mark, now = read_mark(submission.manifest), self._clock()
         if mark is None:
             return
-        # What is under suspicion stays until it is cleared up.
-        self._sent = {key: one for key, one in self._sent.items() if one.suspect or now - one.at < KEPT}
-        key = (submission.project_id, submission.name)
-        if (before := self._sent.get(key)) is not None and before.suspect:
-            return
-        self._sent[key] = one = _Sent(submission.name, submission.project_id, mark, now, told_id)
+        if now - self._tidied_at >= KEPT:
+            self._tidy(now)
+        one = _Sent(submission.name, submission.project_id, mark, now, told_id)
+        before = self._of(submission)
+        if before is not None and before.suspect:
+            return  # it stays until it is cleared up
+        self._sent.setdefault(one.place, {})[mark] = one
         if told_id is not None:
             self._suspect(one, told_id)
 
     def seen(self, row: Row) -> None:
         """A list shows the row."""
-        one = self._sent.get((row.project_id, row.name))
-        if one is not None and not row.is_deleted and one.suspect is None and row.id not in one.dismissed:
-            self._suspect(one, row.id)
+        for one in self._sent.get((row.project_id, row.name), {}).values():
+            is_new = one.suspect is None and row.id not in one.dismissed
+            if not row.is_deleted and is_new and self._clock() - one.at < KEPT:
+                self._suspect(one, row.id)
 
-    def spare(self, uid: str, submission: Submission) -> Busy | None:
-        """The object submits this from now on, so what carries its mark there is its workload.
+    def spare(self, submission: Submission) -> Busy | None:
+        """The object submits this from now on, so what carries its mark there may be its workload.
 
         Unless a deletion of it was begun: then nothing may be submitted until that has ended.
         """
-        one = self._sent.get((submission.project_id, submission.name))
-        return self._spare(one) if one is not None and one.mark.uid == uid else None
+        one = self._of(submission)
+        if one is not None and not one.going:
+            # Another value: what is being read for the present one may be out of date.
+            self._sent[one.place][one.mark] = replace(one, undecided=True)
+        return self._unless_going(one)
 
-    def spare_adopted(self, workload_id: str) -> Busy | None:
+    def spare_adopted(self, remote: Remote) -> Busy | None:
         """An object takes the workload over, whatever its mark; else as `spare`."""
-        found = [one for one in self._sent.values() if one.suspect == workload_id]
-        return next((going for one in found if (going := self._spare(one)) is not None), None)
+        named = self._sent.get((remote.project_id, remote.name), {}).values()
+        one = next((one for one in named if one.is_made(remote)), None)
+        if one is not None and not one.going:
+            self._forget(one)
+        return self._unless_going(one)
 
-    def _spare(self, one: _Sent) -> Busy | None:
-        if not one.going:
-            del self._sent[one.project_id, one.name]
+    def created(self, submission: Submission) -> None:
+        """What has the name was submitted, so no dry run has made it."""
+        self._sent.pop((submission.project_id, submission.name), None)
+
+    def _unless_going(self, one: _Sent | None) -> Busy | None:
+        if one is None or not one.going:
             return None
         one.due = self._clock()
         self._changed.set()
         return GOING
 
+    def _of(self, submission: Submission) -> _Sent | None:
+        named, mark = self._sent.get((submission.project_id, submission.name)), read_mark(submission.manifest)
+        return named.get(mark) if named is not None and mark is not None else None
+
+    def _all(self) -> list[_Sent]:
+        return [one for named in self._sent.values() for one in named.values()]
+
+    def _forget(self, one: _Sent) -> None:
+        del self._sent[one.place][one.mark]
+
+    def _tidy(self, now: float) -> None:
+        kept = [one for one in self._all() if one.suspect or now - one.at < KEPT]
+        self._sent, self._tidied_at = {}, now
+        for one in kept:
+            self._sent.setdefault(one.place, {})[one.mark] = one
+
     async def run(self) -> None:
         """Reads every suspect, for ever."""
         while True:
-            suspects = [one for one in self._sent.values() if one.suspect]
+            suspects = [one for one in self._all() if one.suspect]
             first = min(suspects, key=lambda one: one.due, default=None)
             left = None if first is None else first.due - self._clock()
             if first is not None and left is not None and left <= 0:
@@ -385,18 +417,19 @@ class Leftovers:
     async def _clear_up(self, one: _Sent, workload_id: str) -> None:
         remote = await self._gate.get(workload_id, project=one.project_id)
         if remote is None or remote.gone or not one.is_made(remote):
-            one.dismissed.add(workload_id)
+            if remote is not None or one.going:  # else it may only be out of sight
+                one.dismissed.add(workload_id)
             one.suspect, one.going = None, False
             return
         is_its_own = await self._is_its_own(one, remote.id)
-        if self._sent.get((one.project_id, one.name)) is not one:
+        if self._sent.get(one.place, {}).get(one.mark) is not one:
             return  # it was spared meanwhile
         is_going = one.going and remote.being_deleted
         if is_its_own is None and not is_going:
             one.undecided, one.going = True, False  # Run:ai has not taken the deletion, if one was sent
             raise UNDECIDED
         if is_its_own and not is_going:
-            del self._sent[one.project_id, one.name]
+            self._forget(one)
             return
         self._made()
         if not remote.being_deleted:

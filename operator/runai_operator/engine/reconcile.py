@@ -57,6 +57,7 @@ from runai_operator.domain.errors import (
 )
 from runai_operator.domain.finalize import left_by_force
 from runai_operator.domain.manifest import Desired
+from runai_operator.domain.marks import is_ours
 from runai_operator.domain.memory import Memory, Requests
 from runai_operator.domain.model import (
     FINALIZER,
@@ -288,7 +289,7 @@ class Reconciler:
             case RemoveFinalizer():
                 return replace(s, workload=await self._writer.finalizers(s.workload, _without_ours(s.workload)))
             case Adopt():
-                return steps.adopted(s, action)
+                return self._do_adopt(s, action, upstream)
             case RecordId():
                 return steps.recorded(s, await self._writer.status(s.workload, s.memory.pending_status))
             case ForgetWorkload():
@@ -298,6 +299,13 @@ class Reconciler:
         if upstream is None:
             raise RuntimeError(f"{type(action).__name__} without a connection")
         return await self._ask_runai(s, action, upstream)
+
+    def _do_adopt(self, s: State, action: Adopt, upstream: Upstream | None) -> State:
+        """Where it has finished, nothing brings it the mark of its new object, so it is noted here that it has one."""
+        going = None
+        if upstream is not None and not is_ours(action.remote.mark, s.mark):
+            going = upstream.leftovers.spare_adopted(action.remote)
+        return steps.adopted(s, action) if going is None else replace(s, failed=going)
 
     async def _do_add_finalizer(self, s: State, upstream: Upstream | None) -> State:
         cluster_id = None if s.to_adopt is not None else await self._cluster_of(s, s.target_project, upstream)
@@ -363,7 +371,7 @@ class Reconciler:
         desired = rendered.desired
         is_only_checked = s.workload.spec.management_policy is ManagementPolicy.DRY_RUN
         if isinstance(desired, Desired) and not is_only_checked:
-            desired = upstream.leftovers.spare(s.workload.ref.uid, desired.submission) or desired
+            desired = upstream.leftovers.spare(desired.submission) or desired
         return replace(s, desired=desired, gvk=rendered.gvk, memory=memory)
 
     async def _do_write_submission(self, s: State, word: str | None, done: type, upstream: Upstream | None) -> State:
@@ -382,6 +390,7 @@ class Reconciler:
             return replace(steps.unanswered(s), failed=error)
         except BridgeError as error:
             return replace(s, failed=error)
+        upstream.leftovers.created(action.submission)
         return steps.created(s, remote)
 
     async def _do_dry_run(self, s: State, submission: Submission, upstream: Upstream) -> State:
@@ -395,8 +404,9 @@ class Reconciler:
         return replace(s, validated=True)
 
     async def _do_update(self, s: State, action: Update, upstream: Upstream) -> State:
-        if (going := upstream.leftovers.spare_adopted(action.workload_id)) is not None:
-            return replace(s, failed=going)
+        for before in s.readings_of(action.workload_id):
+            if (going := upstream.leftovers.spare_adopted(before)) is not None:
+                return replace(s, failed=going)
         try:
             remote = await upstream.gate.update(action.workload_id, action.submission)
         except OutcomeUnknown as error:

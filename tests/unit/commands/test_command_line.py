@@ -15,10 +15,11 @@ import click
 import pytest
 
 from runai_operator import __version__
-from runai_operator.commands import cli
+from runai_operator.commands import cli, doctor
 from runai_operator.commands.completion import complete_for_kubectl
 from runai_operator.commands.exits import MEANINGS, CommandError, ExitCode
 from runai_operator.commands.frame import PLUGIN, Command
+from runai_operator.domain.diagnosis import Finding, Severity
 from runai_operator.domain.errors import AccessDenied, InvalidWorkload, KubernetesUnavailable
 from runai_operator.settings import SettingsError
 from stack.processes import HANG_GUARD
@@ -348,3 +349,14 @@ def test_without_a_kubeconfig_one_sentence_says_so(tmp_path):
 )
 def test_a_kubeconfig_that_is_none_is_named(given, said):
     assert said in rwl("version", *given).out
+
+
+def test_what_others_say_cannot_move_the_cursor_of_who_reads_what_doctor_found(capsys):
+    found = Finding(
+        "objects", Severity.ERROR, "one \x1b[2J", remedy="do\nthat \x1b[A", detail="said \x1b]0;x\x07 \x9b2J"
+    )
+    doctor._print([found])
+
+    out = capsys.readouterr().out
+    assert not any((char < " " and char != "\n") or "\x7f" <= char < "\xa0" for char in out)
+    assert out.splitlines()[-3:] == ["- one \\x1b[2J", "  said \\x1b]0;x\\x07 \\x9b2J", "  do that \\x1b[A"]

@@ -135,6 +135,14 @@ def test_github_is_shown_the_line(tmp_path):
     assert len(done.out.splitlines()) == 1
 
 
+def test_github_is_told_the_line_of_standard_input_where_there_is_no_file_to_show():
+    done = rwl("validate", "-o", "github", "-", stdin=GOOD.replace("team-a", "Team A"))
+
+    assert done.out.startswith(
+        "::error title=RunaiWorkload train::line 6 of standard input: spec.projectName must have "
+    )
+
+
 def test_an_annotation_of_github_cannot_be_broken_out_of():
     one = Found("100%\nof\r::error::x", file="a,b:c.yaml", line=1, name="x\n,")
 
@@ -150,7 +158,7 @@ def test_nothing_on_standard_input_is_no_success(empty):
 
     assert done.code == 1
     told = "there is nothing on standard input: what writes to it may have failed"
-    assert done.out == f"::error file=<stdin>,line=1,title=RunaiWorkload::{told}\n"
+    assert done.out == f"::error title=RunaiWorkload::line 1 of standard input: {told}\n"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +180,31 @@ def test_of_a_folder_those_within_are_read_too_but_for_hidden_ones(tmp_path):
         "all/team/b.yml",
         "all/team/deep/c.json",
     ]
-    assert done.err == "3 RunaiWorkloads, 3 problems\n"
+    passed_over, summary = done.err.splitlines()
+    assert passed_over == "all/team/round is a link to a folder, and is passed over: give it, too, if it is meant"
+    assert summary == "3 RunaiWorkloads, 3 problems"
+
+
+def test_links_to_files_are_read_and_a_link_to_nothing_is_no_success(tmp_path):
+    (tmp_path / "all").mkdir()
+    (tmp_path / "good.txt").write_text(GOOD)
+    (tmp_path / "all" / "a.yaml").symlink_to(tmp_path / "good.txt")
+    good = rwl("validate", "all", cwd=tmp_path)
+    (tmp_path / "good.txt").unlink()
+    missing = rwl("validate", "all", cwd=tmp_path)
+
+    assert (good.code, good.err) == (0, "1 RunaiWorkload, nothing wrong\n")
+    assert (missing.code, missing.sentence) == (2, "all/a.yaml: No such file or directory.")
+
+
+def test_what_is_wrong_in_files_is_said_also_where_the_cluster_fails(tmp_path):
+    done = rwl("validate", "-", "train", stdin=GOOD.replace("team-a", "Team A"), cwd=tmp_path)
+
+    assert done.code == 2
+    assert done.out.startswith("<stdin>:6: spec.projectName must have ")
+    summary, error = done.err.splitlines()
+    assert summary == "1 RunaiWorkload, 1 problem"
+    assert "There is no kubeconfig" in error
 
 
 def test_no_value_of_a_manifest_is_repeated():

@@ -25,6 +25,7 @@ PROOF = LIMITS.grace + 5
 """Seconds until a connection is proven where nothing goes wrong."""
 IGNORED = replace(WORLD, dry_run=False)
 """A release before 2.25."""
+JOB = {"manifest": {"apiVersion": "batch/v1", "kind": "Job", "spec": {}}}
 BAD_KIND = {"manifest": {**RUNS_ON, "kind": "Deploymint"}}
 
 
@@ -565,14 +566,17 @@ async def test_what_was_made_elsewhere_than_its_object_submits_is_removed(bench,
     assert second.status["workloadId"] != made.id
 
 
-async def test_what_was_made_is_removed_although_its_object_shows_another_workload_from_now_on(bench):
+@pytest.mark.parametrize("policy", [ManagementPolicy.OBSERVE, ManagementPolicy.MANAGE])
+async def test_what_was_made_is_removed_although_its_object_has_another_workload_from_now_on(bench, policy):
     second, _ = await with_leftover(bench)
+    other = bench.runai.world.create({"name": "other", "projectId": "1"}, RUNS_ON, bench.now())
+    bench.edit(second, management_policy=policy, workload_id=other.id)
+    await asyncio.sleep(20)
     bench.troubles.clear()
-    shown = bench.runai.world.create({"name": "shown", "projectId": "1"}, RUNS_ON, bench.now())
-    bench.edit(second, management_policy=ManagementPolicy.OBSERVE, workload_id=shown.id)
     await asyncio.sleep(600)
 
-    assert standing(bench) == [shown]
+    assert standing(bench) == [other]
+    assert second.status["workloadId"] == other.id
 
 
 async def test_what_was_made_waits_for_its_object_while_that_may_still_submit_it(bench):
@@ -753,3 +757,98 @@ async def test_the_mark_of_a_probe_is_that_of_no_object(old):
     assert read_mark(made.manifest) == probe_mark("i")
     assert made.manifest["spec"]["suspend"] is True
     assert reason(next(iter(old.kube.objects.values()))) == "DryRunUnsupported"
+
+
+async def test_what_was_made_and_has_finished_stays_where_a_new_object_of_its_name_counts_it_as_its_own(bench):
+    """To what has finished nothing is sent, so it keeps the mark of the object before."""
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = IGNORED
+    bench.troubles["get"] = lambda: Unavailable("Run:ai cannot be reached.")
+    second = bench.apply("second", **DRY, **JOB)
+    await asyncio.sleep(120)
+    [made] = standing(bench)
+    bench.delete(second)
+    bench.troubles.clear()
+    again = bench.apply("second", **JOB)
+    await asyncio.sleep(600)
+
+    assert state(again) == ("True", "Completed")
+    assert standing(bench) == [made]
+
+
+async def test_a_new_object_does_not_count_as_its_own_what_was_made_and_has_finished_and_is_being_deleted(bench):
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = IGNORED
+    bench.troubles["get"] = lambda: Unavailable("Run:ai cannot be reached.")
+    second = bench.apply("second", **DRY, **JOB)
+    await asyncio.sleep(60)
+    [made] = standing(bench)
+    bench.troubles.clear()
+    bench.latency["delete"] = 25.0
+    while not bench.called("delete"):  # noqa: ASYNC110 - in virtual time
+        await asyncio.sleep(1)
+    bench.delete(second)
+    again = bench.apply("second", **JOB)
+    await asyncio.sleep(10)
+    assert state(again)[0] == "False"
+    await asyncio.sleep(600)
+
+    assert state(again) == ("True", "Completed")
+    assert [workload.id for workload in standing(bench)] == [again.status["workloadId"]] != [made.id]
+
+
+@pytest.mark.parametrize("changes", [{}, BAD_KIND], ids=["paused", "refused"])
+async def test_what_was_made_is_removed_once_its_object_is_only_to_be_checked_again(bench, changes):
+    second, made = await with_leftover(bench)
+    bench.kube.touch(second, paused=not changes)
+    bench.edit(second, **MANAGE, **changes)
+    await asyncio.sleep(20)
+    assert second.status["reason"] == ("InvalidSpec" if changes else "Paused")
+    bench.troubles.clear()
+    await asyncio.sleep(400)
+    assert standing(bench) == [made]
+    bench.kube.touch(second, paused=False)
+    bench.edit(second, **DRY, manifest=RUNS_ON)
+    await asyncio.sleep(600)
+
+    assert bench.runai.live() == []
+
+
+async def unanswered(bench):
+    """An object of which nobody knows yet that its dry run has made something, since no list shows that before 9 s have passed."""
+    bench.apply("first", **DRY)
+    await asyncio.sleep(PROOF + 5)
+    bench.runai.switches = bench.runai.world.switches = replace(IGNORED, list_lag=9)
+    bench.troubles["dry_run"] = lambda: Lost(OutcomeUnknown("No answer came back."))
+    second = bench.apply("second", **DRY)
+    await asyncio.sleep(1)
+    bench.troubles.clear()
+    return second
+
+
+async def test_what_was_made_is_removed_although_nobody_knows_either_what_a_new_object_of_its_name_has_made(bench):
+    second = await unanswered(bench)
+    bench.delete(second)
+    bench.troubles["dry_run"] = lambda: OutcomeUnknown("No answer came back.")
+    bench.apply("second", **DRY)
+    await asyncio.sleep(3)
+    bench.troubles.clear()
+    await asyncio.sleep(600)
+
+    assert bench.runai.live() == []
+
+
+@pytest.mark.parametrize("later", [0.0, 6.0, 7.0, 8.0, 9.0, 12.0], ids="{:g} s".format)
+async def test_what_was_made_is_not_deleted_while_a_new_object_of_its_name_takes_it_over(bench, later):
+    """Lists show it to both at the same time, and the PUT has not come back yet."""
+    second = await unanswered(bench)
+    bench.delete(second)
+    await asyncio.sleep(later)
+    bench.latency |= {"update": 10.0, "delete": 15.0}
+    again = bench.apply("second")
+    await asyncio.sleep(600)
+
+    assert state(again) == ("True", "Running")
+    assert [workload.id for workload in standing(bench)] == [again.status["workloadId"]]

@@ -24,12 +24,12 @@ from runai_operator.domain.errors import (
     UnexpectedReply,
 )
 from runai_operator.domain.manifest import read_mark, with_mark
-from runai_operator.domain.model import OwnerMark, Submission
+from runai_operator.domain.model import ManagementPolicy, OwnerMark, Submission
 from runai_operator.domain.naming import PROBE_PREFIX, probe_name
 from runai_operator.domain.probe import PROVING, UNSUPPORTED, probe_mark
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import BACKOFF_CEILING, PROJECT_PROBE, SOON_CEILING, next_sync_read
-from runai_operator.engine.dry_runs import KEPT, DryRuns, Leftovers
+from runai_operator.engine.dry_runs import GOING, KEPT, DryRuns, Leftovers
 
 pytestmark = pytest.mark.looptime
 
@@ -688,6 +688,18 @@ async def test_a_suspect_is_remembered_until_it_is_cleared_up(bench):
     assert {each[2] for each in bench.runai.called("get")} == {"id-0"}
 
 
+async def test_what_was_hidden_for_a_while_is_removed_when_a_list_shows_it_again(bench):
+    """Where a project is taken out of our sight, what is in it answers as what is gone."""
+    bench.leftovers.sent(SUBMISSION, "id-0")
+    await asyncio.sleep(1)
+    assert [each[2] for each in bench.runai.called("get")] == ["id-0"]
+    bench.runai.make("train", "1", MARK)
+    bench.leftovers.seen(ROW)
+    await asyncio.sleep(1)
+
+    assert deleted(bench) == ["id-0"]
+
+
 async def test_sent_again_it_may_have_been_made_anew(bench):
     bench.leftovers.sent(SUBMISSION, "id-0")
     await asyncio.sleep(1)
@@ -699,14 +711,14 @@ async def test_sent_again_it_may_have_been_made_anew(bench):
 
 
 async def test_what_is_to_be_submitted_from_now_on_is_spared(bench):
-    bench.leftovers.spare("nobody", SUBMISSION)
+    bench.leftovers.spare(SUBMISSION)
     bench.runai.make("train", "1", MARK)
     bench.runai.make("other", "1", replace(MARK, uid="uid-2"))
     bench.runai.trouble["get"] = DOWN
     bench.leftovers.sent(SUBMISSION, "id-0")
     other = with_mark(MANIFEST, name="other", mark=replace(MARK, uid="uid-2"))
     bench.leftovers.sent(Submission("other", "1", other), "id-1")
-    bench.leftovers.spare(MARK.uid, SUBMISSION)
+    bench.leftovers.spare(SUBMISSION)
     bench.runai.trouble.clear()
     await asyncio.sleep(10)
 
@@ -714,27 +726,86 @@ async def test_what_is_to_be_submitted_from_now_on_is_spared(bench):
 
 
 @pytest.mark.parametrize(
-    ("uid", "changes"),
-    [("uid-2", {}), (MARK.uid, {"name": "other"}), (MARK.uid, {"project_id": "2"})],
-    ids=["another object", "another name", "another project"],
+    "changes",
+    [
+        {"manifest": with_mark(MANIFEST, name="train", mark=replace(MARK, uid="uid-2"))},
+        {"manifest": MANIFEST},
+        {"name": "other"},
+        {"project_id": "2"},
+    ],
+    ids=["another object", "no object", "another name", "another project"],
 )
-async def test_what_is_submitted_otherwise_spares_nothing(bench, uid, changes):
+async def test_what_is_submitted_otherwise_spares_nothing(bench, changes):
     bench.runai.make("train", "1", MARK)
     bench.leftovers.sent(SUBMISSION, "id-0")
-    bench.leftovers.spare(uid, replace(SUBMISSION, **changes))
+    bench.leftovers.spare(replace(SUBMISSION, **changes))
     await asyncio.sleep(10)
 
     assert deleted(bench) == ["id-0"]
 
 
-@pytest.mark.parametrize(("adopted", "expected"), [("id-0", []), ("id-1", ["id-0"])])
-async def test_what_is_taken_over_by_its_id_is_spared(bench, adopted, expected):
-    bench.runai.make("train", "1", MARK)
-    bench.leftovers.sent(SUBMISSION, "id-0")
-    bench.leftovers.spare_adopted(adopted)
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({}, []), ({"name": "other"}, ["id-0"]), ({"mark": replace(MARK, uid="uid-2")}, ["id-0"])],
+    ids=["what was made", "another name", "another mark"],
+)
+@pytest.mark.parametrize("told", ["id-0", None])
+async def test_what_is_taken_over_is_spared(bench, changes, expected, told):
+    made = bench.runai.make("train", "1", MARK)
+    bench.leftovers.sent(SUBMISSION, told)
+    assert bench.leftovers.spare_adopted(replace(made, **changes)) is None
+    bench.leftovers.seen(ROW)
     await asyncio.sleep(10)
 
     assert deleted(bench) == expected
+
+
+async def test_what_is_on_its_way_out_is_neither_submitted_nor_taken_over(bench):
+    made = bench.runai.make("train", "1", MARK)
+    bench.runai.removal = 30
+    bench.leftovers.sent(SUBMISSION, "id-0")
+    await asyncio.sleep(1)
+
+    assert bench.leftovers.spare(SUBMISSION) is bench.leftovers.spare_adopted(made) is GOING
+    await asyncio.sleep(60)
+    assert bench.leftovers.spare(SUBMISSION) is bench.leftovers.spare_adopted(made) is None
+
+
+async def test_what_was_submitted_under_a_name_was_made_by_no_dry_run(bench):
+    bench.leftovers.created(SUBMISSION)
+    bench.leftovers.sent(SUBMISSION, None)
+    bench.leftovers.created(SUBMISSION)
+    bench.leftovers.seen(ROW)
+    await asyncio.sleep(10)
+
+    assert bench.runai.calls == []
+
+
+async def test_what_was_made_for_one_of_several_objects_of_a_name_is_removed(bench):
+    bench.runai.make("train", "1", MARK)
+    bench.leftovers.sent(SUBMISSION, None)
+    other = with_mark(MANIFEST, name="train", mark=replace(MARK, uid="uid-2"))
+    bench.leftovers.sent(replace(SUBMISSION, manifest=other), None)
+    bench.leftovers.spare(replace(SUBMISSION, manifest=other))
+    bench.leftovers.seen(ROW)
+    await asyncio.sleep(10)
+
+    assert deleted(bench) == ["id-0"]
+
+
+async def test_what_may_be_submitted_is_removed_once_its_object_is_only_to_be_checked_again(bench):
+    async def read(ref):
+        checked = a_workload(status={}, finalizer=False)
+        return replace(checked, spec=replace(checked.spec, management_policy=ManagementPolicy.DRY_RUN))
+
+    bench.leftovers._read = read
+    bench.runai.make("train", "1", MARK)
+    bench.leftovers.sent(SUBMISSION, None)
+    bench.leftovers.spare(SUBMISSION)
+    bench.leftovers.seen(ROW)
+    await asyncio.sleep(10)
+
+    assert deleted(bench) == ["id-0"]
 
 
 async def test_what_another_process_may_have_submitted_stays_when_its_object_is_gone(bench):
@@ -758,7 +829,8 @@ async def test_what_is_spared_while_it_is_read_is_not_touched(bench):
     read = bench.runai.get
 
     async def get(workload_id, *, project):
-        bench.leftovers.spare(MARK.uid, SUBMISSION)
+        bench.runai.get = read
+        bench.leftovers.spare(SUBMISSION)
         return await read(workload_id, project=project)
 
     bench.runai.get = get
