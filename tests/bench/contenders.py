@@ -35,6 +35,7 @@ class Contender:
     agent: str = "runai-operator/"
     """How the audit log names its calls."""
     is_ours: bool = False
+    is_sampled: bool = False
     shows_phases: bool = True
     drive: Callable[[ControlPlane, Simulator], AbstractAsyncContextManager[Driver]] = _workloads
 
@@ -42,7 +43,7 @@ class Contender:
 def bridge(
     name: str = "operator", folder: Path = OPERATOR, *, profile: Path | None = None, **settings: str
 ) -> Contender:
-    """The operator in the folder `operator` of a checkout; deletions without the brake. `profile`: a file for cProfile."""
+    """The operator in the folder `operator` of a checkout; deletions without the brake. `profile`: a file for samples."""
     path = str(folder) if profile is None else f"{folder}:{NAIVE.parents[1]}"
     given = {"OPERATOR_DELETE_RATE": "100000", "PYTHONPATH": path, **settings}
 
@@ -59,7 +60,9 @@ def bridge(
     def is_ready(seen: Seen) -> bool:
         return seen.ready == "True"
 
-    return Contender(name, folder.parent / "crds", start, wait_ready, is_ready, is_ours=True)
+    return Contender(
+        name, folder.parent / "crds", start, wait_ready, is_ready, is_ours=True, is_sampled=profile is not None
+    )
 
 
 def naive() -> Contender:

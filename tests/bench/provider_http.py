@@ -8,12 +8,14 @@ it has read the workload.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import re
 import socket
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
@@ -22,7 +24,7 @@ import httpx
 import yaml
 
 from bench.contenders import Contender
-from bench.driver import Driver, Object, Seen
+from bench.driver import PATIENCE, Driver, Object, Seen
 from controlplane import ControlPlane
 from stack import Simulator
 from stack.processes import CLIENT_ID, CLIENT_SECRET, Process
@@ -63,6 +65,17 @@ class Requests(Driver):
     async def all(self) -> list[Seen]:
         """Read in full, since no column shows the id: what it knows of a workload is the last answer, as text."""
         return [_seen(item) for item in json.loads(await self._call("GET", ""))["items"]]
+
+    async def until(self, holds: Callable[[list[Seen]], bool]) -> float:
+        """By lists, for the same reason."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                began = time.monotonic()
+                seen = await self.all()
+                now = time.monotonic()
+                if holds(seen):
+                    return now
+                await asyncio.sleep(max(0.25, (now - began) * 2))
 
 
 def _seen(item: Object) -> Seen:

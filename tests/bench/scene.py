@@ -58,16 +58,19 @@ class Scene:
         return [f"w{number}" for number in range(self.plan.workloads)]
 
     def spent(self) -> Counter[str]:
-        """The calls that it has made."""
-        spent: Counter[str] = Counter({"calls to Run:ai": self.runai.calls("GET", "/api/v1")})
-        spent["calls to Run:ai"] += sum(self.runai.calls(method) for method in METHODS)
-        kinds = {"get": "reads", "patch": "writes", "update": "writes", "create": "Events"}
-        agent = self.contender.agent
-        for event in self.plane.audit_events(agent):
-            is_its = event["stage"] == "ResponseComplete" and event["userAgent"].startswith(agent)
-            if is_its and event["verb"] in kinds:
-                spent[kinds[event["verb"]]] += 1
-        return spent
+        return spent(self.contender, self.plane, self.runai)
+
+
+def spent(contender: Contender, plane: ControlPlane, runai: Simulator) -> Counter[str]:
+    """The calls that it has made."""
+    found: Counter[str] = Counter({"calls to Run:ai": runai.calls("GET", "/api/v1")})
+    found["calls to Run:ai"] += sum(runai.calls(method) for method in METHODS)
+    kinds = {"get": "reads", "patch": "writes", "update": "writes", "create": "Events"}
+    for event in plane.audit_events(contender.agent):
+        is_its = event["stage"] == "ResponseComplete" and event["userAgent"].startswith(contender.agent)
+        if is_its and event["verb"] in kinds:
+            found[kinds[event["verb"]]] += 1
+    return found
 
 
 def warm_up() -> list[str]:

@@ -120,7 +120,7 @@ async def soak(seconds: float, many: int) -> tuple[list[tuple[float, dict[str, f
             async with Driver.of(plane) as driver:
                 names = [f"w{number}" for number in range(many)]
                 await in_parallel(lambda name: driver.create(name, FORM.spec()), names)
-                await driver.until(lambda seen: all(each.ready == "True" for each in seen), every=1)
+                await driver.until(lambda seen: all(each.ready == "True" for each in seen))
                 samples: list[tuple[float, dict[str, float]]] = []
                 sampling = asyncio.create_task(sample(operator, samples, seconds / SAMPLES))
                 await churn(driver, runai, names, seconds)
@@ -176,7 +176,7 @@ def fault_of_each_turn() -> Iterator[dict[str, object] | None]:
 async def settled(driver: Driver, runai: Simulator, operator: Operator) -> list[str]:
     """What is wrong once all had the time to become well."""
     try:
-        await driver.until(lambda seen: all(each.ready == "True" and not each.deleting for each in seen), every=2)
+        await driver.until(lambda seen: all(each.ready == "True" and not each.deleting for each in seen))
     except AssertionError as error:
         return [f"not all became well: {error}"]
     problems = []
