@@ -202,6 +202,8 @@ class WorkQueue:
         self._again: dict[str, tuple[float, Lane, str]] = {}
         self._retries = _Retries(lambda key, retry: self.add(key, retry.lane, flow=retry.flow), clock)
         self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
+        """Of the one worker that waits for work. All of them would wake up each time, and all but one for nothing."""
 
     def add(self, key: str, lane: Lane, *, flow: str = "", delay: float = 0.0) -> None:
         """Queues `key` in `lane` after `delay` seconds, or earlier if it is due earlier already."""
@@ -253,9 +255,10 @@ class WorkQueue:
 
     async def get(self) -> Work:
         """The next piece of work; `done` must be called for its key."""
-        while (work := self._take()) is None:
-            self._wake.clear()
-            await self._wake.wait()
+        async with self._turn:
+            while (work := self._take()) is None:
+                self._wake.clear()
+                await self._wake.wait()
         return work
 
     def _take(self) -> Work | None:
