@@ -314,7 +314,7 @@ class Leftovers:
         self._gate, self._read, self._made, self._bug, self._clock, self._random = gate, read, made, bug, clock, random
         self._sent: dict[tuple[str, str], dict[OwnerMark, _Sent]] = {}
         """By project and name, and by mark: objects may have the same name in Run:ai, at once or one after the other."""
-        self._tidied_at = clock()
+        self._tidied_at = -math.inf
         self._changed = asyncio.Event()
 
     def sent(self, submission: Submission, told_id: str | None) -> None:

@@ -673,6 +673,18 @@ async def test_what_was_sent_is_remembered_for_an_hour(bench, after, reads):
     assert len(bench.runai.called("get")) == reads
 
 
+async def test_nothing_that_was_sent_takes_memory_for_ever(bench):
+    bench.runai.trouble["get"] = DOWN
+    bench.leftovers.sent(SUBMISSION, "id-0")
+    bench.leftovers.sent(replace(SUBMISSION, name="old"), None)
+    await asyncio.sleep(10)
+    bench.leftovers.sent(replace(SUBMISSION, name="younger"), None)
+    await asyncio.sleep(KEPT - 5)
+    bench.leftovers.sent(replace(SUBMISSION, name="new"), None)
+
+    assert [one.name for one in bench.leftovers._all()] == ["train", "younger", "new"]
+
+
 async def test_a_suspect_is_remembered_until_it_is_cleared_up(bench):
     bench.runai.make("train", "1", MARK)
     bench.runai.trouble["get"] = DOWN
