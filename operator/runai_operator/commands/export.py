@@ -267,7 +267,7 @@ def _written(exported: Sequence[Exported], directory: Path) -> Iterator[Path]:
             raise CommandError(f"Two workloads would be written into {file}: export them one by one.", ExitCode.USAGE)
     directory.mkdir(parents=True, exist_ok=True)
     for one, file in zip(exported, files, strict=True):
-        file.write_text(one.text)
+        file.write_text(one.text, encoding="utf-8")
         yield file
 
 

@@ -62,11 +62,14 @@ def files_argument(*, required: bool = True) -> Callable[[F], F]:
 
 
 def read_items(files: Sequence[str]) -> Iterator[Item | Problem]:
-    """Every object in the files, those of lists one by one, or what keeps a document from being read.
+    """Every object in the files, those of lists one by one, or what keeps a document, or a file in a folder, from being read.
 
-    Raises `CommandError` for a file that cannot be read at all.
+    Raises `CommandError` or `OSError` for a file that was given and cannot be read at all.
     """
     for name, text in _texts(files):
+        if isinstance(text, Problem):
+            yield text
+            continue
         if name == PIPED and not text.strip():
             yield Problem(name, 1, "there is nothing on standard input: what writes to it may have failed")
         for document in documents_of(text):
@@ -91,23 +94,25 @@ def _is_list(value: object) -> bool:
     )
 
 
-def _texts(files: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Name and text of every file, those of folders in the order of their names."""
+def _texts(files: Sequence[str]) -> Iterator[tuple[str, str | Problem]]:
+    """Name and text of every file, those of folders in the order of their names, or why one of these cannot be read."""
     if list(files).count(STDIN) > 1:
         raise CommandError("Standard input can be read only once: give - once.", ExitCode.USAGE)
     for name in files:
         if name == STDIN:
-            yield PIPED, _text(PIPED, sys.stdin.buffer)
+            yield PIPED, _text_of(PIPED, sys.stdin.buffer)
             continue
         path = Path(name)
         if not path.is_dir():
-            yield name, _text_in(name)
+            with path.open("rb") as file:
+                text = _text_of(name, file)
+            yield name, text
             continue
         found = sorted(_below(path))
         if not found:
             raise CommandError(f"{name} has no files that end in {', '.join(SUFFIXES)}.", ExitCode.USAGE)
-        for one in found:
-            yield str(one), _text_in(str(one))
+        for one in map(str, found):
+            yield one, _text_or_problem(one)
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -123,16 +128,28 @@ def _below(folder: Path) -> Iterator[Path]:
             yield one  # what a link leads to may not be there
 
 
-def _text_in(name: str) -> str:
-    with Path(name).open("rb") as file:
-        return _text(name, file)
+def _text_or_problem(name: str) -> str | Problem:
+    try:
+        with Path(name).open("rb") as file:
+            return _text(file)
+    except Unreadable as error:
+        return Problem(name, 1, str(error))
+    except OSError as error:
+        return Problem(name, 1, f"cannot be read: {error.strerror}")
 
 
-def _text(name: str, file: BinaryIO) -> str:
+def _text_of(name: str, file: BinaryIO) -> str:
+    try:
+        return _text(file)
+    except Unreadable as error:
+        raise CommandError(f"{name} is {error}.", ExitCode.USAGE) from None
+
+
+def _text(file: BinaryIO) -> str:
     data = file.read(FILE_LIMIT + 1)
     if len(data) > FILE_LIMIT:
-        raise CommandError(f"{name} is larger than {FILE_LIMIT / 2**20:g} MiB: give it in parts.", ExitCode.USAGE)
+        raise Unreadable(f"larger than {FILE_LIMIT / 2**20:g} MiB: give it in parts")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise CommandError(f"{name} is not UTF-8 at byte {error.start}.", ExitCode.USAGE) from None
+        raise Unreadable(f"not UTF-8 at byte {error.start}") from None

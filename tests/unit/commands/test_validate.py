@@ -194,7 +194,18 @@ def test_links_to_files_are_read_and_a_link_to_nothing_is_no_success(tmp_path):
     missing = rwl("validate", "all", cwd=tmp_path)
 
     assert (good.code, good.err) == (0, "1 RunaiWorkload, nothing wrong\n")
-    assert (missing.code, missing.sentence) == (2, "all/a.yaml: No such file or directory.")
+    assert (missing.code, missing.out) == (1, "all/a.yaml:1: cannot be read: No such file or directory\n")
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_what_is_wrong_in_others(tmp_path):
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "a.yaml").write_bytes(b"a: \xff\n")
+    (tmp_path / "all" / "b.yaml").write_text(GOOD.replace("team-a", "Team A"))
+    done = rwl("validate", "all", cwd=tmp_path)
+
+    first, second = done.out.splitlines()
+    assert (done.code, first) == (1, "all/a.yaml:1: not UTF-8 at byte 3")
+    assert second.startswith("all/b.yaml:6: spec.projectName must have ")
 
 
 def test_what_is_wrong_in_files_is_said_also_where_the_cluster_fails(tmp_path):

@@ -299,8 +299,8 @@ def test_every_object_is_wrapped_or_refused_and_what_is_wrapped_passes_our_check
         assert value["spec"]["manifest"].get("spec") == manifest.get("spec")
 
 
-@pytest.mark.parametrize("word", ["-", "a.yaml", "."])
-def test_what_is_too_large_is_refused_and_not_cut_off(word, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("word", "code"), [("-", 2), ("a.yaml", 2), (".", 1)])
+def test_what_is_too_large_is_refused_and_not_cut_off(word, code, tmp_path, monkeypatch):
     text = f"{JOB}---\n{DEPLOYMENT}"
     (tmp_path / "a.yaml").write_text(text)
     typed = ("wrap", word, "--project", "a", "-o", "name")
@@ -309,5 +309,5 @@ def test_what_is_too_large_is_refused_and_not_cut_off(word, tmp_path, monkeypatc
     monkeypatch.setattr(files, "FILE_LIMIT", len(text) - 1)
     done = rwl(*typed, stdin=text, cwd=tmp_path)
 
-    assert (done.code, done.out) == (2, "")
-    assert done.err.endswith("MiB: give it in parts.\n")
+    assert (done.code, done.out) == (code, "")
+    assert "MiB: give it in parts" in done.err
