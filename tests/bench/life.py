@@ -131,17 +131,17 @@ def show_profile(file: Path, forms: list[Form], figures: Figures) -> None:
             ("function", by_function(file)),
             ("with its calls", by_caller(file)),
         ):
-            wholes = Counter[str]()
+            totals = Counter[str]()
             columns = []
             for number, part in enumerate(PARTS, phase):
                 took = figures.median("this one", f"{form}, {part}: CPU of one") or 0.0
                 met = found.get(number, Counter())
                 in_all = by_part(file).get(number, Counter()).total() or 1
                 columns.append({name: count / in_all * took for name, count in met.items()})
-                wholes.update(columns[-1])
+                totals.update(columns[-1])
             table = Table(f"{form}, ms of CPU of one, {title}", *PARTS, "in all", box=None)
-            for name, whole in wholes.most_common(45):
-                table.add_row(name, *(f"{column.get(name, 0.0):.2f}" for column in columns), f"{whole:.2f}")
+            for name, total in totals.most_common(45):
+                table.add_row(name, *(f"{column.get(name, 0.0):.2f}" for column in columns), f"{total:.2f}")
             console.print(table, soft_wrap=True)
         phase += len(PARTS) + 1
 
