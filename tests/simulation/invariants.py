@@ -245,7 +245,8 @@ class Judge:
         """Nobody can know any more that it was there, or not yet that it is gone."""
         world = self._world.runai.world
         workload, seen = world.get(workload_id), self._world.now() - world.switches.list_lag
-        is_told = workload is not None and world.switches.deleted_list and workload.is_gone(seen - LATEST)
+        is_kept = workload is not None and world.switches.deleted_list and not world.is_forgotten(workload, seen)
+        is_told = is_kept and workload is not None and workload.is_gone(seen - LATEST)
         return not is_told and self._is_gone(workload_id)
 
     def _is_gone(self, workload_id: str) -> bool:

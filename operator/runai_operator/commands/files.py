@@ -124,8 +124,8 @@ def _below(folder: Path) -> Iterator[Path]:
                 say(f"{one} is a link to a folder, and is passed over: give it, too, if it is meant")
             elif not one.name.startswith("."):
                 yield from _below(one)
-        elif one.suffix in SUFFIXES and (one.is_file() or one.is_symlink()):
-            yield one  # what a link leads to may not be there
+        elif one.suffix in SUFFIXES and (one.is_file() or not one.exists()):
+            yield one  # a link may lead to what is not there
 
 
 def _text_or_problem(name: str) -> str | Problem:

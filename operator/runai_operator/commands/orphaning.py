@@ -17,7 +17,7 @@ from runai_operator.commands.exits import CommandError
 from runai_operator.commands.steering import each
 from runai_operator.commands.view import Seen, View, applied_by
 from runai_operator.commands.waiting import Standing, State, Target, Watcher, is_gone, wait
-from runai_operator.domain.errors import BridgeError, StaleObject, Vanished
+from runai_operator.domain.errors import BridgeError, KubernetesUnavailable, StaleObject, Vanished
 from runai_operator.domain.model import IN_DOUBT, NAME_HELD, PAUSED_ANNOTATION, DeletionPolicy
 from runai_operator.kube.objects import Cluster, Key
 
@@ -25,6 +25,7 @@ ATTEMPTS = 30
 """The operator's writes of status come between, and none of them takes long."""
 PAUSE = 0.1
 BEGUN = "It goes as soon as the operator has seen it."
+LEFT = "It may be left paused, with deletionPolicy: Orphan, or be deleted: look at it before you go on."
 
 
 async def orphan(
@@ -92,8 +93,11 @@ async def _delete(cluster: Cluster, shown: View) -> Standing:
     except asyncio.CancelledError:  # Ctrl-C; a second one does not wait
         await _undo(cluster, shown)
         raise
-    except BridgeError:
-        if not await _undo(cluster, shown):
+    except BridgeError as error:
+        keeps = await _undo(cluster, shown)
+        if keeps is None:
+            raise KubernetesUnavailable(f"{error.message} {LEFT}") from error
+        if not keeps:
             raise
     return begun
 
@@ -120,9 +124,9 @@ def _is_kept(shown: View) -> bool:
     return bool(shown.spec.get("deletionPolicy") == DeletionPolicy.ORPHAN and shown.paused)
 
 
-async def _undo(cluster: Cluster, shown: View) -> bool:
-    """As it was before, as far as that is possible, unless it is being deleted all the same: then it keeps what keeps its
-    workload. Whether it is and does: the answer may have been lost."""
+async def _undo(cluster: Cluster, shown: View) -> bool | None:
+    """As it was before, unless it is being deleted all the same: then it keeps what keeps its workload. Whether it is and does:
+    the answer may have been lost; None where that cannot be found out, or nothing can be undone."""
     where = cluster.workloads(shown.name, namespace=shown.namespace)
     annotations = {PAUSED_ANNOTATION: shown.annotation(PAUSED_ANNOTATION)}
     policy = shown.spec.get("deletionPolicy", DeletionPolicy.DELETE.value)
@@ -136,8 +140,9 @@ async def _undo(cluster: Cluster, shown: View) -> bool:
                 await cluster.patch(
                     where, {"metadata": version | {"annotations": annotations}, "spec": {"deletionPolicy": policy}}
                 )
-                break
-    return False
+                return False
+            await asyncio.sleep(PAUSE)
+    return None
 
 
 class Guards:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from runai_operator.commands.exits import CommandError
 from runai_operator.commands.view import View, applied_by, who_set
 from runai_operator.commands.waiting import Judge, Standing, State, Target, Watcher, is_gone, wait
 from runai_operator.domain.errors import BridgeError, KubernetesUnavailable
@@ -85,7 +86,11 @@ async def refresh(
     if not timeout:
         return asked
     targets = [target for target in map(Target.of, items) if asked[target.key].state is State.MET]
-    return asked | await wait(cluster, targets, handled(token), path=path, timeout=timeout, watcher=watcher)
+    try:
+        return asked | await wait(cluster, targets, handled(token), path=path, timeout=timeout, watcher=watcher)
+    except (BridgeError, CommandError) as error:
+        unseen = Standing(State.WAITING, "NotSeen", f"{error.message} The operator was asked to read Run:ai.")
+        return asked | {target.key: unseen for target in targets}
 
 
 def handled(token: str) -> Judge:

@@ -50,10 +50,11 @@ def is_its_own(workload: Workload | None, workload_id: str) -> bool | None:
     if workload is None:
         return False
     recorded = StoredStatus(workload.status).workload_id
-    if recorded is not None:
-        return recorded == workload_id
+    if recorded == workload_id:
+        return True
     may_submit = workload.spec.management_policy is ManagementPolicy.MANAGE or workload.meta.has_finalizer
-    return None if may_submit or workload.spec.workload_id == workload_id else False
+    is_open = workload.spec.workload_id == workload_id or (recorded is None and may_submit)
+    return None if is_open else False
 
 
 def _submitted_error(s: State) -> InvalidWorkload | None:

@@ -199,6 +199,15 @@ def test_ctrl_c_is_quiet(command_that, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.fixture
+def not_ignored_here():
+    """The tests may run under `nohup` themselves."""
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
 @pytest.mark.parametrize(
     ("ignored", "sent", "code"),
     [
@@ -210,7 +219,7 @@ def test_ctrl_c_is_quiet(command_that, capsys):
     ],
     ids=lambda value: getattr(value, "name", None),
 )
-def test_who_stops_it_is_told_so_by_the_exit_code_alone(ignored, sent, code):
+def test_who_stops_it_is_told_so_by_the_exit_code_alone(ignored, sent, code, not_ignored_here):
     """What is ignored, as under `nohup` or behind `&`, is ignored still."""
     typed = f'{ignored}exec "$0" validate -'
     with subprocess.Popen(

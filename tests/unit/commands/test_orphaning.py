@@ -161,7 +161,9 @@ async def test_what_may_have_been_deleted_keeps_its_policy_where_that_cannot_be_
     cluster.loses["delete"] = KubernetesUnavailable("No answer came.")
     cluster.meanwhile = [lambda _: None, refuses]
 
-    with pytest.raises(KubernetesUnavailable):
+    with pytest.raises(
+        KubernetesUnavailable, match=r"^No answer came. It may be left paused, with deletionPolicy: Orphan"
+    ):
         await act(cluster)
     assert cluster.item["spec"]["deletionPolicy"] == "Orphan"
 
@@ -205,6 +207,14 @@ async def test_that_the_deletion_has_begun_is_told_also_where_kubernetes_does_no
     assert (standing.state, standing.reason) == ("waiting", "NotSeen")
     assert standing.words == "Kubernetes cannot be reached. It goes as soon as the operator has seen it."
     assert cluster.policy_when_deleted == ("Orphan", "true")
+
+
+async def test_what_cannot_be_put_back_is_said_to_be_left_as_it_is():
+    cluster = OneObject(deletionPolicy="Delete")
+    cluster.meanwhile = [refuses, refuses]
+
+    with pytest.raises(KubernetesUnavailable, match=r"^You are not allowed. It may be left paused"):
+        await act(cluster)
 
 
 class Several:

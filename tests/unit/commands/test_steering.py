@@ -87,3 +87,19 @@ async def test_a_refresh_that_is_refused_for_one_is_asked_for_the_others():
     standings = await refresh(Refusing(b=AccessDenied("No.")), three(), path="", timeout=0, watcher=None)
 
     assert [one.reason for one in standings.values()] == ["Requested", "Refused", "Requested"]
+
+
+async def test_what_was_asked_for_is_said_also_where_kubernetes_does_not_answer_any_more():
+    class Away(Refusing):
+        async def follow(self, *args):
+            raise KubernetesUnavailable("Kubernetes cannot be reached.")
+            yield
+
+    standings = await refresh(Away(b=AccessDenied("No.")), three(), path="", timeout=60, watcher=None)
+
+    assert [f"{one.state} {one.reason}" for one in standings.values()] == [
+        "waiting NotSeen",
+        "failed Refused",
+        "waiting NotSeen",
+    ]
+    assert standings["team-a", "a"].words == "Kubernetes cannot be reached. The operator was asked to read Run:ai."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,15 @@ def test_links_to_files_are_read_and_a_link_to_nothing_is_no_success(tmp_path):
 
     assert (good.code, good.err) == (0, "1 RunaiWorkload, nothing wrong\n")
     assert (missing.code, missing.out) == (1, "all/a.yaml:1: cannot be read: No such file or directory\n")
+
+
+def test_a_pipe_in_a_folder_is_passed_over_also_behind_a_link(tmp_path):
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "good.yaml").write_text(GOOD)
+    os.mkfifo(tmp_path / "all" / "pipe.yaml")
+    (tmp_path / "all" / "link.yaml").symlink_to(tmp_path / "all" / "pipe.yaml")
+
+    assert rwl("validate", "all", cwd=tmp_path).err == "1 RunaiWorkload, nothing wrong\n"
 
 
 def test_a_file_that_cannot_be_read_does_not_hide_what_is_wrong_in_others(tmp_path):

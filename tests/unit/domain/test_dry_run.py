@@ -279,6 +279,7 @@ def test_what_was_submitted_is_deleted_with_the_object_although_its_policy_is_re
         ({"workloadId": "id-0"}, {}, False, True),
         ({"workloadId": "id-0"}, {"management_policy": ManagementPolicy.MANAGE}, True, True),
         ({"workloadId": "id-1"}, {"management_policy": ManagementPolicy.MANAGE}, True, False),
+        ({"workloadId": "id-1"}, {"workload_id": "id-0"}, True, None),
     ],
     ids=[
         "only to be checked",
@@ -290,6 +291,7 @@ def test_what_was_submitted_is_deleted_with_the_object_although_its_policy_is_re
         "submitted, and only to be checked from now on",
         "submitted",
         "submitted as another workload",
+        "submitted as another workload, and to take this one over",
     ],
 )
 def test_what_a_dry_run_made_is_nobodys_once_its_object_cannot_have_submitted_it(status, changes, finalizer, expected):
