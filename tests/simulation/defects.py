@@ -23,6 +23,7 @@ from runai_operator.domain import (
     manifest,
     marks,
     memory,
+    observe,
     ownership,
     plan,
     requeue,
@@ -85,6 +86,10 @@ def rows_by_name(patch: Patch) -> None:
 
 def adopted_for_ever(patch: Patch) -> None:
     patch.setattr(state.State, "to_adopt", property(lambda s: s.workload.spec.workload_id))
+
+
+def own_attempts_are_not_observed(patch: Patch) -> None:
+    patch.setattr(observe, "_resolve_doubt", lambda s: None)
 
 
 def former_installs_are_others(patch: Patch) -> None:
@@ -631,5 +636,8 @@ PLANTS = (
     Defect(
         "what a dry run made is forgotten once its object is to be submitted for a while",
         who_may_submit_has_it_for_good,
+    ),
+    Defect(
+        "what an attempt may have made is out of sight once its object only observes", own_attempts_are_not_observed
     ),
 )

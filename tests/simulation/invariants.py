@@ -1137,6 +1137,7 @@ class Judge:
         self.remember()
         for stored in self._world.kube.objects.values():
             self._is_settled(stored)
+            self._shows_what_it_made(stored)
         self._what_was_taken_is_recorded()
         process = self._world.process
         assert process is not None
@@ -1156,6 +1157,15 @@ class Judge:
         for stored in self._world.kube.objects.values():
             if self._is(stored, "Stalled", "True"):
                 self._is_refused_with_reason(stored)
+
+    def _shows_what_it_made(self, stored: Stored) -> None:
+        """Once it only observes, and its finalizer is gone."""
+        is_free = FINALIZER not in stored.finalizers and stored.ref.uid not in self._world.by_hand
+        if is_free and stored.spec.management_policy is ManagementPolicy.OBSERVE:
+            self.checked["observed from now on"] += 1
+            shown = (stored.status.get("workloadId"), stored.spec.workload_id)
+            unseen = [each for each in self._made_for(stored) if each not in shown]
+            must(not unseen, f"{stored.ref} only observes, and does not show {unseen}, which is its own")
 
     def _what_was_taken_is_recorded(self) -> None:
         """Where somebody else took the finalizer, and the process that saw it still runs."""

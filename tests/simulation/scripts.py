@@ -17,6 +17,7 @@ from runai_operator.domain.model import (
     MOST_ROWS,
     DeletionPolicy,
     ExternalDeletionPolicy,
+    ManagementPolicy,
     RecreatePolicy,
     RerunPolicy,
 )
@@ -645,6 +646,45 @@ class Scripts:
             (at + 240 + self._soon(), acts.Ask("of-p")),
             (at + 400, acts.Wait()),
         ]
+
+    def what_is_observed_is_managed(self) -> list[Timed]:
+        """For a while: also where a kill comes between, or somebody deletes one of the two."""
+        random, at, kind = self._random, self._settled(), self._random.choice(KINDS)
+        self._needs.calm = True
+        self._switches |= {"run_time": 1200.0}
+        observe, manage = (
+            acts.SetManagement(self._name, policy) for policy in (ManagementPolicy.OBSERVE, ManagementPolicy.MANAGE)
+        )
+        again = at + random.choice([0.2, 2, 60])
+        ends = random.choice([acts.Wait(), acts.DeleteIt(self._name), acts.DeleteOutside(0, of=self._name)])
+        return [
+            self._stranger("theirs", kind),
+            (35, acts.ApplyAdopting(self._name, 0, kind, observe=True, called="theirs")),
+            *self._perhaps((35 + at - 1, acts.KillAt("update", is_after=random.random() < 0.8))),
+            (35 + at, manage),
+            (35 + again, observe),
+            *self._perhaps((100 + again, manage)),
+            (200 + again, ends),
+            (300 + again, acts.Wait()),
+        ]
+
+    def what_was_begun_is_observed_instead(self) -> list[Timed]:
+        """An attempt to take a workload over, or to make one, is interrupted, and nobody knows what came of it."""
+        random, kind = self._random, self._random.choice(KINDS)
+        self._needs.calm = True
+        self._switches |= {"run_time": 1200.0}
+        observe = acts.SetManagement(self._name, ManagementPolicy.OBSERVE)
+        begins: list[Timed]
+        if random.random() < 0.4:
+            adopts = acts.ApplyAdopting(self._name, 0, kind, called="theirs")
+            begins = [self._stranger("theirs", kind), (34, acts.KillAt("update", is_after=True)), (35, adopts)]
+            begins += self._perhaps((100, acts.DeleteIt(self._name)))
+        else:
+            begins = [(34, acts.KillAt("create", is_after=True)), (35, self._apply(kind=kind, text=1))]
+        return [*begins, (36 + self._soon(), observe), (200, acts.Wait())]
+
+    def _perhaps(self, act: Timed) -> list[Timed]:
+        return [act] if self._random.random() < 0.5 else []
 
 
 FLOOD = 40
