@@ -158,46 +158,42 @@ def test_where_it_cannot_be_found_out_whether_something_was_made_its_name_is_sai
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_who_stops_it_leaves_nothing_behind(runai, number):
-    """By Ctrl-C, by `timeout` or a CI that cancels a job, or by closing the terminal. It comes while the answer to the first dry run is awaited, which has taken effect."""
-    runai.switch(dry_run=False)
-    runai.fault("slow-answer", method="POST", path="/api/v2/workloads", count=1, seconds=20)
+def stopped(runai, number, is_time):
+    """Exit code and standard error of a dry run that gets the signal as soon as it is time, and the seconds it went on."""
     env = access_to(runai) | {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
     typed = [BIN / "kubectl-rwl", "validate", "--dry-run", "-"]
     with subprocess.Popen(typed, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stdin.write(JOB)
         running.stdin.close()
         deadline = time.monotonic() + HANG_GUARD
-        while not runai.live():
+        while not is_time():
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        began = time.monotonic()
         running.send_signal(number)
         said = running.stderr.read()
+    return running.returncode, said, time.monotonic() - began
 
-    assert running.returncode == 1
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_who_stops_it_leaves_nothing_behind(runai, number):
+    """By Ctrl-C, by `timeout` or a CI that cancels a job, or by closing the terminal. It comes while the answer to the first dry run is awaited, which has taken effect."""
+    runai.switch(dry_run=False)
+    runai.fault("slow-answer", method="POST", path="/api/v2/workloads", count=1, seconds=20)
+    code, said, _ = stopped(runai, number, runai.live)
+
+    assert code == 1
     assert said.endswith(", which was deleted again. Do without --dry-run.\n")
     assert [one for one in runai.live() if one["desiredPhase"] != "Deleted"] == []
 
 
 def test_who_stops_it_does_not_wait_for_as_long_as_run_ai_asks(runai):
     runai.fault("status", status=429, after="60", method="GET", path="/api/v1/workloads")
-    env = access_to(runai) | {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-    typed = [BIN / "kubectl-rwl", "validate", "--dry-run", "-"]
-    with subprocess.Popen(typed, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        running.stdin.write(JOB)
-        running.stdin.close()
-        deadline = time.monotonic() + HANG_GUARD
-        while not runai.calls("POST"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        began = time.monotonic()
-        running.send_signal(signal.SIGTERM)
-        said = running.stderr.read()
+    code, said, seconds = stopped(runai, signal.SIGTERM, lambda: runai.calls("POST"))
 
-    assert running.returncode == 3
+    assert code == 3
     assert "Whether the dry run has made the workload rwl-dry-run-" in said
-    assert time.monotonic() - began < 15
+    assert seconds < 15
 
 
 def test_where_run_ai_fails_what_is_known_by_then_is_said(runai):

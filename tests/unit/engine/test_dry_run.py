@@ -517,12 +517,18 @@ async def test_what_is_made_after_the_proof_is_removed_and_no_more_dry_runs_are_
     assert bench.runai.live() == []
 
 
-async def test_what_an_unanswered_dry_run_made_is_found_in_the_lists_and_removed(bench):
+async def unanswered(bench):
+    """An object of which nobody knows that its dry run has made something, since no list shows that before 9 s have passed, and
+    no dry run is answered."""
     bench.apply("first", **DRY)
     await asyncio.sleep(PROOF + 5)
     bench.runai.switches = bench.runai.world.switches = replace(IGNORED, list_lag=9)
     bench.troubles["dry_run"] = lambda: Lost(OutcomeUnknown("No answer came back."))
-    second = bench.apply("second", **DRY)
+    return bench.apply("second", **DRY)
+
+
+async def test_what_an_unanswered_dry_run_made_is_found_in_the_lists_and_removed(bench):
+    second = await unanswered(bench)
     await asyncio.sleep(180)
 
     assert state(second) == ("False", "DryRunUnsupported")
@@ -816,20 +822,10 @@ async def test_what_was_made_is_removed_once_its_object_is_only_to_be_checked_ag
     assert bench.runai.live() == []
 
 
-async def unanswered(bench):
-    """An object of which nobody knows yet that its dry run has made something, since no list shows that before 9 s have passed."""
-    bench.apply("first", **DRY)
-    await asyncio.sleep(PROOF + 5)
-    bench.runai.switches = bench.runai.world.switches = replace(IGNORED, list_lag=9)
-    bench.troubles["dry_run"] = lambda: Lost(OutcomeUnknown("No answer came back."))
-    second = bench.apply("second", **DRY)
-    await asyncio.sleep(1)
-    bench.troubles.clear()
-    return second
-
-
 async def test_what_was_made_is_removed_although_nobody_knows_either_what_a_new_object_of_its_name_has_made(bench):
     second = await unanswered(bench)
+    await asyncio.sleep(1)
+    bench.troubles.clear()
     bench.delete(second)
     bench.troubles["dry_run"] = lambda: OutcomeUnknown("No answer came back.")
     bench.apply("second", **DRY)
@@ -844,6 +840,8 @@ async def test_what_was_made_is_removed_although_nobody_knows_either_what_a_new_
 async def test_what_was_made_is_not_deleted_while_a_new_object_of_its_name_takes_it_over(bench, later):
     """Lists show it to both at the same time, and the PUT has not come back yet."""
     second = await unanswered(bench)
+    await asyncio.sleep(1)
+    bench.troubles.clear()
     bench.delete(second)
     await asyncio.sleep(later)
     bench.latency |= {"update": 10.0, "delete": 15.0}
