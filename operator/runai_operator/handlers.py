@@ -100,7 +100,9 @@ class Watcher:
             begun = time.monotonic()
             try:
                 if await self.served():
-                    log.info("watching RunaiWorkloads in %s", ", ".join(self.namespaces) or "the whole cluster")
+                    labels = f" with the labels {self.selector}" if self.selector is not None else ""
+                    place = ", ".join(self.namespaces) or "the whole cluster"
+                    log.info("watching RunaiWorkloads%s in %s", labels, place)
                     reason, failed = await self._run_kopf(stop)
                     said = ""
                 else:

@@ -5,6 +5,7 @@ Pure. The API server applies them to lists and watches; here they are only check
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,18 @@ class Requirement:
         has_one = value is not None and (self.values is None or value in self.values)
         return has_one is not self.negated
 
+    def contradicts(self, other: Requirement) -> bool:
+        """Whether no label fulfils both."""
+        if self.key != other.key:
+            return False
+        if self.negated and other.negated:
+            return False
+        if self.negated:
+            return other.contradicts(self)
+        if other.negated:  # what is to be has to be among what may not
+            return other.values is None or (self.values is not None and self.values <= other.values)
+        return self.values is not None and other.values is not None and not self.values & other.values
+
 
 @dataclass(frozen=True, slots=True)
 class Selector:
@@ -48,6 +61,12 @@ class Selector:
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an object with these labels is selected."""
         return all(requirement.matches(labels) for requirement in self.requirements)
+
+    def excludes(self, other: Selector) -> bool:
+        """Whether surely no object is selected by both."""
+        return any(
+            one.contradicts(another) for one, another in itertools.product(self.requirements, other.requirements)
+        )
 
 
 def parse_selector(text: str) -> Selector:

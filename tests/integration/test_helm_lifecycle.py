@@ -251,9 +251,10 @@ def guard(plane: ControlPlane, folder: Path, namespace: str, values: dict) -> su
     (folder / "token").write_text(kubeconfig["users"][0]["user"]["token"])
     (folder / "ca.crt").write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
     (container,) = pod["containers"]
-    given = {variable["name"] for variable in container["env"]}
+    given = {variable["name"]: variable["value"] for variable in container["env"]}
     ours = {"API_SERVER": cluster["server"], "SERVICE_ACCOUNT": str(folder)}
-    assert given == ours.keys()
+    assert given.keys() - {"SELECTOR"} == ours.keys()
+    ours = given | ours
     command = [sys.executable, *container["command"][1:]]
     return subprocess.run(command, env=ours, capture_output=True, text=True, timeout=60, check=False)
 
@@ -280,6 +281,23 @@ def test_the_guard_refuses_to_uninstall_while_runaiworkloads_exist(plane: Contro
 
     plane.client.delete(plane.client.path_of(workload("kept", "team-b")))
     assert guard(plane, tmp_path, namespace, values).returncode == 0
+
+
+def test_the_guard_of_a_release_with_labels_looks_at_what_would_go_without_it(plane: ControlPlane, namespace, tmp_path):
+    values = {**GUARDED, "operator": {"selector": "shard=a"}}
+    Helm(plane, namespace=namespace).install(values=values)
+    assert soon(plane, f"system:serviceaccount:{namespace}:runai-operator", "list", WORKLOADS, "")
+    apply_workload(plane, "team-b")
+    kept = plane.client.path_of(workload("kept", "team-b"))
+    assert guard(plane, tmp_path, namespace, values).returncode == 0, "another release serves it"
+    takes_all_along = {**values, "crds": {"keep": False}}
+    assert guard(plane, tmp_path, namespace, takes_all_along).returncode == 1, "it would go with its definition"
+
+    plane.client.merge_patch(kept, {"metadata": {"labels": {"shard": "a"}}})
+    refused = guard(plane, tmp_path, namespace, values)
+    assert refused.returncode == 1
+    assert "or give them labels that another release serves" in refused.stderr
+    plane.client.delete(kept)
 
 
 def test_a_guard_that_may_not_look_refuses(plane: ControlPlane, namespace, tmp_path):

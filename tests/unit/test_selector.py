@@ -37,6 +37,29 @@ def test_it_selects_what_the_api_server_does(text, selected):
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "excludes"),
+    [
+        ("shard=a", "shard!=a", True),
+        ("shard=a", "shard=b", True),
+        ("shard", "!shard", True),
+        ("shard=a", "!shard", True),
+        ("shard in (a,b)", "shard notin (a,b,c)", True),
+        ("team=x,shard=a", "shard=b", True),
+        ("shard in (a,b)", "shard!=a", False),
+        ("shard", "shard!=a", False),
+        ("shard=a", "shard", False),
+        ("!shard", "shard!=a", False),
+        ("shard!=a", "shard!=b", False),
+        ("shard=a", "team=x", False),
+    ],
+)
+def test_two_exclude_each_other_where_no_object_can_have_the_labels_of_both(one, other, excludes):
+    first, second = parse_selector(one), parse_selector(other)
+
+    assert (first.excludes(second), second.excludes(first)) == (excludes, excludes)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

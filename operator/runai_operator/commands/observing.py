@@ -21,6 +21,7 @@ from runai_operator.domain.model import GROUP, PLURAL, VERSION, RowQuery
 from runai_operator.kube.objects import Cluster
 from runai_operator.kube.wire import ACCESS_REVIEWS_PATH, CRD_NAME, CRD_PATH, ORPHANS
 from runai_operator.runai.client import RunaiClient
+from runai_operator.selector import Selector, parse_selector
 from runai_operator.settings import Environment, KubeAccess, Logging, Operation, SettingsError, unknown_variables
 from runai_operator.telemetry.logs import redact
 
@@ -172,12 +173,22 @@ async def _install(cluster: Cluster, install: Install, environment: Mapping[str,
         ready=status.get("readyReplicas") or 0,
         pods=await _seen(_pods(cluster, install)),
         namespaces=namespaces,
+        selector=_selector(known.get("OPERATOR_SELECTOR", "")),
+        install_id=known.get("OPERATOR_INSTALL_ID", "").strip(),
         problems=environment if isinstance(environment, Unseen) else await _seen(_problems(cluster, install, known)),
         missing_rights=environment
         if isinstance(environment, Unseen)
         else await _seen(_missing_rights(cluster, install, known, namespaces)),
         orphans=await _seen(_orphans(cluster, known.get("OPERATOR_RECORDS_NAMESPACE") or install.namespace)),
     )
+
+
+def _selector(text: str) -> Selector | None:
+    """None also for what cannot be read, which is a problem of its own."""
+    try:
+        return parse_selector(text) if text.strip() else None
+    except ValueError:
+        return None
 
 
 async def _pods(cluster: Cluster, install: Install) -> tuple[PodSeen, ...]:

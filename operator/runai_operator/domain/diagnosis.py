@@ -16,6 +16,7 @@ from typing import Any
 
 from runai_operator.domain.model import FINALIZER, GROUP, KIND, PAUSED_ANNOTATION, PLURAL, VERSION, ManagementPolicy
 from runai_operator.domain.reasons import Reason
+from runai_operator.selector import Selector
 
 OLDEST_MINOR = 31
 """Of Kubernetes 1: selectable fields."""
@@ -81,6 +82,10 @@ class InstallSeen:
     pods: tuple[PodSeen, ...] | Unseen
     namespaces: tuple[str, ...]
     """That it watches; empty: all."""
+    selector: Selector | None
+    """Of the objects there that it serves; None: all."""
+    install_id: str
+    """Empty: that of the cluster."""
     problems: tuple[str, ...] | Unseen
     """Sentences about its settings."""
     missing_rights: tuple[str, ...] | Unseen
@@ -262,11 +267,18 @@ def _rivals(installs: Sequence[InstallSeen]) -> Iterator[Finding]:
     for at, one in enumerate(installs):
         for other in installs[at + 1 :]:
             both = not (one.namespaces and other.namespaces) or set(one.namespaces) & set(other.namespaces)
-            if both and one.replicas and other.replicas:
-                message = f"{one.name} and {other.name} watch the same namespaces: they get in each other's way."
-                yield Finding(
-                    "operator", Severity.ERROR, message, "Remove one, or give each its own OPERATOR_NAMESPACES."
+            if not (both and one.replicas and other.replicas):
+                continue
+            if one.selector is None or other.selector is None or not one.selector.excludes(other.selector):
+                message = f"{one.name} and {other.name} serve the same objects: they get in each other's way."
+                remedy = "Remove one, or give each its own OPERATOR_NAMESPACES or OPERATOR_SELECTOR (docs/sharding.md)."
+                yield Finding("operator", Severity.ERROR, message, remedy)
+            elif one.install_id != other.install_id:
+                message = f"{one.name} and {other.name} serve objects by their labels and may have different installation ids."
+                remedy = (
+                    "Give them the same OPERATOR_INSTALL_ID, or an object that is moved is taken for somebody else's."
                 )
+                yield Finding("operator", Severity.WARNING, message, remedy)
 
 
 def settings(seen: Observations) -> Iterator[Finding]:
@@ -439,7 +451,7 @@ _TROUBLES = {
     "not seen": (
         Severity.ERROR,
         f"waiting for an operator to look at them for {PATIENCE.seconds // 60} minutes",
-        "See that an operator runs, is ready, and watches these namespaces (OPERATOR_NAMESPACES).",
+        "See that an operator runs, is ready, and serves these namespaces (OPERATOR_NAMESPACES) and labels (OPERATOR_SELECTOR).",
         "",
     ),
     "stale": (Severity.WARNING, "shown as they were last seen: ", "", "Synced"),

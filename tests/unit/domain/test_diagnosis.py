@@ -21,6 +21,7 @@ from runai_operator.domain.diagnosis import (
     worst,
 )
 from runai_operator.domain.reasons import Reason
+from runai_operator.selector import parse_selector
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 LONG_AGO, JUST_NOW = "2026-11-27T11:00:00Z", "2026-11-27T11:59:00Z"
@@ -34,7 +35,7 @@ CRD = {
     },
 }
 POD = PodSeen("ops/bridge-1", ready=True, restarts=0)
-INSTALL = InstallSeen("ops/bridge", "1.0", 1, 1, (POD,), (), (), (), 0)
+INSTALL = InstallSeen("ops/bridge", "1.0", 1, 1, (POD,), (), None, "", (), (), 0)
 RUNAI = RunaiSeen(token=None, projects=2, ahead=timedelta(seconds=1))
 WELL = Observations(
     client="1.0", now=NOW, namespace="ns", kubernetes="v1.34.1", crd=CRD, packaged=CRD, installs=(INSTALL,), forbidden=(),
@@ -55,6 +56,10 @@ def says(kind, status, reason="Failed", message="It went wrong."):
 
 def installed(**changes):
     return replace(WELL, installs=(replace(INSTALL, **changes),))
+
+
+def serving(selector, **changes):
+    return replace(INSTALL, selector=parse_selector(selector), **changes)
 
 
 def crd(**spec):
@@ -100,11 +105,21 @@ CASES = {
     "a pod without its image": (of_pod(waiting="ImagePullBackOff"), "operator", E, "ImagePullBackOff"),
     "a pod that was restarted often": (of_pod(restarts=4), "operator", W, "restarted 4 times"),
     "two operators of everything": (
-        replace(WELL, installs=(INSTALL, replace(INSTALL, name="b/b"))), "operator", E, "watch the same namespaces",
+        replace(WELL, installs=(INSTALL, replace(INSTALL, name="b/b"))), "operator", E, "serve the same objects",
     ),
     "two operators of one namespace": (
         replace(WELL, installs=(replace(INSTALL, namespaces=("a", "c")), replace(INSTALL, namespaces=("b", "a")))),
-        "operator", E, "watch the same namespaces",
+        "operator", E, "serve the same objects",
+    ),
+    "two operators of everything, of which one leaves out nothing": (
+        replace(WELL, installs=(INSTALL, serving("shard=a"))), "operator", E, "serve the same objects",
+    ),
+    "two operators whose labels overlap": (
+        replace(WELL, installs=(serving("shard"), serving("shard!=a"))), "operator", E, "serve the same objects",
+    ),
+    "two operators by labels, with different ids": (
+        replace(WELL, installs=(serving("shard=a"), serving("shard!=a", install_id="x"))),
+        "operator", W, "different installation ids",
     ),
     "wrong settings": (installed(problems=("RUNAI_BASE_URL is not set",)), "settings", E, "RUNAI_BASE_URL is not set."),
     "a setting that nobody reads": (
@@ -191,9 +206,15 @@ def test_what_is_only_under_way_is_not_stuck(one):
     assert worst(diagnose(replace(WELL, objects=(one,)))) is Severity.OK
 
 
-def test_operators_of_different_namespaces_are_no_rivals():
-    both = (replace(INSTALL, namespaces=("a",)), replace(INSTALL, name="b/b", namespaces=("b",)))
-
+@pytest.mark.parametrize(
+    "both",
+    [
+        (replace(INSTALL, namespaces=("a",)), replace(INSTALL, name="b/b", namespaces=("b",), install_id="x")),
+        (serving("shard=a"), serving("shard!=a")),
+    ],
+    ids=["by namespaces", "by labels"],
+)
+def test_operators_that_share_the_work_are_no_rivals(both):
     assert worst(diagnose(replace(WELL, installs=both))) is Severity.OK
 
 

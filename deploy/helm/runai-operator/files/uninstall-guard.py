@@ -44,7 +44,8 @@ def some(namespace: str) -> list[str]:
 
 found = [name for namespace in sys.argv[1:] or [""] for name in some(namespace)]
 if found:
+    moved = ", or give them labels that another release serves" if os.environ.get("SELECTOR") else ""
     sys.exit(
         f"RunaiWorkloads exist, such as {', '.join(found[:SHOWN])}: delete them first (deletionPolicy: Orphan leaves their"
-        " workloads in Run:ai), or repeat with --no-hooks."
+        f" workloads in Run:ai){moved}, or repeat with --no-hooks."
     )
