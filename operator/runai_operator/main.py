@@ -20,7 +20,7 @@ from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access, parse_access
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.model import DEFAULT_CONNECTION
-from runai_operator.domain.requeue import Limits, retry_start_after
+from runai_operator.domain.requeue import LONGEST_PASS, Limits, retry_start_after
 from runai_operator.engine.engine import Engine
 from runai_operator.engine.ports import EngineSettings
 from runai_operator.handlers import Watcher
@@ -46,9 +46,8 @@ from runai_operator.telemetry.server import TelemetryServer
 
 log = logging.getLogger(__name__)
 
-WORKER_PATIENCE = 180.0
-"""Seconds in which no pass begins or ends although there is work, after which the process counts as stuck; a pass makes
-a few calls of at most a minute each."""
+WORKER_PATIENCE = LONGEST_PASS
+"""Seconds in which no pass begins or ends although there is work, after which the process counts as stuck."""
 
 
 def main(argv: Sequence[str] | None = None, *, signals: StopSignals | None = None) -> int:
@@ -227,6 +226,7 @@ class Operator:
                 delete_rate=settings.delete_rate,
                 access=self._access,
                 events=settings.events,
+                serves_all=access.selector is None,
             ),
             now=lambda: datetime.now(UTC),
             random=SystemRandom(),

@@ -62,6 +62,8 @@ class Stored:
     status: dict[str, Any] = field(default_factory=lambda: {"observedGeneration": -1})
     is_selected: bool = True
     """It has the labels that the operator serves."""
+    shard: str = ""
+    """Its label, where releases serve objects by one."""
 
     def as_read(self) -> Workload:
         status = {"observedGeneration": -1, **self.status}
@@ -78,6 +80,10 @@ class Stored:
             self.token,
             self.deletion_requested,
         )
+
+
+def is_selected(stored: Stored) -> bool:
+    return stored.is_selected
 
 
 class FakeKube:
@@ -179,16 +185,16 @@ class FakeKube:
         stored = self.objects.get((ref.namespace, ref.name))
         return stored if stored and stored.ref.uid == ref.uid else None
 
-    def client(self, chance: Chance) -> FakeKubeAccess:
-        """One process's access."""
-        return FakeKubeAccess(self, chance)
+    def client(self, chance: Chance, serves: Callable[[Stored], bool] = is_selected) -> FakeKubeAccess:
+        """One process's access, and which objects are selected there."""
+        return FakeKubeAccess(self, chance, serves)
 
 
 class FakeKubeAccess:
     """What one process calls."""
 
-    def __init__(self, kube: FakeKube, chance: Chance) -> None:
-        self._kube, self._chance = kube, chance
+    def __init__(self, kube: FakeKube, chance: Chance, serves: Callable[[Stored], bool] = is_selected) -> None:
+        self._kube, self._chance, self._serves = kube, chance, serves
 
     async def read(self, ref: Ref, *, large: bool) -> Workload | None:
         def effect() -> Workload | None:
@@ -197,7 +203,7 @@ class FakeKubeAccess:
             stored = self._kube.of(ref)
             if ref.uid in self._kube.large and not large:
                 raise TooLarge("It is large.")
-            if stored is not None and not stored.is_selected:
+            if stored is not None and not self._serves(stored):
                 raise NotSelected("Another release serves it.")
             return stored.as_read() if stored else None
 
@@ -250,7 +256,7 @@ class FakeKubeAccess:
     async def list_all(self, scope: str | None) -> AsyncIterator[TableRow]:
         self._refuse_forbidden(scope)
         for stored in list(self._kube.objects.values()):
-            if scope in (None, stored.ref.namespace) and stored.is_selected:
+            if scope in (None, stored.ref.namespace) and self._serves(stored):
                 yield TableRow(stored.meta(), cells_of(stored))
 
     def _refuse_forbidden(self, namespace: str | None) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from controlplane import ControlPlane
+from runai_operator.domain.model import FINALIZER
+from runai_operator.kube.wire import meta_from_object
 from runai_operator.selector import parse_selector
 from stack import Operator, Simulator, Workloads, manifest_of
 
@@ -91,6 +94,26 @@ def test_what_one_release_has_checked_and_the_other_submits_runs_on(start, runai
     assert runai.calls("DELETE") == 0
 
 
+@pytest.mark.parametrize("labels", ["shard=b", "shard in (a,b)"], ids=["moved", "served by both"])
+def test_what_is_deleted_by_another_release_is_not_put_on_record(start, runai, workloads, labels):
+    both = start("first", OPERATOR_SELECTOR="shard=a"), start("second", OPERATOR_SELECTOR=labels)
+    names = [f"x{number}" for number in range(12)]
+    for name in names:
+        workloads.apply(name, manifest=RUNS_ON)
+        label(workloads, name, "a")
+    for name in names:
+        workloads.wait_condition(name, "Ready", "True")
+    for name in names:
+        if labels == "shard=b":
+            label(workloads, name, "b")
+        workloads.delete(name)
+    for name in names:
+        workloads.wait_gone(name)
+
+    assert runai.live() == []
+    assert [operator.metric("runai_operator_orphaned_total") for operator in both] == [0, 0]
+
+
 def test_a_namespace_moves_from_one_list_to_the_other(start, control_plane, namespace, runai, workloads):
     other = f"{namespace}-other"
     control_plane.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}})
@@ -113,6 +136,27 @@ def test_a_namespace_moves_from_one_list_to_the_other(start, control_plane, name
     assert runai.effective_creates() == 2
     elsewhere.delete("y")
     elsewhere.wait_gone("y")
+
+
+def test_what_a_watch_shows_as_deleted_has_either_lost_its_labels_or_was_being_deleted(control_plane, workloads):
+    """As long as it has a finalizer: what `engine.Engine._has_left` goes by."""
+    since = control_plane.client.get(workloads.collection)["metadata"]["resourceVersion"]
+    for name in ("moved", "gone"):
+        workloads.apply(name, manifest=RUNS_ON)
+        workloads.patch(name, {"metadata": {"finalizers": [FINALIZER], "labels": {"shard": "a"}}})
+    label(workloads, "moved", "b")
+    workloads.delete("gone")
+    workloads.patch("gone", {"metadata": {"finalizers": []}})
+    workloads.patch("moved", {"metadata": {"finalizers": []}})
+
+    query = f"watch=true&labelSelector=shard%3Da&timeoutSeconds=1&resourceVersion={since}"
+    events = map(json.loads, control_plane.client.text(f"{workloads.collection}?{query}").splitlines())
+    metas = [meta_from_object(event["object"]["metadata"]) for event in events if event["type"] == "DELETED"]
+
+    assert {meta.ref.name: (meta.has_finalizer, meta.deleting) for meta in metas} == {
+        "moved": (True, False),
+        "gone": (True, True),
+    }
 
 
 @pytest.mark.parametrize(

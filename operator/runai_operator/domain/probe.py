@@ -8,6 +8,8 @@ then it is looked for. Nothing that a user wrote is sent before the proof.
 - Only an accepted dry run proves something, and only when what it may have made has been looked for by its id, if the answer
   had one, and by its name for longer than lists lag (`grace`), in a project that is visible.
 - What is found after something was sent proves the opposite, whoever of our install sent it.
+- Whoever has sent it deletes it at once; any other process of our install only after it has been listed for `grace`, so that the one
+  that sent it has seen it.
 - Only what carries our mark is deleted; where no mark can be read, also what Run:ai itself gave as the id of what we sent.
 """
 
@@ -148,7 +150,7 @@ class Probe:
 
     def next_step(self, *, now: float, grace: float) -> Step:
         if self.workload_id is not None:
-            return self._about_ours(self.workload_id)
+            return self._about_ours(self.workload_id, now, grace)
         if self.found is None:
             return LookUp()
         if any(each.remote is None or not each.remote.gone for each in self.found):
@@ -164,10 +166,12 @@ class Probe:
             return Wait(next_sync_read(self.steps))
         return End(proven=self.accepted and self.is_visible and not self.made)
 
-    def _about_ours(self, workload_id: str) -> Step:
+    def _about_ours(self, workload_id: str, now: float, grace: float) -> Step:
         if self.remote is None:
             return Read(workload_id)
-        if self.remote.being_deleted:
+        # Another process may have sent it, and would take it for proven that it made nothing.
+        is_surely_seen = self.accepted or self._has_looked_for(grace, now)
+        if self.remote.being_deleted or not is_surely_seen:
             return Wait(next_sync_read(self.steps))
         return Remove(workload_id)
 

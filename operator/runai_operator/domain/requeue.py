@@ -30,6 +30,8 @@ KUBE_HINT_CEILING = 10.0
 """The longest `Retry-After` of Kubernetes that is honoured within a call, which has its caller waiting."""
 LONGEST_HINT = 60.0
 """The longest `Retry-After` that is honoured: servers ask for an hour, and recover in a minute."""
+LONGEST_PASS = 180.0
+"""Seconds: it makes a few calls to Run:ai, of at most a minute each."""
 FIRST_STATUS = 1.5
 """How long an object may be without a status while Run:ai does not answer."""
 FIRST_ROW_READ = 2.0

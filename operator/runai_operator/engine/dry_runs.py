@@ -304,14 +304,16 @@ class Leftovers:
         gate: Gate,
         *,
         read: Callable[[Ref], Awaitable[Workload | None]],
+        serves_all: bool,
         made: Callable[[], None],
         bug: Callable[[], None],
         clock: Callable[[], float],
         random: Random,
     ) -> None:
-        """`read` gives the object as `ports.Kube.read` does; `made` is called when something was found, `bug` after an exception
+        """`read` gives the object as `ports.Kube.read` does; `serves_all` as `EngineSettings` has it; `made` is called when something was found, `bug` after an exception
         nobody expected; `clock` in loop seconds."""
         self._gate, self._read, self._made, self._bug, self._clock, self._random = gate, read, made, bug, clock, random
+        self._serves_all = serves_all
         self._sent: dict[tuple[str, str], dict[OwnerMark, _Sent]] = {}
         """By project and name, and by mark: objects may have the same name in Run:ai, at once or one after the other."""
         self._tidied_at = -math.inf
@@ -446,6 +448,6 @@ class Leftovers:
             workload = await self._read(Ref(one.mark.namespace, one.mark.name, one.mark.uid))
         except NotSelected:
             return True  # another release serves the object, and may have submitted it
-        if workload is None and one.undecided:
+        if workload is None and (one.undecided or not self._serves_all):
             return True  # another process may have submitted it, and it may be meant to stay
         return is_its_own(workload, workload_id)

@@ -12,12 +12,13 @@ from random import Random
 from runai_operator.domain.actions import Result, Verdict
 from runai_operator.domain.errors import BridgeError
 from runai_operator.domain.events import Event
-from runai_operator.domain.memory import Requests, Source
+from runai_operator.domain.memory import NEVER, Requests, Source
 from runai_operator.domain.model import DEFAULT_CONNECTION, Meta, Row, TableRow, Workload
 from runai_operator.domain.plan import Need, StatusSummary, is_misstated, plan_of, shows_news
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.requeue import (
     FIRST_STATUS,
+    LONGEST_PASS,
     NAME_SPACING,
     PROBE_AT_START,
     PROMPT_SYNC_READS,
@@ -148,14 +149,19 @@ class Engine:
     def observe(self, kind: str | None, meta: Meta) -> None:
         """A watch event (`kind` is None for one from a list). Returns at once and never raises for odd input."""
         if kind == "DELETED":
+            if self._has_left(meta):
+                self.inventory.leave(meta.ref.uid)
             self._vanished(meta.ref.uid)
             return
         if self.inventory.has_ended(meta.ref.uid):
             return
         entry = self.inventory.get(meta.ref.uid)
+        if entry is not None and entry.has_left:  # it is back; what is known of it is from before others served it
+            self._drop(self.inventory.forget(entry.uid))
+            entry = None
         if entry is None:
             self._doubt_namesake(meta)
-            entry = self.inventory.add(meta)
+            entry = self.inventory.add(meta, taken_over=not self._settings.serves_all and meta.has_finalizer)
             self._enqueue(entry, Lane.USER)
             self._newcomers.add(entry.uid, Lane.USER, flow=entry.flow, delay=FIRST_STATUS)
             return
@@ -173,6 +179,11 @@ class Engine:
         """One of two objects of a name is gone. Only a pass can find out which: an event or a list may be late."""
         if (other := self.inventory.namesake(meta.ref)) is not None:
             self._enqueue(other, Lane.USER)
+
+    def _has_left(self, meta: Meta) -> bool:
+        """What the watch shows as deleted has only lost its labels: as long as it has a finalizer, an object does not go before its
+        deletion was asked for."""
+        return not self._settings.serves_all and meta.has_finalizer and not meta.deleting
 
     def _vanished(self, uid: str) -> None:
         """The object is gone. If it had our finalizer, or a pass may just have added it, a pass finds out what that leaves
@@ -250,7 +261,7 @@ class Engine:
 
     async def _resync_scope(self, scope: str | None) -> BridgeError | None:
         """The error if it cannot be listed; what is known of its objects then stays as it is."""
-        known = [entry.uid for entry in self.inventory if scope in (None, entry.ref.namespace)]
+        known = {entry.uid: entry for entry in self.inventory if scope in (None, entry.ref.namespace)}
         try:
             listed = {self._load(row) async for row in self._kube.list_all(scope)}
         except BridgeError as error:
@@ -260,8 +271,13 @@ class Engine:
             return error
         if self._unlisted.pop(scope, None) is not None:
             log.info("RunaiWorkloads in %s can be listed again", scope or "the whole cluster")
-        for uid in known:
-            if uid not in listed:
+        for uid, entry in known.items():
+            if uid in listed:
+                continue
+            now = self.inventory.get(uid)
+            if now is not None and now.meta.resource_version != entry.meta.resource_version:
+                self._enqueue(now, Lane.USER)  # it may have been back before the list ended
+            else:
                 self._vanished(uid)
         return None
 
@@ -281,6 +297,10 @@ class Engine:
 
     def verdict_due(self, uid: str) -> None:
         if (entry := self.inventory.request(uid, Requests(verdict=True))) is not None:
+            self._enqueue(entry, Lane.PERIODIC)
+
+    def comparison_due(self, uid: str) -> None:
+        if (entry := self.inventory.request(uid, Requests(read=True, check_content=True))) is not None:
             self._enqueue(entry, Lane.PERIODIC)
 
     def restate_due(self, uid: str) -> None:
@@ -406,14 +426,11 @@ class Engine:
         taken = self.inventory.begin(entry, waits=is_parked)
         if not (is_parked and taken.restate):
             self.upstreams.unpark(entry.uid)
-        result = await self._reconciler.reconcile(entry.meta, entry.memory, taken, entry.sighting, entry.summary)
+        result = await self._reconciler.reconcile(
+            entry.meta, entry.memory, taken, entry.sighting, entry.summary, has_left=entry.has_left
+        )
         self._observer.reconciled(result.did, result.verdict, self._clock() - began)
-        if result.verdict is Verdict.PASSED_ON:
-            log.info("left to another release: its labels are no longer selected", extra=entry.meta.fields)
-            self._drop(self.inventory.forget(entry.uid))
-            return
-        if result.verdict in (Verdict.GONE, Verdict.RELEASED):
-            self._drop(self.inventory.end(entry.uid))
+        if self._is_over(entry, result):
             return
         if result.summary is not None and result.summary.workload_id != entry.summary.workload_id:
             self._name_freed(entry.name)
@@ -429,10 +446,29 @@ class Engine:
             if self._freshness_changes != changes:  # what the pass wrote may have been overtaken
                 self._restate(entry_after)
 
+    def _is_over(self, entry: Entry, result: Result) -> bool:
+        """Nothing follows from the pass, which began with `entry`: the object has gone, or others serve it, or have meanwhile."""
+        if result.verdict in (Verdict.GONE, Verdict.RELEASED):
+            self._drop(self.inventory.end(entry.uid))
+            return True
+        now = self.inventory.get(entry.uid)
+        if now is not None and now.arrival != entry.arrival:
+            return True  # it left and is back, which has queued it
+        if result.verdict is not Verdict.PASSED_ON:
+            return False
+        if now is not None and now.meta.resource_version != entry.meta.resource_version:
+            self._enqueue(now, Lane.USER)  # its labels may have come back
+        else:
+            log.info("left to another release: its labels are no longer selected", extra=entry.meta.fields)
+            self._drop(self.inventory.forget(entry.uid))
+        return True
+
     def _schedule(self, entry: Entry, result: Result, lane: Lane) -> None:
         """Queues the next pass, unless the gate or an event will."""
         delay = result.requeue_after
         self._plan_restatement(entry)
+        if entry.is_taken_over and result.summary is not None:
+            self._plan_comparison(self.inventory.served(entry))
         if result.verdict is Verdict.RETRYING and self.upstreams.is_parked(entry.uid):
             return  # status was only restated
         if (upstream := self._parked_at(entry, result)) is not None:
@@ -459,6 +495,12 @@ class Engine:
         left = until_restated(entry.memory, self._settings.limits, now=self._clock())
         if upstream is not None and left is not None:
             upstream.restatements.plan(entry.uid, left)
+
+    def _plan_comparison(self, entry: Entry) -> None:
+        """What was outstanding when the object came may also be on its way from who served it before, and arrive last."""
+        upstream = self.upstreams.named(entry.summary.connection)
+        if upstream is not None and entry.memory.wrote_at > NEVER and entry.summary.workload_id is not None:
+            upstream.comparisons.plan(entry.uid, LONGEST_PASS)
 
     def _follow_sync(self, entry: Entry) -> None:
         upstream = self.upstreams.named(entry.summary.connection)

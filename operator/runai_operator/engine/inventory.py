@@ -6,6 +6,7 @@ of it can be rebuilt from one `Table` list, except `Memory`, which is safe to lo
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,12 @@ class Entry:
     requests: Requests = field(default_factory=Requests)
     row: Row | None = None
     """The last row of its workload that a list showed."""
+    arrival: int = 0
+    """Of all that came: another number each time that it comes."""
+    is_taken_over: bool = False
+    """Others have served it until it came, and no pass has come to its end since."""
+    has_left: bool = False
+    """Its labels are no longer those that are served, as far as is known."""
     owed_since: float | None = None
     """Loop seconds since when this process has known of something that is owed; None while nothing is."""
 
@@ -118,6 +125,7 @@ class Inventory:
         self._clock = clock
         self._by_uid: dict[str, Entry] = {}
         self._ended: dict[str, None] = {}
+        self._arrivals = itertools.count(1)
         self._by_ref: dict[tuple[str, str], str] = {}
         self._by_workload_id: dict[tuple[str, str], tuple[str, ...]] = {}
         self._by_name: dict[tuple[str, str, str], tuple[str, ...]] = {}
@@ -143,8 +151,8 @@ class Inventory:
 
     # --- objects come, change and go
 
-    def add(self, meta: Meta, summary: StatusSummary | None = None) -> Entry:
-        entry = Entry(meta, summary or StatusSummary())
+    def add(self, meta: Meta, summary: StatusSummary | None = None, *, taken_over: bool = False) -> Entry:
+        entry = Entry(meta, summary or StatusSummary(), arrival=next(self._arrivals), is_taken_over=taken_over)
         self._by_ref[entry.ref.namespace, entry.ref.name] = entry.uid
         return self._put(entry)
 
@@ -167,6 +175,15 @@ class Inventory:
             if self._by_ref.get(place) == uid:
                 del self._by_ref[place]
         return entry
+
+    def served(self, entry: Entry) -> Entry:
+        """A pass has come to its end since it was taken over."""
+        return self._put(replace(entry, is_taken_over=False))
+
+    def leave(self, uid: str) -> None:
+        """Others serve it from now on, so what becomes of it says nothing; all that is remembered of it is out of date."""
+        if (entry := self._by_uid.get(uid)) is not None:
+            self._put(replace(entry, has_left=True))
 
     def update_meta(self, entry: Entry, meta: Meta, *, anew: bool = False) -> Entry:
         """As an event or a list shows it. `anew`: somebody changed something, so failures are counted from zero."""

@@ -46,6 +46,8 @@ class EngineSettings:
     access: Access = field(default_factory=Access)
     events: bool = True
     """Whether Kubernetes Events are made."""
+    serves_all: bool = True
+    """False where the watch shows only objects with certain labels: what loses them looks deleted there."""
 
 
 class Runai(Protocol):
@@ -199,6 +201,9 @@ class Listener(Protocol):
 
     def verdict_due(self, uid: str) -> None:
         """A planned dry run is due."""
+
+    def comparison_due(self, uid: str) -> None:
+        """What its workload holds has to be compared with what was sent."""
 
     def restate_due(self, uid: str) -> None:
         """Status may have to say something else, though nothing has happened to the object."""

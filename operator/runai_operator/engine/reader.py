@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from runai_operator.domain import steps
-from runai_operator.domain.absence import Absence
+from runai_operator.domain.absence import Absence, Place
 from runai_operator.domain.actions import FindRemote, ReadProject, ReadRemote, ReadRow
 from runai_operator.domain.errors import BridgeError, CircuitOpen, Scope
 from runai_operator.domain.marks import is_made, is_ours, may_be_ours
-from runai_operator.domain.model import Candidate, Ended, Missing, Remote, Row, is_same_moment
+from runai_operator.domain.model import Candidate, Ended, Missing, Orphan, Remote, Row, is_same_moment
 from runai_operator.domain.naming import former_names
 from runai_operator.domain.reasons import Reason
 from runai_operator.domain.state import State
@@ -115,6 +115,21 @@ class Reader:
         if (doubt := absence.doubt(s.limits.grace)) is None:
             witness.explained(workload_id)
         return doubt
+
+    async def is_gone(self, orphan: Orphan, upstream: Upstream) -> bool:
+        """Nothing is left of it, beyond doubt. Raises as the calls to Run:ai do."""
+        if orphan.workload_id is None or orphan.project_id is None:
+            return False
+        remote = await self._get(orphan.workload_id, upstream, project=orphan.project_id)
+        if remote is not None and not remote.may_be_gone:
+            return remote.gone
+        known = Row(orphan.workload_id, orphan.name, orphan.project_id)
+        if await upstream.witness.deleted_row(known) is not None:
+            return True
+        is_hidden = upstream.witness.in_mass_loss() or not await upstream.witness.shows(
+            Place(orphan.project_id, None), newly=True
+        )
+        return remote is None and not is_hidden
 
     async def _get(self, workload_id: str, upstream: Upstream, *, project: str | None) -> Remote | None:
         remote = await upstream.gate.get(workload_id, project=project)

@@ -119,16 +119,26 @@ class Reconciler:
         self._clock, self._now, self._random = clock, now, random
 
     async def reconcile(
-        self, meta: Meta, memory: Memory, requests: Requests, seen: Sighting | None, summary: StatusSummary
+        self,
+        meta: Meta,
+        memory: Memory,
+        requests: Requests,
+        seen: Sighting | None,
+        summary: StatusSummary,
+        *,
+        has_left: bool = False,
     ) -> Result:
-        """One pass over one object. Errors are in the result, so that the memory is never lost."""
+        """One pass over one object. Errors are in the result, so that the memory is never lost. `has_left`: others serve it, or
+        have served it meanwhile, so that what is remembered of it is out of date."""
         try:
             workload = await self._kube.read(meta.ref, large=memory.large)
             if workload is None:
-                if (meta.has_finalizer or memory.guarded) and not memory.released:
+                # What others have made of it is their matter, but not what only this process knows of.
+                is_known = has_left and not memory.pending_status.get("workloadId")
+                if (meta.has_finalizer or memory.guarded) and not memory.released and not is_known:
                     await self._record_what_force_left(meta.ref, memory, summary)
                 return Result(Verdict.GONE, memory=memory)
-            s = self._begin(workload, memory, requests, seen)
+            s = self._begin(workload, Memory() if has_left else memory, requests, seen)
         except NotSelected:
             return Result(Verdict.PASSED_ON, memory=memory)
         except BridgeError as error:
@@ -434,8 +444,17 @@ class Reconciler:
         return replace(s, orphan_recorded=recorded, memory=replace(s.memory, guarded=not recorded))
 
     async def _record_what_force_left(self, ref: Ref, memory: Memory, summary: StatusSummary) -> None:
-        if (orphan := left_by_force(ref, self._settings.install, summary, memory)) is not None:
+        orphan = left_by_force(ref, self._settings.install, summary, memory)
+        if orphan is not None and not await self._is_gone(orphan, summary.connection):
             await self._left_behind(ref, orphan)
+
+    async def _is_gone(self, orphan: Orphan, connection: str) -> bool:
+        """Whoever removed the finalizer, as another process may, has had the workload deleted before."""
+        upstream = self._upstreams.named(connection)
+        try:
+            return upstream is not None and await self._read.is_gone(orphan, upstream)
+        except BridgeError:
+            return False
 
     async def _left_behind(self, ref: Ref, orphan: Orphan) -> bool:
         recorded = await self._writer.orphan(replace(orphan, released=self._now()))

@@ -21,6 +21,7 @@ from runai_operator.engine.gate import CallClass, Gate
 from runai_operator.engine.limits import (
     MOST_ROW_READS,
     PATIENT_INTERVAL,
+    READ_INTERVAL,
     ROW_READ_INTERVAL,
     STATUS_INTERVAL,
     VERDICT_INTERVAL,
@@ -83,6 +84,7 @@ class Upstream:
             lambda uid: self.row_reads.plan(uid, 0), clock, interval=PATIENT_INTERVAL
         )
         self.verdicts = PacedScheduler(listener.verdict_due, clock, interval=VERDICT_INTERVAL)
+        self.comparisons = PacedScheduler(listener.comparison_due, clock, interval=READ_INTERVAL)
         self.restatements = PacedScheduler(listener.restate_due, clock, interval=STATUS_INTERVAL)
         self.deletions = DeletionLimiter(settings.delete_rate, clock, listener.wake)
         self.dry_runs = DryRuns(
@@ -99,6 +101,7 @@ class Upstream:
         self.leftovers = Leftovers(
             self.gate,
             read=read,
+            serves_all=settings.serves_all,
             made=self.dry_runs.refute,
             bug=observer.bug,
             clock=clock,
@@ -126,6 +129,7 @@ class Upstream:
             group.create_task(self.row_reads.run())
             group.create_task(self.patient_row_reads.run())
             group.create_task(self.verdicts.run())
+            group.create_task(self.comparisons.run())
             group.create_task(self.restatements.run())
             group.create_task(self._watch_freshness())
             group.create_task(self.deletions.run())
@@ -162,6 +166,7 @@ class Upstream:
         self.reads.ended(uid)
         self.row_reads.ended(uid)
         self.verdicts.ended(uid)
+        self.comparisons.ended(uid)
 
     async def _watch_freshness(self) -> None:
         while True:
@@ -200,6 +205,7 @@ class Upstream:
         self.reads.cancel(uid)
         self.cancel_row_read(uid)
         self.verdicts.cancel(uid)
+        self.comparisons.cancel(uid)
         self.restatements.cancel(uid)
         self.deletions.forget(uid)
         self.dry_runs.leave(uid)

@@ -162,12 +162,12 @@ def test_what_is_found_with_our_mark_after_something_was_sent_was_made(sent):
     probe = looked(sent, OURS)
 
     assert probe.made
-    assert step(probe) == Remove(WORKLOAD_ID)
+    assert step(probe, GRACE) == Remove(WORKLOAD_ID)
 
 
 def test_what_was_there_before_is_removed_and_says_nothing_of_this_run_ai():
     probe = looked(NEW, OURS)
-    assert (probe.made, step(probe)) == (False, Remove(WORKLOAD_ID))
+    assert (probe.made, step(probe, GRACE)) == (False, Remove(WORKLOAD_ID))
 
     probe = probe.removed()
     assert isinstance(step(probe), Wait), "a deletion takes time"
@@ -182,7 +182,21 @@ def test_what_was_there_before_is_removed_and_says_nothing_of_this_run_ai():
 def test_a_deletion_that_did_not_last_is_repeated():
     probe = looked(NEW, OURS).removed().waited()
 
-    assert step(probe.read(OURS)) == Remove(WORKLOAD_ID)
+    assert step(probe.read(OURS), GRACE) == Remove(WORKLOAD_ID)
+
+
+@pytest.mark.parametrize("probe", [NEW, replace(NEW, wanted=False), looked(NEW).unanswered()])
+def test_what_another_process_may_have_sent_is_removed_once_that_has_seen_it(probe):
+    probe = looked(probe, OURS)
+    assert step(probe, GRACE - 1) == Wait(next_sync_read(0))
+
+    probe = probe.waited().read(OURS)
+    assert step(probe, GRACE - 1) == Wait(next_sync_read(1))
+    assert step(probe, GRACE) == Remove(WORKLOAD_ID)
+
+
+def test_what_was_accepted_from_this_process_is_removed_at_once():
+    assert step(looked(SENT, OURS)) == Remove(WORKLOAD_ID)
 
 
 @pytest.mark.parametrize("holder", [STRANGE, OF_AN_OBJECT, OF_ANOTHER_INSTALL, UNMARKED, None])
@@ -245,7 +259,7 @@ def test_where_nobody_waits_nothing_is_sent_and_it_ends(nothing):
 
 
 def test_what_was_left_behind_is_removed_where_nobody_waits():
-    assert step(looked(replace(NEW, wanted=False), OURS)) == Remove(WORKLOAD_ID)
+    assert step(looked(replace(NEW, wanted=False), OURS), GRACE) == Remove(WORKLOAD_ID)
 
 
 def test_a_stranger_of_that_name_is_left_alone_where_nobody_waits():

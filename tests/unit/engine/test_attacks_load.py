@@ -453,12 +453,13 @@ async def test_nothing_grows_however_many_objects_come_and_go(bench):
     deletions = upstream.deletions
     leftovers += [reads._due, reads._heap, reads._under_way, reads._following]
     leftovers += [upstream.row_reads._due, upstream.patient_row_reads._due, upstream.gate._under_way]
+    leftovers += [upstream.comparisons._due, upstream.comparisons._under_way]
     leftovers += [bench.engine._newcomers._ready, bench.engine._newcomers._delayed]
     leftovers += [deletions._queue, deletions._admitted, deletions._woken]
     assert not any(leftovers)
     assert set(upstream.gate._lots) == {"token", *CallClass}
     assert bench.engine._events._queue.empty()
-    assert len(asyncio.all_tasks()) == WORKERS + 23
+    assert len(asyncio.all_tasks()) == WORKERS + 24
 
 
 @pytest.mark.parametrize("what", ["kube read", "kube write"])

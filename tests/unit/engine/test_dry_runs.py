@@ -141,6 +141,7 @@ class Bench:
         self.leftovers = Leftovers(
             self.runai,
             read=_no_object,
+            serves_all=True,
             made=lambda: self.refuted.append(now()),
             bug=lambda: self.bugs.append(now()),
             clock=now,
