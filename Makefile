@@ -107,9 +107,11 @@ bench-all: $(INSTALLED) $(VENV)/.bench-installed ## Measure everything that docs
 	@$(PYTHON) -m bench.calls
 	@$(PYTHON) -m bench.life --rounds 3
 	@$(PYTHON) -m bench --workloads 100 1000 --sizes 4 64 --yaml --rounds 3 --save build/bench.json
+	@$(PYTHON) -m bench --workloads 1000 --phase-time 30 --without-naive
 	@$(PYTHON) -m bench --workloads 10000 --changes 100 1000 --without-naive --save build/bench-10000.json
 	@$(PYTHON) -m bench.rest --save build/bench-rest.json
 	@$(PYTHON) -m bench.foreign --save build/bench-foreign.json
+	@$(PYTHON) -m bench.shards
 	@$(PYTHON) -m bench.storms
 	@$(PYTHON) -m bench.plots build/bench.json build/bench-10000.json build/bench-rest.json
 

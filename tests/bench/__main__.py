@@ -37,6 +37,12 @@ def main() -> int:
     parser.add_argument("--rest", type=float, default=20.0, help="seconds at rest in which calls are counted")
     parser.add_argument("--changes", type=int, nargs="*", default=[100], help="of phases, a minute")
     parser.add_argument("--interval", default="1s", help="OPERATOR_DELTA_INTERVAL")
+    parser.add_argument(
+        "--phase-time",
+        type=float,
+        default=QUICK["phase_time"],
+        help="seconds of each of three phases before Running; with a long one nothing is Ready while others still wait for an id",
+    )
     parser.add_argument("--beside", type=Path, help="the folder `operator` of another checkout, to compare with")
     parser.add_argument("--without-naive", action="store_true")
     parser.add_argument("--limit", type=float, default=1800.0, help="seconds after which a contender is given up")
@@ -56,7 +62,7 @@ def main() -> int:
     for many in given.workloads:
         for form in [Form(size * 1024, as_yaml) for size in given.sizes for as_yaml in (False, True)[: 1 + given.yaml]]:
             figures = Figures(f"{many} workloads of {form}")
-            plan = Plan(many, form, given.rest, tuple(given.changes))
+            plan = Plan(many, form, given.rest, tuple(given.changes), given.phase_time)
             measured.append(figures)
             for _ in range(given.rounds):
                 asyncio.run(one_round(contenders, plan, figures, given.limit))
@@ -85,7 +91,7 @@ async def raw(plan: Plan, figures: Figures) -> None:
     with tempfile.TemporaryDirectory(prefix="runai-bench-") as name, ControlPlane() as plane:
         plane.install_crds()
         names = [f"w{number}" for number in range(plan.workloads)]
-        with Simulator(Path(name), **QUICK) as runai:
+        with Simulator(Path(name), **plan.world) as runai:
             async with Driver.of(plane) as driver, raw_runai(runai.url) as (http, url):
                 await in_parallel(lambda name: raw_create(driver, http, url, name, plan.form), warm_up())
                 ids = ids_of(runai)
@@ -103,7 +109,7 @@ async def measure(contender: Contender, plan: Plan, figures: Figures) -> None:
     with tempfile.TemporaryDirectory(prefix="runai-bench-") as name, ControlPlane() as plane:
         directory = Path(name)
         plane.install_crds(contender.crds)
-        with Simulator(directory, **QUICK) as runai:
+        with Simulator(directory, **plan.world) as runai:
             async with contender.drive(plane, runai) as driver:
                 with contender.start(directory, plane, runai) as process:
                     scene = Scene(contender, process, plane, runai, driver, plan, figures)

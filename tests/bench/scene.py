@@ -20,6 +20,8 @@ from stack.processes import Process
 
 QUICK = {"list_lag": 0.1, "sync_time": 0.05, "phase_time": 0.1, "delete_time": 0.2}
 METHODS = ("POST", "GET", "PUT", "DELETE")
+PHASES = 3
+"""Before Running: Creating, Pending and Initializing."""
 MINUTE = 60.0
 CALM = 3.0
 """Seconds without another Kubernetes Event after which those of the burst have been sent: ten a second are."""
@@ -36,6 +38,13 @@ class Plan:
     """Seconds at rest in which calls are counted."""
     changes: tuple[int, ...]
     """A minute."""
+    phase_time: float = QUICK["phase_time"]
+    """Seconds of each phase before Running."""
+
+    @property
+    def world(self) -> dict[str, float]:
+        """The simulator's settings."""
+        return QUICK | {"phase_time": self.phase_time}
 
 
 @dataclass(slots=True)
@@ -106,6 +115,7 @@ async def burst(scene: Scene) -> None:
     scene.add("all are applied", applied - began)
     scene.add("all have ids", with_ids - began)
     scene.add("all are Ready", ready - began)
+    scene.add("the last is Ready, after it could be", ready - with_ids - PHASES * scene.plan.phase_time)
     scene.add("CPU of a create", cpu / many * 1000, "{:.1f} ms")
     for what in ("calls to Run:ai", "reads", "writes"):
         scene.add(f"{what} of a create", spent[what] / many, "{:.2f}")
