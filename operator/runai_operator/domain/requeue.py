@@ -213,10 +213,12 @@ def goes_on(end: Result, failures: int) -> bool:
     return waits and failures > PROMPT_READS and not _is_ours_to_end(end.error)
 
 
-def until_ends_count(memory: Memory, *, now: float) -> float | None:
-    """Seconds until an end that an edit did not undo has to be shown; None when nothing was edited."""
-    # At least a second: the rest may be shorter than any tick of the clock.
-    return None if memory.ends_count_at == math.inf else max(1.0, memory.ends_count_at - now)
+def until_ends_count(memory: Memory, *, phase: str | None, now: float) -> float | None:
+    """Seconds until an end that an edit did not undo has to be shown; None when nothing was edited, or a `phase` is shown, since
+    any end is news then."""
+    if phase is not None or memory.ends_count_at == math.inf:
+        return None
+    return max(1.0, memory.ends_count_at - now)  # the rest may be shorter than any tick of the clock
 
 
 def give_up_after(seconds: float, jitter: float) -> float:

@@ -475,7 +475,7 @@ class Engine:
             delay = self._give_up_after(entry, upstream)
         elif delay is None and not entry.meta.deleting:
             self._follow_sync(entry)
-            delay = until_ends_count(entry.memory, now=self._clock())
+            delay = until_ends_count(entry.memory, phase=entry.summary.phase, now=self._clock())
         if result.summary is not None:
             self._follow_row(entry)
             self._follow_verdict(entry, result)

@@ -291,10 +291,13 @@ def test_how_a_pause_grows(seconds, expected):
 
 
 def test_when_an_end_counts_again():
-    assert until_ends_count(Memory(), now=10.0) is None
-    assert until_ends_count(Memory(ends_count_at=20.0), now=10.0) == 10.0
-    assert until_ends_count(Memory(ends_count_at=20.0), now=19.9) == 1.0
-    assert until_ends_count(Memory(ends_count_at=11.5), now=10.0) == 1.5
+    assert until_ends_count(Memory(), phase=None, now=10.0) is None
+    assert until_ends_count(Memory(ends_count_at=20.0), phase=None, now=10.0) == 10.0
+    assert until_ends_count(Memory(ends_count_at=20.0), phase=None, now=19.9) == 1.0
+    assert until_ends_count(Memory(ends_count_at=11.5), phase=None, now=10.0) == 1.5
+    assert until_ends_count(Memory(ends_count_at=20.0), phase="Running", now=10.0) is None, (
+        "lists show it by themselves"
+    )
 
 
 def test_what_is_to_be_said_in_half_a_second_is_said_then():

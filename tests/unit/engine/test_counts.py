@@ -60,10 +60,12 @@ async def test_pods_that_come_late_are_shown_all_the_same(bench):
 
 async def test_it_is_read_a_few_times_and_then_left_alone(bench):
     [stored] = await running(bench)
+    reads = bench.kube.reads
     bench.edit(stored, manifest=of_size(2))
     await asyncio.sleep(300)
     details, writes = bench.runai.calls["detail"], bench.kube.writes
     assert details <= 4
+    assert bench.kube.reads - reads == 1 + 2 + details, "for the edit, its sync, and the counts"
     await asyncio.sleep(3600)
 
     assert (bench.runai.calls["detail"], bench.kube.writes) == (details, writes)
