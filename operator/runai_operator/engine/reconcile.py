@@ -5,6 +5,7 @@ No decision is taken here, and no shared state is changed: everything that the p
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -86,6 +87,8 @@ from runai_operator.engine.writing import Writer
 
 log = logging.getLogger(__name__)
 
+GONE_TIMEOUT = 5.0
+"""Seconds in which Run:ai may say that nothing is left of what vanished, before it is put on record."""
 MAX_STEPS = 20
 """More actions than any pass needs: a guard against rules that make no progress."""
 
@@ -445,15 +448,18 @@ class Reconciler:
 
     async def _record_what_force_left(self, ref: Ref, memory: Memory, summary: StatusSummary) -> None:
         orphan = left_by_force(ref, self._settings.install, summary, memory)
-        if orphan is not None and not await self._is_gone(orphan, summary.connection):
+        # Where nobody else serves it, it is put on record without delay: a restart meanwhile would lose it.
+        is_alone = self._settings.serves_all
+        if orphan is not None and (is_alone or not await self._is_gone(orphan, summary.connection)):
             await self._left_behind(ref, orphan)
 
     async def _is_gone(self, orphan: Orphan, connection: str) -> bool:
         """Whoever removed the finalizer, as another process may, has had the workload deleted before."""
         upstream = self._upstreams.named(connection)
         try:
-            return upstream is not None and await self._read.is_gone(orphan, upstream)
-        except BridgeError:
+            async with asyncio.timeout(GONE_TIMEOUT):
+                return upstream is not None and await self._read.is_gone(orphan, upstream)
+        except (BridgeError, TimeoutError):
             return False
 
     async def _left_behind(self, ref: Ref, orphan: Orphan) -> bool:

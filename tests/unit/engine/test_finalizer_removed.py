@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fakes.bench import standing
+from fakes.bench import UnevenBench, standing
 from fakes.chance import Mishap
 from runai_operator.commands.cleaning import Cleaner
 from runai_operator.domain.access import Access
@@ -260,3 +260,18 @@ async def test_news_of_an_object_that_comes_after_its_end_is_no_news(bench, capl
     assert bench.kube.orphans == {}
     assert "may still hold" not in caplog.text
     assert len(bench.engine.inventory) == 0
+
+
+async def test_a_restart_while_runai_is_silent_loses_no_record():
+    """The object is gone: nothing but this process knows of its workload."""
+    async with UnevenBench().started() as bench:
+        stored = bench.apply("x")
+        await asyncio.sleep(40)
+        bench.latency |= dict.fromkeys(("get", "find", "row", "rows", "project", "projects"), 50.0)
+        bench.kube.lose(stored)
+        bench.engine.observe("DELETED", stored.meta())
+        await asyncio.sleep(10)
+        await bench.start()
+        await asyncio.sleep(60)
+
+        assert [orphan.workload_id for orphan in bench.kube.orphans.values()] == [standing(bench)[0].id]

@@ -256,3 +256,16 @@ class Sent:
     def __call__(self, method, subject):
         if method == "DRY RUN":
             self.dry_runs.append(subject.name)
+
+
+async def test_what_somebody_forced_away_is_on_record_within_seconds_though_runai_is_silent(shards, first):
+    """Whether another release has had it deleted cannot be found out, and a restart would lose it."""
+    [stored] = await running(shards, "x")
+    first.latency |= dict.fromkeys(("get", "find", "row", "rows", "project", "projects", "delete"), 50.0)
+    shards.delete(stored)
+    await asyncio.sleep(120)
+    shards.kube.replace(stored)
+    shards._changed()
+    await asyncio.sleep(10)
+
+    assert [orphan.workload_id for orphan in shards.kube.orphans.values()] == [shards.standing()[0].id]
