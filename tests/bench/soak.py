@@ -1,6 +1,6 @@
 """`make test-soak`: whether anything grows that should not, in an hour of churn and faults.
 
-    python -m bench.soak [--minutes 60] [--workloads 2000]
+    python -m bench.soak [--minutes 60] [--workloads 2000] [--save FILE]
 
 Workloads come, change and go, phases change, and Run:ai and the API server fail in turns. Memory, file descriptors, threads and
 tasks are read every few seconds; their slope over the second half is printed and judged, and so is whether everything is well
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import json
 import random
 import statistics
 import sys
@@ -81,9 +82,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--workloads", type=int, default=2000)
+    parser.add_argument("--save", type=Path, help="a JSON file for all samples")
     given = parser.parse_args()
     samples, problems = asyncio.run(soak(given.minutes * 60, given.workloads))
     console.print(described(f"python -m bench.soak --minutes {given.minutes:g} --workloads {given.workloads}"))
+    if given.save:
+        given.save.write_text(json.dumps(samples))
     return 1 if judge(samples, problems, grown=given.minutes >= TOO_SHORT) else 0
 
 
@@ -93,7 +97,7 @@ def judge(samples: list[tuple[float, dict[str, float]]], problems: list[str], *,
     half = samples[len(samples) // 2 :]
     for what, limit in LIMITS.items():
         values = [sample[what] for _, sample in half]
-        growth = statistics.linear_regression([when for when, _ in half], values).slope * 3600
+        growth = slope([when for when, _ in half], values) * 3600
         most = max(limit.absolute, limit.part * values[0])
         is_fine = growth <= most
         if grown and not is_fine:
@@ -106,6 +110,13 @@ def judge(samples: list[tuple[float, dict[str, float]]], problems: list[str], *,
     for problem in problems:
         console.print(f"NOT FINE: {problem}")
     return bool(problems)
+
+
+def slope(times: list[float], values: list[float]) -> float:
+    """A second, as the median of the slopes between any two samples (Theil and Sen): what grows all the time shows, and a failure
+    in which many calls wait for a minute does not."""
+    pairs = itertools.combinations(zip(times, values, strict=True), 2)
+    return statistics.median((later - value) / (end - begin) for (begin, value), (end, later) in pairs)
 
 
 async def soak(seconds: float, many: int) -> tuple[list[tuple[float, dict[str, float]]], list[str]]:
