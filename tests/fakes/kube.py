@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -86,6 +86,21 @@ def is_selected(stored: Stored) -> bool:
     return stored.is_selected
 
 
+class Versions:
+    """Each one is a change that watches show."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.last, self._changed = 0, changed
+
+    def __next__(self) -> int:
+        self.last += 1
+        self._changed()
+        return self.last
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+
 class FakeKube:
     """Implements `engine.ports.Kube`; people act on it by the methods that are not async."""
 
@@ -117,7 +132,7 @@ class FakeKube:
         """Where a RoleBinding is missing, or the namespace."""
         self.released: list[Stored] = []
         """Objects whose finalizer was removed while they were deleting."""
-        self._versions = itertools.count(1)
+        self._versions: Iterator[int] = itertools.count(1)
         self._uids = itertools.count(1)
 
     # --- what people do

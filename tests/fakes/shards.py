@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from fakes.bench import EPOCH, RUNS_ON, WORLD, settings_of
 from fakes.chance import Chance
-from fakes.kube import FakeKube, Stored
+from fakes.kube import FakeKube, Stored, Versions
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai
 from fakes.uneven_runai import Troubles, UnevenRunai
@@ -22,21 +22,6 @@ from runai_simulator.switches import Switches
 
 WATCH_LAG = 0.05
 """Seconds."""
-
-
-class _Versions:
-    """Each one is a change that watches show."""
-
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self._last, self._changed = 0, changed
-
-    def __next__(self) -> int:
-        self._last += 1
-        self._changed()
-        return self._last
-
-    def __iter__(self) -> Iterator[int]:
-        return self
 
 
 class Shard:
@@ -101,7 +86,7 @@ class Shards:
     def __init__(self, world: Switches = WORLD) -> None:
         self.loop = asyncio.get_running_loop()
         self.kube = FakeKube(self.now)
-        self.kube._versions = _Versions(self._changed)  # type: ignore[assignment]
+        self.kube._versions = Versions(self._changed)
         self.runai = FakeRunai(self.now, world)
         self._shards: list[Shard] = []
         self._tasks: list[asyncio.Task[None]] = []

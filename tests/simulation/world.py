@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 from fakes.chance import Chance
-from fakes.kube import FakeKube, Stored
+from fakes.kube import FakeKube, Stored, Versions
 from fakes.observer import SilentObserver
 from fakes.runai import FakeRunai
 from runai_operator.domain.access import Access, AccessRule
@@ -95,8 +95,8 @@ class WatchedKube(FakeKube):
 
     def __init__(self, now: Callable[[], float], random: Random) -> None:
         super().__init__(now)
-        self._bumps = _Bumps(self._changed)
-        self._versions = self._bumps  # type: ignore[assignment]
+        self._bumps = Versions(self._changed)
+        self._versions = self._bumps
         self._random = random
         self._told: dict[str, Meta] = {}
         self._listener: Callable[[str | None, Meta], None] | None = None
@@ -161,21 +161,6 @@ class WatchedKube(FakeKube):
                 self._listener("ADDED" if before is None else "MODIFIED", meta)
         for uid in [uid for uid in self._told if uid not in now_there]:
             self._listener("DELETED", self._told.pop(uid))
-
-
-class _Bumps:
-    """Versions; each one is a change."""
-
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self.last, self._changed = 0, changed
-
-    def __next__(self) -> int:
-        self.last += 1
-        self._changed()
-        return self.last
-
-    def __iter__(self) -> Iterator[int]:
-        return self
 
 
 class Process:
